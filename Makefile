@@ -1,0 +1,53 @@
+# `make demo` and `make test` are all a newcomer needs; both set the environment up by themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+SNAKEMAKE := $(BIN)/snakemake --cores all --rerun-incomplete
+export PYTHONUTF8 := 1
+
+.PHONY: demo setup test lint report mlflow lock clean
+.DEFAULT_GOAL := demo
+
+demo: $(READY)  ## raw video -> benchmark table on the embedded demo
+	$(SNAKEMAKE)
+	@cat results/tables/benchmark.md
+
+setup: $(READY)  ## create .venv with exactly the locked packages
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "svfap: Python 3.11 or newer is needed; run: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "svfap: Python's venv module is missing; on Debian or Ubuntu: apt install python3-venv"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## style, types, spelling, workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/codespell
+	$(BIN)/snakemake --lint
+
+report: $(READY)  ## results/report.html with tables, figures and provenance
+	$(SNAKEMAKE) --report results/report.html
+
+mlflow: $(READY)  ## browse all runs on http://localhost:5000
+	$(BIN)/mlflow ui --host 127.0.0.1 --port $(or $(PORT),5000) \
+	  --backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///results/mlflow.db)
+
+lock: $(READY)  ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+
+clean:  ## remove everything that the demo made; keeps the environment
+	rm -rf data results .snakemake

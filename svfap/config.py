@@ -1,0 +1,211 @@
+"""The one configuration: frozen, typed, checked in full before the first job runs.
+
+`config/config.yaml` is read into `Config`; every stage is handed just the section it needs, so
+that a changed key reruns exactly what depends on it. Defaults are the paper's recipe (arXiv
+2401.00416, section 4); where the paper is silent, VideoMAE's, which it follows.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Detector = Literal["yunet", "face-alignment"]
+Precision = Literal["auto", "bf16", "fp32"]
+DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+class Section(BaseModel):
+    """A frozen group of keys; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CropConfig(Section):
+    """From raw video to face clips."""
+
+    detector: Detector = Field(default="yunet", description="face detector back end")
+    size: int = Field(default=160, ge=32, le=1024, description="side of the face clip in pixels")
+    margin: float = Field(default=0.25, ge=0, le=2, description="room around the face, in faces")
+    every: int = Field(default=3, ge=1, description="detect in every n-th frame")
+    max_side: int = Field(default=640, ge=64, description="frames are shrunk to this for detection")
+    min_score: float = Field(default=0.6, gt=0, lt=1, description="least detection confidence")
+    min_rate: float = Field(
+        default=0.5, gt=0, le=1, description="least share of frames with a face"
+    )
+    min_frames: int = Field(default=8, ge=1, description="shorter videos are rejected")
+    smoothing: float = Field(default=0.2, ge=0, description="window in seconds")
+    quality: int = Field(default=92, ge=1, le=100, description="JPEG quality of the face frames")
+    max_rejects: float = Field(default=0.2, ge=0, le=1, description="tolerated share of rejects")
+
+
+class ShardConfig(Section):
+    """From face clips to WebDataset shards."""
+
+    max_megabytes: int = Field(default=256, ge=1, description="size at which a new shard is begun")
+
+
+class ModelConfig(Section):
+    """TPSBT encoder and pre-training decoder (paper section 3.1); defaults are SVFAP-B."""
+
+    image_size: int = Field(default=160, ge=16)
+    patch_size: int = Field(default=16, ge=1)
+    num_frames: int = Field(default=16, ge=2)
+    tubelet: int = Field(default=2, ge=1)
+    dim: int = Field(default=512, ge=8, description="width C")
+    heads: int = Field(default=8, ge=1)
+    depths: tuple[int, ...] = Field(default=(12, 6, 3), description="blocks of each stage")
+    bottleneck_tokens: int = Field(default=8, ge=1, description="G, tokens per frame after stage 1")
+    decoder_dim: int = Field(default=384, ge=8)
+    decoder_heads: int = Field(default=6, ge=1)
+    decoder_depth: int = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ModelConfig":
+        slices = self.num_frames // self.tubelet
+        rules = {
+            "image_size must be a multiple of patch_size": self.image_size % self.patch_size,
+            "dim must be a multiple of heads": self.dim % self.heads,
+            "decoder_dim must be a multiple of decoder_heads": self.decoder_dim
+            % self.decoder_heads,
+            "num_frames must be a multiple of tubelet": self.num_frames % self.tubelet,
+            "num_frames / tubelet must halve once per stage after the first": slices
+            % 2 ** (len(self.depths) - 1),
+        }
+        for rule, remainder in rules.items():
+            if remainder:
+                raise ValueError(rule)
+        return self
+
+
+class OptimConfig(Section):
+    """AdamW, warm-up and cosine decay; learning rates are per 256 clips and scaled by the batch."""
+
+    epochs: int = Field(default=100, ge=1)
+    warmup_epochs: float = Field(default=5, ge=0)
+    batch_size: int = Field(default=256, ge=1, description="clips per step, over all devices")
+    lr: float = Field(default=3e-4, gt=0)
+    min_lr: float = Field(default=1e-5, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_grad: float | None = Field(default=None, description="largest gradient norm")
+    precision: Precision = Field(default="auto", description="auto: bf16 on a GPU, fp32 on a CPU")
+    workers: int = Field(default=0, ge=0, description="loader processes besides training")
+    save_minutes: float = Field(default=10, gt=0, description="time between two checkpoints")
+
+
+class PretrainConfig(Section):
+    """Masked facial video autoencoding (paper sections 3.2 and 4.1)."""
+
+    datasets: tuple[str, ...] = Field(default=(), description="names under `datasets`")
+    checkpoint: Path | None = Field(default=None, description="take this, pre-train nothing")
+    stride: int = Field(default=4, ge=1, description="distance between sampled frames")
+    mask_ratio: float = Field(default=0.9, gt=0, lt=1)
+    min_crop: float = Field(default=0.66, gt=0, le=1, description="least side of the crop")
+    optim: OptimConfig = OptimConfig()
+
+
+class FinetuneConfig(Section):
+    """Fine-tuning on one dataset (paper section 4.1)."""
+
+    stride: int | None = Field(default=None, ge=1, description="null: the dataset's own")
+    init: Literal["pretrained", "scratch"] = "pretrained"
+    layer_decay: float = Field(default=0.75, gt=0, le=1)
+    drop_path: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    mixup: float = Field(default=0.8, ge=0)
+    cutmix: float = Field(default=1.0, ge=0)
+    min_crop: float = Field(default=0.08, gt=0, le=1, description="least area of the random crop")
+    flip: float = Field(default=0.5, ge=0, le=1)
+    rand_augment: str = Field(
+        default="rand-m7-n4-mstd0.5-inc1", description="timm notation; '': none"
+    )
+    erasing: float = Field(default=0.25, ge=0, le=1)
+    views: int = Field(default=2, ge=1, description="test clips spread evenly over the video")
+    optim: OptimConfig = OptimConfig(batch_size=96, lr=1e-3, min_lr=1e-6, betas=(0.9, 0.999))
+
+
+class DatasetConfig(Section):
+    """What is chosen for one dataset; its facts live in `svfap/datasets`."""
+
+    csv: Path | None = Field(default=None, description="list of your own videos")
+    task: Literal["classification", "regression", "unlabelled"] = "classification"
+    classes: tuple[str, ...] = Field(default=(), description="order of classes; (): as found")
+    folds: int = Field(default=5, ge=2, description="folds, if the CSV names none")
+    finetune: dict[str, Any] = Field(default_factory=dict, description="overrides of `finetune`")
+
+
+class Config(Section):
+    """The whole of `config/config.yaml`."""
+
+    data: Path = Field(default=Path("data"), description="raw videos, face clips, shards")
+    results: Path = Field(default=Path("results"), description="checkpoints, predictions, tables")
+    seed: int = 0
+    datasets: dict[DatasetName, DatasetConfig] = Field(min_length=1)
+    crop: CropConfig = CropConfig()
+    shard: ShardConfig = ShardConfig()
+    model: ModelConfig = ModelConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+
+    @model_validator(mode="after")
+    def _pretrain_data(self) -> "Config":
+        unknown = sorted({*self.pretrain.datasets} - {*self.datasets})
+        if unknown:
+            raise ValueError(f"pretrain.datasets: '{unknown[0]}' is not under `datasets`; add it")
+        scratch = self.finetune.init == "scratch"
+        if not (self.pretrain.datasets or self.pretrain.checkpoint or scratch):
+            raise ValueError(
+                "pretrain needs `datasets` or a `checkpoint`, unless finetune.init is scratch"
+            )
+        return self
+
+
+class DatasetFacts(Section):
+    """What a table must know of a dataset, copied from `svfap/datasets`."""
+
+    task: Literal["classification", "regression"]
+    targets: tuple[str, ...] = Field(min_length=1, description="class names or regressed values")
+    metrics: tuple[str, ...] = Field(min_length=1, description="names in `svfap.metrics.METRICS`")
+    folds: tuple[str, ...] = Field(min_length=1, description="every fold of the protocol")
+    notice: str = Field(default="", description="stands wherever its results are shown")
+
+
+class TrackConfig(Section):
+    """What the tracking database is made with."""
+
+    experiments: tuple[str, ...] = Field(description="one per stage")
+
+
+class PretrainJob(Section):
+    """All that one pre-training run depends on."""
+
+    seed: int
+    model: ModelConfig
+    pretrain: PretrainConfig
+
+
+class FinetuneJob(Section):
+    """All that fine-tuning on one dataset depends on."""
+
+    seed: int
+    task: Literal["classification", "regression"]
+    targets: tuple[str, ...]
+    stride: int = Field(ge=1, description="the dataset's own frame stride")
+    notice: str = ""
+    model: ModelConfig
+    finetune: FinetuneConfig
+
+
+class EvaluateJob(Section):
+    """How a fine-tuned model is tested; the rest is in its checkpoint."""
+
+    views: int = Field(default=2, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+
+
+class TabulateConfig(Section):
+    """From predictions to tables and figures."""
+
+    datasets: dict[str, DatasetFacts] = Field(min_length=1, description="in the order of the table")
+    pretrain_notice: str = Field(default="", description="notices of the pre-training data, joined")

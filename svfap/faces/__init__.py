@@ -1,0 +1,1 @@
+"""From raw video to face clip: detect, track, align, crop."""

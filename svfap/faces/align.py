@@ -1,0 +1,153 @@
+"""Alignment: from five points per detection to one smooth similarity transform per frame.
+
+The window that is cut out follows the landmarks, whose noise is smaller than that of the box. Its
+side, angle and centre are interpolated over frames without a detection and smoothed by a symmetric
+filter, which neither lags behind the face nor lets detection noise shake the picture.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from svfap.faces.detect import Face, Floats
+from svfap.faces.track import Track
+from svfap.video.decode import Image
+
+# The height of a face from chin to hairline is about 2.5 times the distance of the eyes and 2.25
+# times that from eyes to mouth. The larger is taken: the first shrinks when the head is turned to
+# the side, the second when it is lowered.
+_SIDE_PER_EYES = 2.5
+_SIDE_PER_EYES_TO_MOUTH = 2.25
+_CENTRE = 0.35  # the middle of the face lies this far down from the eyes to the mouth
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The square around the face in each frame of a video.
+
+    Attributes:
+        centres: x and y in pixels of the frame, shape (frames, 2).
+        sides: length of a side in pixels of the frame, shape (frames,).
+        angles: clockwise turn of the face in radians, shape (frames,).
+    """
+
+    centres: Floats
+    sides: Floats
+    angles: Floats
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.sides)
+
+    def corners(self) -> Floats:
+        """Top left, top right and bottom left corner in the frame, shape (frames, 3, 2)."""
+        half = self.sides[:, None] / 2
+        right = np.stack([np.cos(self.angles), np.sin(self.angles)], axis=1) * half
+        down = np.stack([-right[:, 1], right[:, 0]], axis=1)
+        at = self.centres
+        return np.stack([at - right - down, at + right - down, at - right + down], axis=1)
+
+    def jitter(self, size: int) -> float:
+        """How much the window shakes, in pixels of a clip of this size.
+
+        The root mean square, over frames and corners, of the second difference of the corners'
+        position: zero for a window that rests or glides, whatever its speed.
+        """
+        if len(self) < 3:
+            return 0.0
+        shake = np.linalg.norm(np.diff(self.corners(), n=2, axis=0), axis=2)
+        return float(np.sqrt(np.mean((shake * size / self.sides[1:-1, None]) ** 2)))
+
+
+def face_windows(track: Track, *, frames: int, margin: float) -> Windows:
+    """The window of every frame: linear between detections, constant before and after them.
+
+    Args:
+        track: the face, detected in at least one frame.
+        frames: number of frames of the video.
+        margin: room around the face, as a share of its size.
+    """
+    rows = np.array([_window(face) for face in track.faces])
+    rows[:, 3] = np.unwrap(rows[:, 3])
+    every = np.arange(frames)
+    x, y, log_side, angle = (np.interp(every, track.frames, column) for column in rows.T)
+    return Windows(np.stack([x, y], axis=1), np.exp(log_side) * (1 + margin), angle)
+
+
+def smooth(windows: Windows, *, radius: int) -> Windows:
+    """Centre, logarithm of the side, and angle, smoothed by a Hann window without delay.
+
+    Args:
+        windows: the windows of all frames.
+        radius: frames on either side that take part.
+    """
+    radius = min(radius, len(windows) - 1)
+    if radius < 1:
+        return windows
+    kernel = np.hanning(2 * radius + 3)[1:-1]
+    kernel /= kernel.sum()
+
+    def filtered(values: Floats) -> Floats:
+        padded = np.pad(values, radius, mode="reflect", reflect_type="odd")
+        return np.convolve(padded, kernel, mode="valid")
+
+    centres = np.stack([filtered(column) for column in windows.centres.T], axis=1)
+    sides = np.exp(filtered(np.log(windows.sides)))
+    return Windows(centres, sides, filtered(windows.angles))
+
+
+def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
+    """Turn and scale a window of a picture to size x size pixels.
+
+    Beyond the edges of the picture, its outermost pixels are repeated.
+
+    Args:
+        image: the whole frame, shape (height, width, 3).
+        corners: top left, top right and bottom left corner of the window, shape (3, 2).
+        size: side of the result in pixels.
+    """
+    side = float(np.linalg.norm(corners[1] - corners[0]))
+    image, corners = _shrunk(image, corners, factor=int(side / size))
+    interpolation = cv2.INTER_CUBIC if side < size else cv2.INTER_LINEAR
+    target = np.array([[0, 0], [size, 0], [0, size]]) - 0.5
+    matrix = cv2.getAffineTransform((corners - 0.5).astype(np.float32), target.astype(np.float32))
+    return np.asarray(
+        cv2.warpAffine(
+            image, matrix, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE
+        ),
+        dtype=np.uint8,
+    )
+
+
+def _window(face: Face) -> tuple[float, float, float, float]:
+    """Centre x, centre y, logarithm of the side, angle of the window around one face."""
+    left, right, _, mouth_left, mouth_right = face.points
+    eyes = (left + right) / 2
+    across = right - left
+    down = (mouth_left + mouth_right) / 2 - eyes
+    x, y = eyes + _CENTRE * down
+    side = max(
+        _SIDE_PER_EYES * float(np.hypot(*across)),
+        _SIDE_PER_EYES_TO_MOUTH * float(np.hypot(*down)),
+    )
+    upright = across + np.array([down[1], -down[0]])
+    return x, y, float(np.log(max(side, 1.0))), float(np.arctan2(upright[1], upright[0]))
+
+
+def _shrunk(image: Image, corners: Floats, *, factor: int) -> tuple[Image, Floats]:
+    """The part of a picture around a window, averaged over factor x factor pixels."""
+    if factor < 2:
+        return image, corners
+    height, width = image.shape[:2]
+    last = corners[1] + corners[2] - corners[0]
+    reach = np.vstack([corners, last])
+    left, top = np.clip(np.floor(reach.min(axis=0)) - 2 * factor, 0, [width - 1, height - 1])
+    right, bottom = np.clip(np.ceil(reach.max(axis=0)) + 2 * factor, 1, [width, height])
+    part = image[
+        int(top) : max(int(bottom), int(top) + 1), int(left) : max(int(right), int(left) + 1)
+    ]
+    new_width, new_height = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
+    small = cv2.resize(part, (new_width, new_height), interpolation=cv2.INTER_AREA)
+    ratio = np.array([new_width / part.shape[1], new_height / part.shape[0]])
+    return np.asarray(small, dtype=np.uint8), (corners - [left, top]) * ratio

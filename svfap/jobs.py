@@ -1,0 +1,105 @@
+"""What each stage is handed: the part of the configuration that it depends on, and no more.
+
+The workflow passes these as JSON, so Snakemake reruns a job when, and only when, something that
+it depends on has changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from svfap import datasets
+from svfap.config import (
+    Config,
+    DatasetConfig,
+    DatasetFacts,
+    EvaluateJob,
+    FinetuneJob,
+    PretrainJob,
+    TabulateConfig,
+    TrackConfig,
+)
+from svfap.configfile import check, finetune_for
+from svfap.datasets.base import Dataset
+from svfap.errors import SvfapError
+
+EXPERIMENTS = ("track", "download", "crop", "shard", "pretrain", "finetune", "evaluate", "tabulate")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked configuration and the facts of its datasets."""
+
+    config: Config
+    datasets: Mapping[str, Dataset]
+
+    @property
+    def labelled(self) -> dict[str, Dataset]:
+        """Datasets to fine-tune on."""
+        return {k: v for k, v in self.datasets.items() if v.task != "unlabelled"}
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether a checkpoint is needed that the user does not have."""
+        inits = {self.finetune(name).finetune.init for name in self.labelled}
+        return "pretrained" in inits and self.config.pretrain.checkpoint is None
+
+    def track(self) -> TrackConfig:
+        """For the stage `track`."""
+        return TrackConfig(experiments=EXPERIMENTS)
+
+    def download(self, dataset: str) -> DatasetConfig:
+        """For the stage `download`."""
+        return self.config.datasets[dataset].model_copy(update={"finetune": {}})
+
+    def pretrain(self) -> PretrainJob:
+        """For the stage `pretrain`."""
+        config = self.config
+        return PretrainJob(seed=config.seed, model=config.model, pretrain=config.pretrain)
+
+    def finetune(self, dataset: str) -> FinetuneJob:
+        """For the stage `finetune`."""
+        facts = self.datasets[dataset]
+        if facts.task == "unlabelled":
+            raise SvfapError(f"{dataset} has no labels to fine-tune on")
+        return FinetuneJob(
+            seed=self.config.seed,
+            task=facts.task,
+            targets=facts.targets,
+            stride=facts.stride,
+            notice=facts.notice,
+            model=self.config.model,
+            finetune=finetune_for(self.config, dataset),
+        )
+
+    def evaluate(self, dataset: str) -> EvaluateJob:
+        """For the stage `evaluate`."""
+        return EvaluateJob(views=finetune_for(self.config, dataset).views)
+
+    def tabulate(self) -> TabulateConfig:
+        """For the stage `tabulate`."""
+        facts = {}
+        for name, dataset in self.labelled.items():
+            if dataset.task != "unlabelled":
+                facts[name] = DatasetFacts(
+                    task=dataset.task,
+                    targets=dataset.targets,
+                    metrics=dataset.metrics,
+                    folds=tuple(dataset.folds),
+                    notice=dataset.notice,
+                )
+        pretrained = (self.datasets[name].notice for name in self.config.pretrain.datasets)
+        return TabulateConfig(datasets=facts, pretrain_notice=" ".join(filter(None, pretrained)))
+
+
+def plan(values: object, *, where: str) -> Plan:
+    """Check a configuration and look its datasets up.
+
+    Raises:
+        SvfapError: the configuration or a dataset's CSV is wrong.
+    """
+    config = check(values, where=where)
+    found = {name: datasets.get(name, chosen) for name, chosen in config.datasets.items()}
+    made = Plan(config, found)
+    if not made.labelled:
+        raise SvfapError(f"{where}: no dataset with labels under `datasets`; add one, such as demo")
+    return made

@@ -1,0 +1,101 @@
+"""Masked autoencoder for pre-training: see 10 % of a face video, predict the rest (section 3.2)."""
+
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+
+from svfap.config import ModelConfig
+from svfap.errors import SvfapError
+from svfap.models.encoder import Encoder, initialise, patchify
+from svfap.models.layers import Block, norm, sinusoid_positions
+from svfap.models.masking import split_sites
+
+TARGET_EPS = 1e-6
+
+
+class Autoencoder(nn.Module):
+    """TPSBT encoder on visible tokens, light transformer decoder on all of them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.decoder_dim
+        self.encoder = Encoder(config)
+        self.norm = norm(config.dim)
+        self.to_decoder = nn.Linear(config.dim, width, bias=False)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, 1, width))
+        positions = sinusoid_positions(self.encoder.slices * self.encoder.sites, width)
+        self.positions: Tensor
+        self.register_buffer("positions", positions, persistent=False)
+        self.decoder = nn.ModuleList(
+            Block(width, config.decoder_heads) for _ in range(config.decoder_depth)
+        )
+        self.decoder_norm = norm(width)
+        self.head = nn.Linear(width, self.encoder.patch_dim)
+        initialise(self)
+        nn.init.trunc_normal_(self.mask_token, std=0.02)
+
+    def encode(self, video: Tensor, visible: Tensor) -> Tensor:
+        """Visible tokens with all stages fused (paper eq. 9), (B, T', S_visible, C)."""
+        outputs = self.encoder(video, visible)
+        slices = outputs[0].shape[1]
+        fused = (x.repeat_interleave(slices // x.shape[1], dim=1) for x in outputs)
+        out: Tensor = self.norm(list(accumulate(fused))[-1])
+        return out
+
+    def forward(self, video: Tensor, mask: Tensor) -> Tensor:
+        """Predict the masked patches.
+
+        Args:
+            video: (B, 3, T, H, W), ImageNet-normalised.
+            mask: (B, N) boolean, True = masked, equally many per slice.
+
+        Returns:
+            (B, N_masked, tubelet * patch**2 * 3) normalised pixels, in token order.
+
+        Raises:
+            SvfapError: the mask does not fit the model's tokens.
+        """
+        slices, sites = self.encoder.slices, self.encoder.sites
+        if mask.shape != (len(video), slices * sites):
+            raise SvfapError(
+                f"the mask has shape {tuple(mask.shape)}, the model's tokens need"
+                f" ({len(video)}, {slices * sites})"
+            )
+        visible, masked = split_sites(mask, slices)
+        seen = self.to_decoder(self.encode(video, visible))
+        hidden = self.mask_token.expand(*masked.shape, -1)
+        positions = self.positions.unflatten(1, (slices, sites)).expand(len(video), -1, -1, -1)
+        order = torch.cat((visible, masked), dim=2)[..., None].expand(-1, -1, -1, seen.shape[-1])
+        tokens = torch.cat((seen, hidden.to(seen.dtype)), dim=2) + positions.gather(2, order)
+        x = tokens.flatten(1, 2)
+        for block in self.decoder:
+            x = block(x)
+        x = x.unflatten(1, (slices, sites))[:, :, visible.shape[2] :]
+        out: Tensor = self.head(self.decoder_norm(x)).flatten(1, 2)
+        return out
+
+
+def patch_pixels(video: Tensor, tubelet: int, patch: int) -> Tensor:
+    """Pixels of each tubelet as (B, N, tubelet * patch**2, 3)."""
+    channels: Tensor = patchify(video, tubelet, patch).flatten(1, 2).unflatten(-1, (3, -1))
+    return channels.transpose(2, 3)
+
+
+def reconstruction_target(video: Tensor, mask: Tensor, tubelet: int = 2, patch: int = 16) -> Tensor:
+    """Masked patches, normalised per patch and channel (unbiased variance), flattened.
+
+    Args:
+        video: (B, 3, T, H, W) in [0, 1].
+        mask: (B, N) boolean, True = masked, equally many per clip.
+        tubelet: frames per token.
+        patch: side of a token in pixels.
+
+    Returns:
+        (B, N_masked, tubelet * patch**2 * 3).
+    """
+    pixels = patch_pixels(video, tubelet, patch)
+    spread = pixels.std(dim=2, keepdim=True) + TARGET_EPS
+    normalised = (pixels - pixels.mean(dim=2, keepdim=True)) / spread
+    chosen: Tensor = normalised[mask].unflatten(0, (len(video), -1))
+    return chosen.flatten(2)

@@ -1,0 +1,117 @@
+"""Building blocks of the encoder and decoder: attention, transformer block, bottleneck block."""
+
+import torch
+import torch.nn.functional as F
+from timm.layers.drop import DropPath
+from timm.layers.mlp import Mlp
+from torch import Tensor, nn
+
+NORM_EPS = 1e-6
+
+
+def norm(dim: int) -> nn.LayerNorm:
+    """LayerNorm with the paper's epsilon."""
+    return nn.LayerNorm(dim, eps=NORM_EPS)
+
+
+def sinusoid_positions(count: int, dim: int) -> Tensor:
+    """Fixed sine-cosine position embedding of `count` flat positions, shape (1, count, dim)."""
+    position = torch.arange(count, dtype=torch.float64)[:, None]
+    pair = torch.arange(dim, dtype=torch.float64) // 2
+    angle = position / 10000 ** (2 * pair / dim)
+    table = torch.where(torch.arange(dim) % 2 == 0, angle.sin(), angle.cos())
+    return table.float()[None]
+
+
+class Attention(nn.Module):
+    """Multi-head attention of queries over a context; self-attention when both are the same.
+
+    Queries and values have a bias, keys have none.
+    """
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(dim, dim)
+        self.k = nn.Linear(dim, dim, bias=False)
+        self.v = nn.Linear(dim, dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, query: Tensor, context: Tensor) -> Tensor:
+        """Attend; (B, N, C) queries over a (B, M, C) context give (B, N, C)."""
+        split = (self.heads, -1)
+        q, k, v = (
+            layer(x).unflatten(-1, split).transpose(1, 2)
+            for layer, x in ((self.q, query), (self.k, context), (self.v, context))
+        )
+        attended = F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
+        return out
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: self-attention, then MLP (paper eq. 2 and 3)."""
+
+    def __init__(self, dim: int, heads: int, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.norm1 = norm(dim)
+        self.attn = Attention(dim, heads)
+        self.norm2 = norm(dim)
+        self.mlp = Mlp(dim, 4 * dim)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform tokens (B, N, C)."""
+        y = self.norm1(x)
+        x = x + self.drop_path(self.attn(y, y))
+        out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
+        return out
+
+
+class CrossBlock(nn.Module):
+    """Cross-attention to a context, then a transformer block (paper eq. 6 to 8)."""
+
+    def __init__(self, dim: int, heads: int, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.query_norm = norm(dim)
+        self.context_norm = norm(dim)
+        self.cross = Attention(dim, heads)
+        self.block = Block(dim, heads, drop_path)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Transform tokens (B, N, C) that look at a context (B, M, C)."""
+        attended = self.cross(self.query_norm(x), self.context_norm(context))
+        out: Tensor = self.block(x + self.block.drop_path(attended))
+        return out
+
+
+class TemporalDownsample(nn.Module):
+    """Halve the frame rate by a convolution over time at each spatial site (kernel = stride)."""
+
+    def __init__(self, dim: int, kernel: int = 2) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.proj = nn.Linear(kernel * dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Merge neighbouring frames; (B, T, S, C) gives (B, T / kernel, S, C)."""
+        frames = x.unflatten(1, (-1, self.kernel)).transpose(2, 3)
+        out: Tensor = self.proj(frames.flatten(3))
+        return out
+
+
+class SpatialPool(nn.Module):
+    """Pool the tokens of each frame into a few bottleneck tokens (paper eq. 5)."""
+
+    HIDDEN = 128
+
+    def __init__(self, dim: int, tokens: int) -> None:
+        super().__init__()
+        self.norm = norm(dim)
+        self.mlp = Mlp(dim, self.HIDDEN, tokens)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weighted sums over space; (B, T, S, C) gives (B, T, G, C)."""
+        weights = self.mlp(self.norm(x)).softmax(dim=2)
+        pooled: Tensor = weights.transpose(2, 3) @ x
+        return pooled

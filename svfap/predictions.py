@@ -1,0 +1,184 @@
+"""What a model said of each clip: one Parquet row per clip and view, the only source of tables.
+
+Views are kept apart in the file, so that averaging is decided, and can be changed, without
+running a model again.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from svfap.errors import SvfapError
+
+SCHEMA = pa.schema(
+    [
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("fold", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),
+        pa.field("view", pa.int32(), nullable=False),
+        pa.field("target", pa.list_(pa.float32()), nullable=False),
+        pa.field("score", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one model said of the test clips of one fold, as columns of n rows.
+
+    Attributes:
+        dataset: name of the dataset.
+        fold: name of the fold whose test parts these are.
+        keys: name of the clip of each row.
+        groups: the unit that is scored, the key itself unless the protocol says otherwise.
+        subjects: who is seen; empty where unknown.
+        views: number of the view within its clip, (n,).
+        targets: class index (n, 1), or true values (n, d).
+        scores: class probabilities (n, c), or predicted values (n, d).
+    """
+
+    dataset: str
+    fold: str
+    keys: Sequence[str]
+    groups: Sequence[str]
+    subjects: Sequence[str]
+    views: NDArray[np.integer]
+    targets: NDArray[np.number]
+    scores: NDArray[np.number]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of unequal length, and scores that are not numbers."""
+        columns = (self.keys, self.groups, self.subjects, self.views, self.targets, self.scores)
+        lengths = {len(column) for column in columns}
+        if len(lengths) != 1 or self.targets.ndim != 2 or self.scores.ndim != 2:
+            shapes = self.targets.shape, self.scores.shape
+            raise ValueError(f"columns of lengths {sorted(lengths)}, targets and scores {shapes}")
+        if not (np.isfinite(self.scores).all() and np.isfinite(self.targets).all()):
+            raise SvfapError(
+                f"{self.dataset} fold {self.fold}: a target or score is not finite; if training"
+                " diverged, lower finetune.optim.lr or set finetune.optim.clip_grad"
+            )
+
+
+def write(path: Path, predictions: Predictions) -> None:
+    """Write one fold's predictions; the file appears whole or not at all."""
+    count = len(predictions.keys)
+    columns = {
+        "dataset": [predictions.dataset] * count,
+        "fold": [predictions.fold] * count,
+        "key": list(predictions.keys),
+        "group": list(predictions.groups),
+        "subject": list(predictions.subjects),
+        "view": np.asarray(predictions.views),
+        "target": list(predictions.targets.astype(np.float32)),
+        "score": list(predictions.scores.astype(np.float32)),
+    }
+    table = pa.Table.from_pydict(columns, schema=SCHEMA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(table, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read predictions of any folds and datasets into one frame with the columns of `SCHEMA`.
+
+    Raises:
+        SvfapError: a file is missing, damaged or of another schema; a view occurs twice; a clip
+            is tested in two folds, which would count it twice; folds differ in their classes.
+    """
+    if not paths:
+        raise SvfapError("no predictions are given; run the evaluate stage first")
+    frame = pd.concat([_read_file(path) for path in paths], ignore_index=True)
+    _refuse_repeats(frame, ["dataset", "fold", "key", "view"], "occurs twice in")
+    clips = frame.drop_duplicates(["dataset", "fold", "key"])
+    _refuse_repeats(clips, ["dataset", "key"], "is tested in a second fold,")
+    for name, rows in frame.groupby("dataset", sort=False):
+        widths = {(len(t), len(s)) for t, s in zip(rows["target"], rows["score"], strict=True)}
+        if len(widths) > 1:
+            raise SvfapError(
+                f"{name}: folds differ in their number of targets or classes; evaluate all of them"
+                " with models of one configuration"
+            )
+    return frame
+
+
+def by_clip(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per clip: the mean of its views, of softmax probabilities in classification."""
+    return _average(frame, "key").drop(columns="view")
+
+
+def by_group(clips: pd.DataFrame) -> pd.DataFrame:
+    """One row per scored unit: the mean of its clips (AVCAffe scores videos, paper section 4.3.1).
+
+    Raises:
+        SvfapError: the clips of a group lie in two folds, or differ in their target.
+    """
+    groups = _average(clips, "group")
+    _refuse_repeats(groups, ["dataset", "group"], "has clips tested in a second fold,", "group")
+    return groups
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise SvfapError(f"{path}: no such predictions; run the evaluate stage")
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise SvfapError(
+            f"{path}: damaged ({reason}); delete it and run the evaluate stage again"
+        ) from None
+    if not table.schema.equals(SCHEMA):
+        found = ", ".join(table.schema.names)
+        raise SvfapError(f"{path}: not predictions of this version ({found}); evaluate again")
+    if not table.num_rows:
+        raise SvfapError(f"{path}: holds no predictions; check that the fold's test part has clips")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _refuse_repeats(frame: pd.DataFrame, columns: list[str], what: str, unit: str = "key") -> None:
+    repeats = frame[frame.duplicated(columns)]
+    if len(repeats):
+        row = repeats.iloc[0]
+        noun = "clip" if unit == "key" else unit
+        raise SvfapError(
+            f"{row['dataset']}: {noun} {row[unit]!r} {what} fold {row['fold']}"
+            f" ({len(repeats)} such rows); each may be scored only once: check the folds"
+        )
+
+
+def _average(frame: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Mean scores of each `unit` of each fold, in order of first appearance."""
+    datasets = [rows for _, rows in frame.groupby("dataset", sort=False)]
+    return pd.concat([_average_dataset(rows, unit) for rows in datasets], ignore_index=True)
+
+
+def _average_dataset(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
+    codes = rows.groupby(["fold", unit], sort=False).ngroup().to_numpy()
+    _, first, counts = np.unique(codes, return_index=True, return_counts=True)
+    targets = np.stack(rows["target"].to_list())
+    differing = np.flatnonzero((targets != targets[first][codes]).any(axis=1))
+    if differing.size:
+        row = rows.iloc[differing[0]]
+        raise SvfapError(
+            f"{row['dataset']}: the rows of {unit} {row[unit]!r} differ in their target; what is"
+            " averaged must share one label"
+        )
+    scores = np.stack(rows["score"].to_list()).astype(np.float64)
+    sums = np.zeros((len(counts), scores.shape[1]))
+    np.add.at(sums, codes, scores)
+    return rows.iloc[first].assign(score=list(sums / counts[:, None]))

@@ -1,0 +1,57 @@
+"""Progress for people: a bar on a terminal, a line every few seconds in a log file."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from tqdm import tqdm
+
+LINE_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Progress:
+    """Counts steps of known total and shows rate, time left and the latest figures."""
+
+    def __init__(self, *, label: str, total: int, start: int = 0, unit: str = "step") -> None:
+        self.label, self.total, self.done, self.unit = label, total, start, unit
+        self.start, self.began, self.shown = start, time.monotonic(), time.monotonic()
+        self.bar = (
+            tqdm(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
+            if sys.stderr.isatty()
+            else None
+        )
+
+    def advance(self, *, figures: Mapping[str, float] | None = None) -> None:
+        """Count a finished step and show `figures` beside it."""
+        self.done += 1
+        shown = {name: f"{value:.4g}" for name, value in (figures or {}).items()}
+        if self.bar is not None:
+            self.bar.set_postfix(shown, refresh=False)
+            self.bar.update()
+        elif time.monotonic() - self.shown > LINE_SECONDS or self.done == self.total:
+            self.shown = time.monotonic()
+            rate = (self.done - self.start) / max(self.shown - self.began, 1e-9)
+            eta = tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))
+            extra = "".join(f"  {name} {value}" for name, value in shown.items())
+            logger.info("%s %d/%d%s  ETA %s", self.label, self.done, self.total, extra, eta)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def track(items: Iterable[T], *, total: int, label: str, unit: str = "clip") -> Iterator[T]:
+    """Yield the items and show how many are done."""
+    progress = Progress(label=label, total=total, unit=unit)
+    try:
+        for item in items:
+            yield item
+            progress.advance()
+    finally:
+        progress.close()

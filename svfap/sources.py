@@ -1,0 +1,250 @@
+"""Bring one file in place: a local path is used where it lies, an http(s) URL is downloaded.
+
+A download goes to `<name>.part` and takes its final name only when it is whole, so a file under its
+final name can be trusted. A broken download goes on where it stopped, unless the server's file has
+changed since: `<name>.part.source` keeps the validator (ETag or Last-Modified, RFC 9110).
+Standard library only.
+"""
+
+import logging
+import os
+import re
+import shutil
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.request import Request, urlopen
+
+from svfap import __version__
+from svfap.errors import SvfapError
+
+CHUNK_BYTES = 1 << 20
+TIMEOUT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 120.0
+CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
+
+logger = logging.getLogger(__name__)
+
+
+class SourceError(SvfapError):
+    """The file cannot be had from where it should come; others still may."""
+
+
+class _Interrupted(Exception):
+    """This try failed, the next may not; `wait` is the pause in seconds the server asked for."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class _Partial:
+    """The beginning of a download, with a note of what it is the beginning of."""
+
+    path: Path
+
+    @property
+    def sidecar(self) -> Path:
+        return self.path.with_name(self.path.name + ".source")
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def validator(self, url: str) -> str:
+        """The validator of the bytes so far; '' if there are none or they are of another URL."""
+        if not self.size or not self.sidecar.exists():
+            return ""
+        note = self.sidecar.read_text(encoding="utf-8", errors="replace")
+        origin, _, validator = note.partition("\n")
+        return validator if origin == url else ""
+
+    def begin(self, url: str, validator: str) -> None:
+        """Forget the bytes so far and note whose bytes come next."""
+        self.discard()
+        self.sidecar.write_text(f"{url}\n{validator}", encoding="utf-8")
+
+    def discard(self) -> None:
+        """Forget the bytes so far."""
+        self.path.unlink(missing_ok=True)
+        self.sidecar.unlink(missing_ok=True)
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is to be downloaded."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.0) -> Path:
+    """Return a path at which the whole file lies.
+
+    Local files are never copied: their own, resolved path is returned. A URL is downloaded to
+    `destination`, unless that exists: delete it to download it anew.
+
+    Args:
+        source: local path, or http(s) URL of the file itself.
+        destination: final path of a download.
+        tries: failed tries in a row, none of which brought new bytes, before giving up.
+        backoff: pause in seconds after the first failed try, doubled after each further one.
+
+    Raises:
+        SourceError: the file is missing, refused, or the server cannot be reached.
+        SvfapError: this machine cannot store it.
+    """
+    if not is_url(source):
+        path = Path(source).expanduser().resolve()
+        if not path.is_file():
+            raise SourceError(f"{path}: is not a file; correct the path or put the file there")
+        return path
+    if not destination.exists():
+        partial = _Partial(destination.with_name(destination.name + ".part"))
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            _persist(source, partial, tries=tries, backoff=backoff)
+            partial.path.replace(destination)
+            partial.sidecar.unlink(missing_ok=True)
+        except OSError as error:
+            why = f"cannot be stored as {destination} ({error.strerror})"
+            raise SvfapError(f"{source}: {why}; check its permissions and free space") from None
+    return destination
+
+
+def _persist(url: str, partial: _Partial, *, tries: int, backoff: float) -> None:
+    """Try until the download is whole; only tries that brought nothing new count as failed."""
+    failures = 0
+    most = partial.size
+    while True:
+        try:
+            return _attempt(url, partial)
+        except _Interrupted as problem:
+            failures = 1 if partial.size > most else failures + 1
+            most = max(most, partial.size)
+            if failures >= tries:
+                why = f"download failed, {failures} tries in a row ({problem})"
+                advice = "check the address and the network, then run again: it resumes"
+                raise SourceError(f"{url}: {why}; {advice}") from None
+            wait = min(max(backoff * 2 ** (failures - 1), problem.wait), MAX_WAIT_SECONDS)
+            logger.warning("%s: %s; next try in %.0f s", url, problem, wait)
+            time.sleep(wait)
+
+
+def _attempt(url: str, partial: _Partial) -> None:
+    """One request; on return the partial file is whole and on disk."""
+    validator = partial.validator(url)
+    kept = partial.size if validator else 0
+    headers = {"User-Agent": f"svfap/{__version__}", "Accept-Encoding": "identity"}
+    if kept:
+        headers |= {"Range": f"bytes={kept}-", "If-Range": validator}
+    try:
+        response = urlopen(Request(_quoted(url), headers=headers), timeout=TIMEOUT_SECONDS)
+    except HTTPError as error:
+        with error:
+            return _refused(url, error, partial, kept)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise SourceError(f"{url}: {reason.verify_message}; correct the address") from None
+        raise _Interrupted(f"no connection: {reason}") from None
+    with response:
+        _receive(url, response, partial, kept)
+
+
+def _receive(url: str, response: HTTPResponse, partial: _Partial, kept: int) -> None:
+    """Append the body of a 200 or 206 answer to the partial file."""
+    headers = response.headers
+    if headers.get_content_type() == "text/html":
+        raise SourceError(f"{url}: is a web page, not a video file; give the file's own address")
+    validator = _validator(headers)
+    total = response.length
+    if response.status == 206:
+        place = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+        total = int(place["total"]) if place else None
+        resumes = place is not None and int(place["first"]) == kept
+        if not resumes or (validator and validator != partial.validator(url)):
+            partial.discard()
+            raise _Interrupted("the file changed on the server; begun anew")
+    else:
+        partial.begin(url, validator)
+    _check_space(url, partial.path.parent, (total or 0) - partial.size)
+    with partial.path.open("ab") as file:
+        for chunk in _chunks(response):
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if total is not None and partial.size != total:
+        raise _Interrupted(f"got {partial.size} of {total} bytes")
+
+
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    """The body, piece by piece; what goes wrong here is the network's fault, not the disk's."""
+    while True:
+        try:
+            chunk = response.read1(CHUNK_BYTES)
+        except (OSError, HTTPException) as error:
+            raise _Interrupted(f"connection lost: {error!r}") from None
+        if not chunk:
+            return
+        yield chunk
+
+
+def _refused(url: str, error: HTTPError, partial: _Partial, kept: int) -> None:
+    """Return if an error answer says that all bytes are there already; raise otherwise."""
+    if error.code == 416 and kept:
+        if error.headers.get("Content-Range") == f"bytes */{kept}":
+            return
+        partial.discard()
+        raise _Interrupted("the file changed on the server; begun anew")
+    answer = f"the server answered {error.code} {error.reason}".rstrip()
+    if error.code in {408, 425, 429} or error.code >= 500:
+        raise _Interrupted(answer, _retry_after(error.headers.get("Retry-After", "")))
+    by_hand = "download it by hand and give its local path instead"
+    advice = by_hand if error.code in {401, 403, 407} else "correct the address or leave it out"
+    raise SourceError(f"{url}: {answer}; {advice}")
+
+
+def _validator(headers: Message) -> str:
+    """What identifies this state of the file; a weak ETag does not (RFC 9110, 13.1.5)."""
+    etag = headers.get("ETag", "")
+    return etag if etag.startswith('"') else headers.get("Last-Modified", "")
+
+
+def _retry_after(value: str) -> float:
+    """Seconds asked for by a Retry-After header, which holds seconds or a date; 0 if neither."""
+    if value.isdecimal():
+        return float(value)
+    try:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _check_space(url: str, folder: Path, needed: int) -> None:
+    """Refuse a download that would fill the disk; `needed` is in bytes."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise SvfapError(
+            f"{url}: needs {needed / 1e9:.1f} GB but {folder} has {free / 1e9:.1f} GB free;"
+            " free some space or set `data` to a larger disk"
+        )
+
+
+def _quoted(url: str) -> str:
+    """The URL with spaces and letters beyond ASCII escaped; what is escaped already stays."""
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise SourceError(f"{url}: not a valid address; correct it")
+    path, query = (quote(part, "%/:=&?~+!$,;'@()*[]") for part in (parts.path, parts.query))
+    return urlunsplit(parts._replace(path=path, query=query, fragment=""))

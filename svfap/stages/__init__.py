@@ -1,0 +1,1 @@
+"""One file per rule of the workflow; stages meet only in files."""

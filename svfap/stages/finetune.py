@@ -1,0 +1,99 @@
+"""Stage `finetune`: train encoder and head on the labelled clips of one fold (section 4.1)."""
+
+from pathlib import Path
+
+from svfap.config import FinetuneJob
+from svfap.errors import SvfapError
+from svfap.models import VideoModel
+from svfap.shards import ClipStore
+from svfap.tracking import Log
+from svfap.training import checkpoint, runs
+from svfap.training.data import Draws, Loader
+from svfap.training.loop import Trainer, seed_everything
+from svfap.training.objectives import Classification, Objective, Regression
+from svfap.training.optim import parameter_groups
+from svfap.video.sampling import train_indices
+from svfap.video.transforms import train_transform
+
+
+def run(
+    config: FinetuneJob, *, pretrained: list[Path], shards: list[Path], output: Path, log: Log
+) -> None:
+    """Fine-tune on the training parts of a fold.
+
+    Args:
+        config: model, recipe, seed and the facts of the dataset.
+        pretrained: checkpoint of the stage `pretrain`; none to train from scratch.
+        shards: `index.parquet` of every training part.
+        output: the checkpoint; `curve.csv` is written beside it.
+        log: takes metrics.
+
+    Raises:
+        SvfapError: a shard is damaged, the checkpoint does not fit, or training diverged.
+    """
+    store = ClipStore(shards)
+    seed_everything(config.seed)
+    model = VideoModel(config.model, len(config.targets), config.finetune.drop_path)
+    if config.finetune.init == "pretrained":
+        _load_encoder(model, pretrained)
+    optim = config.finetune.optim
+    trainer = Trainer(
+        _objective(model, config),
+        Loader(
+            _draws(store, config),
+            batch_size=optim.batch_size,
+            epochs=optim.epochs,
+            workers=optim.workers,
+        ),
+        optim,
+        parameter_groups(
+            model,
+            weight_decay=optim.weight_decay,
+            layer_decay=config.finetune.layer_decay,
+            depths=config.model.depths,
+        ),
+        state=output.parent / runs.STATE,
+        identity=runs.identity(config, [*pretrained, *shards]),
+        label=f"finetune {'/'.join(output.parent.parts[-2:])}",
+        seed=config.seed,
+    )
+    runs.write_curve(output.with_name(runs.CURVE), trainer.fit(log))
+    runs.write_checkpoint(output, model, config, clips=len(store))
+    trainer.finish()
+
+
+def _load_encoder(model: VideoModel, pretrained: list[Path]) -> None:
+    """Take over the encoder of a pre-trained checkpoint."""
+    if len(pretrained) != 1:
+        raise SvfapError(
+            "finetune.init is 'pretrained', which needs one checkpoint as --pretrained;"
+            " give it or set finetune.init to 'scratch'"
+        )
+    weights = checkpoint.load(pretrained[0])["model"]
+    prefix = "encoder."
+    encoder = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+    checkpoint.load_weights(model.encoder, encoder, where=pretrained[0])
+
+
+def _objective(model: VideoModel, config: FinetuneJob) -> Objective:
+    if config.task == "classification":
+        return Classification(model, config.finetune)
+    return Regression(model)
+
+
+def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
+    """Random windows and augmentation of the training clips."""
+    settings, frames = config.finetune, config.model.num_frames
+    stride = settings.stride or config.stride
+    transform = train_transform(
+        config.model.image_size,
+        min_area=settings.min_crop,
+        flip=settings.flip,
+        rand_augment=settings.rand_augment,
+    )
+    return Draws(
+        store,
+        lambda length, rng: train_indices(length, frames, stride, rng),
+        transform,
+        config.seed,
+    )

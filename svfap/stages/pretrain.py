@@ -1,0 +1,79 @@
+"""Stage `pretrain`: masked autoencoding of unlabelled face clips (paper section 3.2)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from svfap.config import PretrainJob
+from svfap.models import Autoencoder
+from svfap.shards import ClipStore
+from svfap.tracking import Log
+from svfap.training import reconstruction, runs
+from svfap.training.data import Draws, Loader
+from svfap.training.loop import Trainer, seed_everything
+from svfap.training.objectives import Reconstruction
+from svfap.training.optim import parameter_groups
+from svfap.video.sampling import pretrain_indices
+from svfap.video.transforms import pretrain_transform, resize
+
+PICTURE_CLIPS = 4
+
+
+def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> None:
+    """Train a masked autoencoder.
+
+    Args:
+        config: model, recipe and seed.
+        shards: `index.parquet` of every part.
+        output: the checkpoint; `curve.csv` and `reconstruction.png` are written beside it.
+        log: takes metrics.
+
+    Raises:
+        SvfapError: a shard is damaged, or the loss is no longer finite.
+    """
+    settings, optim = config.pretrain, config.pretrain.optim
+    store = ClipStore(shards)
+    seed_everything(config.seed)
+    model = Autoencoder(config.model)
+    size, frames = config.model.image_size, config.model.num_frames
+    draws = Draws(
+        store,
+        lambda length, rng: pretrain_indices(length, frames, settings.stride, rng),
+        pretrain_transform(size, min_side=settings.min_crop),
+        config.seed,
+    )
+    trainer = Trainer(
+        Reconstruction(model, settings.mask_ratio),
+        Loader(draws, batch_size=optim.batch_size, epochs=optim.epochs, workers=optim.workers),
+        optim,
+        parameter_groups(
+            model, weight_decay=optim.weight_decay, layer_decay=1.0, depths=config.model.depths
+        ),
+        state=output.parent / runs.STATE,
+        identity=runs.identity(config, shards),
+        label="pretrain",
+        seed=config.seed,
+    )
+    curve = trainer.fit(log)
+    runs.write_curve(output.with_name(runs.CURVE), curve)
+    _picture(output.with_name("reconstruction.png"), model, store, config)
+    runs.write_checkpoint(output, model, config, clips=len(store))
+    trainer.finish()
+
+
+def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJob) -> None:
+    """Reconstructions of a few clips, spread over all parts."""
+    clips = np.linspace(0, len(store) - 1, PICTURE_CLIPS).round().astype(int).tolist()
+    middle = np.random.default_rng(0)
+    frames = [
+        store.frames(
+            clip,
+            pretrain_indices(
+                store.length(clip), config.model.num_frames, config.pretrain.stride, middle
+            ),
+        )
+        for clip in clips
+    ]
+    seed_everything(config.seed)
+    sized = np.stack([resize(clip, config.model.image_size) for clip in frames])
+    reconstruction.picture(path, model, sized, mask_ratio=config.pretrain.mask_ratio)

@@ -1,0 +1,1 @@
+"""From predictions to tables: measure, set beside the paper's numbers, render."""

@@ -1,0 +1,39 @@
+"""Tables as one self-contained HTML page, for the report and for people."""
+
+from collections.abc import Sequence
+from html import escape
+
+from svfap.tables.render import Table
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; margin: 2em; max-width: 70em; }
+h1 { font-size: 1.4em; } h2 { font-size: 1.1em; margin-top: 2em; }
+table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; }
+th, td { padding: .3em 1em; text-align: left; } th { border-bottom: 1px solid; }
+.r { text-align: right; font-variant-numeric: tabular-nums; }
+p { color: #59636e; margin: .4em 0; }
+"""
+
+
+def html(tables: Sequence[Table], *, heading: str) -> str:
+    """A page with the tables in order, their notes below them."""
+    sections = "\n".join(_section(table) for table in tables)
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(heading)}</title>\n'
+        f"<style>{_STYLE}</style>\n<h1>{escape(heading)}</h1>\n{sections}\n</html>\n"
+    )
+
+
+def _section(table: Table) -> str:
+    head = _row("th", table.columns, table.align)
+    body = "\n".join(_row("td", row, table.align) for row in table.rows)
+    notes = "\n".join(f"<p>{escape(note)}</p>" for note in table.notes)
+    return f"<h2>{escape(table.title)}</h2>\n<table>\n{head}\n{body}\n</table>\n{notes}"
+
+
+def _row(tag: str, cells: Sequence[str], align: str) -> str:
+    marked = (
+        f'<{tag} class="{side}">{escape(cell)}</{tag}>'
+        for cell, side in zip(cells, align, strict=True)
+    )
+    return f"<tr>{''.join(marked)}</tr>"

@@ -1,0 +1,44 @@
+"""Videos that could not be used, with their reasons, of all datasets in one list."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from svfap.errors import SvfapError
+from svfap.tables.render import Table
+
+COLUMNS = ("key", "path", "reason")
+SHOWN = 50
+
+
+def read(paths: Sequence[Path]) -> pd.DataFrame:
+    """Concatenate `{dataset}/{part}/rejects.csv` files: dataset, part, key, path, reason.
+
+    Raises:
+        SvfapError: a file is missing or lacks a column.
+    """
+    frames = []
+    for path in paths:
+        try:
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+            frame = frame[list(COLUMNS)]
+        except (OSError, KeyError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error.args[0]).split())
+            raise SvfapError(f"{path}: not a list of rejects ({reason}); crop again") from None
+        frame.insert(0, "dataset", path.parent.parent.name)
+        frame.insert(1, "part", path.parent.name)
+        frames.append(frame)
+    columns = ["dataset", "part", *COLUMNS]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def table(rejects: pd.DataFrame) -> Table:
+    """The first rejects as a table to be shown; the CSV has them all."""
+    shown = rejects.head(SHOWN)[["dataset", "part", "key", "reason"]]
+    rows = tuple(tuple(str(cell) for cell in row) for row in shown.itertuples(index=False))
+    count = len(rejects)
+    notes = [f"The first {SHOWN} of {count:,}; rejects.csv has them all."] if count > SHOWN else []
+    notes += [] if count else ["Every video gave a face clip."]
+    title = f"{count:,} rejected video{'s' if count != 1 else ''}"
+    return Table(title, ("Dataset", "Part", "Clip", "Reason"), rows, "llll", tuple(notes))

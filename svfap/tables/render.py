@@ -1,0 +1,116 @@
+"""A table of strings, and how it looks in Markdown and in LaTeX."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "\N{EN DASH}": "--",
+    **{mark: rf"\textsuperscript{{{digit}}}" for digit, mark in enumerate(_SUPERSCRIPTS)},
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose cells are ready to be shown.
+
+    Attributes:
+        title: one line, without a full stop.
+        columns: headers.
+        rows: cells, as many in each row as there are columns.
+        align: "l" or "r" for each column.
+        notes: sentences that stand below it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    align: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse ragged rows."""
+        widths = {len(self.columns), len(self.align), *map(len, self.rows)}
+        if len(widths) != 1:
+            raise ValueError(f"{self.title}: rows of {sorted(widths)} cells")
+
+
+def superscript(number: int) -> str:
+    """A footnote mark that reads well in plain text too."""
+    return "".join(_SUPERSCRIPTS[int(digit)] for digit in str(number))
+
+
+def markdown(tables: Sequence[Table], *, heading: str) -> str:
+    """A Markdown document whose pipes line up."""
+    return "\n\n".join([f"# {heading}", *(_markdown(table) for table in tables)]) + "\n"
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """LaTeX `table` floats for a document that loads `booktabs`."""
+    intro = "% needs \\usepackage{booktabs}"
+    return "\n\n".join([intro, *(_latex(table) for table in tables)]) + "\n"
+
+
+def escape_latex(text: str) -> str:
+    """Text with every character that LaTeX would take as markup written out."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def _markdown(table: Table) -> str:
+    cells = [[_cell(text) for text in row] for row in (table.columns, *table.rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    rule = ["-" * (n - 1) + (":" if side == "r" else "-") for n, side in _sides(widths, table)]
+    lines = [
+        "| " + " | ".join(_pad(text, n, side) for text, (n, side) in row) + " |"
+        for row in (zip(line, _sides(widths, table), strict=True) for line in cells)
+    ]
+    lines.insert(1, "| " + " | ".join(rule) + " |")
+    return "\n\n".join([f"## {table.title}", "\n".join(lines), *table.notes])
+
+
+def _sides(widths: Sequence[int], table: Table) -> list[tuple[int, str]]:
+    return list(zip(widths, table.align, strict=True))
+
+
+def _pad(text: str, width: int, side: str) -> str:
+    return text.rjust(width) if side == "r" else text.ljust(width)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def _latex(table: Table) -> str:
+    def line(row: Sequence[str]) -> str:
+        return "    " + " & ".join(map(escape_latex, row)) + r" \\"
+
+    notes = [rf"  \par\smallskip\footnotesize {escape_latex(note)}" for note in table.notes]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{escape_latex(table.title)}}}",
+            rf"  \begin{{tabular}}{{{table.align}}}",
+            r"    \toprule",
+            line(table.columns),
+            r"    \midrule",
+            *map(line, table.rows),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            *notes,
+            r"\end{table}",
+        ]
+    )

@@ -1,0 +1,149 @@
+"""One number of a table, and how ours are measured: pooled over folds, and fold by fold."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from svfap.config import DatasetFacts
+from svfap.errors import SvfapError
+from svfap.metrics import METRICS
+
+OURS = "ours"
+PERCENT = "percent"
+AVERAGE = "average"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure of one model on one dataset, in the unit that tables show.
+
+    Attributes:
+        dataset: name of the dataset.
+        model: whose predictions.
+        metric: name in `svfap.metrics.METRICS`.
+        target: the regressed value, or "average" of all; empty in classification.
+        value: per cent for classification, the plain figure for regression; nan if undefined.
+        source: where the number comes from.
+        fold: the fold it is measured on; empty for all folds pooled.
+        clips: number of scored units; 0 where unknown.
+        folds: of how many folds predictions exist, in words.
+        fold_mean: mean over folds.
+        fold_std: sample standard deviation over folds; nan with fewer than two.
+    """
+
+    dataset: str
+    model: str
+    metric: str
+    target: str
+    value: float
+    source: str
+    fold: str = ""
+    clips: int = 0
+    folds: str = ""
+    fold_mean: float = math.nan
+    fold_std: float = math.nan
+
+    @property
+    def unit(self) -> str:
+        """The unit of `value`; empty for plain figures."""
+        return PERCENT if METRICS[self.metric].percent else ""
+
+    @property
+    def decimals(self) -> int:
+        """Decimals shown: two of percentages, four of plain figures, as in the paper."""
+        return 2 if self.unit else 4
+
+
+def check(frame: pd.DataFrame, dataset: str, facts: DatasetFacts) -> None:
+    """Refuse predictions that do not fit the facts of their dataset.
+
+    Args:
+        frame: rows of `predictions.read` of this dataset alone.
+        dataset: its name, for messages.
+        facts: what its tables need to know.
+
+    Raises:
+        SvfapError: unknown fold or metric, or targets and scores of the wrong number or range.
+    """
+    for name in facts.metrics:
+        if name not in METRICS or METRICS[name].task != facts.task:
+            known = ", ".join(key for key, metric in METRICS.items() if metric.task == facts.task)
+            raise SvfapError(f"{dataset}: {name!r} is no metric of {facts.task}; choose of {known}")
+    if not len(frame):
+        return
+    unknown = sorted({*frame["fold"]} - {*facts.folds})
+    if unknown:
+        raise SvfapError(
+            f"{dataset}: predictions of unknown folds {', '.join(unknown)}; the protocol has"
+            f" {', '.join(facts.folds)}: delete what is left of an older configuration"
+        )
+    classes = facts.task == "classification"
+    widths = len(frame["target"].iloc[0]), len(frame["score"].iloc[0])
+    expected = (1 if classes else len(facts.targets)), len(facts.targets)
+    if widths != expected:
+        raise SvfapError(
+            f"{dataset}: predictions hold {widths[0]} targets and {widths[1]} scores a clip,"
+            f" {expected[0]} and {expected[1]} are expected; evaluate again"
+        )
+    labels = np.stack(frame["target"].to_list())
+    if classes and not np.isin(labels, np.arange(len(facts.targets))).all():
+        raise SvfapError(
+            f"{dataset}: a class index lies outside 0..{len(facts.targets) - 1}; check the labels"
+        )
+
+
+def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Result]:
+    """Each metric on all folds pooled (`fold` empty), then on each fold that has predictions.
+
+    Args:
+        groups: rows of `predictions.by_group` of this dataset alone; may be empty.
+        dataset: its name.
+        facts: what its tables need to know.
+    """
+    parts = {fold: groups[groups["fold"] == fold] for fold in facts.folds}
+    parts = {fold: rows for fold, rows in parts.items() if len(rows)}
+    done = folds_done(groups, facts)
+    pooled, by_fold = [], []
+    for metric in facts.metrics:
+        overall = _compute(groups, metric, facts)
+        single = {fold: _compute(rows, metric, facts) for fold, rows in parts.items()}
+        for target, value in overall.items():
+            values = [figures[target] for figures in single.values()]
+            spread = statistics.stdev(values) if len(values) > 1 else math.nan
+            mean = statistics.fmean(values) if values else math.nan
+            names = (dataset, OURS, metric, target)
+            pooled.append(Result(*names, value, "this run", "", len(groups), done, mean, spread))
+            by_fold += [
+                Result(*names, figures[target], "this run", fold, len(parts[fold]))
+                for fold, figures in single.items()
+            ]
+    return pooled + by_fold
+
+
+def folds_done(groups: pd.DataFrame, facts: DatasetFacts) -> str:
+    """Of how many folds there are predictions, for example "2 of 3 folds"."""
+    total = len(facts.folds)
+    return f"{groups['fold'].nunique()} of {total} fold{'s' if total != 1 else ''}"
+
+
+def _compute(groups: pd.DataFrame, metric: str, facts: DatasetFacts) -> dict[str, float]:
+    """Target -> value in the unit of tables; several targets get their average too.
+
+    An undefined target makes the average undefined: leaving it out would flatter the model.
+    """
+    names: Sequence[str] = facts.targets if facts.task == "regression" else ("",)
+    if not len(groups):
+        values = np.full(len(names), math.nan)
+    else:
+        targets = np.stack(groups["target"].to_list()).astype(np.float64)
+        scores = np.stack(groups["score"].to_list()).astype(np.float64)
+        values = METRICS[metric].compute(targets, scores)
+    scale = 100 if METRICS[metric].percent else 1
+    figures = {name: scale * float(value) for name, value in zip(names, values, strict=True)}
+    if len(names) > 1:
+        figures[AVERAGE] = scale * float(values.mean())
+    return figures

@@ -1,0 +1,64 @@
+"""Checkpoints: written whole or not at all, read without running code from them."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from svfap.errors import SvfapError
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint atomically: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        torch.save(dict(content), file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        SvfapError: it is missing, cut short, or holds more than tensors and plain values.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise SvfapError(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SvfapError(
+            f"{path}: not a whole checkpoint ({reason}); delete it and run again"
+        ) from None
+    return content
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: object) -> None:
+    """Load weights strictly.
+
+    Raises:
+        SvfapError: keys are missing or unknown, or shapes differ; the message names them.
+    """
+    own = module.state_dict()
+    problems = [f"{key} is missing" for key in own if key not in weights]
+    problems += [f"{key} is unknown" for key in weights if key not in own]
+    problems += [
+        f"{key} is {tuple(weights[key].shape)}, the model's is {tuple(own[key].shape)}"
+        for key in own
+        if key in weights and weights[key].shape != own[key].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise SvfapError(
+            f"{where}: does not fit the model ({'; '.join(problems[:3])}{more});"
+            " use the `model` section that it was trained with"
+        )
+    module.load_state_dict(dict(weights))

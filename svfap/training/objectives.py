@@ -1,0 +1,113 @@
+"""What is learned: from a batch to a loss, and from a model's output to scores."""
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.data.mixup import Mixup
+from timm.data.random_erasing import RandomErasing
+from timm.loss.cross_entropy import SoftTargetCrossEntropy
+from torch import Tensor, nn
+
+from svfap.config import FinetuneConfig
+from svfap.models import Autoencoder, VideoModel, reconstruction_target
+from svfap.models.masking import tube_mask
+from svfap.training.data import Batch
+
+
+class Objective(Protocol):
+    """A model and what it is trained for."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
+        ...
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean loss of a batch, a scalar."""
+        ...
+
+
+def unit_range(video: Tensor) -> Tensor:
+    """Frames (B, T, H, W, 3) uint8 as a video (B, 3, T, H, W) in [0, 1]."""
+    return video.permute(0, 4, 1, 2, 3).float() / 255
+
+
+def normalise(video: Tensor) -> Tensor:
+    """ImageNet-normalise a video (B, 3, T, H, W) in [0, 1]."""
+    mean, std = (
+        video.new_tensor(values).view(1, 3, 1, 1, 1)
+        for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+    )
+    return (video - mean) / std
+
+
+class Reconstruction:
+    """Mean squared error of the masked, normalised patches (paper eq. 10 and 11)."""
+
+    def __init__(self, model: Autoencoder, mask_ratio: float) -> None:
+        self.model, self.mask_ratio = model, mask_ratio
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Hide a random tube of the batch and score what the model makes of it."""
+        encoder = self.model.encoder
+        video = unit_range(batch.video)
+        mask = tube_mask(len(video), encoder.slices, encoder.sites, self.mask_ratio)
+        mask = mask.to(video.device)
+        config = encoder.config
+        target = reconstruction_target(video, mask, config.tubelet, config.patch_size)
+        return F.mse_loss(self.model(normalise(video), mask).float(), target)
+
+
+class Classification:
+    """Cross-entropy with label smoothing, mixup, cutmix and random erasing (paper eq. 12)."""
+
+    def __init__(self, model: VideoModel, config: FinetuneConfig) -> None:
+        self.model, self.classes = model, model.num_classes
+        self.erase = RandomErasing(config.erasing, mode="pixel", device="cpu")
+        mixed = config.mixup > 0 or config.cutmix > 0
+        self.mix = Mixup(
+            mixup_alpha=config.mixup,
+            cutmix_alpha=config.cutmix,
+            prob=1.0 if mixed else 0.0,
+            label_smoothing=config.label_smoothing,
+            num_classes=self.classes,
+        )
+        self.cross_entropy = SoftTargetCrossEntropy()
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Augment and classify a batch."""
+        video = normalise(unit_range(batch.video))
+        flat = video.flatten(1, 2)  # frames as channels: one box for the whole clip
+        self.erase.device = str(video.device)
+        flat = torch.stack([self.erase(clip) for clip in flat])
+        labels = batch.target[:, 0].long()
+        odd = len(labels) % 2  # pairs are mixed: an odd clip is seen twice
+        if odd:
+            flat, labels = torch.cat((flat, flat[:1])), torch.cat((labels, labels[:1]))
+        flat, soft = self.mix(flat, labels)
+        out: Tensor = self.cross_entropy(self.model(flat.unflatten(1, (3, -1))).float(), soft)
+        return out
+
+    @staticmethod
+    def scores(output: Tensor) -> Tensor:
+        """Class probabilities."""
+        return output.float().softmax(dim=1)
+
+
+class Regression:
+    """Mean squared error of all targets (paper eq. 13)."""
+
+    def __init__(self, model: VideoModel) -> None:
+        self.model = model
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Regress the targets of a batch."""
+        video = normalise(unit_range(batch.video))
+        return F.mse_loss(self.model(video).float(), batch.target)
+
+    @staticmethod
+    def scores(output: Tensor) -> Tensor:
+        """The regressed values."""
+        return output.float()

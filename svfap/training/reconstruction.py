@@ -1,0 +1,88 @@
+"""A picture of what a masked autoencoder sees and makes of it: input | masked | output."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from svfap.models import Autoencoder
+from svfap.models.autoencoder import TARGET_EPS, patch_pixels
+from svfap.models.masking import tube_mask
+from svfap.training.loop import device
+from svfap.training.objectives import normalise, unit_range
+
+GREY = 0.5
+
+
+def unpatch(pixels: Tensor, *, slices: int, tubelet: int, patch: int) -> Tensor:
+    """Undo `patch_pixels`: (B, N, tubelet * patch**2, 3) gives a video (B, 3, T, H, W)."""
+    b, n = pixels.shape[:2]
+    side = round((n // slices) ** 0.5)
+    x = pixels.reshape(b, slices, side, side, tubelet, patch, patch, 3)
+    return x.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape(
+        b, 3, slices * tubelet, side * patch, side * patch
+    )
+
+
+@torch.no_grad()
+def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The masked video and the model's completion of it.
+
+    Args:
+        model: a masked autoencoder.
+        video: (B, 3, T, H, W) in [0, 1].
+        mask: (B, N) boolean, True = masked.
+
+    Returns:
+        Two videos like `video`. The model predicts patches with their mean and spread taken out;
+        the true ones are put back, as is usual for such pictures.
+    """
+    config = model.encoder.config
+    predicted = model(normalise(video), mask).float()
+    pixels = patch_pixels(video, config.tubelet, config.patch_size)
+    mean, spread = pixels.mean(dim=2, keepdim=True), pixels.std(dim=2, keepdim=True) + TARGET_EPS
+    completed, hidden = pixels.clone(), pixels.clone()
+    hidden[mask] = GREY
+    patches = predicted.flatten(0, 1).unflatten(-1, (-1, 3))
+    completed[mask] = patches * spread[mask] + mean[mask]
+    slices, tubelet, patch = model.encoder.slices, config.tubelet, config.patch_size
+    masked, output = (
+        unpatch(p, slices=slices, tubelet=tubelet, patch=patch) for p in (hidden, completed)
+    )
+    return masked, output.clamp(0, 1)
+
+
+def picture(
+    path: Path,
+    model: Autoencoder,
+    frames: NDArray[np.uint8],
+    *,
+    mask_ratio: float,
+    columns: int = 4,
+) -> None:
+    """Write a PNG with, for each clip, rows of input, masked input and output.
+
+    Args:
+        path: the PNG.
+        model: a masked autoencoder.
+        frames: (B, T, H, W, 3) RGB uint8.
+        mask_ratio: share of hidden tokens.
+        columns: how many frames of each clip are shown, spread evenly.
+    """
+    model.to(device()).eval()
+    video = unit_range(torch.from_numpy(frames)).to(device())
+    mask = tube_mask(len(video), model.encoder.slices, model.encoder.sites, mask_ratio)
+    rows = (video, *reconstruct(model, video, mask.to(device())))
+    chosen = np.linspace(0, video.shape[2] - 1, columns).round().astype(int).tolist()
+    strips = [torch.cat([row[:, :, t] for t in chosen], dim=3) for row in rows]  # (B, 3, H, W')
+    scale = max(1, round(128 / video.shape[-1]))
+    clips = torch.cat(strips, dim=2).permute(0, 2, 3, 1).cpu().numpy()
+    gap = np.ones((clips.shape[1], 8, 3), np.float32)
+    sheet = np.concatenate([part for clip in clips for part in (clip, gap)][:-1], axis=1)
+    image = cv2.resize(
+        (sheet * 255).astype(np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST
+    )
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

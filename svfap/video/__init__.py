@@ -1,0 +1,1 @@
+"""From pixels to tensors: decode, encode, choose frames, transform."""

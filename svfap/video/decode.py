@@ -1,0 +1,133 @@
+"""Decoding: a video file as a stream of pictures, upright and with square pixels.
+
+One thread and one frame at a time, so memory does not grow with the length of a video. Whatever is
+wrong with the file itself is a `Reject`, a verdict on one video that is written down beside its
+name; anything else that goes wrong is a bug and is not caught.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+Image = NDArray[np.uint8]
+
+_UNKNOWN_RATE = 25.0
+
+
+class Reject(Exception):
+    """This video cannot be used; the message is the reason, without the file's name."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded frame, converted to pixels only where they are wanted.
+
+    Attributes:
+        picture: the frame as the decoder left it.
+        aspect: width of a pixel over its height.
+    """
+
+    picture: av.VideoFrame
+    aspect: Fraction
+
+    @property
+    def turns(self) -> int:
+        """Quarter turns, anticlockwise, that bring the picture upright."""
+        return round(self.picture.rotation / 90)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright picture with square pixels."""
+        width = round(self.picture.width * max(self.aspect, Fraction(1)))
+        height = round(self.picture.height / min(self.aspect, Fraction(1)))
+        return (height, width) if self.turns % 2 else (width, height)
+
+    def bgr(self, max_side: int | None = None) -> Image:
+        """The upright picture, shape (height, width, 3).
+
+        Args:
+            max_side: shrink the picture until neither side is longer than this.
+        """
+        shrink = min(1.0, max_side / max(self.size)) if max_side else 1.0
+        width, height = (max(1, round(side * shrink)) for side in self.size)
+        if self.turns % 2:
+            width, height = height, width
+        image = self.picture.to_ndarray(
+            format="bgr24", width=width, height=height, interpolation="AREA", threads=1
+        )
+        return np.ascontiguousarray(np.rot90(image, self.turns), dtype=np.uint8)
+
+
+def frame_rate(path: Path) -> float:
+    """Frames per second, the average where the rate varies.
+
+    Raises:
+        Reject: the file is missing, empty, or not a video.
+    """
+    with _opened(path) as (_, stream):
+        rate = stream.average_rate or stream.guessed_rate
+        return float(rate) if rate else _UNKNOWN_RATE
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """Yield the frames of a video in the order in which they are shown.
+
+    A file that is damaged or cut off somewhere ends there; what came before is kept.
+
+    Raises:
+        Reject: the file is missing, empty, not a video, or holds no frame that decodes.
+    """
+    with _opened(path) as (container, stream):
+        count = 0
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        try:
+            for picture in container.decode(stream):
+                count += 1
+                yield Frame(picture, aspect)
+        except FFmpegError as error:
+            if count == 0:
+                raise Reject(f"cannot be decoded ({error.strerror})") from None
+            logger.warning("%s: damaged after frame %d (%s)", path, count, error.strerror)
+        if count == 0:
+            raise Reject("no frame in its video stream")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container of a file and its first video stream, decoded by one thread."""
+    with _container(path) as container:
+        if not container.streams.video:
+            raise Reject("no video stream (audio only?)")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise Reject("its video codec is not known to FFmpeg")
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def _container(path: Path) -> InputContainer:
+    """Open a file that ought to be a video."""
+    try:
+        if not path.exists():
+            raise Reject("no such file")
+        if not path.is_file():
+            raise Reject("not a file")
+        if path.stat().st_size == 0:
+            raise Reject("empty file (0 bytes)")
+        return av.open(f"file:{path.absolute()}")
+    except FFmpegError as error:
+        raise Reject(f"not a readable video ({error.strerror})") from None
+    except OSError as error:
+        raise Reject(f"cannot be read ({error.strerror})") from None

@@ -1,0 +1,143 @@
+"""Writing and cutting video files with ffmpeg: H.264 in mp4, reproducible, never half a file."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from svfap.errors import SvfapError
+
+X264 = {
+    "format": "mp4", "vcodec": "libx264", "threads": 1, "flags": "+bitexact",
+    "fflags": "+bitexact", "map_metadata": -1, "movflags": "+faststart",
+}  # fmt: skip
+
+
+def write_video(
+    path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: int = 20,
+    preset: str = "veryfast", pix_fmt: str = "yuv420p",
+) -> None:  # fmt: skip
+    """Encode frames to an H.264 mp4 file, which appears under its name only when complete.
+
+    Args:
+        path: file to write; its folder must exist.
+        frames: (height, width, 3) uint8 RGB, all of one shape, with even sides for "yuv420p".
+        fps: frames per second.
+        crf: x264's quality, 0 (lossless) to 51.
+        preset: x264's speed preset.
+        pix_fmt: pixel format of the file.
+
+    Raises:
+        SvfapError: no frames, frames of different shapes, or ffmpeg fails.
+    """
+    source = iter(frames)
+    first = next(source, None)
+    if first is None:
+        raise SvfapError(f"{path}: no frames to write; give at least one")
+    height, width = first.shape[:2]
+    stream = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}",
+                          framerate=fps)  # fmt: skip
+    with replacing(path) as partial:
+        output = stream.output(str(partial), crf=crf, preset=preset, pix_fmt=pix_fmt, **X264)
+        _run(output, _raw(path, chain((first,), source), first.shape), path)
+
+
+def cut(
+    source: Path, destination: Path, *, start: float | None = None, end: float | None = None
+) -> None:
+    """Copy part of a video, exactly to the frame, encoded anew as H.264 without sound.
+
+    Args:
+        source: any video that ffmpeg reads.
+        destination: mp4 file to write.
+        start: first second that is kept; None: from the beginning.
+        end: second at which it stops; None: to the end.
+
+    Raises:
+        SvfapError: nothing lies between start and end, or ffmpeg fails.
+    """
+    if (start or 0) < 0 or (end is not None and end <= (start or 0)):
+        raise SvfapError(f"{source}: cannot cut from {start} s to {end} s; end must follow start")
+    span = {} if start is None else {"ss": start}
+    if end is not None:
+        span["t"] = end - (start or 0)
+    video = ffmpeg.input(str(source.absolute()), **span).video
+    even = video.filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
+    with replacing(destination) as partial:
+        output = even.output(str(partial), crf=18, preset="veryfast", pix_fmt="yuv420p",
+                             fps_mode="passthrough", **X264)  # fmt: skip
+        log = _run(output, (), source)
+        if "Output file is empty" in log or partial.stat().st_size == 0:
+            raise SvfapError(f"{source}: no frames between {start} s and {end} s; check its length")
+
+
+def _raw(
+    path: Path, frames: Iterable[NDArray[np.uint8]], shape: tuple[int, ...]
+) -> Iterator[bytes]:
+    for index, frame in enumerate(frames):
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise SvfapError(
+                f"{path}: frame {index} is {frame.dtype} {frame.shape}, not uint8 {shape};"
+                " all frames of a video need one shape"
+            )
+        yield frame.tobytes()
+
+
+def _run(output: object, chunks: Iterable[bytes], about: Path) -> str:
+    """Run ffmpeg, feed it, and return its log; the log is a file, so it can never block."""
+    with tempfile.TemporaryFile() as log:
+        binary, *rest = ffmpeg.compile(
+            ffmpeg.overwrite_output(output), cmd=imageio_ffmpeg.get_ffmpeg_exe()
+        )
+        arguments = [binary, "-nostdin", "-loglevel", "warning", *rest]
+        with subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
+        ) as process:
+            try:
+                _feed(process, chunks)
+            except BaseException:
+                process.kill()
+                raise
+        message = _tail(log)
+    if process.returncode:
+        last = message.splitlines()[-1] if message else f"exit status {process.returncode}"
+        raise SvfapError(f"{about}: ffmpeg failed: {last}")
+    return message
+
+
+def _feed(process: "subprocess.Popen[bytes]", chunks: Iterable[bytes]) -> None:
+    """Write to ffmpeg's input until it closes; why it closed early is told by its log."""
+    assert process.stdin is not None
+    try:
+        for chunk in chunks:
+            process.stdin.write(chunk)
+        process.stdin.close()
+    except BrokenPipeError:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+
+
+def _tail(log: IO[bytes], size: int = 4096) -> str:
+    length = log.seek(0, os.SEEK_END)
+    log.seek(max(0, length - size))
+    return log.read().decode(errors="replace").strip()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, moved to `path` on success and removed otherwise."""
+    partial = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,34 @@
+"""Which frames of a video make a clip (paper section 4.1; details as in VideoMAE)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.int64]
+
+
+def pretrain_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
+    """A window at a random place, every `stride`-th frame; short videos repeat the last one."""
+    start = int(rng.integers(0, max(length - frames * stride, 0) + 1))
+    return (start + stride * np.arange(frames, dtype=np.int64)).clip(max=length - 1)
+
+
+def train_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
+    """A random window of `frames * stride` frames, or the whole of a shorter video."""
+    window = frames * stride
+    if length <= window:
+        count = min(length // stride, frames)
+        spread = np.linspace(0, length, num=count)
+        chosen = np.concatenate((spread, np.full(frames - count, length)))
+        return np.clip(chosen, 0, length - 1).astype(np.int64)
+    end = int(rng.integers(window, length))
+    chosen = np.linspace(end - window, end, num=frames)
+    return np.clip(chosen, end - window, end - 1).astype(np.int64)
+
+
+def view_indices(length: int, frames: int, stride: int, views: int) -> list[Indices]:
+    """Clips of every `stride`-th frame, starts spread evenly; equal clips are given once."""
+    sampled = np.arange(0, length, stride)
+    missing = max(frames - len(sampled), 0)
+    sampled = np.concatenate((sampled, np.full(missing, length - 1)))
+    starts = np.unique(np.linspace(0, len(sampled) - frames, num=views).round().astype(np.int64))
+    return [sampled[start : start + frames] for start in starts]

@@ -1,0 +1,86 @@
+"""Clip augmentation: one random choice per clip, the same in every frame."""
+
+import random
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+Transform = Callable[[Frames, np.random.Generator], Frames]
+
+PRETRAIN_SCALES = (1.0, 0.875, 0.75, 0.66)
+FIXED_OFFSETS = tuple((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0))
+
+
+def resize(frames: Frames, size: int) -> Frames:
+    """Scale frames (T, H, W, 3) to (T, size, size, 3)."""
+    if frames.shape[1:3] == (size, size):
+        return frames
+    shrink = frames.shape[1] > size
+    method = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(f, (size, size), interpolation=method) for f in frames])
+
+
+def multi_scale_crop(frames: Frames, rng: np.random.Generator, *, min_side: float) -> Frames:
+    """Crop sides of 1, 0.875, 0.75 or 0.66 of the frame at one of nine fixed places.
+
+    The pre-training augmentation; scales below `min_side` are left out.
+    """
+    scales = [scale for scale in PRETRAIN_SCALES if scale >= min_side] or [1.0]
+    height, width = (round(side * scales[rng.integers(len(scales))]) for side in frames.shape[1:3])
+    x, y = FIXED_OFFSETS[rng.integers(len(FIXED_OFFSETS))]
+    top = round(y * (frames.shape[1] - height))
+    left = round(x * (frames.shape[2] - width))
+    return frames[:, top : top + height, left : left + width]
+
+
+def random_resized_crop(frames: Frames, rng: np.random.Generator, *, min_area: float) -> Frames:
+    """Crop a random area in [min_area, 1] with a side ratio in [3/4, 4/3]."""
+    height, width = frames.shape[1:3]
+    for _ in range(10):
+        area = rng.uniform(min_area, 1.0) * height * width
+        ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+        h, w = round((area / ratio) ** 0.5), round((area * ratio) ** 0.5)
+        if 0 < h <= height and 0 < w <= width:
+            top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
+            return frames[:, top : top + h, left : left + w]
+    return frames
+
+
+def pretrain_transform(size: int, *, min_side: float) -> Transform:
+    """Multi-scale crop, resized."""
+    return lambda frames, rng: resize(multi_scale_crop(frames, rng, min_side=min_side), size)
+
+
+def train_transform(size: int, *, min_area: float, flip: float, rand_augment: str) -> Transform:
+    """RandAugment, random resized crop and flip."""
+    augment = _rand_augment(rand_augment) if rand_augment else None
+
+    def transform(frames: Frames, rng: np.random.Generator) -> Frames:
+        if augment is not None:
+            frames = augment(frames, rng)
+        frames = resize(random_resized_crop(frames, rng, min_area=min_area), size)
+        return frames[:, :, ::-1] if rng.uniform() < flip else frames
+
+    return transform
+
+
+def _rand_augment(notation: str) -> Transform:
+    """Timm's RandAugment, with the same operations and magnitudes in every frame of a clip."""
+    from PIL import Image
+    from timm.data.auto_augment import rand_augment_transform
+
+    policy = rand_augment_transform(notation, {"interpolation": Image.Resampling.BILINEAR})
+
+    def augment(frames: Frames, rng: np.random.Generator) -> Frames:
+        seed = int(rng.integers(2**32))
+        images = []
+        for frame in frames:
+            random.seed(seed)
+            np.random.seed(seed)
+            images.append(np.asarray(policy(Image.fromarray(frame))))
+        return np.stack(images)
+
+    return augment

@@ -1,0 +1,90 @@
+"""The command line: every stage helps, and says in one line what the user can mend."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from svfap.__main__ import STAGES, main
+from svfap.jobs import EXPERIMENTS
+
+BAD_CALLS = {
+    "track": ("--config", '{"experiments": ["a"], "x": 1}'),
+    "download": ("--config", "{}", "--dataset", "dmeo"),
+    "crop": ("--config", '{"sise": 3}', "--manifest", "none.csv", "--part", "p"),
+    "shard": ("--config", "{}", "--clips", "none.csv"),
+    "pretrain": ("--config", "{}", "--shards", "none.parquet"),
+    "finetune": ("--config", '{"seed": "x"}', "--shards", "none.parquet"),
+    "evaluate": ("--config", "{}", "--dataset", "d", "--fold", "f", "--model", "none.pt"),
+    "tabulate": ("--config", '{"datasets": {}}', "--predictions", "none.parquet"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help(stage, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([stage, "--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    assert "--config" in text
+    assert "--output" in text
+
+
+def test_help_lists_every_stage_with_a_line(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for stage in STAGES:
+        (line,) = (line for line in text.splitlines() if line.startswith(f"  {stage} "))
+        assert len(line.split()) > 4
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_one_bad_input_each(stage, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([stage, *BAD_CALLS[stage], "--output", "out/file"]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert error[-1].startswith(f"svfap {stage}: error: ")
+    assert "Traceback" not in "".join(error)
+
+
+def test_a_stage_that_does_not_exist(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["trian"])
+    assert exit_.value.code == 2
+    assert "invalid choice: 'trian'" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    call = ["track", "--config", '{"experiments": []}', "--output", str(tmp_path / "file" / "x")]
+    assert main(call) == 2
+    assert "choose a folder that you may write to" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_config_from_a_yaml_file(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text("experiments: [a, b]\n")
+    call = ["track", "--config", str(tmp_path / "c.yaml"), "--output", str(tmp_path / "o" / "x")]
+    assert main(call) == 0
+    record = [json.loads(line) for line in (tmp_path / "o" / "run.jsonl").read_text().splitlines()]
+    assert record[0]["params"]["experiments"] == "['a', 'b']"
+    assert record[-1]["status"] == "FINISHED"
+    capsys.readouterr()
+
+
+def test_config_that_is_not_there(tmp_path, capsys):
+    assert main(["track", "--config", "none.yaml", "--output", str(tmp_path / "x")]) == 2
+    assert "none.yaml" in capsys.readouterr().err
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "svfap", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "stages:" in done.stdout
+
+
+def test_every_stage_has_an_experiment():
+    assert EXPERIMENTS == STAGES

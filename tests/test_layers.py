@@ -1,0 +1,59 @@
+"""Imports go one way, and light stages stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "svfap"
+HEAVY = {"torch", "torchvision", "timm", "mlflow", "face_alignment"}
+LIGHT = {
+    "svfap.jobs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
+    "svfap.__main__": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
+    "svfap.stages.track": HEAVY,
+    "svfap.stages.download": HEAVY | {"cv2", "numpy", "pandas"},
+    "svfap.stages.crop": HEAVY,
+    "svfap.stages.shard": HEAVY,
+    "svfap.stages.tabulate": HEAVY | {"cv2"},
+}
+RANKS = {
+    "errors": 0, "config": 1, "sources": 1, "progress": 1, "tracking": 1, "configfile": 2,
+    "datasets": 2, "mlflow_writer": 2, "jobs": 3, "video": 3, "shards": 3, "metrics": 3,
+    "predictions": 3, "plots": 4, "tables": 4, "faces": 4, "demo": 4, "models": 4, "training": 5,
+    "stages": 6, "__main__": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_import_nothing_heavy(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert not loaded & LIGHT[module]
+
+
+def imported(path: Path) -> set[str]:
+    """Names of the parts of the package that a file imports at its top."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("svfap"):
+            names |= {*(node.module.split(".")[1:2] or [alias.name for alias in node.names])}
+    return names - {"__version__"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
+def test_imports_go_down(path):
+    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    if own == "__init__":
+        return
+    for name in imported(path):
+        assert name == own or RANKS[name] < RANKS[own], f"{own} imports {name}"
+    if own == "stages":
+        assert "stages" not in imported(path), "a stage never imports another"
+
+
+def test_only_one_module_imports_mlflow():
+    users = [p.name for p in PACKAGE.rglob("*.py") if "from mlflow" in p.read_text()]
+    assert users == ["mlflow_writer.py"]

@@ -1,0 +1,106 @@
+"""TPSBT and the masked autoencoder: sizes, shapes, and what the encoder may not see."""
+
+import pytest
+import torch
+
+from svfap.config import ModelConfig
+from svfap.errors import SvfapError
+from svfap.models import Autoencoder, Encoder, VideoModel, reconstruction_target
+from svfap.models.autoencoder import patch_pixels
+from svfap.models.encoder import patchify
+from svfap.models.layers import sinusoid_positions
+from svfap.models.masking import split_sites, tube_mask
+
+SMALL = {"dim": 384, "heads": 6, "depths": (8, 4, 2)}
+
+
+def parameters(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_parameter_counts_of_the_paper():
+    with torch.device("meta"):
+        base = VideoModel(ModelConfig(), 7)
+        small = VideoModel(ModelConfig(**SMALL), 7)
+        autoencoder = Autoencoder(ModelConfig())
+    assert parameters(base) / 1e6 == pytest.approx(77.64, abs=0.01)  # table 7: 78 M
+    assert parameters(small) / 1e6 == pytest.approx(29.68, abs=0.01)  # table 7: 30 M
+    assert parameters(autoencoder) / 1e6 == pytest.approx(85.5, abs=0.1)
+
+
+def test_stages_halve_the_frame_rate(toy_model):
+    outputs = Encoder(toy_model)(torch.randn(2, 3, 8, 32, 32))
+    assert [tuple(x.shape) for x in outputs] == [(2, 4, 16, 24), (2, 2, 16, 24), (2, 1, 16, 24)]
+
+
+def test_encoder_never_sees_masked_pixels(toy_model):
+    """Changing hidden patches changes neither the encoding nor its gradient."""
+    torch.manual_seed(0)
+    model = Autoencoder(toy_model).eval()
+    video = torch.randn(2, 3, 8, 32, 32, requires_grad=True)
+    mask = tube_mask(2, 4, 16, 0.75)
+    visible, _ = split_sites(mask, 4)
+    encoded = model.encode(video, visible)
+    encoded.square().sum().backward()
+    per_patch = patchify(video.grad, 2, 8).flatten(1, 2).abs().sum(-1)
+    assert (per_patch[mask] == 0).all()
+    assert (per_patch[~mask] > 0).all()
+
+    pixels = torch.where(mask[..., None], 99.0, patchify(video.detach(), 2, 8).flatten(1, 2))
+    disturbed = pixels.reshape(2, 4, 4, 4, 3, 2, 8, 8).permute(0, 4, 1, 5, 2, 6, 3, 7)
+    again = model.encode(disturbed.reshape(2, 3, 8, 32, 32), visible)
+    assert torch.equal(encoded.detach(), again.detach())
+
+
+def test_predictions_are_of_the_masked_tokens(toy_model):
+    mask = tube_mask(3, 4, 16, 0.9)
+    video = torch.rand(3, 3, 8, 32, 32)
+    predicted = Autoencoder(toy_model)(video, mask)
+    target = reconstruction_target(video, mask, 2, 8)
+    assert predicted.shape == target.shape == (3, int(mask[0].sum()), 2 * 8 * 8 * 3)
+
+
+def test_target_is_normalised_per_patch_and_channel():
+    video = torch.rand(1, 3, 4, 16, 16)
+    mask = torch.ones(1, 8, dtype=torch.bool)
+    target = reconstruction_target(video, mask, 2, 8).unflatten(-1, (-1, 3))
+    assert target.mean(2).abs().max() < 1e-5
+    assert target.std(2) == pytest.approx(torch.ones(1, 8, 3), abs=1e-3)
+    pixels = patch_pixels(video, 2, 8)
+    assert torch.equal(pixels[0, 0, :8, 1], video[0, 1, 0, 0, :8])  # first row, green
+
+
+def test_tube_masks_hide_the_same_sites_in_every_slice():
+    mask = tube_mask(5, 8, 100, 0.9).unflatten(1, (8, 100))
+    assert (mask.sum(2) == 90).all()
+    assert (mask == mask[:, :1]).all()
+    assert len({tuple(m[0].tolist()) for m in mask}) > 1
+
+
+@pytest.mark.parametrize(("ratio", "hidden"), [(0.75, 12), (0.9, 14), (0.999, 15), (0.001, 1)])
+def test_mask_ratio(ratio, hidden):
+    assert tube_mask(1, 2, 16, ratio).sum() == 2 * hidden
+
+
+def test_positions_are_sines_and_cosines():
+    table = sinusoid_positions(3, 4)[0]
+    assert table[0].tolist() == [0, 1, 0, 1]
+    expected = torch.tensor([2.0, 2.0, 0.02, 0.02])
+    assert table[2] == pytest.approx(torch.where(torch.arange(4) % 2 == 0, expected.sin(), expected.cos()))
+
+
+def test_head_starts_small(toy_model):
+    model = VideoModel(toy_model, 7)
+    assert model.head.weight.abs().max() < 1e-4
+    assert model(torch.randn(1, 3, 8, 32, 32)).shape == (1, 7)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 32, 32), (1, 3, 8, 40, 40), (3, 8, 32, 32)])
+def test_a_video_of_the_wrong_size(toy_model, shape):
+    with pytest.raises(SvfapError, match=r"takes videos of shape \(B, 3, 8, 32, 32\)"):
+        VideoModel(toy_model, 2)(torch.zeros(shape))
+
+
+def test_a_mask_of_the_wrong_size(toy_model):
+    with pytest.raises(SvfapError, match=r"tokens need \(1, 64\)"):
+        Autoencoder(toy_model)(torch.zeros(1, 3, 8, 32, 32), torch.ones(1, 60, dtype=torch.bool))

@@ -1,0 +1,124 @@
+"""Shards: readable by WebDataset, random access by index, damage is noticed."""
+
+import io
+import tarfile
+
+import numpy as np
+import pytest
+import webdataset
+from conftest import make_shards
+from PIL import Image
+
+from svfap.errors import SvfapError
+from svfap.shards import ClipStore, Sample, write_shards
+
+
+def jpeg(value):
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def samples(count, frames=5):
+    for number in range(count):
+        target = (float(number % 2),)
+        sample = Sample(f"clip_{number}", f"group_{number // 2}", "anna", target, 25.0)
+        yield sample, [jpeg(10 * number + frame) for frame in range(frames)]
+
+
+@pytest.fixture
+def index(tmp_path):
+    path = tmp_path / "index.parquet"
+    write_shards(path, samples(7), max_bytes=15_000)
+    return path
+
+
+def test_frames_come_back_in_any_order(index):
+    store = ClipStore([index])
+    assert len(store) == 7
+    assert store.length(3) == 5
+    frames = store.frames(3, [4, 0, 0, 2])
+    assert frames.shape == (4, 16, 16, 3)
+    assert frames[:, 0, 0, 0] == pytest.approx([34, 30, 30, 32], abs=1)
+    assert store.targets[3] == [1.0]
+    assert store.groups[3] == "group_1"
+
+
+def test_shards_are_split_by_size_and_joined_by_the_store(index, tmp_path):
+    assert len(list(tmp_path.glob("*.tar"))) > 1
+    both = ClipStore([index, index])
+    assert len(both) == 14
+    assert np.array_equal(both.frames(9, [1]), both.frames(2, [1]))
+
+
+def test_colours_are_rgb(tmp_path):
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 200
+    buffer = io.BytesIO()
+    Image.fromarray(red).save(buffer, "JPEG", quality=95)
+    write_shards(tmp_path / "i.parquet", [(Sample("a", "a", "", (), 1), [buffer.getvalue()])], max_bytes=10**6)
+    assert ClipStore([tmp_path / "i.parquet"]).frames(0, [0])[0, 8, 8, 0] > 150
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_webdataset_reads_them(index, tmp_path):
+    tars = [str(tar) for tar in sorted(tmp_path.glob("*.tar"))]
+    found = list(webdataset.WebDataset(tars, shardshuffle=False).decode())
+    assert [sample["__key__"] for sample in found] == [f"clip_{i}" for i in range(7)]
+    assert found[2]["json"]["subject"] == "anna"
+    assert {"0000.jpg", "0004.jpg"} <= found[2].keys()
+
+
+def test_same_samples_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_shards(tmp_path / name / "index.parquet", samples(3), max_bytes=10**6)
+    first, second = (tmp_path / name / "000000.tar" for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_second_writing_leaves_no_old_tars(index, tmp_path):
+    write_shards(index, samples(1), max_bytes=10**6)
+    assert [tar.name for tar in tmp_path.glob("*.tar*")] == ["000000.tar"]
+    assert len(ClipStore([index])) == 1
+
+
+def test_long_names(tmp_path):
+    sample = Sample("k" * 150, "g", "", (), 25.0)
+    write_shards(tmp_path / "index.parquet", [(sample, [jpeg(7), jpeg(9)])], max_bytes=10**6)
+    assert ClipStore([tmp_path / "index.parquet"]).frames(0, [1])[0, 0, 0, 0] == pytest.approx(9, abs=1)
+
+
+def test_a_shard_cut_short(index, tmp_path):
+    tar = tmp_path / "000000.tar"
+    tar.write_bytes(tar.read_bytes()[:-100])
+    with pytest.raises(SvfapError, match=r"000000\.tar: missing or cut short"):
+        ClipStore([index])
+
+
+def test_a_damaged_frame(index, tmp_path):
+    tar = tmp_path / "000000.tar"
+    content = bytearray(tar.read_bytes())
+    with tarfile.open(tar) as archive:
+        offset = archive.getmember("clip_0.0002.jpg").offset_data
+    content[offset : offset + 60] = bytes(60)
+    tar.write_bytes(content)
+    with pytest.raises(SvfapError, match="frame 2 of clip_0 is damaged"):
+        ClipStore([index]).frames(0, [2])
+
+
+def test_an_index_that_is_none(tmp_path):
+    path = tmp_path / "index.parquet"
+    path.write_text("not parquet")
+    with pytest.raises(SvfapError, match="not a shard index"):
+        ClipStore([path])
+
+
+def test_no_clips(tmp_path):
+    write_shards(tmp_path / "index.parquet", [], max_bytes=1)
+    with pytest.raises(SvfapError, match="no clips"):
+        ClipStore([tmp_path / "index.parquet"])
+
+
+def test_toy_shards_are_well_formed(tmp_path):
+    assert len(ClipStore([make_shards(tmp_path, [0, 1])])) == 2

@@ -1,0 +1,238 @@
+"""The whole DAG on real files: it runs, reruns only what changed, and survives a kill."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import TOY_CLASSES, TOY_SUBJECTS
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).parent.parent
+OPTIM = {"epochs": 4, "warmup_epochs": 1, "batch_size": 4, "lr": 0.05}
+CONFIG = {
+    "datasets": {
+        "toy": {"csv": "my videos.csv", "folds": 2},
+        "faces": {"csv": "unlabelled.csv", "task": "unlabelled", "folds": 2},
+    },
+    "crop": {"every": 12, "max_side": 160, "max_rejects": 0.5},
+    "model": {
+        "image_size": 32, "patch_size": 8, "num_frames": 8, "dim": 24, "heads": 2,
+        "depths": [1, 2, 2], "bottleneck_tokens": 2, "decoder_dim": 16, "decoder_heads": 2,
+        "decoder_depth": 1,
+    },
+    "pretrain": {"datasets": ["faces"], "optim": OPTIM},
+    "finetune": {"rand_augment": "", "optim": OPTIM},
+}  # fmt: skip
+
+
+def snakemake(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return subprocess.run(
+        command(folder, *arguments), env=environment, capture_output=True, text=True, **options
+    )  # fmt: skip
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    program = str(Path(sys.executable).parent / "snakemake")
+    base = ("--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--cores", "2")
+    config = ("--configfile", str(folder / "toy.yaml"))
+    return [program, *base, *config, "--rerun-incomplete", *arguments]
+
+
+def write_project(folder: Path, videos) -> None:
+    """A user's folder: two listings, a config, and three files that are no face videos."""
+    with (folder / "my videos.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "label", "subject"])
+        for (subject, label), path in videos.items():
+            rows.writerow([path, label, f"s{subject}"])
+        rows.writerow(["empty.mp4", "happy", "s0"])
+        rows.writerow(["text.mp4", "happy", "s1"])
+        rows.writerow(["missing.mp4", "happy", "s2"])
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("this is no video")
+    with (folder / "unlabelled.csv").open("w") as file:
+        file.write("path\n" + "".join(f"{path}\n" for path in list(videos.values())[:4]))
+    (folder / "toy.yaml").write_text(yaml.safe_dump(CONFIG))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, toy_videos):
+    """A project folder in which the whole DAG has run once."""
+    folder = tmp_path_factory.mktemp("project")
+    write_project(folder, toy_videos)
+    done = snakemake(folder, check=False)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return folder
+
+
+def changed(folder: Path, **changes) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        section = config
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[key] = value
+    (folder / "toy.yaml").write_text(yaml.safe_dump(config))
+
+
+def planned(folder: Path) -> dict[str, int]:
+    """Rule -> number of jobs that a run would start."""
+    done = snakemake(folder, "--dry-run", check=True)
+    lines = done.stdout.split("Job stats:")[-1].splitlines() if "Job stats:" in done.stdout else []
+    jobs = [line.split() for line in lines if len(line.split()) == 2]
+    return {name: int(count) for name, count in jobs if count.isdigit()}
+
+
+def test_tables_and_figures_are_made(project):
+    table = (project / "results/tables/benchmark.md").read_text()
+    assert "toy" in table
+    assert "UAR" in table
+    for name in ("benchmark.csv", "benchmark.tex", "folds.md", "per_class.md", "rejects.html"):
+        assert (project / "results/tables" / name).stat().st_size > 0
+    for name in ("toy/confusion", "toy/curves", "pretrain/curves"):
+        assert (project / f"results/figures/{name}.png").stat().st_size > 5000
+    assert (project / "results/pretrain/reconstruction.png").stat().st_size > 5000
+
+
+def test_every_clip_is_predicted_once_by_a_model_that_never_saw_its_subject(project):
+    paths = sorted(project.glob("results/evaluate/toy/*/predictions.parquet"))
+    frame = pd.concat(pd.read_parquet(path) for path in paths)
+    clips = frame.groupby("key").fold.nunique()
+    assert len(clips) == len(TOY_SUBJECTS) * len(TOY_CLASSES)
+    assert (clips == 1).all()
+    assert (frame.groupby("subject").fold.nunique() == 1).all()
+
+
+def test_bad_videos_are_rejected_with_their_reason(project):
+    rejects = pd.read_csv(project / "results/tables/rejects.csv").set_index("key")
+    assert {*rejects.index} == {"empty", "text", "missing"}
+    assert rejects.reason.nunique() == 3
+
+
+def test_a_second_run_does_nothing(project):
+    assert planned(project) == {}
+    assert "Nothing to be done" in snakemake(project, check=True).stderr
+
+
+def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):
+    try:
+        changed(project, datasets__toy__finetune={"label_smoothing": 0.2})
+        assert planned(project) == {
+            "finetune": 2, "evaluate": 2, "tabulate": 1, "all": 1, "total": 6,
+        }  # fmt: skip
+        changed(project, pretrain__mask_ratio=0.8)
+        assert planned(project).keys() == {
+            "pretrain", "finetune", "evaluate", "tabulate", "all", "total",
+        }  # fmt: skip
+        changed(project, crop__margin=0.3)
+        assert "crop" in planned(project)
+        assert "download" not in planned(project)
+    finally:
+        changed(project)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"pretrain__mask_ration": 0.5}, "did you mean 'pretrain.mask_ratio'?"),
+        ({"datasets__toy__csv": "none.csv"}, "none.csv"),
+        ({"datasets__dmeo": {}}, "did you mean 'demo'?"),
+    ],
+)
+def test_mistakes_stop_before_the_first_job(project, change, told):
+    try:
+        changed(project, **change)
+        done = snakemake(project, check=False)
+    finally:
+        changed(project)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_mlflow_shows_every_job_and_what_it_was_made_from(project):
+    client = MlflowClient(tracking_uri=f"sqlite:///{project}/results/mlflow.db")
+    runs = {
+        experiment.name: client.search_runs([experiment.experiment_id])
+        for experiment in client.search_experiments()
+    }
+    counts = {name: len(found) for name, found in runs.items() if name != "Default"}
+    assert counts == {
+        "track": 1, "download": 2, "crop": 4, "shard": 4, "pretrain": 1, "finetune": 2,
+        "evaluate": 2, "tabulate": 1,
+    }  # fmt: skip
+    assert {run.info.status for found in runs.values() for run in found} == {"FINISHED"}
+    (pretrain,) = runs["pretrain"]
+    for run in runs["finetune"]:
+        assert pretrain.info.run_id in run.data.tags.values()
+        assert run.data.params["finetune.optim.epochs"] == "4"
+        assert run.data.metrics["loss"] > 0
+    artifacts = {file.path for file in client.list_artifacts(pretrain.info.run_id)}
+    assert "reconstruction.png" in artifacts
+
+
+def test_the_report_shows_tables_and_pictures(project):
+    snakemake(project, "--report", "results/report.html", check=True)
+    page = (project / "results/report.html").read_text()
+    for word in ("benchmark.html", "confusion.png", "reconstruction.png", "rejects.html"):
+        assert word in page
+    assert "rejected" in page.lower()
+
+
+def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_videos):
+    write_project(tmp_path, toy_videos)
+    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 400, "save_minutes": 1e-4})
+    target = ["--until", "pretrain"]
+    state = tmp_path / "results/pretrain/state/last.pt"
+    environment = os.environ | {"MLFLOW_TRACKING_URI": "off"}
+    log = tmp_path / "snakemake.log"
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            command(tmp_path, *target), env=environment, stdout=file, stderr=file
+        ) as workflow,
+    ):
+        while not state.exists():
+            assert workflow.poll() is None, log.read_text()[-3000:]
+            time.sleep(0.05)
+        subprocess.run(["pkill", "-KILL", "-f", f"svfap pretrain.*{OPTIM['lr']}"], check=True)
+        assert workflow.wait(60) == 1
+    crops = tmp_path / "data/crops/faces/part1/clips.csv"
+    made = crops.stat().st_mtime_ns
+    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 400, "save_minutes": 1e-4})
+    again = subprocess.run(
+        command(tmp_path, *target), env=environment, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert "going on at step" in (tmp_path / "results/logs/pretrain.log").read_text()
+    assert crops.stat().st_mtime_ns == made
+    assert not state.exists()
+
+
+def test_an_interrupt_saves_and_leaves_the_folder_unlocked(tmp_path, toy_videos):
+    write_project(tmp_path, toy_videos)
+    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 4000})
+    environment = os.environ | {"MLFLOW_TRACKING_URI": "off"}
+    progress = tmp_path / "results/logs/pretrain.log"
+    with subprocess.Popen(
+        command(tmp_path, "--until", "pretrain"), env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as workflow:  # fmt: skip
+        while not (progress.exists() and "pretrain" in progress.read_text()):
+            assert workflow.poll() is None
+            time.sleep(0.1)
+        os.killpg(workflow.pid, signal.SIGINT)
+        workflow.wait(60)
+    assert (tmp_path / "results/pretrain/state/last.pt").is_file()
+    assert "run it again to go on" in progress.read_text()
+    assert "pretrain" in planned(tmp_path)

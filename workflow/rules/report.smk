@@ -1,0 +1,27 @@
+"""Predictions -> tables and figures, shown by `snakemake --report`."""
+
+TABLES, FIGURES = f"{RESULTS}/tables", f"{RESULTS}/figures"
+
+
+rule tabulate:
+    input:
+        predictions=per_fold(f"{RESULTS}/evaluate/{{dataset}}/{{fold}}/predictions.parquet"),
+        curves=training_curves(f"{RESULTS}/{{run}}/curve.csv"),
+        crops=per_part(f"{DATA}/crops/{{dataset}}/{{part}}/clips.csv"),
+    output:
+        table=f"{TABLES}/benchmark.md",
+        page=shown(f"{TABLES}/benchmark.html", "table.rst", "Results"),
+        rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "Data"),
+        files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
+        confusion=[shown(path, "confusion.rst", "Results") for path in confusions(FIGURES)],
+        curves=[shown(path, "curves.rst", "Training") for path in curve_figures(FIGURES)],
+    log:
+        f"{RESULTS}/logs/tabulate.log",
+    conda:
+        "../../envs/data.yaml"
+    params:
+        config=PLAN.tabulate().model_dump_json(),
+    shell:
+        "python -m svfap tabulate --config {params.config:q}"
+        " --predictions {input.predictions:q} --curves {input.curves:q}"
+        " --crops {input.crops:q} --output {output.table:q} 2>&1 | tee {log:q}"
