@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from svfap.config import Config, FinetuneConfig, Section
 from svfap.errors import SvfapError
 
-SectionT = TypeVar("SectionT", bound=Section)
+S = TypeVar("S", bound=Section)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def parse(section: type[SectionT], values: object, *, where: str = "config") -> SectionT:
+def parse(section: type[S], values: object, *, where: str = "config") -> S:
     """Check `values` against a section.
 
     Raises:

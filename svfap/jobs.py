@@ -4,8 +4,11 @@ The workflow passes these as JSON, so Snakemake reruns a job when, and only when
 it depends on has changed.
 """
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from svfap import datasets
 from svfap.config import (
@@ -89,6 +92,13 @@ class Plan:
                 )
         pretrained = (self.datasets[name].notice for name in self.config.pretrain.datasets)
         return TabulateConfig(datasets=facts, pretrain_notice=" ".join(filter(None, pretrained)))
+
+
+def set_environment(results: Path) -> None:
+    """Let jobs run this interpreter's programs, activated or not, and track in one place."""
+    programs = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{results}/mlflow.db")
 
 
 def plan(values: object, *, where: str) -> Plan:

@@ -90,5 +90,5 @@ def test_small_numbers_as_yaml_writes_them():
 
 
 def test_parse_names_where():
-    with pytest.raises(SvfapError, match="^here: unknown key 'x'"):
+    with pytest.raises(SvfapError, match=r"^here: unknown key 'x'"):
         parse(CropConfig, {"x": 1}, where="here")

@@ -86,7 +86,9 @@ def test_positions_are_sines_and_cosines():
     table = sinusoid_positions(3, 4)[0]
     assert table[0].tolist() == [0, 1, 0, 1]
     expected = torch.tensor([2.0, 2.0, 0.02, 0.02])
-    assert table[2] == pytest.approx(torch.where(torch.arange(4) % 2 == 0, expected.sin(), expected.cos()))
+    assert table[2] == pytest.approx(
+        torch.where(torch.arange(4) % 2 == 0, expected.sin(), expected.cos())
+    )
 
 
 def test_head_starts_small(toy_model):

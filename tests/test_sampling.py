@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from svfap.video.sampling import pretrain_indices, view_indices, train_indices
+from svfap.video.sampling import pretrain_indices, train_indices, view_indices
 
 
 @pytest.fixture

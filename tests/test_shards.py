@@ -56,7 +56,11 @@ def test_colours_are_rgb(tmp_path):
     red[..., 0] = 200
     buffer = io.BytesIO()
     Image.fromarray(red).save(buffer, "JPEG", quality=95)
-    write_shards(tmp_path / "i.parquet", [(Sample("a", "a", "", (), 1), [buffer.getvalue()])], max_bytes=10**6)
+    write_shards(
+        tmp_path / "i.parquet",
+        [(Sample("a", "a", "", (), 1), [buffer.getvalue()])],
+        max_bytes=10**6,
+    )
     assert ClipStore([tmp_path / "i.parquet"]).frames(0, [0])[0, 8, 8, 0] > 150
 
 
@@ -86,7 +90,9 @@ def test_a_second_writing_leaves_no_old_tars(index, tmp_path):
 def test_long_names(tmp_path):
     sample = Sample("k" * 150, "g", "", (), 25.0)
     write_shards(tmp_path / "index.parquet", [(sample, [jpeg(7), jpeg(9)])], max_bytes=10**6)
-    assert ClipStore([tmp_path / "index.parquet"]).frames(0, [1])[0, 0, 0, 0] == pytest.approx(9, abs=1)
+    assert ClipStore([tmp_path / "index.parquet"]).frames(0, [1])[0, 0, 0, 0] == pytest.approx(
+        9, abs=1
+    )
 
 
 def test_a_shard_cut_short(index, tmp_path):

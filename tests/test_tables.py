@@ -93,9 +93,7 @@ def test_tidy_folds_of_the_hand_worked_example() -> None:
 def test_a_dataset_without_predictions_keeps_its_row() -> None:
     results = benchmark.beside_paper(measure(HAND.iloc[:0], "toy", FACTS))
     (table,) = benchmark.benchmark_tables(results, {})
-    assert table.rows == (
-        ("toy", "ours", "–", "–", "0 of 3 folds", "this run; not in the paper"),  # noqa: RUF001
-    )
+    assert table.rows == (("toy", "ours", "–", "–", "0 of 3 folds", "this run; not in the paper"),)
 
 
 def test_dfew_stands_beside_the_paper() -> None:
@@ -149,7 +147,7 @@ def test_regression_has_one_row_per_metric_and_the_average() -> None:
     rows = {row[1:3]: row[3:] for row in table.rows}
     # moments of 0, 1, 2 and 1, 2, 3: CCC = (4/3) / (4/3 + 1)
     assert rows["ours", "CCC"] == ("0.5714", "0.5714", "0.5714", "1 of 1 fold", "this run")
-    assert rows["SVFAP-B", "CCC"][:3] == ("0.1896", "0.6427", "–")  # noqa: RUF001
+    assert rows["SVFAP-B", "CCC"][:3] == ("0.1896", "0.6427", "–")
 
 
 def test_one_undefined_target_makes_the_average_undefined() -> None:
@@ -234,7 +232,7 @@ def test_per_class_accuracy_of_the_hand_worked_example() -> None:
     assert [row[1:] for row in table.rows] == [
         ("no", "3", "100.00"),
         ("yes", "3", "33.33"),
-        ("never", "0", "–"),  # noqa: RUF001
+        ("never", "0", "–"),
     ]
     assert table.notes == (f"toy: {NOTICE}",)
     assert per_class.tidy(results)[2]["accuracy"] == ""

@@ -99,7 +99,9 @@ def test_images_are_normalised_as_imagenet():
     video = torch.full((1, 2, 4, 4, 3), 255, dtype=torch.uint8)
     out = normalise(unit_range(video))
     assert out.shape == (1, 3, 2, 4, 4)
-    assert out[0, :, 0, 0, 0] == pytest.approx((1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225]))
+    assert out[0, :, 0, 0, 0] == pytest.approx(
+        (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    )
 
 
 @pytest.mark.parametrize("size", [3, 4])

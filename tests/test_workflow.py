@@ -33,11 +33,13 @@ CONFIG = {
 }  # fmt: skip
 
 
-def snakemake(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+def snakemake(
+    folder: Path, *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     return subprocess.run(
-        command(folder, *arguments), env=environment, capture_output=True, text=True, **options
-    )  # fmt: skip
+        command(folder, *arguments), check=check, env=environment, capture_output=True, text=True
+    )
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
@@ -87,7 +89,7 @@ def changed(folder: Path, **changes) -> None:
 
 def planned(folder: Path) -> dict[str, int]:
     """Rule -> number of jobs that a run would start."""
-    done = snakemake(folder, "--dry-run", check=True)
+    done = snakemake(folder, "--dry-run")
     lines = done.stdout.split("Job stats:")[-1].splitlines() if "Job stats:" in done.stdout else []
     jobs = [line.split() for line in lines if len(line.split()) == 2]
     return {name: int(count) for name, count in jobs if count.isdigit()}
@@ -121,7 +123,7 @@ def test_bad_videos_are_rejected_with_their_reason(project):
 
 def test_a_second_run_does_nothing(project):
     assert planned(project) == {}
-    assert "Nothing to be done" in snakemake(project, check=True).stderr
+    assert "Nothing to be done" in snakemake(project).stderr
 
 
 def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):
@@ -182,16 +184,17 @@ def test_mlflow_shows_every_job_and_what_it_was_made_from(project):
 
 
 def test_the_report_shows_tables_and_pictures(project):
-    snakemake(project, "--report", "results/report.html", check=True)
+    snakemake(project, "--report", "results/report.html")
     page = (project / "results/report.html").read_text()
     for word in ("benchmark.html", "confusion.png", "reconstruction.png", "rejects.html"):
         assert word in page
-    assert "rejected" in page.lower()
+    for caption in ("gave no face clip", "What pre-training learns", "beside those that the paper"):
+        assert caption in page
 
 
 def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_videos):
     write_project(tmp_path, toy_videos)
-    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 400, "save_minutes": 1e-4})
+    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 60, "save_minutes": 1e-4})
     target = ["--until", "pretrain"]
     state = tmp_path / "results/pretrain/state/last.pt"
     environment = os.environ | {"MLFLOW_TRACKING_URI": "off"}
@@ -209,7 +212,7 @@ def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_vi
         assert workflow.wait(60) == 1
     crops = tmp_path / "data/crops/faces/part1/clips.csv"
     made = crops.stat().st_mtime_ns
-    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 400, "save_minutes": 1e-4})
+    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 60, "save_minutes": 1e-4})
     again = subprocess.run(
         command(tmp_path, *target), env=environment, capture_output=True, text=True, check=False
     )

@@ -19,7 +19,7 @@ from svfap.models.layers import (
 def patchify(video: Tensor, tubelet: int, patch: int) -> Tensor:
     """Cut a video (B, 3, T, H, W) into tubelets (B, T', S, 3 * tubelet * patch**2)."""
     b, c, t, h, w = video.shape
-    x = video.reshape(b, c, t // tubelet, tubelet, h // patch, patch, w // patch, patch)
+    x: Tensor = video.reshape(b, c, t // tubelet, tubelet, h // patch, patch, w // patch, patch)
     x = x.permute(0, 2, 4, 6, 1, 3, 5, 7)
     tokens: Tensor = x.reshape(b, t // tubelet, (h // patch) * (w // patch), -1)
     return tokens
@@ -46,7 +46,8 @@ class BottleneckStage(nn.Module):
         for block in self.blocks[:-1]:
             bottleneck = block(bottleneck, tokens)
         tokens = self.blocks[-1](tokens, bottleneck)
-        return tokens.unflatten(1, (slices, -1))
+        out: Tensor = tokens.unflatten(1, (slices, -1))
+        return out
 
 
 class Encoder(nn.Module):

@@ -1,8 +1,9 @@
 """Stage `tabulate`: predictions, curves and rejects of all datasets -> tables and figures.
 
 Beside `benchmark.md` stand `benchmark.{csv,html,tex}`, `folds.{csv,md}`, `per_class.{csv,md}` and
-`rejects.{csv,html,md}`; figures go to the sibling folder `figures`. Files are told apart by the layout
-of the pipeline: `{dataset}/{fold}/curve.csv`, `pretrain/curve.csv`, `{dataset}/{part}/rejects.csv`.
+`rejects.{csv,html,md}`; figures go to the sibling folder `figures`. Files are told apart by the
+layout of the pipeline: `{dataset}/{fold}/curve.csv`, `pretrain/curve.csv`,
+`{dataset}/{part}/rejects.csv`.
 """
 
 import logging

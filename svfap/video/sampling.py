@@ -9,7 +9,8 @@ Indices = NDArray[np.int64]
 def pretrain_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
     """A window at a random place, every `stride`-th frame; short videos repeat the last one."""
     start = int(rng.integers(0, max(length - frames * stride, 0) + 1))
-    return (start + stride * np.arange(frames, dtype=np.int64)).clip(max=length - 1)
+    window: Indices = (start + stride * np.arange(frames)).clip(max=length - 1)
+    return window
 
 
 def train_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
@@ -19,10 +20,15 @@ def train_indices(length: int, frames: int, stride: int, rng: np.random.Generato
         count = min(length // stride, frames)
         spread = np.linspace(0, length, num=count)
         chosen = np.concatenate((spread, np.full(frames - count, length)))
-        return np.clip(chosen, 0, length - 1).astype(np.int64)
+        return _whole(chosen, last=length - 1)
     end = int(rng.integers(window, length))
-    chosen = np.linspace(end - window, end, num=frames)
-    return np.clip(chosen, end - window, end - 1).astype(np.int64)
+    return _whole(np.linspace(end - window, end, num=frames), last=end - 1)
+
+
+def _whole(places: NDArray[np.float64], *, last: int) -> Indices:
+    """Places as frame numbers, none beyond the last."""
+    indices: Indices = np.minimum(places, last).astype(np.int64)
+    return indices
 
 
 def view_indices(length: int, frames: int, stride: int, views: int) -> list[Indices]:

@@ -1,6 +1,5 @@
 """The checked configuration, and functions that name a rule's inputs and parameters."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -22,9 +21,7 @@ TABLE_FILES = [
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
 ]
 
-# Jobs run this interpreter's environment, activated or not, and show their runs in one place.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{RESULTS}/mlflow.db")
+jobs.set_environment(RESULTS)
 
 
 wildcard_constraints:
@@ -68,12 +65,16 @@ def evaluate_config(wildcards):
 
 def train_shards(wildcards):
     fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
-    return expand(f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.train)
+    return expand(
+        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.train
+    )
 
 
 def test_shards(wildcards):
     fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
-    return expand(f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.test)
+    return expand(
+        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.test
+    )
 
 
 def per_fold(pattern):
@@ -108,10 +109,15 @@ def confusions(folder):
 
 def curve_figures(folder):
     """The training curves of every dataset, and of pre-training."""
-    return [f"{folder}/{name}/curves.png" for name in [*PLAN.labelled, *["pretrain"] * PRETRAINS]]
+    return [
+        f"{folder}/{name}/curves.png"
+        for name in [*PLAN.labelled, *["pretrain"] * PRETRAINS]
+    ]
 
 
 def shown(path, caption, category):
     """An output that stands in the report."""
     labels = {"dataset": Path(path).parent.name, "file": Path(path).stem}
-    return report(path, caption=f"../report/{caption}", category=category, labels=labels)
+    return report(
+        path, caption=f"../report/{caption}", category=category, labels=labels
+    )

@@ -11,7 +11,7 @@ rule track:
     params:
         config=PLAN.track().model_dump_json(),
     shell:
-        "python -m svfap track --config {params.config:q} --output {output} 2>&1 | tee {log}"
+        "python -m svfap track --config {params.config:q} --output {output} 2>&1 | tee -i {log}"
 
 
 rule download:
@@ -31,7 +31,7 @@ rule download:
         config=download_config,
     shell:
         "python -m svfap download --config {params.config:q}"
-        " --dataset {wildcards.dataset} --output {output:q} 2>&1 | tee {log:q}"
+        " --dataset {wildcards.dataset} --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule crop:
@@ -49,7 +49,7 @@ rule crop:
         config=PLAN.config.crop.model_dump_json(),
     shell:
         "python -m svfap crop --config {params.config:q} --manifest {input.manifest:q}"
-        " --part {wildcards.part:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --part {wildcards.part:q} --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule shard:
@@ -67,4 +67,4 @@ rule shard:
         config=PLAN.config.shard.model_dump_json(),
     shell:
         "python -m svfap shard --config {params.config:q} --clips {input.clips:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --output {output:q} 2>&1 | tee -i {log:q}"

@@ -5,7 +5,9 @@ TABLES, FIGURES = f"{RESULTS}/tables", f"{RESULTS}/figures"
 
 rule tabulate:
     input:
-        predictions=per_fold(f"{RESULTS}/evaluate/{{dataset}}/{{fold}}/predictions.parquet"),
+        predictions=per_fold(
+            f"{RESULTS}/evaluate/{{dataset}}/{{fold}}/predictions.parquet"
+        ),
         curves=training_curves(f"{RESULTS}/{{run}}/curve.csv"),
         crops=per_part(f"{DATA}/crops/{{dataset}}/{{part}}/clips.csv"),
     output:
@@ -13,8 +15,12 @@ rule tabulate:
         page=shown(f"{TABLES}/benchmark.html", "table.rst", "Results"),
         rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "Data"),
         files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
-        confusion=[shown(path, "confusion.rst", "Results") for path in confusions(FIGURES)],
-        curves=[shown(path, "curves.rst", "Training") for path in curve_figures(FIGURES)],
+        confusion=[
+            shown(path, "confusion.rst", "Results") for path in confusions(FIGURES)
+        ],
+        curves=[
+            shown(path, "curves.rst", "Training") for path in curve_figures(FIGURES)
+        ],
     log:
         f"{RESULTS}/logs/tabulate.log",
     conda:
@@ -24,4 +30,4 @@ rule tabulate:
     shell:
         "python -m svfap tabulate --config {params.config:q}"
         " --predictions {input.predictions:q} --curves {input.curves:q}"
-        " --crops {input.crops:q} --output {output.table:q} 2>&1 | tee {log:q}"
+        " --crops {input.crops:q} --output {output.table:q} 2>&1 | tee -i {log:q}"

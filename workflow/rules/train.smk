@@ -23,7 +23,7 @@ rule pretrain:
         config=PLAN.pretrain().model_dump_json(),
     shell:
         "python -m svfap pretrain --config {params.config:q} --shards {input.shards:q}"
-        " --output {output.checkpoint:q} 2>&1 | tee {log:q}"
+        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
 rule finetune:
@@ -44,7 +44,7 @@ rule finetune:
         config=finetune_config,
     shell:
         "python -m svfap finetune --config {params.config:q} --pretrained {input.pretrained:q}"
-        " --shards {input.shards:q} --output {output.checkpoint:q} 2>&1 | tee {log:q}"
+        " --shards {input.shards:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
 rule evaluate:
@@ -64,4 +64,4 @@ rule evaluate:
     shell:
         "python -m svfap evaluate --config {params.config:q} --dataset {wildcards.dataset}"
         " --fold {wildcards.fold:q} --model {input.model:q} --shards {input.shards:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        " --output {output:q} 2>&1 | tee -i {log:q}"
