@@ -106,6 +106,7 @@ class ClipStore:
     """
 
     def __init__(self, indexes: Sequence[Path]) -> None:
+        cv2.setNumThreads(1)  # pictures are small, and loader processes are forked
         tables = [self._open(index) for index in indexes]
         self.table = pa.concat_tables(tables)
         self.shards = [

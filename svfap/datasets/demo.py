@@ -27,7 +27,7 @@ PRETRAIN_NOTICE = (
 )
 
 
-def demo(name: str = "demo", *, subjects_per_part: int = 12, takes: int = 1) -> Dataset:
+def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> Dataset:
     """A labelled demo of any size: seven expressions acted by subjects of three disjoint parts."""
     return Dataset(
         name=name,

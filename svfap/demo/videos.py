@@ -12,11 +12,11 @@ from svfap.demo.identity import identity
 from svfap.demo.performance import perform
 from svfap.video.encode import write_video
 
-LENGTH = (36, 49)
+LENGTH = (24, 33)
 
 
 def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFrame]:
-    """Film a subject acting an expression, 36 to 48 frames.
+    """Film a subject acting an expression, 24 to 32 frames.
 
     Args:
         subject: number of the subject; decides the looks.

@@ -91,6 +91,7 @@ class Trainer:
         optimizer = AdamW(
             self.groups, lr=0.0, betas=self.config.betas, fused=device().type == "cuda"
         )
+        torch.set_num_threads(max(1, torch.get_num_threads() - self.loader.workers))
         start, steps = self._resume(optimizer), self.loader.steps
         progress = Progress(label=self.label, total=steps, start=start)
         saved, self.window = time.monotonic(), Window(losses=self.window.losses)
