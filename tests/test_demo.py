@@ -173,7 +173,7 @@ def test_no_subject_is_in_two_parts_or_in_both_datasets(
 ) -> None:
     monkeypatch.setattr("svfap.datasets.demo._render_missing", lambda clips: None)
     labelled, unlabelled = _fetched(DEMO, tmp_path / "a"), _fetched(DEMO_PRETRAIN, tmp_path / "b")
-    assert len(labelled) == 252
+    assert len(labelled) == 504
     assert len(unlabelled) == 24 * 7 + 2
     subjects = [{clip.subject for clip in labelled if clip.part == part} for part in DEMO.parts]
     subjects.append({clip.subject for clip in unlabelled})

@@ -104,15 +104,15 @@ def training_curves(pattern):
 def confusions(folder):
     """The confusion matrix of every dataset with classes."""
     classified = [k for k, v in PLAN.labelled.items() if v.task == "classification"]
-    return [f"{folder}/{name}/confusion.png" for name in classified]
+    paths = [f"{folder}/{name}/confusion.png" for name in classified]
+    return [shown(path, "confusion.rst", "Results") for path in paths]
 
 
 def curve_figures(folder):
     """The training curves of every dataset, and of pre-training."""
-    return [
-        f"{folder}/{name}/curves.png"
-        for name in [*PLAN.labelled, *["pretrain"] * PRETRAINS]
-    ]
+    trained = [*PLAN.labelled, *["pretrain"] * PRETRAINS]
+    paths = [f"{folder}/{name}/curves.png" for name in trained]
+    return [shown(path, "curves.rst", "Training") for path in paths]
 
 
 def shown(path, caption, category):

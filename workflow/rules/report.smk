@@ -1,13 +1,12 @@
 """Predictions -> tables and figures, shown by `snakemake --report`."""
 
 TABLES, FIGURES = f"{RESULTS}/tables", f"{RESULTS}/figures"
+PREDICTIONS = f"{RESULTS}/evaluate/{{dataset}}/{{fold}}/predictions.parquet"
 
 
 rule tabulate:
     input:
-        predictions=per_fold(
-            f"{RESULTS}/evaluate/{{dataset}}/{{fold}}/predictions.parquet"
-        ),
+        predictions=per_fold(PREDICTIONS),
         curves=training_curves(f"{RESULTS}/{{run}}/curve.csv"),
         crops=per_part(f"{DATA}/crops/{{dataset}}/{{part}}/clips.csv"),
     output:
@@ -15,12 +14,8 @@ rule tabulate:
         page=shown(f"{TABLES}/benchmark.html", "table.rst", "Results"),
         rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "Data"),
         files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
-        confusion=[
-            shown(path, "confusion.rst", "Results") for path in confusions(FIGURES)
-        ],
-        curves=[
-            shown(path, "curves.rst", "Training") for path in curve_figures(FIGURES)
-        ],
+        confusion=confusions(FIGURES),
+        curves=curve_figures(FIGURES),
     log:
         f"{RESULTS}/logs/tabulate.log",
     conda:
