@@ -181,6 +181,7 @@ class PretrainJob(Section):
     """All that one pre-training run depends on."""
 
     seed: int
+    notice: str = ""
     model: ModelConfig
     pretrain: PretrainConfig
 

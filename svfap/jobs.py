@@ -41,6 +41,12 @@ class Plan:
         return {k: v for k, v in self.datasets.items() if v.task != "unlabelled"}
 
     @property
+    def pretrain_notice(self) -> str:
+        """What must be said of the pre-training data."""
+        notices = (self.datasets[name].notice for name in self.config.pretrain.datasets)
+        return " ".join(filter(None, notices))
+
+    @property
     def pretrains(self) -> bool:
         """Whether a checkpoint is needed that the user does not have."""
         inits = {self.finetune(name).finetune.init for name in self.labelled}
@@ -57,7 +63,12 @@ class Plan:
     def pretrain(self) -> PretrainJob:
         """For the stage `pretrain`."""
         config = self.config
-        return PretrainJob(seed=config.seed, model=config.model, pretrain=config.pretrain)
+        return PretrainJob(
+            seed=config.seed,
+            notice=self.pretrain_notice,
+            model=config.model,
+            pretrain=config.pretrain,
+        )
 
     def finetune(self, dataset: str) -> FinetuneJob:
         """For the stage `finetune`."""
@@ -90,8 +101,7 @@ class Plan:
                     folds=tuple(dataset.folds),
                     notice=dataset.notice,
                 )
-        pretrained = (self.datasets[name].notice for name in self.config.pretrain.datasets)
-        return TabulateConfig(datasets=facts, pretrain_notice=" ".join(filter(None, pretrained)))
+        return TabulateConfig(datasets=facts, pretrain_notice=self.pretrain_notice)
 
 
 def set_environment(results: Path) -> None:

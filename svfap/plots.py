@@ -41,6 +41,38 @@ _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", 
 _DASHES = ("-", "--", ":")
 
 
+def filmstrips(
+    rows: Mapping[str, NDArray[np.floating]], *, title: str, path: Path, notice: str = ""
+) -> None:
+    """Draw labelled rows of pictures, a column for each clip.
+
+    Args:
+        rows: label -> one strip of frames per clip, (clips, height, width, 3) RGB in [0, 1].
+        title: stands above.
+        path: PNG to write.
+        notice: stands at the foot.
+    """
+    strips = list(rows.values())
+    clips, height, width = strips[0].shape[:3]
+    gap = max(2, height // 12)
+    sheet = np.ones((len(strips) * height, clips * (width + gap) - gap, 3))
+    for row, strip in enumerate(strips):
+        for clip in range(clips):
+            left = clip * (width + gap)
+            sheet[row * height : (row + 1) * height, left : left + width] = strip[clip]
+    inches = 3.2 * clips
+    with mpl.rc_context(_STYLE):
+        size = (inches, inches * sheet.shape[0] / sheet.shape[1] + 0.8)
+        figure = _figure(size, title, notice)
+        axes = figure.add_subplot()
+        axes.imshow(sheet, interpolation="nearest")
+        axes.set_yticks([(row + 0.5) * height for row in range(len(strips))], list(rows))
+        axes.set_xticks([])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        _save(figure, path)
+
+
 def confusion(
     matrix: NDArray[np.integer],
     classes: Sequence[str],

@@ -47,6 +47,7 @@ def test_tables_are_told_every_notice():
     assert {*tabulate.datasets} == {"demo"}
     assert "Synthetic faces" in tabulate.datasets["demo"].notice
     assert "Synthetic faces" in tabulate.pretrain_notice
+    assert plan().pretrain().notice == tabulate.pretrain_notice
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,19 @@ def test_a_bad_curve_is_named(tmp_path: Path, content: bytes, message: str) -> N
 def test_a_missing_curve_is_named(tmp_path: Path) -> None:
     with pytest.raises(SvfapError, match=r"curve\.csv: no such curve"):
         plots.read_curve(tmp_path / "curve.csv")
+
+
+def test_filmstrips_show_every_row_with_its_label_and_the_notice(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    red, blue = np.zeros((2, 16, 64, 3)), np.zeros((2, 16, 64, 3))
+    red[..., 0] = blue[..., 2] = 1
+    path = tmp_path / "strips.png"
+    plots.filmstrips({"input": red, "output": blue}, title="Seen", path=path, notice=NOTICE)
+    picture = pixels(path)
+    above, below = (np.argwhere((picture == c).all(-1)) for c in ((255, 0, 0), (0, 0, 255)))
+    assert above[:, 0].max() < below[:, 0].min()
+    assert len(above) == pytest.approx(len(below), rel=0.05)
+    labels = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
+    assert labels == ["input", "output"]
+    assert any("Synthetic" in text.get_text() for text in drawn[0].texts)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from svfap import plots
 from svfap.config import PretrainJob
 from svfap.models import Autoencoder
 from svfap.shards import ClipStore
@@ -76,4 +77,7 @@ def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJ
     ]
     seed_everything(config.seed)
     sized = np.stack([resize(clip, config.model.image_size) for clip in frames])
-    reconstruction.picture(path, model, sized, mask_ratio=config.pretrain.mask_ratio)
+    ratio = config.pretrain.mask_ratio
+    strips = reconstruction.filmstrips(model, sized, mask_ratio=ratio)
+    title = f"Pre-training: {ratio:.0%} of the patches are hidden"
+    plots.filmstrips(strips, title=title, path=path, notice=config.notice)

@@ -88,9 +88,7 @@ class Trainer:
             SystemExit: a signal asked to stop; the state has been saved.
         """
         self.objective.model.to(device()).train()
-        optimizer = AdamW(
-            self.groups, lr=0.0, betas=self.config.betas, fused=device().type == "cuda"
-        )
+        optimizer = AdamW(self.groups, lr=0.0, betas=self.config.betas, fused=True)
         torch.set_num_threads(max(1, torch.get_num_threads() - self.loader.workers))
         start, steps = self._resume(optimizer), self.loader.steps
         progress = Progress(label=self.label, total=steps, start=start)

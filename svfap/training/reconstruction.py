@@ -1,8 +1,5 @@
-"""A picture of what a masked autoencoder sees and makes of it: input | masked | output."""
+"""What a masked autoencoder sees and what it makes of it: input, masked, output."""
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -55,34 +52,26 @@ def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor
     return masked, output.clamp(0, 1)
 
 
-def picture(
-    path: Path,
-    model: Autoencoder,
-    frames: NDArray[np.uint8],
-    *,
-    mask_ratio: float,
-    columns: int = 4,
-) -> None:
-    """Write a PNG with, for each clip, rows of input, masked input and output.
+def filmstrips(
+    model: Autoencoder, frames: NDArray[np.uint8], *, mask_ratio: float, columns: int = 4
+) -> dict[str, NDArray[np.float32]]:
+    """Rows of a picture: input, masked input and output of each clip.
 
     Args:
-        path: the PNG.
         model: a masked autoencoder.
         frames: (B, T, H, W, 3) RGB uint8.
         mask_ratio: share of hidden tokens.
         columns: how many frames of each clip are shown, spread evenly.
+
+    Returns:
+        Label -> strips (B, H, columns * W, 3) in [0, 1].
     """
     model.to(device()).eval()
     video = unit_range(torch.from_numpy(frames)).to(device())
     mask = tube_mask(len(video), model.encoder.slices, model.encoder.sites, mask_ratio)
-    rows = (video, *reconstruct(model, video, mask.to(device())))
+    masked, output = reconstruct(model, video, mask.to(device()))
     chosen = np.linspace(0, video.shape[2] - 1, columns).round().astype(int).tolist()
-    strips = [torch.cat([row[:, :, t] for t in chosen], dim=3) for row in rows]  # (B, 3, H, W')
-    scale = max(1, round(128 / video.shape[-1]))
-    clips = torch.cat(strips, dim=2).permute(0, 2, 3, 1).cpu().numpy()
-    gap = np.ones((clips.shape[1], 8, 3), np.float32)
-    sheet = np.concatenate([part for clip in clips for part in (clip, gap)][:-1], axis=1)
-    image = cv2.resize(
-        (sheet * 255).astype(np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST
-    )
-    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return {
+        label: torch.cat([row[:, :, t] for t in chosen], dim=3).permute(0, 2, 3, 1).cpu().numpy()
+        for label, row in (("input", video), ("masked", masked), ("output", output))
+    }
