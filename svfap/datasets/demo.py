@@ -43,7 +43,7 @@ def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> 
     )
 
 
-def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 24, takes: int = 1) -> Dataset:
+def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int = 1) -> Dataset:
     """An unlabelled demo of any size, its synthetic subjects in no labelled demo."""
     return Dataset(
         name=name,
