@@ -174,15 +174,15 @@ def test_no_subject_is_in_two_parts_or_in_both_datasets(
     monkeypatch.setattr("svfap.datasets.demo._render_missing", lambda clips: None)
     labelled, unlabelled = _fetched(DEMO, tmp_path / "a"), _fetched(DEMO_PRETRAIN, tmp_path / "b")
     assert len(labelled) == 504
-    assert len(unlabelled) == 24 * 7 + 2
+    assert len(unlabelled) == 16 * 7 + 2
     subjects = [{clip.subject for clip in labelled if clip.part == part} for part in DEMO.parts]
     subjects.append({clip.subject for clip in unlabelled})
-    assert [len(group) for group in subjects] == [12, 12, 12, 26]
+    assert [len(group) for group in subjects] == [24, 24, 24, 18]
     assert len(set().union(*subjects)) == sum(len(group) for group in subjects)
     for part in DEMO.parts:
         targets = [clip.target for clip in labelled if clip.part == part]
-        assert {targets.count((float(index),)) for index in range(7)} == {12}
-    larger = {clip.key: clip.part for clip in demo(subjects_per_part=20).fetch(tmp_path / "c")}
+        assert {targets.count((float(index),)) for index in range(7)} == {24}
+    larger = {clip.key: clip.part for clip in demo(subjects_per_part=30).fetch(tmp_path / "c")}
     assert {clip.key: clip.part for clip in labelled}.items() <= larger.items()
 
 
