@@ -81,7 +81,7 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
             write(results / "finetune" / "demo" / "1" / "curve.csv", curve),
             write(results / "finetune" / "demo" / "2" / "curve.csv", curve),
         ],
-        "rejects": [
+        "crops": [
             write(
                 crops / "1" / "rejects.csv", 'key,path,reason\n007,raw/007.mp4,"no face, at all"\n'
             ),
@@ -112,6 +112,8 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         *(f"tables/{stem}.{end}" for stem in ("benchmark", "folds", "per_class", "rejects")
           for end in ("md", "csv")),
         "tables/benchmark.tex",
+        "tables/benchmark.html",
+        "tables/rejects.html",
         "figures/demo/confusion.png",
         "figures/demo/curves.png",
         "figures/dfew/confusion.png",
@@ -159,13 +161,16 @@ def test_per_class_names_survive(inputs: dict[str, Any]) -> None:
 
 def test_rejects_are_gathered_with_dataset_and_part(inputs: dict[str, Any]) -> None:
     run(inputs)
+    page = inputs["output"].with_name("rejects.html").read_text()
+    assert "<td" in page
+    assert "no face, at all" in page
     text = inputs["output"].with_name("rejects.csv").read_text()
     assert text == 'dataset,part,key,path,reason\ndemo,1,007,raw/007.mp4,"no face, at all"\n'
     assert "no face, at all" in inputs["output"].with_name("rejects.md").read_text()
 
 
 def test_no_rejects_and_no_curves_are_fine(inputs: dict[str, Any]) -> None:
-    run(inputs, rejects=[], curves=[])
+    run(inputs, crops=[], curves=[])
     assert inputs["output"].with_name("rejects.csv").read_text() == "dataset,part,key,path,reason\n"
     assert "Every video gave a face clip." in inputs["output"].with_name("rejects.md").read_text()
 
@@ -237,7 +242,7 @@ def test_a_curve_of_an_unknown_dataset_is_refused(inputs: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("content", ["", "clip,why\n1,2\n"])
 def test_a_bad_list_of_rejects_is_named(inputs: dict[str, Any], content: str) -> None:
-    inputs["rejects"][1].write_text(content)
+    inputs["crops"][1].with_name("rejects.csv").write_text(content)
     with pytest.raises(SvfapError, match=r"demo/2/rejects\.csv: not a list of rejects") as caught:
         run(inputs)
     assert "\n" not in str(caught.value)
