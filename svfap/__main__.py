@@ -28,7 +28,8 @@ DISK_ERRORS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; 0 if it went well, 2 if the user can mend what did not."""
-    logging.basicConfig(level=logging.INFO, format="svfap: %(message)s", stream=sys.stderr)
+    level = logging.INFO if tracking.first_process() else logging.ERROR
+    logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
     stage, rest = _choose(sys.argv[1:] if arguments is None else arguments)
     function: Callable[..., None] = importlib.import_module(f"svfap.stages.{stage}").run
     values = _parse(stage, function, rest)

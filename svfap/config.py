@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Detector = Literal["yunet", "face-alignment"]
-Precision = Literal["auto", "bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
+Activation = Literal["none", "sigmoid", "tanh"]
 DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
@@ -55,6 +56,11 @@ class ModelConfig(Section):
     dim: int = Field(default=512, ge=8, description="width C")
     heads: int = Field(default=8, ge=1)
     depths: tuple[int, ...] = Field(default=(12, 6, 3), description="blocks of each stage")
+    pyramid: Literal["conv", "avg", "max", "none"] = Field(
+        default="conv", description="how later stages lower the frame rate; none: they do not"
+    )
+    temporal_kernel: int = Field(default=2, ge=1, description="slices merged between two stages")
+    bottleneck: bool = Field(default=True, description="false: plain blocks in every stage")
     bottleneck_tokens: int = Field(default=8, ge=1, description="G, tokens per frame after stage 1")
     decoder_dim: int = Field(default=384, ge=8)
     decoder_heads: int = Field(default=6, ge=1)
@@ -63,14 +69,15 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def _divisible(self) -> "ModelConfig":
         slices = self.num_frames // self.tubelet
+        merged = self.temporal_kernel ** (len(self.depths) - 1)
         rules = {
             "image_size must be a multiple of patch_size": self.image_size % self.patch_size,
             "dim must be a multiple of heads": self.dim % self.heads,
             "decoder_dim must be a multiple of decoder_heads": self.decoder_dim
             % self.decoder_heads,
             "num_frames must be a multiple of tubelet": self.num_frames % self.tubelet,
-            "num_frames / tubelet must halve once per stage after the first": slices
-            % 2 ** (len(self.depths) - 1),
+            f"num_frames must be a multiple of {self.tubelet * merged} (tubelet, times"
+            " temporal_kernel once per stage after the first)": slices % merged,
         }
         for rule, remainder in rules.items():
             if remainder:
@@ -84,12 +91,21 @@ class OptimConfig(Section):
     epochs: int = Field(default=100, ge=1)
     warmup_epochs: float = Field(default=5, ge=0)
     batch_size: int = Field(default=256, ge=1, description="clips per step, over all devices")
+    device_batch: int | None = Field(
+        default=None, ge=1, description="clips that a device takes at once; gradients add up"
+    )
+    repeats: int = Field(default=1, ge=1, description="crops taken of each decoded clip")
     lr: float = Field(default=3e-4, gt=0)
     min_lr: float = Field(default=1e-5, ge=0)
     weight_decay: float = Field(default=0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
     clip_grad: float | None = Field(default=None, description="largest gradient norm")
+    ema: float | None = Field(
+        default=None, gt=0, lt=1, description="decay of averaged weights, which are then the result"
+    )
     precision: Precision = Field(default="auto", description="auto: bf16 on a GPU, fp32 on a CPU")
+    compile: bool = Field(default=False, description="torch.compile the model")
+    max_skips: int = Field(default=10, ge=1, description="steps in a row without a finite loss")
     workers: int = Field(default=0, ge=0, description="loader processes besides training")
     save_minutes: float = Field(default=10, gt=0, description="time between two checkpoints")
 
@@ -121,6 +137,7 @@ class FinetuneConfig(Section):
         default="rand-m7-n4-mstd0.5-inc1", description="timm notation; '': none"
     )
     erasing: float = Field(default=0.25, ge=0, le=1)
+    activation: Activation = Field(default="none", description="of the head, for regression")
     views: int = Field(default=2, ge=1, description="test clips spread evenly over the video")
     optim: OptimConfig = OptimConfig(batch_size=96, lr=1e-3, min_lr=1e-6, betas=(0.9, 0.999))
 

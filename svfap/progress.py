@@ -1,6 +1,7 @@
 """Progress for people: a bar on a terminal, a line every few seconds in a log file."""
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,12 +18,15 @@ T = TypeVar("T")
 class Progress:
     """Counts steps of known total and shows rate, time left and the latest figures."""
 
-    def __init__(self, *, label: str, total: int, start: int = 0, unit: str = "step") -> None:
+    def __init__(
+        self, *, label: str, total: int, start: int = 0, unit: str = "step", shown: bool = True
+    ) -> None:
         self.label, self.total, self.done, self.unit = label, total, start, unit
-        self.start, self.began, self.shown = start, time.monotonic(), time.monotonic()
+        self.start, self.began = start, time.monotonic()
+        self.next_line = self.began + LINE_SECONDS if shown else math.inf
         self.bar = (
             tqdm(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
-            if sys.stderr.isatty()
+            if shown and sys.stderr.isatty()
             else None
         )
 
@@ -33,9 +37,9 @@ class Progress:
         if self.bar is not None:
             self.bar.set_postfix(shown, refresh=False)
             self.bar.update()
-        elif time.monotonic() - self.shown > LINE_SECONDS or self.done == self.total:
-            self.shown = time.monotonic()
-            rate = (self.done - self.start) / max(self.shown - self.began, 1e-9)
+        elif (now := time.monotonic()) > self.next_line or self.done == self.total:
+            self.next_line += LINE_SECONDS
+            rate = (self.done - self.start) / max(now - self.began, 1e-9)
             eta = tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))
             extra = "".join(f"  {name} {value}" for name, value in shown.items())
             logger.info("%s %d/%d%s  ETA %s", self.label, self.done, self.total, extra, eta)

@@ -49,14 +49,23 @@ def run_id(output: Path) -> str | None:
     return ids[-1] if ids else None
 
 
+def first_process() -> bool:
+    """Whether this is the only process of a run, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextlib.contextmanager
 def run(
     stage: str, *, params: Mapping[str, Any], inputs: Sequence[Path], output: Path
 ) -> Iterator[Log]:
     """Record a run of a stage; yields `log(metrics, step=0)`.
 
-    A run that was cut off and is started again goes on under the same MLflow run.
+    A run that was cut off and is started again goes on under the same MLflow run. Of several
+    processes that share a run, the first records it.
     """
+    if not first_process():
+        yield lambda metrics, step=0: None
+        return
     output.parent.mkdir(parents=True, exist_ok=True)
     record = output.parent / RECORD
     finished = any(event["event"] == "end" for event in read_record(output))

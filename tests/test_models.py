@@ -8,29 +8,53 @@ from svfap.errors import SvfapError
 from svfap.models import Autoencoder, Encoder, VideoModel, reconstruction_target
 from svfap.models.autoencoder import patch_pixels
 from svfap.models.encoder import patchify
-from svfap.models.layers import sinusoid_positions
+from svfap.models.layers import TemporalConv, TemporalPool, sinusoid_positions
 from svfap.models.masking import split_sites, tube_mask
-
-SMALL = {"dim": 384, "heads": 6, "depths": (8, 4, 2)}
-
-
-def parameters(model):
-    return sum(p.numel() for p in model.parameters())
-
-
-def test_parameter_counts_of_the_paper():
-    with torch.device("meta"):
-        base = VideoModel(ModelConfig(), 7)
-        small = VideoModel(ModelConfig(**SMALL), 7)
-        autoencoder = Autoencoder(ModelConfig())
-    assert parameters(base) / 1e6 == pytest.approx(77.64, abs=0.01)  # table 7: 78 M
-    assert parameters(small) / 1e6 == pytest.approx(29.68, abs=0.01)  # table 7: 30 M
-    assert parameters(autoencoder) / 1e6 == pytest.approx(85.5, abs=0.1)
 
 
 def test_stages_halve_the_frame_rate(toy_model):
     outputs = Encoder(toy_model)(torch.randn(2, 3, 8, 32, 32))
     assert [tuple(x.shape) for x in outputs] == [(2, 4, 16, 24), (2, 2, 16, 24), (2, 1, 16, 24)]
+
+
+@pytest.mark.parametrize("pyramid", ["conv", "avg", "max", "none"])
+@pytest.mark.parametrize("bottleneck", [True, False])
+def test_variants_of_the_later_stages(toy_model, pyramid, bottleneck):
+    config = toy_model.model_copy(update={"pyramid": pyramid, "bottleneck": bottleneck})
+    outputs = Encoder(config)(torch.randn(2, 3, 8, 32, 32))
+    slices = [4, 4, 4] if pyramid == "none" else [4, 2, 1]
+    assert [tuple(x.shape) for x in outputs] == [(2, t, 16, 24) for t in slices]
+
+
+def test_pooling_over_time():
+    frames = torch.tensor([1.0, 3.0, 10.0, 0.0])[None, :, None, None]
+    assert TemporalPool(2, "avg")(frames).flatten().tolist() == [2, 5]
+    assert TemporalPool(2, "max")(frames).flatten().tolist() == [3, 10]
+
+
+def test_temporal_convolution_is_a_convolution():
+    layer, x = TemporalConv(6, 2), torch.randn(2, 4, 5, 6)
+    sites = x.permute(0, 2, 3, 1).flatten(0, 1)  # (B S, C, T)
+    kernel = layer.proj.weight.unflatten(1, (2, 6)).permute(0, 2, 1)
+    expected = torch.nn.functional.conv1d(sites, kernel, layer.proj.bias, stride=2)
+    assert torch.allclose(layer(x), expected.unflatten(0, (2, 5)).permute(0, 3, 1, 2), atol=1e-6)
+
+
+def test_a_temporal_kernel_of_three(toy_model):
+    config = ModelConfig(**toy_model.model_dump() | {"temporal_kernel": 3, "num_frames": 18})
+    outputs = Encoder(config)(torch.randn(1, 3, 18, 32, 32))
+    assert [x.shape[1] for x in outputs] == [9, 3, 1]
+
+
+def test_drop_path_grows_linearly(toy_model):
+    blocks = VideoModel(toy_model, 2, drop_path=0.1).encoder.blocks
+    rates = [getattr(b, "block", b).drop_path.drop_prob for b in blocks]
+    assert rates == pytest.approx([0, 0.025, 0.05, 0.075, 0.1])
+
+
+def test_outputs_per_frame(toy_model):
+    model = VideoModel(toy_model.model_copy(update={"num_frames": 16}), 3, per_frame=True)
+    assert model(torch.randn(2, 3, 16, 32, 32)).shape == (2, 16, 3)
 
 
 def test_encoder_never_sees_masked_pixels(toy_model):
@@ -106,3 +130,11 @@ def test_a_video_of_the_wrong_size(toy_model, shape):
 def test_a_mask_of_the_wrong_size(toy_model):
     with pytest.raises(SvfapError, match=r"tokens need \(1, 64\)"):
         Autoencoder(toy_model)(torch.zeros(1, 3, 8, 32, 32), torch.ones(1, 60, dtype=torch.bool))
+
+
+def test_a_mask_that_is_uneven(toy_model):
+    mask = torch.zeros(2, 64, dtype=torch.bool)
+    mask[:, ::2] = True
+    mask[1, 0] = False
+    with pytest.raises(SvfapError, match="hides 7 sites in one slice and 8 in another"):
+        Autoencoder(toy_model)(torch.zeros(2, 3, 8, 32, 32), mask)

@@ -39,13 +39,32 @@ def test_every_frame_is_changed_alike(transform, still):
     assert np.array_equal(again, outputs[0])
 
 
-def test_multi_scale_sides(still):
-    sides = {
-        side
-        for seed in range(60)
-        for side in multi_scale_crop(still, np.random.default_rng(seed), min_side=0.66).shape[1:3]
+def multi_scale_crops(frames, count):
+    rngs = map(np.random.default_rng, range(count))
+    return [multi_scale_crop(frames, rng, min_side=0.66) for rng in rngs]
+
+
+def test_multi_scale_sides_are_equal_or_neighbours(still):
+    sides = [80, 70, 60, 53]
+    found = {crop.shape[1:3] for crop in multi_scale_crops(still, 200)}
+    assert found == {
+        (h, w) for h in sides for w in sides if abs(sides.index(h) - sides.index(w)) < 2
     }
-    assert sides == {80, 70, 60, 53}
+
+
+def test_multi_scale_crops_lie_at_thirteen_places():
+    rows, columns = np.mgrid[:80, :80].astype(np.uint8)
+    frames = np.stack([rows, columns, rows], axis=-1)[None]
+    places = {
+        tuple((first / (80 - side)).round(2).item() for first, side in zip(
+            crop[0, 0, 0, :2].astype(float), crop.shape[1:3], strict=True))
+        for crop in multi_scale_crops(frames, 800) if 80 not in crop.shape[1:3]
+    }  # fmt: skip
+    corners = {(y, x) for y in (0.0, 0.5, 1.0) for x in (0.0, 0.5, 1.0)}
+    inner = {(round(y, 1), round(x, 1)) for y, x in places} - corners
+    assert corners <= {(round(y, 1), round(x, 1)) for y, x in places}
+    assert len(inner) >= 4
+    assert all(0.15 < y < 0.85 and 0.15 < x < 0.85 for y, x in inner)
 
 
 def test_random_resized_crop_keeps_area_and_ratio(still):

@@ -54,7 +54,7 @@ class Autoencoder(nn.Module):
             (B, N_masked, tubelet * patch**2 * 3) normalised pixels, in token order.
 
         Raises:
-            SvfapError: the mask does not fit the model's tokens.
+            SvfapError: the mask or the video does not fit the model.
         """
         slices, sites = self.encoder.slices, self.encoder.sites
         if mask.shape != (len(video), slices * sites):
@@ -62,16 +62,20 @@ class Autoencoder(nn.Module):
                 f"the mask has shape {tuple(mask.shape)}, the model's tokens need"
                 f" ({len(video)}, {slices * sites})"
             )
-        visible, masked = split_sites(mask, slices)
+        return self.predict(video, *split_sites(mask, slices))
+
+    def predict(self, video: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
+        """`forward` with the mask as indices of sites, see `masking.split_sites`."""
         seen = self.to_decoder(self.encode(video, visible))
         hidden = self.mask_token.expand(*masked.shape, -1)
-        positions = self.positions.unflatten(1, (slices, sites)).expand(len(video), -1, -1, -1)
+        grid = (self.encoder.slices, self.encoder.sites)
+        positions = self.positions.unflatten(1, grid).expand(len(video), -1, -1, -1)
         order = torch.cat((visible, masked), dim=2)[..., None].expand(-1, -1, -1, seen.shape[-1])
-        tokens = torch.cat((seen, hidden.to(seen.dtype)), dim=2) + positions.gather(2, order)
-        x = tokens.flatten(1, 2)
+        x = torch.cat((seen, hidden.to(seen.dtype)), dim=2) + positions.gather(2, order)
+        x = x.flatten(1, 2)
         for block in self.decoder:
             x = block(x)
-        x = x.unflatten(1, (slices, sites))[:, :, visible.shape[2] :]
+        x = x.unflatten(1, grid)[:, :, visible.shape[2] :]
         out: Tensor = self.head(self.decoder_norm(x)).flatten(1, 2)
         return out
 

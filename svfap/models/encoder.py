@@ -1,16 +1,19 @@
 """TPSBT: temporal pyramid and spatial bottleneck transformer (paper section 3.1)."""
 
-from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from svfap.config import ModelConfig
+from svfap.config import Activation, ModelConfig
 from svfap.errors import SvfapError
 from svfap.models.layers import (
     Block,
     CrossBlock,
     SpatialPool,
-    TemporalDownsample,
+    TemporalConv,
+    TemporalPool,
     norm,
     sinusoid_positions,
 )
@@ -25,33 +28,14 @@ def patchify(video: Tensor, tubelet: int, patch: int) -> Tensor:
     return tokens
 
 
-class BottleneckStage(nn.Module):
-    """Stages 2 and 3: fewer frames, and most of the work done on few tokens per frame.
-
-    `depth - 1` blocks update the bottleneck tokens from the frame tokens; the last block hands
-    what they gathered back to the frame tokens (paper eq. 8: its context is the bottleneck).
-    """
-
-    def __init__(self, dim: int, heads: int, tokens: int, drop_paths: Sequence[float]) -> None:
-        super().__init__()
-        self.downsample = TemporalDownsample(dim)
-        self.pool = SpatialPool(dim, tokens)
-        self.blocks = nn.ModuleList(CrossBlock(dim, heads, rate) for rate in drop_paths)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, S, C) gives (B, T / 2, S, C)."""
-        x = self.downsample(x)
-        slices = x.shape[1]
-        tokens, bottleneck = x.flatten(1, 2), self.pool(x).flatten(1, 2)
-        for block in self.blocks[:-1]:
-            bottleneck = block(bottleneck, tokens)
-        tokens = self.blocks[-1](tokens, bottleneck)
-        out: Tensor = tokens.unflatten(1, (slices, -1))
-        return out
-
-
 class Encoder(nn.Module):
-    """The TPSBT encoder without head: tokens of every stage."""
+    """The TPSBT encoder without head: tokens of every stage.
+
+    The first stage is made of plain transformer blocks. Each later one lowers the frame rate,
+    pools every frame into a few bottleneck tokens, lets these gather from the frame tokens in all
+    its blocks but the last, and hands what they gathered back to the frame tokens in the last
+    (paper eq. 8: its context is the bottleneck).
+    """
 
     def __init__(self, config: ModelConfig, drop_path: float = 0.0) -> None:
         super().__init__()
@@ -63,17 +47,17 @@ class Encoder(nn.Module):
         positions = sinusoid_positions(self.slices * self.sites, config.dim)
         self.positions: Tensor
         self.register_buffer("positions", positions, persistent=False)
-        total = sum(config.depths)
-        rates = [drop_path * block / max(total - 1, 1) for block in range(total)]
-        first, *others = config.depths
-        self.blocks = nn.ModuleList(Block(config.dim, config.heads, r) for r in rates[:first])
-        self.stages = nn.ModuleList()
-        for number, depth in enumerate(others):
-            done = first + sum(others[:number])
-            stage_rates = rates[done : done + depth]
-            self.stages.append(
-                BottleneckStage(config.dim, config.heads, config.bottleneck_tokens, stage_rates)
+        total, first = sum(config.depths), config.depths[0]
+        later = CrossBlock if config.bottleneck else Block
+        self.blocks = nn.ModuleList(
+            (Block if index < first else later)(
+                config.dim, config.heads, drop_path * index / max(total - 1, 1)
             )
+            for index in range(total)
+        )
+        stages = range(1, len(config.depths))
+        self.downsamples = nn.ModuleList(_downsample(config) for _ in stages)
+        self.pools = nn.ModuleList(_spatial_pool(config, stage) for stage in stages)
 
     def forward(self, video: Tensor, visible: Tensor | None = None) -> list[Tensor]:
         """Encode a video.
@@ -97,14 +81,27 @@ class Encoder(nn.Module):
             patches = patches.gather(2, visible[..., None].expand(-1, -1, -1, patches.shape[-1]))
             positions = positions.expand(len(video), -1, -1, -1)
             positions = positions.gather(2, visible[..., None].expand(-1, -1, -1, self.config.dim))
-        x = self.patch_embed(patches) + positions
+        outputs = [self.patch_embed(patches) + positions]
+        starts = accumulate(self.config.depths, initial=0)
+        for stage, (start, end) in enumerate(pairwise(starts)):
+            outputs.append(self._stage(stage, outputs[-1], self.blocks[start:end]))
+        return outputs[1:]
+
+    def _stage(self, stage: int, x: Tensor, blocks: nn.ModuleList) -> Tensor:
+        """Run the blocks of a stage; (B, T, S, C) gives (B, T / 2, S, C), the first stage T."""
+        if stage > 0:
+            x = self.downsamples[stage - 1](x)
         tokens = x.flatten(1, 2)
-        for block in self.blocks:
-            tokens = block(tokens)
-        outputs = [tokens.unflatten(1, (self.slices, -1))]
-        for stage in self.stages:
-            outputs.append(stage(outputs[-1]))
-        return outputs
+        if stage > 0 and self.config.bottleneck:
+            bottleneck = self.pools[stage - 1](x).flatten(1, 2)
+            for block in blocks[:-1]:
+                bottleneck = block(bottleneck, tokens)
+            tokens = blocks[-1](tokens, bottleneck)
+        else:
+            for block in blocks:
+                tokens = block(tokens)
+        out: Tensor = tokens.unflatten(1, (x.shape[1], -1))
+        return out
 
     def _check(self, video: Tensor) -> None:
         size = self.config.image_size
@@ -116,30 +113,73 @@ class Encoder(nn.Module):
             )
 
 
+def _downsample(config: ModelConfig) -> nn.Module:
+    """How a later stage lowers the frame rate."""
+    if config.pyramid == "none":
+        return nn.Identity()
+    if config.pyramid == "conv":
+        return TemporalConv(config.dim, config.temporal_kernel)
+    return TemporalPool(config.temporal_kernel, config.pyramid)
+
+
+def _spatial_pool(config: ModelConfig, stage: int) -> nn.Module:
+    """How a later stage makes its bottleneck tokens."""
+    if not config.bottleneck:
+        return nn.Identity()
+    frames = config.temporal_kernel**stage if config.pyramid == "none" else 1
+    return SpatialPool(config.dim, config.bottleneck_tokens, frames)
+
+
 class VideoModel(nn.Module):
-    """Encoder, global average pool of the last stage, LayerNorm and a linear head."""
+    """Encoder, global average pool of the last stage, LayerNorm and a linear head.
+
+    Args:
+        config: sizes of the encoder.
+        num_classes: outputs of the head; 0 for none, the model then returns embeddings.
+        drop_path: stochastic depth of the last block, growing linearly from 0 in the first.
+        activation: what the outputs pass through, for regressed values of limited range.
+        per_frame: one output per frame instead of per clip; the pool is then over space only.
+    """
 
     HEAD_INIT_SCALE = 0.001
+    ACTIVATIONS: ClassVar = {"none": nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
-    def __init__(self, config: ModelConfig, num_classes: int, drop_path: float = 0.0) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        num_classes: int,
+        drop_path: float = 0.0,
+        *,
+        activation: Activation = "none",
+        per_frame: bool = False,
+    ) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        self.num_classes, self.per_frame = num_classes, per_frame
         self.encoder = Encoder(config, drop_path)
         self.fc_norm = norm(config.dim)
         self.head = nn.Linear(config.dim, num_classes) if num_classes else nn.Identity()
+        self.activation = self.ACTIVATIONS[activation]()
         initialise(self)
         if isinstance(self.head, nn.Linear):
             nn.init.trunc_normal_(self.head.weight, std=0.02)
             self.head.weight.data.mul_(self.HEAD_INIT_SCALE)
 
     def forward_features(self, video: Tensor) -> Tensor:
-        """Clip embedding (B, C) of a normalised video (B, 3, T, H, W)."""
-        features: Tensor = self.fc_norm(self.encoder(video)[-1].mean(dim=(1, 2)))
+        """Embedding (B, C), or (B, T, C) per frame, of a normalised video (B, 3, T, H, W).
+
+        Frames between the slices of the last stage are interpolated.
+        """
+        pooled = self.encoder(video)[-1].mean(dim=2)
+        if self.per_frame:
+            frames = F.interpolate(pooled.mT, size=video.shape[2], mode="linear").mT
+        else:
+            frames = pooled.mean(dim=1)
+        features: Tensor = self.fc_norm(frames)
         return features
 
     def forward(self, video: Tensor) -> Tensor:
-        """Logits or regressed values (B, num_classes) of a normalised video (B, 3, T, H, W)."""
-        out: Tensor = self.head(self.forward_features(video))
+        """Logits or regressed values (B, num_classes), or (B, T, num_classes) per frame."""
+        out: Tensor = self.activation(self.head(self.forward_features(video)))
         return out
 
 

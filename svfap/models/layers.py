@@ -1,5 +1,7 @@
 """Building blocks of the encoder and decoder: attention, transformer block, bottleneck block."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from timm.layers.drop import DropPath
@@ -85,10 +87,10 @@ class CrossBlock(nn.Module):
         return out
 
 
-class TemporalDownsample(nn.Module):
-    """Halve the frame rate by a convolution over time at each spatial site (kernel = stride)."""
+class TemporalConv(nn.Module):
+    """Lower the frame rate by a convolution over time at each spatial site (kernel = stride)."""
 
-    def __init__(self, dim: int, kernel: int = 2) -> None:
+    def __init__(self, dim: int, kernel: int) -> None:
         super().__init__()
         self.kernel = kernel
         self.proj = nn.Linear(kernel * dim, dim)
@@ -100,18 +102,38 @@ class TemporalDownsample(nn.Module):
         return out
 
 
+class TemporalPool(nn.Module):
+    """Lower the frame rate by the mean or the maximum of neighbouring frames (an ablation)."""
+
+    def __init__(self, kernel: int, kind: Literal["avg", "max"]) -> None:
+        super().__init__()
+        self.kernel, self.kind = kernel, kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Merge neighbouring frames; (B, T, S, C) gives (B, T / kernel, S, C)."""
+        frames = x.unflatten(1, (-1, self.kernel))
+        out: Tensor = frames.mean(dim=2) if self.kind == "avg" else frames.amax(dim=2)
+        return out
+
+
 class SpatialPool(nn.Module):
-    """Pool the tokens of each frame into a few bottleneck tokens (paper eq. 5)."""
+    """Pool the tokens of each frame into a few bottleneck tokens (paper eq. 5).
+
+    Without a temporal pyramid, the tokens of `frames` neighbouring frames are pooled together, so
+    that there are as many bottleneck tokens as with it.
+    """
 
     HIDDEN = 128
 
-    def __init__(self, dim: int, tokens: int) -> None:
+    def __init__(self, dim: int, tokens: int, frames: int = 1) -> None:
         super().__init__()
+        self.frames = frames
         self.norm = norm(dim)
         self.mlp = Mlp(dim, self.HIDDEN, tokens)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weighted sums over space; (B, T, S, C) gives (B, T, G, C)."""
+        """Weighted sums over space; (B, T, S, C) gives (B, T / frames, G, C)."""
+        x = x.unflatten(1, (-1, self.frames)).flatten(2, 3)
         weights = self.mlp(self.norm(x)).softmax(dim=2)
         pooled: Tensor = weights.transpose(2, 3) @ x
         return pooled

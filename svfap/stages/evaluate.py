@@ -16,7 +16,7 @@ from svfap.progress import track
 from svfap.shards import ClipStore
 from svfap.tracking import Log
 from svfap.training import checkpoint
-from svfap.training.loop import device
+from svfap.training.distributed import device
 from svfap.training.objectives import Classification, Regression, normalise, unit_range
 from svfap.video.sampling import Indices, view_indices
 from svfap.video.transforms import resize
@@ -88,7 +88,7 @@ def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:
     """
     content = checkpoint.load(path)
     job = parse(FinetuneJob, content.get("config"), where=str(path))
-    model = VideoModel(job.model, len(job.targets))
+    model = VideoModel(job.model, len(job.targets), activation=job.finetune.activation)
     checkpoint.load_weights(model, content["model"], where=path)
     return model.to(device()).eval(), job
 

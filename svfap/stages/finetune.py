@@ -8,10 +8,10 @@ from svfap.models import VideoModel
 from svfap.shards import ClipStore
 from svfap.tracking import Log
 from svfap.training import checkpoint, runs
-from svfap.training.data import Draws, Loader
-from svfap.training.loop import Trainer, seed_everything
+from svfap.training.data import Draws
 from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
+from svfap.training.step import seed_everything
 from svfap.video.sampling import train_indices
 from svfap.video.transforms import train_transform
 
@@ -32,34 +32,37 @@ def run(
         SvfapError: a shard is damaged, the checkpoint does not fit, or training diverged.
     """
     store = ClipStore(shards)
+    _check_targets(store, config)
     seed_everything(config.seed)
-    model = VideoModel(config.model, len(config.targets), config.finetune.drop_path)
-    if config.finetune.init == "pretrained":
-        _load_encoder(model, pretrained)
-    optim = config.finetune.optim
-    trainer = Trainer(
-        _objective(model, config),
-        Loader(
-            _draws(store, config),
-            batch_size=optim.batch_size,
-            epochs=optim.epochs,
-            workers=optim.workers,
-        ),
-        optim,
-        parameter_groups(
-            model,
-            weight_decay=optim.weight_decay,
-            layer_decay=config.finetune.layer_decay,
-            depths=config.model.depths,
-        ),
-        state=output.parent / runs.STATE,
-        identity=runs.identity(config, [*pretrained, *shards]),
-        label=f"finetune {'/'.join(output.parent.parts[-2:])}",
-        seed=config.seed,
+    settings, optim = config.finetune, config.finetune.optim
+    model = VideoModel(
+        config.model, len(config.targets), settings.drop_path, activation=settings.activation
     )
-    runs.write_curve(output.with_name(runs.CURVE), trainer.fit(log))
-    runs.write_checkpoint(output, model, config, clips=len(store))
-    trainer.finish()
+    if settings.init == "pretrained":
+        _load_encoder(model, pretrained)
+    label = f"finetune {'/'.join(output.parent.parts[-2:])}"
+    runs.Run(config, optim, [*pretrained, *shards], output, label).train(
+        _objective(model, config),
+        _draws(store, config),
+        parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),
+        log=log,
+    )
+
+
+def _check_targets(store: ClipStore, config: FinetuneJob) -> None:
+    """Whether the clips have the targets that the head is made for."""
+    count = len(config.targets)
+    if config.task == "classification":
+        found = int(store.targets.max()) + 1
+        fits = found <= count and store.targets.shape[1] == 1
+    else:
+        found = store.targets.shape[1]
+        fits = found == count
+    if not fits:
+        raise SvfapError(
+            f"the clips have {found} {'classes' if config.task == 'classification' else 'targets'},"
+            f" the head {count} ({', '.join(config.targets)}); make the shards anew"
+        )
 
 
 def _load_encoder(model: VideoModel, pretrained: list[Path]) -> None:
@@ -95,5 +98,6 @@ def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
         store,
         lambda length, rng: train_indices(length, frames, stride, rng),
         transform,
-        config.seed,
+        seed=config.seed,
+        repeats=settings.optim.repeats,
     )

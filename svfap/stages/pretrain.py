@@ -10,10 +10,10 @@ from svfap.models import Autoencoder
 from svfap.shards import ClipStore
 from svfap.tracking import Log
 from svfap.training import reconstruction, runs
-from svfap.training.data import Draws, Loader
-from svfap.training.loop import Trainer, seed_everything
+from svfap.training.data import Draws
 from svfap.training.objectives import Reconstruction
 from svfap.training.optim import parameter_groups
+from svfap.training.step import seed_everything
 from svfap.video.sampling import pretrain_indices
 from svfap.video.transforms import pretrain_transform, resize
 
@@ -41,25 +41,16 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         store,
         lambda length, rng: pretrain_indices(length, frames, settings.stride, rng),
         pretrain_transform(size, min_side=settings.min_crop),
-        config.seed,
-    )
-    trainer = Trainer(
-        Reconstruction(model, settings.mask_ratio),
-        Loader(draws, batch_size=optim.batch_size, epochs=optim.epochs, workers=optim.workers),
-        optim,
-        parameter_groups(
-            model, weight_decay=optim.weight_decay, layer_decay=1.0, depths=config.model.depths
-        ),
-        state=output.parent / runs.STATE,
-        identity=runs.identity(config, shards),
-        label="pretrain",
         seed=config.seed,
+        repeats=optim.repeats,
     )
-    curve = trainer.fit(log)
-    runs.write_curve(output.with_name(runs.CURVE), curve)
-    _picture(output.with_name("reconstruction.png"), model, store, config)
-    runs.write_checkpoint(output, model, config, clips=len(store))
-    trainer.finish()
+    runs.Run(config, optim, shards, output, "pretrain").train(
+        Reconstruction(model, settings.mask_ratio),
+        draws,
+        parameter_groups(model, weight_decay=optim.weight_decay),
+        log=log,
+        picture=lambda: _picture(output.with_name("reconstruction.png"), model, store, config),
+    )
 
 
 def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJob) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints: written whole or not at all, read without running code from them."""
 
+import functools
 import os
 import pickle
 from collections.abc import Mapping
@@ -9,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from svfap import __version__
 from svfap.errors import SvfapError
+from svfap.tracking import git_commit
+
+
+@functools.cache
+def provenance() -> dict[str, str]:
+    """The code that a checkpoint was written by."""
+    return {"version": __version__, "commit": git_commit()}
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
@@ -58,7 +67,17 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: obj
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise SvfapError(
-            f"{where}: does not fit the model ({'; '.join(problems[:3])}{more});"
-            " use the `model` section that it was trained with"
+            f"{where}: does not fit the model ({_widths(own, weights)}{'; '.join(problems[:3])}"
+            f"{more}); use the `model` section that it was trained with"
         )
     module.load_state_dict(dict(weights))
+
+
+def _widths(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
+    """The commonest mistakes in words: another width, another number of classes."""
+    for ending, what in (("patch_embed.bias", "wide"), ("head.bias", "outputs in the head")):
+        for key in own:
+            pair = [len(w[key]) for w in (weights, own) if key in w]
+            if key.endswith(ending) and len({*pair}) > 1:
+                return f"{pair[0]} {what}, the model {pair[1]}: "
+    return ""

@@ -26,3 +26,8 @@ def stop_requests() -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def exit_status(received: list[int]) -> int:
+    """Status of a run that stopped on request, 128 + n; of another process's request, SIGTERM's."""
+    return 128 + (received[0] if received else signal.SIGTERM)

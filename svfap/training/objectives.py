@@ -1,5 +1,6 @@
 """What is learned: from a batch to a loss, and from a model's output to scores."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -15,6 +16,8 @@ from svfap.models import Autoencoder, VideoModel, reconstruction_target
 from svfap.models.masking import tube_mask
 from svfap.training.data import Batch
 
+Forward = Callable[..., Tensor]
+
 
 class Objective(Protocol):
     """A model and what it is trained for."""
@@ -24,8 +27,13 @@ class Objective(Protocol):
         """What is trained."""
         ...
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean loss of a batch, a scalar."""
+    def loss(self, forward: Forward, batch: Batch) -> Tensor:
+        """Mean loss of a batch, a scalar.
+
+        Args:
+            forward: the model, possibly compiled or distributed.
+            batch: clips on the model's device.
+        """
         ...
 
 
@@ -49,7 +57,7 @@ class Reconstruction:
     def __init__(self, model: Autoencoder, mask_ratio: float) -> None:
         self.model, self.mask_ratio = model, mask_ratio
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Hide a random tube of the batch and score what the model makes of it."""
         encoder = self.model.encoder
         video = unit_range(batch.video)
@@ -57,7 +65,7 @@ class Reconstruction:
         mask = mask.to(video.device)
         config = encoder.config
         target = reconstruction_target(video, mask, config.tubelet, config.patch_size)
-        return F.mse_loss(self.model(normalise(video), mask).float(), target)
+        return F.mse_loss(forward(normalise(video), mask).float(), target)
 
 
 class Classification:
@@ -76,7 +84,7 @@ class Classification:
         )
         self.cross_entropy = SoftTargetCrossEntropy()
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Augment and classify a batch."""
         video = normalise(unit_range(batch.video))
         flat = video.flatten(1, 2)  # frames as channels: one box for the whole clip
@@ -87,7 +95,7 @@ class Classification:
         if odd:
             flat, labels = torch.cat((flat, flat[:1])), torch.cat((labels, labels[:1]))
         flat, soft = self.mix(flat, labels)
-        out: Tensor = self.cross_entropy(self.model(flat.unflatten(1, (3, -1))).float(), soft)
+        out: Tensor = self.cross_entropy(forward(flat.unflatten(1, (3, -1))).float(), soft)
         return out
 
     @staticmethod
@@ -102,10 +110,10 @@ class Regression:
     def __init__(self, model: VideoModel) -> None:
         self.model = model
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Regress the targets of a batch."""
         video = normalise(unit_range(batch.video))
-        return F.mse_loss(self.model(video).float(), batch.target)
+        return F.mse_loss(forward(video).float(), batch.target)
 
     @staticmethod
     def scores(output: Tensor) -> Tensor:

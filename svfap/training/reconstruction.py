@@ -8,7 +8,7 @@ from torch import Tensor
 from svfap.models import Autoencoder
 from svfap.models.autoencoder import TARGET_EPS, patch_pixels
 from svfap.models.masking import tube_mask
-from svfap.training.loop import device
+from svfap.training.distributed import device
 from svfap.training.objectives import normalise, unit_range
 
 GREY = 0.5

@@ -1,25 +1,89 @@
-"""What pre-training and fine-tuning share: identity of a run, its curve, its checkpoint."""
+"""What pre-training and fine-tuning share: from an objective and clips to a written checkpoint."""
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from svfap import __version__
-from svfap.config import Section
+from svfap.config import FinetuneJob, OptimConfig, PretrainJob
+from svfap.tracking import Log
 from svfap.training import checkpoint
-from svfap.training.loop import Row
+from svfap.training.data import Draws, Loader
+from svfap.training.distributed import joined
+from svfap.training.loop import Row, Trainer
+from svfap.training.objectives import Objective
+from svfap.training.state import State
+from svfap.training.step import Stepper
 
-STATE = "state/last.pt"
+STATE = "state"
 CURVE = "curve.csv"
+MACHINE = {"workers", "save_minutes", "device_batch", "compile"}
 
 
-def identity(config: Section, inputs: Iterable[Path]) -> str:
-    """Hash of the settings and of the content of the input files."""
-    digest = hashlib.sha256(config.model_dump_json().encode())
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes:
+        job: all settings; they go into the checkpoint.
+        optim: the optimiser's section of them.
+        inputs: the files that the run depends on.
+        output: the checkpoint; the curve and the live state lie beside it.
+        label: what the progress line calls the run.
+    """
+
+    job: PretrainJob | FinetuneJob
+    optim: OptimConfig
+    inputs: Sequence[Path]
+    output: Path
+    label: str
+
+    def train(
+        self,
+        objective: Objective,
+        draws: Draws,
+        groups: list[dict[str, Any]],
+        *,
+        log: Log,
+        picture: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Train, then write curve, checkpoint and picture in the first process.
+
+        Raises:
+            SvfapError: a shard is damaged, or training diverged.
+            SystemExit: a signal asked to stop; the state has been saved.
+        """
+        with joined() as ranks:
+            stepper = Stepper(objective, groups, self.optim, ranks=ranks, seed=self.job.seed)
+            loader = Loader(draws, self.optim, ranks)
+            state = State(self.output.parent / STATE, identity(self.job, self.inputs))
+            trainer = Trainer(stepper, loader, self.optim, state, ranks, self.label)
+            curve = trainer.fit(log)
+            if ranks.first:
+                objective.model.load_state_dict(stepper.learned)
+                write_curve(self.output.with_name(CURVE), curve)
+                picture()
+                content = checkpoint.provenance() | {
+                    "model": {k: v.cpu() for k, v in stepper.learned.items()},
+                    "config": self.job.model_dump(mode="json"),
+                    "clips": len(draws.store),
+                }
+                checkpoint.save(self.output, content)
+                state.remove()
+            ranks.wait()
+
+
+def identity(job: PretrainJob | FinetuneJob, inputs: Iterable[Path]) -> str:
+    """Hash of the settings and of the content of the input files.
+
+    What belongs to the machine is left out: a run may go on with more loader processes.
+    """
+    text = job.model_dump_json(
+        exclude={"pretrain": {"optim": MACHINE}, "finetune": {"optim": MACHINE}}
+    )
+    digest = hashlib.sha256(text.encode())
     for path in inputs:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -32,13 +96,3 @@ def write_curve(path: Path, curve: Sequence[Row]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(curve[0]))
         writer.writeheader()
         writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in curve)
-
-
-def write_checkpoint(path: Path, model: nn.Module, config: Section, **facts: Any) -> None:  # noqa: ANN401
-    """Write a finished model with the settings it was trained with."""
-    content = {
-        "model": {key: value.cpu() for key, value in model.state_dict().items()},
-        "config": config.model_dump(mode="json"),
-        "version": __version__,
-    }
-    checkpoint.save(path, content | facts)

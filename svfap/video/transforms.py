@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import product
 
 import cv2
 import numpy as np
@@ -11,7 +12,10 @@ Frames = NDArray[np.uint8]
 Transform = Callable[[Frames, np.random.Generator], Frames]
 
 PRETRAIN_SCALES = (1.0, 0.875, 0.75, 0.66)
-FIXED_OFFSETS = tuple((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0))
+CROP_PLACES = (
+    *((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0)),
+    *((x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)),
+)
 
 
 def resize(frames: Frames, size: int) -> Frames:
@@ -24,13 +28,19 @@ def resize(frames: Frames, size: int) -> Frames:
 
 
 def multi_scale_crop(frames: Frames, rng: np.random.Generator, *, min_side: float) -> Frames:
-    """Crop sides of 1, 0.875, 0.75 or 0.66 of the frame at one of nine fixed places.
+    """Crop sides of 1, 0.875, 0.75 or 0.66 of the frame at one of 13 fixed places.
 
-    The pre-training augmentation; scales below `min_side` are left out.
+    The pre-training augmentation: height and width are the same or neighbouring scales; places are
+    corners, centres of sides, the centre, and between it and the corners. Scales below `min_side`
+    are left out.
     """
     scales = [scale for scale in PRETRAIN_SCALES if scale >= min_side] or [1.0]
-    height, width = (round(side * scales[rng.integers(len(scales))]) for side in frames.shape[1:3])
-    x, y = FIXED_OFFSETS[rng.integers(len(FIXED_OFFSETS))]
+    pairs = [pair for pair in product(range(len(scales)), repeat=2) if abs(pair[0] - pair[1]) <= 1]
+    chosen = pairs[rng.integers(len(pairs))]
+    height, width = (
+        round(side * scales[i]) for side, i in zip(frames.shape[1:3], chosen, strict=True)
+    )
+    x, y = CROP_PLACES[rng.integers(len(CROP_PLACES))]
     top = round(y * (frames.shape[1] - height))
     left = round(x * (frames.shape[2] - width))
     return frames[:, top : top + height, left : left + width]

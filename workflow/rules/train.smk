@@ -19,11 +19,13 @@ rule pretrain:
     conda:
         "../../envs/train.yaml"
     threads: 16
+    resources:
+        gpus=1,
     params:
         config=PLAN.pretrain().model_dump_json(),
     shell:
-        "python -m svfap pretrain --config {params.config:q} --shards {input.shards:q}"
-        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
+        "python -m svfap.launch {resources.gpus} pretrain --config {params.config:q}"
+        " --shards {input.shards:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
 rule finetune:
@@ -40,11 +42,14 @@ rule finetune:
     conda:
         "../../envs/train.yaml"
     threads: 8
+    resources:
+        gpus=1,
     params:
         config=finetune_config,
     shell:
-        "python -m svfap finetune --config {params.config:q} --pretrained {input.pretrained:q}"
-        " --shards {input.shards:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
+        "python -m svfap.launch {resources.gpus} finetune --config {params.config:q}"
+        " --pretrained {input.pretrained:q} --shards {input.shards:q}"
+        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
 rule evaluate:

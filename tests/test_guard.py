@@ -1,0 +1,106 @@
+"""Losses that are not finite: skipped, rolled back, kept, and in the end the run stops."""
+
+import logging
+
+import pytest
+import torch
+from conftest import make_shards
+from learning import PLAIN, make_stepper, no_log, same_weights, trainer
+
+from svfap.config import FinetuneConfig
+from svfap.errors import SvfapError
+from svfap.models import VideoModel
+from svfap.shards import ClipStore
+from svfap.training.guard import replay
+from svfap.training.objectives import Classification
+from svfap.training.step import seed_everything
+
+
+class Poisoned(Classification):
+    """Classification whose loss is not a number for portions that begin at given positions."""
+
+    def __init__(self, model, positions):
+        super().__init__(model, FinetuneConfig(**PLAIN))
+        self.positions = positions
+
+    def loss(self, forward, batch):
+        loss = super().loss(forward, batch)
+        return loss * float("nan") if batch.first in self.positions else loss
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ClipStore([make_shards(tmp_path / "shards", [0, 1] * 4)])
+
+
+@pytest.fixture
+def run(tmp_path, store, toy_model):
+    def make(positions, **optim):
+        seed_everything(0)
+        objective = Poisoned(VideoModel(toy_model, 2), positions)
+        return trainer(tmp_path, objective, store, epochs=6, lr=0.1, **optim)
+
+    return make
+
+
+def test_a_bad_step_changes_nothing_and_the_run_goes_on(run, tmp_path, caplog):
+    one = run({20})
+    curve = one.fit(no_log)
+    assert len(curve) == 12
+    assert "step 5 is skipped (loss nan" in caplog.text
+    assert all(torch.isfinite(p).all() for p in one.stepper.objective.model.parameters())
+    saved = torch.load(tmp_path / "state" / "nonfinite-0.pt", weights_only=True)
+    assert saved["step"] == 5
+    assert saved["version"]
+
+
+def test_the_third_in_a_row_goes_back_to_the_last_save(run, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    one = run({20, 24, 28}, save_minutes=1e-9)
+    steps, back = [], []
+    step, load = one.stepper.step, one.stepper.load_state_dict
+
+    def stepping(batches, rate, **options):
+        steps.append(batches[0].first)
+        return step(batches, rate, **options)
+
+    def loading(state):
+        back.append(len(steps))
+        load(state)
+
+    one.stepper.step, one.stepper.load_state_dict = stepping, loading
+    one.fit(no_log)
+    assert "going back to the weights of step 5" in caplog.text
+    assert back == [8]
+    assert steps == list(range(0, 48, 4))  # data goes on
+
+
+def test_too_many_in_a_row_stop_with_advice(run):
+    with pytest.raises(
+        SvfapError, match=r"^4 steps in a row until step 6 .*nonfinite-0\.pt; lower optim\.lr"
+    ):
+        run(range(12, 48), max_skips=4).fit(no_log)
+
+
+def test_the_count_survives_a_restart(run):
+    """Else a run that is restarted often enough would skip for ever."""
+    one = run({8, 12})
+    one.guard.skipped = 2
+    one._save(2)
+    again = run({8, 12}, max_skips=3)
+    with pytest.raises(SvfapError, match="3 steps in a row until step 2"):
+        again.fit(no_log)
+
+
+def test_a_kept_batch_can_be_replayed(run, tmp_path, toy_model):
+    one = run({20})
+    one.fit(no_log)
+    fresh = make_stepper(Poisoned(VideoModel(toy_model, 2), {20}))
+    kept = tmp_path / "state" / "nonfinite-0.pt"
+    with pytest.raises(RuntimeError, match="returned nan values"):
+        replay(kept, fresh)
+    healthy = make_stepper(Poisoned(VideoModel(toy_model, 2), set()))
+    (loss,) = replay(kept, healthy)
+    assert 0 < loss < 2
+    saved = torch.load(kept, weights_only=True)
+    assert same_weights(saved["learner"]["model"], healthy.objective.model.state_dict())
