@@ -30,7 +30,7 @@ def test_defaults_are_the_papers():
         ({"datasets": {"demo": {"finetun": {}}}}, "did you mean 'datasets.demo.finetune'?"),
         ({"datasets": {"demo": {"finetune": {"flop": 1}}}}, "did you mean 'flip'?"),
         ({"model": {"dim": 50}}, "dim must be a multiple of heads"),
-        ({"model": {"num_frames": 4}}, "must halve once per stage"),
+        ({"model": {"num_frames": 4}}, "num_frames must be a multiple of"),
         ({"model": {"image_size": 100}}, "image_size must be a multiple of patch_size"),
         ({"pretrain": {"mask_ratio": 2}}, "pretrain.mask_ratio: Input should be less than 1"),
         ({"pretrain": {"datasets": ["nobody"]}}, "'nobody' is not under `datasets`"),

@@ -106,6 +106,7 @@ def _run(output: object, chunks: Iterable[bytes], about: Path) -> str:
                 _feed(process, chunks)
             except BaseException:
                 process.kill()
+                _close(process)
                 raise
         message = _tail(log)
     if process.returncode:
@@ -122,8 +123,14 @@ def _feed(process: "subprocess.Popen[bytes]", chunks: Iterable[bytes]) -> None:
             process.stdin.write(chunk)
         process.stdin.close()
     except BrokenPipeError:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
+        _close(process)
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    """Close the input of an ffmpeg that no longer reads it."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 def _tail(log: IO[bytes], size: int = 4096) -> str:
