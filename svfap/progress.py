@@ -20,6 +20,7 @@ class Progress:
     def __init__(self, *, label: str, total: int, start: int = 0, unit: str = "step") -> None:
         self.label, self.total, self.done, self.unit = label, total, start, unit
         self.start, self.began, self.shown = start, time.monotonic(), time.monotonic()
+        self.received = 0
         self.bar = (
             tqdm(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
             if sys.stderr.isatty()
@@ -39,6 +40,16 @@ class Progress:
             eta = tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))
             extra = "".join(f"  {name} {value}" for name, value in shown.items())
             logger.info("%s %d/%d%s  ETA %s", self.label, self.done, self.total, extra, eta)
+
+    def receive(self, count: int) -> None:
+        """Show `count` more bytes beside the steps."""
+        self.received += count
+        size = f"{self.received / 1e6:,.0f} MB"
+        if self.bar is not None:
+            self.bar.set_postfix_str(size)
+        elif time.monotonic() - self.shown > LINE_SECONDS:
+            self.shown = time.monotonic()
+            logger.info("%s %d/%d  %s", self.label, self.done, self.total, size)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

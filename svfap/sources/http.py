@@ -2,18 +2,15 @@
 
 A download goes to `<name>.part` and takes its final name only when it is whole, so a file under its
 final name can be trusted. A broken download goes on where it stopped, unless the server's file has
-changed since: `<name>.part.source` keeps the validator (ETag or Last-Modified, RFC 9110).
-Standard library only.
+changed since (RFC 9110). Standard library only.
 """
 
 import logging
 import os
 import re
-import shutil
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -25,6 +22,8 @@ from urllib.request import Request, urlopen
 
 from svfap import __version__
 from svfap.errors import SvfapError
+from svfap.sources.errors import SourceError, WebPage
+from svfap.sources.partial import ANYTHING, Advance, Expected, Partial, check_space
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60.0
@@ -32,10 +31,6 @@ MAX_WAIT_SECONDS = 120.0
 CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
 
 logger = logging.getLogger(__name__)
-
-
-class SourceError(SvfapError):
-    """The file cannot be had from where it should come; others still may."""
 
 
 class _Interrupted(Exception):
@@ -46,37 +41,8 @@ class _Interrupted(Exception):
         self.wait = wait
 
 
-@dataclass(frozen=True)
-class _Partial:
-    """The beginning of a download, with a note of what it is the beginning of."""
-
-    path: Path
-
-    @property
-    def sidecar(self) -> Path:
-        return self.path.with_name(self.path.name + ".source")
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def validator(self, url: str) -> str:
-        """The validator of the bytes so far; '' if there are none or they are of another URL."""
-        if not self.size or not self.sidecar.exists():
-            return ""
-        note = self.sidecar.read_text(encoding="utf-8", errors="replace")
-        origin, _, validator = note.partition("\n")
-        return validator if origin == url else ""
-
-    def begin(self, url: str, validator: str) -> None:
-        """Forget the bytes so far and note whose bytes come next."""
-        self.discard()
-        self.sidecar.write_text(f"{url}\n{validator}", encoding="utf-8")
-
-    def discard(self) -> None:
-        """Forget the bytes so far."""
-        self.path.unlink(missing_ok=True)
-        self.sidecar.unlink(missing_ok=True)
+def _unseen(count: int) -> None:
+    """Nobody watches the bytes."""
 
 
 def is_url(source: str) -> bool:
@@ -84,7 +50,15 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.0) -> Path:
+def fetch(
+    source: str,
+    destination: Path,
+    *,
+    expected: Expected = ANYTHING,
+    advance: Advance = _unseen,
+    tries: int = 5,
+    backoff: float = 1.0,
+) -> Path:
     """Return a path at which the whole file lies.
 
     Local files are never copied: their own, resolved path is returned. A URL is downloaded to
@@ -93,11 +67,14 @@ def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.
     Args:
         source: local path, or http(s) URL of the file itself.
         destination: final path of a download.
+        expected: size and checksum of a download, where known; another file is refused.
+        advance: is told the number of bytes that came; negative if they are dropped again.
         tries: failed tries in a row, none of which brought new bytes, before giving up.
         backoff: pause in seconds after the first failed try, doubled after each further one.
 
     Raises:
-        SourceError: the file is missing, refused, or the server cannot be reached.
+        SourceError: the file is missing, refused, not the expected one, or the server cannot be
+            reached.
         SvfapError: this machine cannot store it.
     """
     if not is_url(source):
@@ -106,10 +83,12 @@ def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.
             raise SourceError(f"{path}: is not a file; correct the path or put the file there")
         return path
     if not destination.exists():
-        partial = _Partial(destination.with_name(destination.name + ".part"))
+        partial = Partial(destination.with_name(destination.name + ".part"), advance)
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
+            advance(partial.size)
             _persist(source, partial, tries=tries, backoff=backoff)
+            _verify(source, partial, expected)
             partial.path.replace(destination)
             partial.sidecar.unlink(missing_ok=True)
         except OSError as error:
@@ -118,7 +97,15 @@ def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.
     return destination
 
 
-def _persist(url: str, partial: _Partial, *, tries: int, backoff: float) -> None:
+def _verify(url: str, partial: Partial, expected: Expected) -> None:
+    """Drop a download that is not the expected file."""
+    problem = expected.problem(partial.path)
+    if problem:
+        partial.discard()
+        raise SourceError(f"{url}: {problem}; run again to download it anew")
+
+
+def _persist(url: str, partial: Partial, *, tries: int, backoff: float) -> None:
     """Try until the download is whole; only tries that brought nothing new count as failed."""
     failures = 0
     most = partial.size
@@ -137,7 +124,7 @@ def _persist(url: str, partial: _Partial, *, tries: int, backoff: float) -> None
             time.sleep(wait)
 
 
-def _attempt(url: str, partial: _Partial) -> None:
+def _attempt(url: str, partial: Partial) -> None:
     """One request; on return the partial file is whole and on disk."""
     validator = partial.validator(url)
     kept = partial.size if validator else 0
@@ -158,11 +145,11 @@ def _attempt(url: str, partial: _Partial) -> None:
         _receive(url, response, partial, kept)
 
 
-def _receive(url: str, response: HTTPResponse, partial: _Partial, kept: int) -> None:
+def _receive(url: str, response: HTTPResponse, partial: Partial, kept: int) -> None:
     """Append the body of a 200 or 206 answer to the partial file."""
     headers = response.headers
     if headers.get_content_type() == "text/html":
-        raise SourceError(f"{url}: is a web page, not a video file; give the file's own address")
+        raise WebPage(f"{url}: is a web page, not a video file; give the file's own address")
     validator = _validator(headers)
     total = response.length
     if response.status == 206:
@@ -174,10 +161,11 @@ def _receive(url: str, response: HTTPResponse, partial: _Partial, kept: int) -> 
             raise _Interrupted("the file changed on the server; begun anew")
     else:
         partial.begin(url, validator)
-    _check_space(url, partial.path.parent, (total or 0) - partial.size)
+    check_space(url, partial.path.parent, (total or 0) - partial.size)
     with partial.path.open("ab") as file:
         for chunk in _chunks(response):
             file.write(chunk)
+            partial.advance(len(chunk))
         file.flush()
         os.fsync(file.fileno())
     if total is not None and partial.size != total:
@@ -196,7 +184,7 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
         yield chunk
 
 
-def _refused(url: str, error: HTTPError, partial: _Partial, kept: int) -> None:
+def _refused(url: str, error: HTTPError, partial: Partial, kept: int) -> None:
     """Return if an error answer says that all bytes are there already; raise otherwise."""
     if error.code == 416 and kept:
         if error.headers.get("Content-Range") == f"bytes */{kept}":
@@ -225,16 +213,6 @@ def _retry_after(value: str) -> float:
         return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):
         return 0.0
-
-
-def _check_space(url: str, folder: Path, needed: int) -> None:
-    """Refuse a download that would fill the disk; `needed` is in bytes."""
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise SvfapError(
-            f"{url}: needs {needed / 1e9:.1f} GB but {folder} has {free / 1e9:.1f} GB free;"
-            " free some space or set `data` to a larger disk"
-        )
 
 
 def _quoted(url: str) -> str:
