@@ -6,6 +6,7 @@ data, and no test clip can reach training unless a stage opens a file it was not
 """
 
 import csv
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,14 +116,13 @@ def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
     """Write clips as CSV, paths relative to the manifest's folder if below it; return the count."""
-    root = path.parent.resolve()
+    root = f"{path.parent.resolve()}{os.sep}"
     count = 0
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(MANIFEST_COLUMNS)
         for clip in clips:
-            video = clip.path.absolute()
-            shown = video.relative_to(root) if video.is_relative_to(root) else video
+            shown = str(clip.path.absolute()).removeprefix(root)
             target = " ".join(f"{value:g}" for value in clip.target)
             group = clip.group or clip.key
             writer.writerow((clip.key, shown, clip.part, clip.subject, group, target))

@@ -25,6 +25,7 @@ LAST_ACTORS = {
 NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_[A-Z]{2}")
 NAMES = "SentenceFilenames.csv"
 FOLDER = "VideoFlash"
+CLIPS = 7_442
 ALIGNED = "face_aligned"
 REPOSITORY = "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master"
 MEDIA = "https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-D/master"
@@ -60,6 +61,8 @@ def _bring(root: Path) -> None:
     from svfap.sources.batch import fetch_all
     from svfap.sources.lfs import remote
 
+    if locate(root, FOLDER) and sum(is_there(clip.path) for clip in _clips(root)) == CLIPS:
+        return
     listing = locate(root, NAMES) or fetch(f"{REPOSITORY}/{NAMES}", root / NAMES)
     lacking = [clip for clip in _clips(listing.parent) if not is_there(clip.path)]
     for clip in lacking:

@@ -75,17 +75,29 @@ def by_name(folder: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> dict[str,
 def by_number(folder: Path) -> dict[int, Path]:
     """Number -> folder of frames or video named by it, whatever its leading zeros.
 
-    Looks one folder deeper where a name is no number, such as in `part_1/7.mp4`.
+    Looks one folder deeper where a folder's name is no number, such as in `part_1/7.mp4`.
     """
     found: dict[int, Path] = {}
-    for entry in sorted(folder.iterdir()):
-        if entry.stem.isdecimal():
-            found.setdefault(int(entry.stem), entry)
-        elif entry.is_dir():
-            for inner in sorted(entry.iterdir()):
-                if inner.stem.isdecimal():
-                    found.setdefault(int(inner.stem), inner)
+    for entry in _visible(folder):
+        deeper = entry.is_dir() and not entry.name.isdecimal()
+        for candidate in _visible(Path(entry)) if deeper else [entry]:
+            numbered = _numbered(candidate)
+            if numbered:
+                found[numbered[0]] = numbered[1]
     return found
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+
+
+def _numbered(entry: os.DirEntry[str]) -> tuple[int, Path] | None:
+    """The number of a folder or video and its path; None if it is neither or has no number."""
+    stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122  (a million times)
+    if not stem.isdecimal() or not (suffix.lower() in VIDEO_SUFFIXES or entry.is_dir()):
+        return None
+    return int(stem), Path(entry.path)
 
 
 def safe_key(name: str) -> str:

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from svfap.errors import SvfapError
 from svfap.progress import Progress
 from svfap.sources.errors import SourceError
 from svfap.sources.http import fetch
@@ -48,7 +47,8 @@ def fetch_all(
         Their paths, in order.
 
     Raises:
-        SvfapError: some cannot be had, after all others are there; or the disk is too small.
+        SourceError: some cannot be had, and all others are there.
+        SvfapError: the disk is too small.
     """
     files = list(remotes)
     _check_room([file for file in files if isinstance(file, Remote)], label)
@@ -83,7 +83,7 @@ def fetch_all(
             progress.close()
     if failed:
         reasons = "; ".join(failed[:REASONS_SHOWN])
-        raise SvfapError(f"{label}: {len(failed)} of {total} files cannot be had: {reasons}")
+        raise SourceError(f"{label}: {len(failed)} of {total} files cannot be had: {reasons}")
     return paths
 
 

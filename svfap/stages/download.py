@@ -6,9 +6,10 @@ from pathlib import Path
 
 from svfap.config import DatasetConfig
 from svfap.datasets import get
-from svfap.datasets.base import write_manifest
+from svfap.datasets.base import Dataset, write_manifest
 from svfap.datasets.verify import Census, listed
 from svfap.errors import SvfapError
+from svfap.sources import SourceError
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def run(
     partial = output.with_name(f".{output.name}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        source.bring(root)
+        _bring(source, root, allow_incomplete=config.allow_incomplete)
         write_manifest(partial, census.count(listed(source, root)))
         _judge(census, dataset, allow_incomplete=config.allow_incomplete)
         partial.replace(output)
@@ -47,6 +48,16 @@ def run(
         if partial.is_file():
             partial.unlink()
     log({"clips": census.clips, "subjects": census.subjects, "missing": census.lost})
+
+
+def _bring(dataset: Dataset, root: Path, *, allow_incomplete: bool) -> None:
+    """Bring the videos in place; what cannot be had is forgiven if the user allows it."""
+    try:
+        dataset.bring(root)
+    except SourceError as error:
+        if not allow_incomplete:
+            raise
+        logger.warning("%s", error)
 
 
 def _judge(census: Census, dataset: str, *, allow_incomplete: bool) -> None:
