@@ -33,7 +33,8 @@ MEDIA = "https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-
 
 def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
     """All clips that the publisher lists, or those that are there if the list is not."""
-    folder = locate(root, ALIGNED if aligned else FOLDER) or root
+    name = ALIGNED if aligned else FOLDER
+    folder = locate(root, name) or root / name
     found = {} if aligned else {path.stem: path for path in by_name(folder).values()}
     for stem in _names(root, folder):
         match = NAME.fullmatch(stem)
