@@ -133,8 +133,12 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
 def read_manifest(path: Path, part: str | None = None) -> Iterator[Clip]:
     """Yield the clips of a manifest, of one part only if it is named."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if part is None or row["part"] == part:
+        lines = csv.reader(file)
+        columns = next(lines, list(MANIFEST_COLUMNS))
+        place = columns.index("part")
+        for cells in lines:
+            if part is None or cells[place] == part:
+                row = dict(zip(columns, cells, strict=True))
                 target = tuple(float(value) for value in row["target"].split())
                 video = path.parent / row["path"]
                 yield Clip(row["key"], video, row["part"], row["subject"], target, row["group"])
