@@ -55,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show_datasets(arguments: Sequence[str]) -> int:
     """Print what is known of datasets."""
-    from svfap.datasets import describe
+    from svfap import catalogue
 
     try:
-        print(describe.run(arguments))
+        print(catalogue.run(arguments))
     except SvfapError as error:
         return _complain(DATASETS, str(error))
     return 0

@@ -41,11 +41,12 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         headers = {name: etag, "Content-Type": kind}
         if asked and self.headers.get("If-Range", etag) == etag:
-            first = int(asked.removeprefix("bytes=").partition("-")[0])
+            begin, _, end = asked.removeprefix("bytes=").partition("-")
+            first, last = int(begin), min(int(end or len(body)), len(body) - 1)
             if first >= len(body):
                 return self.answer(416, Content_Range=f"bytes */{len(body)}")
-            rest = body[first:]
-            place = f"bytes {first}-{len(body) - 1}/{len(body)}"
+            rest = body[first : last + 1]
+            place = f"bytes {first}-{last}/{len(body)}"
             return self.answer(206, rest[:limit], length=len(rest), Content_Range=place, **headers)
         return self.answer(200, body[:limit], length=len(body), **headers)
 

@@ -230,6 +230,15 @@ def cut(archive: Path, size: int) -> list[Path]:
     return parts
 
 
+def cut_by_letters(archive: Path, size: int) -> list[Path]:
+    """As VoxCeleb2's are: `vox2_mp4_partaa`, `vox2_mp4_partab`, ..."""
+    letters = [f"{a}{b}" for a in "ab" for b in "abcdefghijklmnopqrstuvwxyz"]
+    return [
+        part.rename(archive.with_name(f"vox2_mp4_part{mark}"))
+        for part, mark in zip(cut(archive, size), letters, strict=False)
+    ]
+
+
 def split(archive: Path, size: int) -> list[Path]:
     """As `zip -s` splits: offsets count from the beginning of the part (APPNOTE 8)."""
     with zipfile.ZipFile(archive) as file:
@@ -254,12 +263,12 @@ def split(archive: Path, size: int) -> list[Path]:
     return parts
 
 
-@pytest.mark.parametrize("divide", [cut, split])
-@pytest.mark.parametrize("size", [50_000, 61_003, 400_000])
+@pytest.mark.parametrize("divide", [cut, cut_by_letters, split])
+@pytest.mark.parametrize("size", [8_001, 50_000, 61_003, 400_000])
 def test_zips_in_parts(divide, size, tmp_path):
     parts = divide(zipped(tmp_path / "a.zip"), size)
     assert len(parts) == -(-(240_000 + 1500) // size)
-    begin = parts[0] if divide is cut else parts[-1]
+    begin = parts[-1] if divide is split else parts[0]
     unpack(begin, tmp_path / "out")
     check(tmp_path / "out")
     assert all(part.exists() for part in parts)

@@ -387,3 +387,22 @@ def test_unknown_variant():
 def test_names_in_any_spelling():
     assert get("crema_d") is DATASETS["CREMA-D"]
     assert get("avcaffe_arousal") is DATASETS["AVCAffe-arousal"]
+
+
+def test_labels_in_latin_1_with_blank_lines_and_windows_line_ends(media, tmp_path):
+    base = tmp_path / "4_setups" / "All_scenes"
+    media.put(tmp_path / "0_7_LabelClips" / "Société" / "Sad" / "0001.mp4")
+    for name in ("train_All.csv", "test_All.csv"):
+        rows = [" ", "Soci\u00e9t\u00e9\\Sad\\0001 Sad", ""]
+        write(base / name, rows, end="\r\n", encoding="latin-1")
+    clips = list(get("FERV39k", DatasetConfig(variant="videos")).clips(tmp_path))
+    assert [clip.target for clip in clips] == [(1.0,)] * 2
+    assert is_there(clips[0].path)
+
+
+def test_keys_are_plain_letters_whatever_the_name(media, tmp_path):
+    for name in ("aiim001_task_1 (1).avi", "aiim001_task_1_é.avi"):
+        media.put(tmp_path / "videos" / "shorter_segments" / "aiim001" / "task_1" / name)
+    write(tmp_path / "ground_truths" / "arousal.txt", ["aiim001_task_1, Excited"])
+    keys = [clip.key for clip in get("AVCAffe-arousal").clips(tmp_path)]
+    assert keys == ["aiim001_task_1-aiim001_task_1--1-", "aiim001_task_1-aiim001_task_1_-"]

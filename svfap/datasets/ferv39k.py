@@ -11,7 +11,7 @@ from pathlib import Path
 
 from svfap.datasets.base import Clip, Dataset, Fold
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import lines, need, unpacks
+from svfap.datasets.layout import lines, need, safe_key, unpacks
 from svfap.errors import SvfapError
 
 CLASSES = ("Happy", "Sad", "Neutral", "Angry", "Surprise", "Disgust", "Fear")
@@ -30,7 +30,7 @@ def _clips(root: Path, *, media: str) -> Iterator[Clip]:
             name, _, emotion = line.replace("\\", "/").rpartition(" ")
             if emotion not in CLASSES:
                 raise SvfapError(f"{splits / listing}: '{line}' does not end in a known emotion")
-            key = name.replace("/", "-")
+            key = safe_key(name)
             part = parts[zlib.crc32(key.encode()) % len(parts)]
             path = folder / name if media == FRAMES else _video(folder, name)
             yield Clip(key, path, part, target=(float(CLASSES.index(emotion)),))

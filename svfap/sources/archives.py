@@ -1,6 +1,7 @@
 """Archives are unpacked member by member: no path leads out of the folder, nothing is half there.
 
-Tars, zips, zips in parts (`.zip.001`, or `.z01` with a last part `.zip`) and zips with a password.
+Tars, zips, zips in parts (`.zip.001`, `_partaa`, or `.z01` with a last part `.zip`) and zips with a
+password.
 `zipfile` decrypts the old ZipCrypto, slowly; AES needs `pyzipper`, because the standard library
 has no AES. The password is read from `password.txt` beside the archive, so that it stands in no
 configuration, log or process list.
@@ -28,7 +29,8 @@ from svfap.sources.partial import check_space
 UNFINISHED = ".unpacking"
 PASSWORD = "password.txt"  # the name of a file
 MAX_RATIO = 200
-ARCHIVES = re.compile(r".*\.(zip|zip\.001|tar|tar\.gz|tgz|tar\.bz2|tar\.xz)", re.IGNORECASE)
+ZIPS = re.compile(r".*(\.zip|\.zip\.001|part_?aa)", re.IGNORECASE)
+TARS = re.compile(r".*\.(tar|tar\.gz|tgz|tar\.bz2|tar\.xz)", re.IGNORECASE)
 NESTED_LEVELS = 3
 CHUNK_BYTES = 1 << 20
 
@@ -79,7 +81,7 @@ def unpack(
     """Unpack an archive; files that are there already with the right size stay.
 
     Args:
-        archive: a tar or zip; of a zip in parts the one that ends in `.zip` or `.zip.001`.
+        archive: a tar or zip; of a zip in parts the one that ends in `.zip`, `.zip.001` or `aa`.
         folder: where to; made if it is missing.
         keep: tells by its name whether a file is wanted; None: all are.
 
@@ -113,14 +115,16 @@ def _archives(root: Path) -> list[Path]:
     """Archives below a root, of one in parts the part to begin with."""
     found = []
     for parent, _, names in os.walk(root):
-        found += [Path(parent, name) for name in names if ARCHIVES.fullmatch(name)]
+        found += [
+            Path(parent, name) for name in names if ZIPS.fullmatch(name) or TARS.fullmatch(name)
+        ]
     return sorted(found)
 
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterable[Member]]:
     """The files of an archive."""
-    if re.search(r"\.zip(\.001)?$", archive.name, re.IGNORECASE):
+    if ZIPS.fullmatch(archive.name):
         with (
             joined(archive) as (file, starts),
             open_zip(file, _password(archive)) as zipped,

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from svfap.progress import Progress
 from svfap.sources.errors import SourceError
 from svfap.sources.http import fetch
 from svfap.sources.partial import ANYTHING, Expected, check_space
+from svfap.sources.spans import fetch_in_spans
 
 AT_ONCE = 4
 REASONS_SHOWN = 2
@@ -33,10 +35,28 @@ class Remote:
     expected: Expected = ANYTHING
 
 
+class _Meter:
+    """One bar for several threads."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self.progress = Progress(label=f"download {label}", total=total, unit="file")
+        self.lock = threading.Lock()
+
+    def receive(self, count: int) -> None:
+        """Bytes have come, or been dropped."""
+        with self.lock:
+            self.progress.receive(count)
+
+    def finish(self) -> None:
+        """A file is there."""
+        with self.lock:
+            self.progress.advance()
+
+
 def fetch_all(
     remotes: Iterable[Remote | Callable[[], Remote]], *, total: int, label: str
 ) -> list[Path]:
-    """Download files, a few at a time; what is there already stays.
+    """Download files, a few at a time; a single one in spans; what is there already stays.
 
     Args:
         remotes: the files, or functions that find out about them when their turn comes.
@@ -52,20 +72,8 @@ def fetch_all(
     """
     files = list(remotes)
     _check_room([file for file in files if isinstance(file, Remote)], label)
-    progress = Progress(label=f"download {label}", total=total, unit="file")
-    lock = threading.Lock()
-
-    def one(file: Remote | Callable[[], Remote]) -> Path:
-        remote = file if isinstance(file, Remote) else file()
-        path = fetch(remote.url, remote.destination, expected=remote.expected, advance=received)
-        with lock:
-            progress.advance()
-        return path
-
-    def received(count: int) -> None:
-        with lock:
-            progress.receive(count)
-
+    meter = _Meter(label, total)
+    one = partial(_fetch, meter=meter, alone=len(files) == 1)
     failed: list[str] = []
     paths: list[Path] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -80,11 +88,19 @@ def fetch_all(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         finally:
-            progress.close()
+            meter.progress.close()
     if failed:
         reasons = "; ".join(failed[:REASONS_SHOWN])
         raise SourceError(f"{label}: {len(failed)} of {total} files cannot be had: {reasons}")
     return paths
+
+
+def _fetch(file: Remote | Callable[[], Remote], *, meter: _Meter, alone: bool) -> Path:
+    remote = file if isinstance(file, Remote) else file()
+    get = fetch_in_spans if alone else fetch
+    path = get(remote.url, remote.destination, expected=remote.expected, advance=meter.receive)
+    meter.finish()
+    return path
 
 
 def _check_room(remotes: list[Remote], label: str) -> None:

@@ -9,3 +9,11 @@ class SourceError(SvfapError):
 
 class WebPage(SourceError):
     """The address is that of a page on which a video may be shown, not of the video."""
+
+
+class Interrupted(Exception):
+    """This try failed, the next may not; `wait` is the pause in seconds the server asked for."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait

@@ -22,7 +22,7 @@ from urllib.request import Request, urlopen
 
 from svfap import __version__
 from svfap.errors import SvfapError
-from svfap.sources.errors import SourceError, WebPage
+from svfap.sources.errors import Interrupted, SourceError, WebPage
 from svfap.sources.partial import ANYTHING, Advance, Expected, Partial, check_space
 
 CHUNK_BYTES = 1 << 20
@@ -31,14 +31,6 @@ MAX_WAIT_SECONDS = 120.0
 CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
 
 logger = logging.getLogger(__name__)
-
-
-class _Interrupted(Exception):
-    """This try failed, the next may not; `wait` is the pause in seconds the server asked for."""
-
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 def _unseen(count: int) -> None:
@@ -87,8 +79,8 @@ def fetch(
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
             advance(partial.size)
-            _persist(source, partial, tries=tries, backoff=backoff)
-            _verify(source, partial, expected)
+            persist(source, partial, tries=tries, backoff=backoff)
+            verify(source, partial, expected)
             partial.path.replace(destination)
             partial.sidecar.unlink(missing_ok=True)
         except OSError as error:
@@ -97,7 +89,7 @@ def fetch(
     return destination
 
 
-def _verify(url: str, partial: Partial, expected: Expected) -> None:
+def verify(url: str, partial: Partial, expected: Expected) -> None:
     """Drop a download that is not the expected file."""
     problem = expected.problem(partial.path)
     if problem:
@@ -105,14 +97,14 @@ def _verify(url: str, partial: Partial, expected: Expected) -> None:
         raise SourceError(f"{url}: {problem}; run again to download it anew")
 
 
-def _persist(url: str, partial: Partial, *, tries: int, backoff: float) -> None:
+def persist(url: str, partial: Partial, *, tries: int, backoff: float) -> None:
     """Try until the download is whole; only tries that brought nothing new count as failed."""
     failures = 0
     most = partial.size
     while True:
         try:
             return _attempt(url, partial)
-        except _Interrupted as problem:
+        except Interrupted as problem:
             failures = 1 if partial.size > most else failures + 1
             most = max(most, partial.size)
             if failures >= tries:
@@ -128,21 +120,38 @@ def _attempt(url: str, partial: Partial) -> None:
     """One request; on return the partial file is whole and on disk."""
     validator = partial.validator(url)
     kept = partial.size if validator else 0
-    headers = {"User-Agent": f"svfap/{__version__}", "Accept-Encoding": "identity"}
-    if kept:
-        headers |= {"Range": f"bytes={kept}-", "If-Range": validator}
+    if partial.span and kept == partial.span.size:
+        return
     try:
-        response = urlopen(Request(_quoted(url), headers=headers), timeout=TIMEOUT_SECONDS)
+        response = request(url, partial.headers(validator))
     except HTTPError as error:
         with error:
             return _refused(url, error, partial, kept)
+    with response:
+        _receive(url, response, partial, kept)
+
+
+def request(url: str, headers: dict[str, str]) -> HTTPResponse:
+    """Ask for a URL.
+
+    Raises:
+        HTTPError: the server refuses.
+        SourceError: the address is wrong.
+        Interrupted: the server cannot be reached, now.
+    """
+    every = {"User-Agent": f"svfap/{__version__}", "Accept-Encoding": "identity"}
+    try:
+        answer: HTTPResponse = urlopen(
+            Request(_quoted(url), headers=every | headers), timeout=TIMEOUT_SECONDS
+        )
+    except HTTPError:
+        raise
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise SourceError(f"{url}: {reason.verify_message}; correct the address") from None
-        raise _Interrupted(f"no connection: {reason}") from None
-    with response:
-        _receive(url, response, partial, kept)
+        raise Interrupted(f"no connection: {reason}") from None
+    return answer
 
 
 def _receive(url: str, response: HTTPResponse, partial: Partial, kept: int) -> None:
@@ -150,15 +159,22 @@ def _receive(url: str, response: HTTPResponse, partial: Partial, kept: int) -> N
     headers = response.headers
     if headers.get_content_type() == "text/html":
         raise WebPage(f"{url}: is a web page, not a video file; give the file's own address")
-    validator = _validator(headers)
+    validator = validator_of(headers)
     total = response.length
+    span = partial.span
     if response.status == 206:
         place = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-        total = int(place["total"]) if place else None
-        resumes = place is not None and int(place["first"]) == kept
-        if not resumes or (validator and validator != partial.validator(url)):
+        total = span.size if span else int(place["total"]) if place else None
+        wanted = kept + (span.first if span else 0)
+        known = span.validator if span else partial.validator(url)
+        resumes = place is not None and int(place["first"]) == wanted
+        if not resumes or (validator and validator != known):
             partial.discard()
-            raise _Interrupted("the file changed on the server; begun anew")
+            raise Interrupted("the file changed on the server; begun anew")
+        if not kept:
+            partial.begin(url, known)
+    elif span:
+        raise SourceError(f"{url}: changed on the server meanwhile; run again")
     else:
         partial.begin(url, validator)
     check_space(url, partial.path.parent, (total or 0) - partial.size)
@@ -169,7 +185,7 @@ def _receive(url: str, response: HTTPResponse, partial: Partial, kept: int) -> N
         file.flush()
         os.fsync(file.fileno())
     if total is not None and partial.size != total:
-        raise _Interrupted(f"got {partial.size} of {total} bytes")
+        raise Interrupted(f"got {partial.size} of {total} bytes")
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
@@ -178,7 +194,7 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
         try:
             chunk = response.read1(CHUNK_BYTES)
         except (OSError, HTTPException) as error:
-            raise _Interrupted(f"connection lost: {error!r}") from None
+            raise Interrupted(f"connection lost: {error!r}") from None
         if not chunk:
             return
         yield chunk
@@ -190,16 +206,16 @@ def _refused(url: str, error: HTTPError, partial: Partial, kept: int) -> None:
         if error.headers.get("Content-Range") == f"bytes */{kept}":
             return
         partial.discard()
-        raise _Interrupted("the file changed on the server; begun anew")
+        raise Interrupted("the file changed on the server; begun anew")
     answer = f"the server answered {error.code} {error.reason}".rstrip()
     if error.code in {408, 425, 429} or error.code >= 500:
-        raise _Interrupted(answer, _retry_after(error.headers.get("Retry-After", "")))
+        raise Interrupted(answer, _retry_after(error.headers.get("Retry-After", "")))
     by_hand = "download it by hand and give its local path instead"
     advice = by_hand if error.code in {401, 403, 407} else "correct the address or leave it out"
     raise SourceError(f"{url}: {answer}; {advice}")
 
 
-def _validator(headers: Message) -> str:
+def validator_of(headers: Message) -> str:
     """What identifies this state of the file; a weak ETag does not (RFC 9110, 13.1.5)."""
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")

@@ -1,8 +1,8 @@
 """Zips in parts, read as one file without being copied together.
 
-`name.zip.001`, `.002`, ... are one zip cut anywhere. `name.z01`, `.z02`, ..., `name.zip` are a
-split archive: offsets count from the part in which they lie, which `zipfile` does not know; they
-are corrected here, as is the trailer that names the parts.
+`name.zip.001`, `.002`, ... and `name_partaa`, `name_partab`, ... are one zip cut anywhere.
+`name.z01`, `.z02`, ..., `name.zip` are a split archive: offsets count from the part in which they
+lie, which `zipfile` does not know; they are corrected here, as is the trailer that names the parts.
 """
 
 import io
@@ -126,21 +126,32 @@ def open_zip(file: IO[bytes], password: bytes | None) -> zipfile.ZipFile:
 
 def _parts(archive: Path) -> tuple[list[Path], bool]:
     """The parts of a zip in order, and whether it is a split archive."""
-    if archive.name.lower().endswith(".zip.001"):
-        stem, pattern, split = archive.name[:-3], r"(\d{3})", False
+    name = archive.name
+    if re.search(r"\.zip\.001$", name, re.IGNORECASE):
+        stem, pattern, split = name[:-3], r"(\d{3})", False
+    elif name.endswith("aa"):
+        stem, pattern, split = name[:-2], r"([a-z]{2})", False
     else:
-        stem, pattern, split = archive.name[:-3], r"[zZ](\d{2,3})", True
+        stem, pattern, split = name[:-3], r"[zZ](\d{2,3})", True
     numbered = {}
     for path in archive.parent.iterdir():
         match = re.fullmatch(re.escape(stem) + pattern, path.name)
         if match:
-            numbered[int(match[1])] = path
+            numbered[_number(match[1])] = path
     last = max(numbered, default=0)
     missing = [number for number in range(1, last + 1) if number not in numbered]
     if missing:
         raise SvfapError(f"{archive}: its part {missing[0]} of {last} is missing; put it beside it")
     parts = [numbered[number] for number in range(1, last + 1)]
     return ([*parts, archive] if split else parts), split
+
+
+def _number(mark: str) -> int:
+    """A part's number, counted from 1: `001`, or `aa`, `ab`, ..., `az`, `ba`."""
+    if mark.isdecimal():
+        return int(mark)
+    first, second = (ord(letter) - ord("a") for letter in mark)
+    return first * 26 + second + 1
 
 
 def _unsplit(whole: JoinedFile, archive: Path) -> None:

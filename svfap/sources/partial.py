@@ -41,6 +41,20 @@ ANYTHING = Expected()
 
 
 @dataclass(frozen=True)
+class Span:
+    """The bytes of a file from `first` to `last`, of that state of it which the validator names."""
+
+    first: int
+    last: int
+    validator: str
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
 class Partial:
     """The beginning of a download, with a note of what it is the beginning of.
 
@@ -49,10 +63,12 @@ class Partial:
     Attributes:
         path: the file so far.
         advance: is told how many bytes come and go.
+        span: the bytes of the file that belong here; None: all.
     """
 
     path: Path
     advance: Advance
+    span: Span | None = None
 
     @property
     def sidecar(self) -> Path:
@@ -71,6 +87,14 @@ class Partial:
         note = self.sidecar.read_text(encoding="utf-8", errors="replace")
         origin, _, validator = note.partition("\n")
         return validator if origin == url else ""
+
+    def headers(self, validator: str) -> dict[str, str]:
+        """What asks for the bytes that are still to come."""
+        kept = self.size if validator else 0
+        if self.span:
+            wanted = f"bytes={self.span.first + kept}-{self.span.last}"
+            return {"Range": wanted, "If-Range": self.span.validator}
+        return {"Range": f"bytes={kept}-", "If-Range": validator} if kept else {}
 
     def begin(self, url: str, validator: str) -> None:
         """Forget the bytes so far and note whose bytes come next."""
