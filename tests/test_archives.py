@@ -299,9 +299,25 @@ def test_all_archives_below_a_folder_and_those_inside_them(tmp_path):
     bring = unpacks("M003/video/clips")
     bring(tmp_path / "root")
     assert len(list((tmp_path / "root" / "M003" / "video" / "clips").iterdir())) == len(FILES)
-    assert not (tmp_path / "root" / archives.UNFINISHED).exists()
-    (tmp_path / "root" / "M003" / "video.tar").write_bytes(b"no longer read")
+    before = (tmp_path / "root" / archives.UNPACKED).read_text()
+    assert [line.split()[1] for line in before.splitlines()] == [
+        "M003/video.tar", "M003/video/front.zip",
+    ]  # fmt: skip
+    (tmp_path / "root" / "M005").mkdir()
+    zipped(tmp_path / "root" / "M005" / "later.zip")
     bring(tmp_path / "root")
+    assert len(list((tmp_path / "root" / "M005" / "clips").iterdir())) == len(FILES)
+    bring(tmp_path / "root")
+
+
+def test_archives_of_what_is_unpacked_already_are_left_alone(tmp_path):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "a.zip").write_bytes(b"is not read")
+    unpacks("clips")(tmp_path)
+    with pytest.raises(SvfapError, match="damaged or not whole"):
+        unpacks("frames")(tmp_path)
+    with pytest.raises(SvfapError, match="damaged or not whole"):
+        unpacks("clips")(tmp_path)
 
 
 def test_an_interrupted_unpacking_is_gone_on_with(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from urllib.request import Request
 
 import pytest
 from copies import COPIES, Media, dfew, mafw, write
+from pyzipper import WZ_AES, AESZipFile
 
 from svfap.config import DatasetConfig
 from svfap.datasets import DATASETS, get
@@ -245,6 +246,28 @@ def test_raw_videos_instead_of_face_frames(name, maker, media, tmp_path):
     assert clips[0].path.suffix == ".mp4"
     assert len(clips) == DATASETS[name].published.clips
     assert all(len(clip.key) == 5 for clip in clips)
+
+
+def test_archives_as_a_publisher_sends_them(media, tmp_path):
+    """Encrypted and in parts; the password comes by e-mail."""
+    mafw(tmp_path / "origin", media, videos=True)
+    root = tmp_path / "raw"
+    root.mkdir()
+    with AESZipFile(root / "MAFW.zip", "w", encryption=WZ_AES) as archive:
+        archive.setpassword(b"by e-mail")
+        for path in sorted((tmp_path / "origin").rglob("*.*")):
+            archive.write(path, f"MAFW/{path.relative_to(tmp_path / 'origin').as_posix()}")
+    content = (root / "MAFW.zip").read_bytes()
+    (root / "MAFW.zip").unlink()
+    for number in range(3):
+        piece = content[number * len(content) // 3 : (number + 1) * len(content) // 3]
+        (root / f"MAFW.zip.{number + 1:03d}").write_bytes(piece)
+    message = refusal("MAFW", root, tmp_path / "out", variant="videos")
+    assert message.endswith(f"is encrypted; write its password into {root / 'password.txt'}")
+    (root / "password.txt").write_text("by e-mail\n")
+    _, clips = prepare("MAFW", root, tmp_path / "out", DatasetConfig(variant="videos"))
+    assert len(clips) == 9_172
+    assert clips[0].path.read_bytes() == media.files[".mp4"].read_bytes()
 
 
 def test_ferv39k_frames(media, copy):

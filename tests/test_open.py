@@ -153,6 +153,18 @@ def test_ravdess_unpacks_what_it_needs_and_fetches_nothing_twice(mirror, media, 
     assert paths == []
 
 
+def test_archives_that_the_user_has_are_used_and_kept(mirror, media, tmp_path):
+    files = ravdess_files(mirror, media, tmp_path / "origin")
+    (tmp_path / "mine").mkdir()
+    for name, content in files.items():
+        (tmp_path / "mine" / name).write_bytes(content)
+    paths = requested(mirror, serve_files({}))
+    assert len(prepare("RAVDESS", tmp_path / "raw", root=tmp_path / "mine")) == 1440
+    assert paths == []
+    assert len(list((tmp_path / "mine").glob("*.zip"))) == 24
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == ["manifest.csv"]
+
+
 def test_enterface05_from_one_archive(mirror, media, tmp_path):
     COPIES["eNTERFACE05"](tmp_path / "origin", media)
     text = io.BytesIO()

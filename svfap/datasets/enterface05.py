@@ -62,10 +62,13 @@ def _bring(root: Path) -> None:
             return
     except Absent:
         pass
-    (path,) = fetch_all([Remote(ARCHIVE, root / "project2_database.zip")], total=1,
-                        label="eNTERFACE05")  # fmt: skip
+    path = root / ARCHIVE.rpartition("/")[2]
+    lacking = not path.exists()
+    if lacking:
+        fetch_all([Remote(ARCHIVE, path)], total=1, label="eNTERFACE05")
     archives.unpack(path, root, keep=lambda name: name.lower().endswith("avi"))
-    path.unlink()
+    if lacking:
+        path.unlink()
 
 
 ENTERFACE05 = Dataset(

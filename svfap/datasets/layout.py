@@ -21,12 +21,14 @@ class Absent(SvfapError):
 
 def locate(root: Path, *places: str) -> Path | None:
     """The first of some places that lies below a root or at most two folders deeper."""
-    for place in places:
-        for level in LEVELS:
-            found = sorted(root.glob(level + place))
-            if found:
-                return found[0]
-    return None
+    found = (locate_all(root, place) for place in places)
+    return next((paths[0] for paths in found if paths), None)
+
+
+def locate_all(root: Path, place: str) -> list[Path]:
+    """All matches of a place, sorted, in the first depth at which there are any."""
+    found = (sorted(root.glob(level + place)) for level in LEVELS)
+    return next(filter(None, found), [])
 
 
 def need(root: Path, *places: str) -> Path:
@@ -127,14 +129,13 @@ def unpacks(*places: str) -> Callable[[Path], None]:
     """A `bring` for a dataset that is placed by hand: unpacks its archives unless that was done.
 
     Args:
-        places: what must be there; archives are unpacked if any of it is not.
+        places: what must be there; archives are unpacked if any of it is not, or if others were.
     """
 
     def bring(root: Path) -> None:
         from svfap.sources import archives
 
-        unfinished = (root / archives.UNFINISHED).exists()
-        if unfinished or not all(locate(root, place) for place in places):
+        if (root / archives.UNPACKED).exists() or not all(locate(root, place) for place in places):
             archives.unpack_all(root)
 
     return bring

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from svfap.datasets.base import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About
-from svfap.datasets.layout import VIDEO_SUFFIXES, Absent, safe_key, unpacks
+from svfap.datasets.layout import VIDEO_SUFFIXES, Absent, locate_all, safe_key, unpacks
 
 CLASSES = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 PARTS = tuple(f"fold{number}" for number in range(1, 6))
@@ -22,7 +22,7 @@ NOTICE = (
 
 def _clips(root: Path) -> Iterator[Clip]:
     """The frontal clips: `<actor>/video/front/<emotion>/level_<1..3>/<nnn>.mp4`."""
-    views = {path.parents[1].name: path for path in sorted(root.rglob(VIEW))}
+    views = {path.parents[1].name: path for path in locate_all(root, VIEW)}
     if not views:
         raise Absent("`M003/video/front`")
     for number, (actor, view) in enumerate(sorted(views.items())):

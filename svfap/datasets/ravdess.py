@@ -50,11 +50,14 @@ def _bring(root: Path) -> None:
     actors = sorted({clip.subject for clip in clips if not is_there(clip.path)})
     if not actors:
         return
-    names = [f"Video_Speech_Actor_{actor}.zip" for actor in actors]
-    remotes = zenodo.remotes(RECORD, names, root)
-    zips = fetch_all(remotes, total=len(remotes), label="RAVDESS")
+    zips = [root / f"Video_Speech_Actor_{actor}.zip" for actor in actors]
+    lacking = [path for path in zips if not path.exists()]
+    if lacking:
+        remotes = zenodo.remotes(RECORD, [path.name for path in lacking], root)
+        fetch_all(remotes, total=len(remotes), label="RAVDESS")
     for path in zips:
         archives.unpack(path, root, keep=lambda name: Path(name).name.startswith("02-01-"))
+    for path in lacking:
         path.unlink()
 
 

@@ -26,7 +26,7 @@ from svfap.progress import Progress
 from svfap.sources.joined import AES, DAMAGED, LastPart, joined, open_zip
 from svfap.sources.partial import check_space
 
-UNFINISHED = ".unpacking"
+UNPACKED = ".unpacked"
 PASSWORD = "password.txt"  # the name of a file
 MAX_RATIO = 200
 ZIPS = re.compile(r".*(\.zip|\.zip\.001|part_?aa)", re.IGNORECASE)
@@ -53,26 +53,28 @@ class Member:
 
 
 def unpack_all(root: Path) -> None:
-    """Unpack every archive below a root beside itself, and the archives that come out of it.
+    """Unpack the archives below a root beside themselves, and those that come out of them.
 
-    A note, `.unpacking`, lies there until all is done, so that an interrupted run is gone on with.
-    The archives are the user's and stay.
+    The note `.unpacked` lists what was done, so that an interrupted run is gone on with, and an
+    archive that is added later is unpacked too. The archives are the user's and stay.
 
     Raises:
         SvfapError: see `unpack`.
     """
-    found = _archives(root)
-    if not found:
-        return
-    note = root / UNFINISHED
-    note.touch()
-    done: set[Path] = set()
+    note = root / UNPACKED
+    done = {*note.read_text(encoding="utf-8").splitlines()} if note.exists() else set()
     for _ in range(NESTED_LEVELS):
-        for archive in found:
-            unpack(archive, archive.parent)
-        done |= {*found}
-        found = [archive for archive in _archives(root) if archive not in done]
-    note.unlink()
+        marks = {_mark(archive, root): archive for archive in _archives(root)}
+        for mark in sorted(marks.keys() - done):
+            with note.open("a", encoding="utf-8") as file:
+                unpack(marks[mark], marks[mark].parent)
+                file.write(f"{mark}\n")
+            done.add(mark)
+
+
+def _mark(archive: Path, root: Path) -> str:
+    """Tells an archive from all others and from itself when it changes."""
+    return f"{archive.stat().st_size} {archive.relative_to(root).as_posix()}"
 
 
 def unpack(
