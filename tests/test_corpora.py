@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from collections import Counter, defaultdict
 from email.message import Message
 from pathlib import Path
@@ -249,14 +250,14 @@ def test_raw_videos_instead_of_face_frames(name, maker, media, tmp_path):
 
 
 def test_archives_as_a_publisher_sends_them(media, tmp_path):
-    """Encrypted and in parts; the password comes by e-mail."""
+    """An archive in an encrypted one that is in parts; the password comes by e-mail."""
     mafw(tmp_path / "origin", media, videos=True)
     root = tmp_path / "raw"
     root.mkdir()
+    inner = Path(shutil.make_archive(str(tmp_path / "clips"), "zip", tmp_path / "origin"))
     with AESZipFile(root / "MAFW.zip", "w", encryption=WZ_AES) as archive:
         archive.setpassword(b"by e-mail")
-        for path in sorted((tmp_path / "origin").rglob("*.*")):
-            archive.write(path, f"MAFW/{path.relative_to(tmp_path / 'origin').as_posix()}")
+        archive.write(inner, "MAFW/clips.zip")
     content = (root / "MAFW.zip").read_bytes()
     (root / "MAFW.zip").unlink()
     for number in range(3):
