@@ -1,6 +1,7 @@
 """Videos on pages, by the real yt-dlp from a server on this machine; lists of ids and times."""
 
 import csv
+import gc
 import json
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from svfap.errors import SvfapError
 from svfap.sources import SourceError, platforms
 from svfap.video.decode import read_frames
 
+# yt-dlp leaves sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
 def pages(tmp_path, monkeypatch):
@@ -25,6 +29,7 @@ def pages(tmp_path, monkeypatch):
     with running() as server:
         server.script = serve_files(files)
         yield server.url
+    gc.collect()
 
 
 def test_a_page_that_shows_a_video(pages, tmp_path):

@@ -4,6 +4,7 @@ None is left out: one that cannot be had is listed in `failed.csv` and rejected,
 when faces are cropped.
 """
 
+import contextlib
 import csv
 import logging
 import re
@@ -68,12 +69,10 @@ def _fetch(url: str, destination: Path) -> Path:
     """Download a video file, or the video that a page shows."""
     from svfap.sources import platforms
 
-    if platforms.is_page(url):
-        return platforms.fetch_page(url, destination)
-    try:
-        return sources.fetch(url, destination)
-    except sources.WebPage:
-        return platforms.fetch_page(url, destination)
+    if not platforms.is_page(url):
+        with contextlib.suppress(sources.WebPage):
+            return sources.fetch(url, destination)
+    return platforms.fetch_page(url, destination)
 
 
 def _origin(root: Path, source: str) -> Path:
