@@ -1,4 +1,7 @@
-"""`python -m svfap STAGE ...`: a stage's signature is its command line."""
+"""`python -m svfap STAGE ...`: a stage's signature is its command line.
+
+`python -m svfap datasets [NAME]` is no stage: it makes nothing and tells what there is.
+"""
 
 import argparse
 import ast
@@ -21,6 +24,7 @@ from svfap.configfile import parse
 from svfap.errors import SvfapError
 
 STAGES = ("track", "download", "crop", "shard", "pretrain", "finetune", "evaluate", "tabulate")
+DATASETS = "datasets"
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
@@ -30,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; 0 if it went well, 2 if the user can mend what did not."""
     level = logging.INFO if tracking.first_process() else logging.ERROR
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
-    stage, rest = _choose(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == [DATASETS]:
+        return _show_datasets(given[1:])
+    stage, rest = _choose(given)
     function: Callable[..., None] = importlib.import_module(f"svfap.stages.{stage}").run
     values = _parse(stage, function, rest)
     try:
@@ -44,6 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(stage, f"{error.filename}: {error.strerror}; {advice}")
     except KeyboardInterrupt:
         return _complain(stage, "interrupted; the same command goes on from here", code=130)
+    return 0
+
+
+def _show_datasets(arguments: Sequence[str]) -> int:
+    """Print what is known of datasets."""
+    from svfap import catalogue
+
+    try:
+        print(catalogue.run(arguments))
+    except SvfapError as error:
+        return _complain(DATASETS, str(error))
     return 0
 
 
@@ -71,13 +89,14 @@ def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     for stage in STAGES:
         doc = ast.get_docstring(ast.parse((folder / f"{stage}.py").read_text(encoding="utf-8")))
         summaries.append(f"  {stage:<10}{(doc or '').splitlines()[0].split(': ', 1)[-1]}")
+    summaries.append(f"  {DATASETS:<10}all datasets, or one: facts, how to get it, what is missing")
     parser = argparse.ArgumentParser(
         prog="python -m svfap",
         description="Run one stage of the pipeline; Snakemake calls them in order.",
         epilog="stages:\n" + "\n".join(summaries),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=STAGES, metavar="STAGE")
+    parser.add_argument("stage", choices=(*STAGES, DATASETS), metavar="STAGE")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
 
 

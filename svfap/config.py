@@ -149,6 +149,12 @@ class DatasetConfig(Section):
     task: Literal["classification", "regression", "unlabelled"] = "classification"
     classes: tuple[str, ...] = Field(default=(), description="order of classes; (): as found")
     folds: int = Field(default=5, ge=2, description="folds, if the CSV names none")
+    root: Path | None = Field(default=None, description="your copy; null: data/raw/NAME")
+    variant: str = Field(default="", description="see `python -m svfap datasets NAME`")
+    validation: float = Field(
+        default=0, ge=0, le=0.5, description="share of training subjects held back to choose by"
+    )
+    allow_incomplete: bool = Field(default=False, description="go on with clips or labels missing")
     finetune: dict[str, Any] = Field(default_factory=dict, description="overrides of `finetune`")
 
 

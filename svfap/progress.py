@@ -22,7 +22,7 @@ class Progress:
         self, *, label: str, total: int, start: int = 0, unit: str = "step", shown: bool = True
     ) -> None:
         self.label, self.total, self.done, self.unit = label, total, start, unit
-        self.start, self.began = start, time.monotonic()
+        self.start, self.began, self.received = start, time.monotonic(), 0
         self.next_line = self.began + LINE_SECONDS if shown else math.inf
         self.bar = (
             tqdm(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
@@ -38,11 +38,21 @@ class Progress:
             self.bar.set_postfix(shown, refresh=False)
             self.bar.update()
         elif (now := time.monotonic()) > self.next_line or self.done == self.total:
-            self.next_line += LINE_SECONDS
+            self.next_line = now + LINE_SECONDS
             rate = (self.done - self.start) / max(now - self.began, 1e-9)
             eta = tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))
             extra = "".join(f"  {name} {value}" for name, value in shown.items())
             logger.info("%s %d/%d%s  ETA %s", self.label, self.done, self.total, extra, eta)
+
+    def receive(self, count: int) -> None:
+        """Show `count` more bytes beside the steps."""
+        self.received += count
+        size = f"{self.received / 1e6:,.0f} MB"
+        if self.bar is not None:
+            self.bar.set_postfix_str(size)
+        elif (now := time.monotonic()) > self.next_line:
+            self.next_line = now + LINE_SECONDS
+            logger.info("%s %d/%d  %s", self.label, self.done, self.total, size)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footage import face_frames, noise_frames, save
+from footage import convert, face_frames, noise_frames, save
 
 from svfap.config import CropConfig
 from svfap.datasets.base import Clip, write_manifest
@@ -96,6 +96,31 @@ def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) 
     assert metrics["frames"] == 35
     assert metrics["detection_rate"] == 1
     assert metrics["seconds"] > 0
+
+
+def test_folders_of_frames_and_flash_become_face_clips_too(tmp_path: Path) -> None:
+    frames = tmp_path / "raw" / "00012"
+    frames.mkdir(parents=True)
+    for number, image in enumerate(face_frames(12), start=1):
+        cv2.imwrite(str(frames / f"frame{number}.jpg"), image)
+    flash = tmp_path / "raw" / "1001_DFA_ANG_XX.flv"
+    convert(save(tmp_path / "raw" / "a.mp4", face_frames(12)), flash, vcodec="flv")
+    (tmp_path / "raw" / "empty").mkdir()
+    paths = {"frames": frames, "flash": flash, "empty": tmp_path / "raw" / "empty"}
+    run(tmp_path, manifest(tmp_path, paths | {"happy": flash}, [*paths]), CropConfig(max_rejects=1))
+    table = rows(tmp_path / "crops" / "clips.csv")
+    assert [(r["key"], r["frames"], r["fps"]) for r in table] == [
+        ("frames", "12", "25"),
+        ("flash", "12", "25"),
+    ]
+    (reject,) = rows(tmp_path / "crops" / "rejects.csv")
+    assert reject["reason"] == "no .jpg or .png frame in its folder"
+    made = tmp_path / "crops" / "faces" / "frames.mkv"
+    before = made.stat().st_mtime_ns
+    cv2.imwrite(str(frames / "frame13.jpg"), next(face_frames(1)))
+    run(tmp_path, tmp_path / "manifest.csv", CropConfig(max_rejects=1))
+    assert made.stat().st_mtime_ns != before
+    assert rows(tmp_path / "crops" / "clips.csv")[0]["frames"] == "13"
 
 
 def test_each_reject_is_named_with_its_reason(tmp_path: Path, videos: dict[str, Path]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from footage import Image, convert, face_frames, noise_frames, photograph, save
 
-from svfap.video.decode import Reject, frame_rate, read_frames
+from svfap.video.decode import FOLDER_RATE, Reject, frame_rate, read_frames
 from svfap.video.facevideo import encode_jpeg, read_jpegs, write_face_video
 
 
@@ -97,6 +97,12 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
+def _folder_of_text(path: Path) -> None:
+    path.mkdir()
+    (path / "1.jpg").write_text("not a picture")
+    (path / "2.jpg").write_bytes(encode_jpeg(grey(9), quality=90))
+
+
 def _text(path: Path) -> None:
     path.write_text("This is not a video.\n" * 100)
 
@@ -133,7 +139,8 @@ def _garbage(path: Path) -> None:
     [
         (_missing, r"^no such file$"),
         (_empty, r"^empty file \(0 bytes\)$"),
-        (_folder, r"^not a file$"),
+        (_folder, r"^no \.jpg or \.png frame in its folder$"),
+        (_folder_of_text, r"^frame 1\.jpg cannot be decoded$"),
         (_text, r"^not a readable video \(Invalid data found when processing input\)$"),
         (_without_index, r"^not a readable video \(Invalid data found when processing input\)$"),
         (_sound, r"^no video stream \(audio only\?\)$"),
@@ -167,6 +174,30 @@ def test_a_truncated_video_gives_its_first_frames(tmp_path: Path) -> None:
     assert 20 <= len(frames) < 60
     reference = next(read_frames(whole)).bgr()
     assert np.array_equal(frames[0], reference)
+
+
+def test_a_folder_of_frames_is_a_video_in_natural_order(tmp_path: Path) -> None:
+    folder = tmp_path / "00012"
+    folder.mkdir()
+    for number in (1, 2, 9, 10, 11):
+        suffix = ".png" if number == 9 else ".JPG" if number == 2 else ".jpg"
+        cv2.imwrite(str(folder / f"frame{number}{suffix}"), grey(10 * number))
+    (folder / "Thumbs.db").write_bytes(b"x")
+    (folder / "._frame3.jpg").write_bytes(b"x")
+    levels = [float(frame.bgr().mean()) for frame in read_frames(folder)]
+    assert np.allclose(levels, [10, 20, 90, 100, 110], atol=2)
+    assert frame_rate(folder) == FOLDER_RATE
+    assert next(read_frames(folder)).bgr(32).shape == (32, 32, 3)
+
+
+def test_a_folder_of_frames_ends_at_its_first_damaged_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").write_bytes(encode_jpeg(grey(9), quality=90))
+    (tmp_path / "3.jpg").write_bytes(b"garbage")
+    assert sum(1 for _ in read_frames(tmp_path)) == 3
+    assert "damaged after frame 3 (3.jpg)" in caplog.text
 
 
 def test_a_bug_of_the_caller_is_not_taken_for_a_bad_file(video: Path) -> None:

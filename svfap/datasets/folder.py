@@ -4,39 +4,32 @@
     videos/anna 01.mp4,happy,anna
     https://example.org/ben.mp4,sad,ben
 
-`path` is relative to the CSV's folder, or an http(s) URL. `label` is the class; for regression,
-every other column of numbers is a target named by its header. `fold` names the part in which a
-clip is tested; without it, subjects are dealt to folds, because one person in training and test
-inflates results. `start` and `end` (seconds) cut a clip out of a longer video. No video is opened
-until it is fetched, and none is left out: one that cannot be had is listed in `failed.csv` and
-rejected, with its reason, when faces are cropped.
+`path` is relative to the CSV's folder, or the http(s) URL of a video or of the page that shows it;
+a folder of frames is a video too. A column `id` in its place holds names of videos on YouTube, so
+that lists of `id,start,end`, CelebV's JSON and VoxCeleb2's folders of tracks work as they are.
+`label` is the class; for regression, every other column of numbers is a target named by its header.
+`fold` names the part in which a clip is tested; without it, subjects are dealt to folds, because
+one person in training and test inflates results. `start` and `end` (seconds) cut a clip out of a
+longer video. No video is opened until it is fetched (`svfap.datasets.collect`).
 """
 
-import csv
 import difflib
-import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
-from svfap import sources
 from svfap.datasets import listing
 from svfap.datasets.base import Clip, Dataset, Fold, Task, leave_one_part_out
+from svfap.datasets.collect import clip_path, collect
 from svfap.datasets.listing import Row
 from svfap.datasets.split import check_training_classes, dealt_parts, named_parts
 from svfap.errors import SvfapError
+from svfap.order import natural_key
 
 METRICS: Mapping[Task, tuple[str, ...]] = {
     "classification": ("UAR", "WAR"),
     "regression": ("CCC", "PCC"),
     "unlabelled": (),
 }
-DOWNLOADS_AT_ONCE = 4
-
-logger = logging.getLogger(__name__)
 
 
 def load(
@@ -66,7 +59,7 @@ def load(
         names = _measured(csv, rows, tuple(classes))
         targets = [tuple(row.number(column) for column in names) for row in rows]
     parts = _parts(csv, name, rows, targets, task, folds)
-    ordered = tuple(sorted({*parts}, key=_natural))
+    ordered = tuple(sorted({*parts}, key=natural_key))
     splits: dict[str, Fold] = {}
     if task != "unlabelled":
         if len(ordered) < 2:
@@ -75,8 +68,17 @@ def load(
     if task == "classification":
         labels = [row.cells["label"] for row in rows]
         check_training_classes(csv, splits, parts, labels, names)
-    fetch = partial(_fetch, rows, parts, targets)
-    return Dataset(name, task, names, ordered, splits, fetch, metrics=METRICS[task])
+    keys = listing.keys(rows)
+    return Dataset(
+        name,
+        task,
+        names,
+        ordered,
+        splits,
+        clips=lambda root: _clips(root, rows, keys, parts, targets),
+        bring=lambda root: collect(root, rows, keys),
+        metrics=METRICS[task],
+    )
 
 
 def _classes(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ def _classes(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple[
             )
     if len(first) < 2:
         raise SvfapError(f"{path}: every label is '{rows[0].cells['label']}'; give 2 classes")
-    return tuple(sorted((row.cells["label"] for row in first.values()), key=_natural))
+    return tuple(sorted((row.cells["label"] for row in first.values()), key=natural_key))
 
 
 def _index(row: Row, classes: Sequence[str]) -> int:
@@ -145,80 +147,16 @@ def _parts(
     return dealt_parts(path, name, rows, labels, folds)
 
 
-def _fetch(
+def _clips(
+    root: Path,
     rows: Sequence[Row],
+    keys: Sequence[str],
     parts: Sequence[str],
     targets: Sequence[tuple[float, ...]],
-    root: Path,
 ) -> Iterator[Clip]:
-    """Bring every video in place below `root`; one that cannot be had keeps its intended path."""
-    failed: list[tuple[str, str, str]] = []
-    problems = _download(root, {row.source for row in rows if sources.is_url(row.source)})
-    keys = listing.keys(list(rows))
+    """Every listed clip; one that cannot be had has the path where it ought to be."""
     for key, row, part, target in zip(keys, rows, parts, targets, strict=True):
-        origin = _origin(root, row.source)
-        path = origin if row.whole else root / "cuts" / f"{key}-{listing.digest(row)}.mp4"
-        try:
-            if row.source in problems:
-                raise sources.SourceError(problems[row.source])
-            sources.fetch(str(origin), origin)
-            if not row.whole:
-                _cut(row, origin, path)
-        except SvfapError as error:
-            failed.append((key, row.source, str(error)))
-        yield Clip(key, path, part, row.cells.get("subject", ""), target)
-    _report(root / "failed.csv", failed, len(rows))
-
-
-def _download(root: Path, urls: set[str]) -> dict[str, str]:
-    """Download each URL once, a few at a time; return what went wrong with which."""
-    problems: dict[str, str] = {}
-    with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        jobs = {url: pool.submit(sources.fetch, url, _origin(root, url)) for url in sorted(urls)}
-        try:
-            for url, job in jobs.items():
-                try:
-                    job.result()
-                except sources.SourceError as error:
-                    problems[url] = str(error)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return problems
-
-
-def _origin(root: Path, source: str) -> Path:
-    """Where the whole video lies, once it is there."""
-    if not sources.is_url(source):
-        return Path(source)
-    suffix = PurePosixPath(unquote(urlsplit(source).path)).suffix
-    safe = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else ".video"
-    return root / "downloads" / f"{listing.stem(source)}-{listing.digest_of(source)}{safe}"
-
-
-def _cut(row: Row, origin: Path, path: Path) -> None:
-    """Cut a clip out of its video, unless that was done since the video last changed."""
-    from svfap.video import encode
-
-    if not path.exists() or path.stat().st_mtime < origin.stat().st_mtime:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        encode.cut(origin, path, start=row.start, end=row.end)
-
-
-def _report(path: Path, failed: Sequence[tuple[str, str, str]], total: int) -> None:
-    """List the videos that could not be had; no file means there are none."""
-    path.unlink(missing_ok=True)
-    if failed:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("key", "source", "reason"), *failed])
-        logger.warning("%d of %d videos cannot be had; see %s", len(failed), total, path)
-
-
-def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sorting key that puts 'fold10' after 'fold2'."""
-    pieces = re.split(r"([0-9]+)", name)
-    return [(int(p), "") if p.isdecimal() else (-1, p) for p in pieces], name
+        yield Clip(key, clip_path(root, key, row), part, row.cells.get("subject", ""), target)
 
 
 def _is_number(text: str) -> bool:

@@ -1,9 +1,9 @@
 """The CSV in which users list their own videos, read and checked cell by cell.
 
-Columns, in any order: `path` (relative to the CSV's folder, or an http(s) URL), optionally
-`subject`, `fold`, `start` and `end` (seconds), and what the task needs. Rows are numbered as a
-spreadsheet shows them: the header is row 1. Standard library only and no video is touched, so that
-the workflow can read it whenever it is started.
+Columns, in any order: `path` (relative to the CSV's folder, or an http(s) URL) or `id` (a video on
+YouTube), optionally `subject`, `fold`, `start` and `end` (seconds), and what the task needs. Rows
+are numbered as a spreadsheet shows them: the header is row 1. Standard library only and no video
+is touched, so that the workflow can read it whenever it is started.
 """
 
 import csv
@@ -16,12 +16,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from svfap.datasets import tracks
 from svfap.errors import SvfapError
 from svfap.sources import is_url
+from svfap.sources.platforms import WATCH
 
-ORDINARY_COLUMNS = frozenset({"path", "label", "subject", "fold", "part", "start", "end", "key"})
+ORDINARY_COLUMNS = frozenset(
+    {"path", "label", "subject", "fold", "part", "start", "end", "key", "id"}
+)
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 STEM_LENGTH = 80
 
@@ -81,7 +85,8 @@ def read(path: Path) -> list[Row]:
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         raise SvfapError(f"{path}: column '{twice[0]}' occurs twice; rename one")
-    require(path, header, "path")
+    if "id" not in header:
+        require(path, header, "path")
     folder = path.parent.absolute()
     rows: list[Row] = []
     first_at: dict[tuple[str, float, float | None], int] = {}
@@ -91,7 +96,7 @@ def read(path: Path) -> list[Row]:
             clip = (row.source, row.start, row.end)
             if clip in first_at:
                 raise SvfapError(
-                    f"{row.where}: path '{row.cells['path']}' is in row {first_at[clip]} too;"
+                    f"{row.where}: path '{_given(row.cells)}' is in row {first_at[clip]} too;"
                     " delete one, or give them different start and end"
                 )
             first_at[clip] = number
@@ -127,7 +132,7 @@ def keys(rows: list[Row]) -> list[str]:
 
 def digest(row: Row) -> str:
     """Tells apart the clips of a listing: eight hexadecimal digits."""
-    return digest_of(f"{row.cells['path']}\n{row.start}\n{row.end}")
+    return digest_of(f"{_given(row.cells)}\n{row.start}\n{row.end}")
 
 
 def digest_of(text: str) -> str:
@@ -137,6 +142,8 @@ def digest_of(text: str) -> str:
 
 def _lines(path: Path) -> list[list[str]]:
     """All lines of a CSV, split into cells."""
+    if path.is_dir() or path.suffix.lower() == ".json":
+        return [list(tracks.COLUMNS), *map(list, tracks.read(path))]
     try:
         text = path.read_bytes().decode("utf-8-sig")
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
@@ -172,7 +179,14 @@ def _row(where: str, folder: Path, header: list[str], line: list[str]) -> Row:
     end = draft.number("end") if cells.get("end") else None
     if start < 0 or (end is not None and end <= start):
         raise SvfapError(f"{where}: start must be 0 or later and end after start, in seconds")
+    if "path" not in cells:
+        return Row(where, WATCH.format(draft.need("id")), start, end, cells)
     return Row(where, _source(folder, where, draft.need("path")), start, end, cells)
+
+
+def _given(cells: Mapping[str, str]) -> str:
+    """The video as the user names it."""
+    return cells.get("path") or cells["id"]
 
 
 def _source(folder: Path, where: str, value: str) -> str:
@@ -186,7 +200,11 @@ def _source(folder: Path, where: str, value: str) -> str:
 
 def stem(source: str) -> str:
     """The name of a path or URL without its ending, in letters that are safe in any file name."""
-    name = unquote(urlsplit(source).path) if is_url(source) else Path(source).as_posix()
+    name = Path(source).as_posix()
+    if is_url(source):
+        address = urlsplit(source)
+        shown = parse_qs(address.query).get("v", [""])[0]
+        name = f"{shown}.page" if shown else unquote(address.path)
     plain = unicodedata.normalize("NFKD", PurePosixPath(name).stem)
     ascii_only = plain.encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_-]+", "_", ascii_only)[:STEM_LENGTH].strip("_-") or "clip"

@@ -1,14 +1,17 @@
 """Stage `download`: bring a dataset's raw videos in place and list them in a manifest."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from svfap.config import DatasetConfig
 from svfap.datasets import get
-from svfap.datasets.base import Clip, Dataset, write_manifest
-from svfap.datasets.listing import SAFE_NAME
+from svfap.datasets.base import Dataset, write_manifest
+from svfap.datasets.verify import Census, listed
 from svfap.errors import SvfapError
+from svfap.sources import SourceError
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -23,14 +26,18 @@ def run(
         log: takes metrics as a mapping from name to value.
 
     Raises:
-        SvfapError: the dataset is unknown or inconsistent, or the manifest cannot be written.
+        SvfapError: the dataset is unknown, absent, incomplete or inconsistent, or the manifest
+            cannot be written.
     """
     source = get(dataset, config)
-    subjects: set[str] = set()
+    root = config.root or output.parent
+    census = Census(source)
     partial = output.with_name(f".{output.name}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        clips = write_manifest(partial, _checked(source, source.fetch(output.parent), subjects))
+        _bring(source, root, allow_incomplete=config.allow_incomplete)
+        write_manifest(partial, census.count(listed(source, root)))
+        _judge(census, dataset, allow_incomplete=config.allow_incomplete)
         partial.replace(output)
     except OSError as error:
         raise SvfapError(
@@ -40,40 +47,26 @@ def run(
     finally:
         if partial.is_file():
             partial.unlink()
-    log({"clips": clips, "subjects": len(subjects)})
+    log({"clips": census.clips, "subjects": census.subjects, "missing": census.lost})
 
 
-def _checked(dataset: Dataset, clips: Iterable[Clip], subjects: set[str]) -> Iterator[Clip]:
-    """Pass clips through while they are as the dataset declares them; collect subjects."""
-    keys: set[str] = set()
-    parts: set[str] = set()
-    for clip in clips:
-        problem = _problem(dataset, clip)
-        if clip.key.casefold() in keys:
-            problem = "its key occurs twice"
-        if problem:
-            raise SvfapError(f"{dataset.name}: clip '{clip.key}': {problem}")
-        keys.add(clip.key.casefold())
-        parts.add(clip.part)
-        subjects |= {clip.subject} - {""}
-        yield clip
-    missing = [part for part in dataset.parts if part not in parts]
-    if missing:
-        what = f"part '{missing[0]}' has no clips" if keys else "no clips were found"
-        raise SvfapError(f"{dataset.name}: {what}; check that all its videos are in place")
+def _bring(dataset: Dataset, root: Path, *, allow_incomplete: bool) -> None:
+    """Bring the videos in place; what cannot be had is forgiven if the user allows it."""
+    try:
+        dataset.bring(root)
+    except SourceError as error:
+        if not allow_incomplete:
+            raise
+        logger.warning("%s", error)
 
 
-def _problem(dataset: Dataset, clip: Clip) -> str:
-    """What is wrong with a clip; '' if nothing is."""
-    count = len(dataset.targets)
-    if not SAFE_NAME.fullmatch(clip.key):
-        return "its key may hold only letters, digits, '-' and '_'"
-    if clip.part not in dataset.parts:
-        return f"unknown part '{clip.part}'; known: {', '.join(dataset.parts)}"
-    if dataset.task == "classification" and clip.target not in {(float(i),) for i in range(count)}:
-        return f"target {clip.target} is not one class index from 0 to {count - 1}"
-    if dataset.task == "regression" and len(clip.target) != count:
-        return f"{len(clip.target)} targets instead of {count}"
-    if dataset.task == "unlabelled" and clip.target:
-        return f"target {clip.target} in unlabelled data"
-    return "" if all(map(math.isfinite, clip.target)) else f"target {clip.target} is not finite"
+def _judge(census: Census, dataset: str, *, allow_incomplete: bool) -> None:
+    """Refuse a copy that differs from what is published, unless the user allows it."""
+    differences = "; ".join(census.differences())
+    if differences and not allow_incomplete:
+        raise SvfapError(
+            f"{census.dataset.name}: {differences}; complete the copy, or set"
+            f" datasets.{dataset}.allow_incomplete: true"
+        )
+    if differences:
+        logger.warning("%s is incomplete: %s", census.dataset.name, differences)

@@ -1,11 +1,14 @@
 """Decoding: a video file as a stream of pictures, upright and with square pixels.
 
+A folder of JPEG or PNG frames is a video too, its frames in the order of their numbers.
+
 One thread and one frame at a time, so memory does not grow with the length of a video. Whatever is
 wrong with the file itself is a `Reject`, a verdict on one video that is written down beside its
 name; anything else that goes wrong is a bug and is not caught.
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,17 +16,22 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from svfap.order import natural_key
+
 logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
 
+FOLDER_RATE = 25.0
 _UNKNOWN_RATE = 25.0
+_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class Reject(Exception):
@@ -71,11 +79,13 @@ class Frame:
 
 
 def frame_rate(path: Path) -> float:
-    """Frames per second, the average where the rate varies.
+    """Frames per second, the average where the rate varies; `FOLDER_RATE` of a folder of frames.
 
     Raises:
         Reject: the file is missing, empty, or not a video.
     """
+    if path.is_dir():
+        return FOLDER_RATE
     with _opened(path) as (_, stream):
         rate = stream.average_rate or stream.guessed_rate
         return float(rate) if rate else _UNKNOWN_RATE
@@ -89,6 +99,9 @@ def read_frames(path: Path) -> Iterator[Frame]:
     Raises:
         Reject: the file is missing, empty, not a video, or holds no frame that decodes.
     """
+    if path.is_dir():
+        yield from _read_folder(path)
+        return
     with _opened(path) as (container, stream):
         count = 0
         aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -102,6 +115,23 @@ def read_frames(path: Path) -> Iterator[Frame]:
             logger.warning("%s: damaged after frame %d (%s)", path, count, error.strerror)
         if count == 0:
             raise Reject("no frame in its video stream")
+
+
+def _read_folder(path: Path) -> Iterator[Frame]:
+    """Yield the pictures of a folder, up to the first that is damaged."""
+    names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
+    pictures = sorted((n for n in names if Path(n).suffix.lower() in _PICTURES), key=natural_key)
+    if not pictures:
+        raise Reject("no .jpg or .png frame in its folder")
+    for number, name in enumerate(pictures):
+        image = cv2.imread(str(path / name), cv2.IMREAD_COLOR)
+        if image is None:
+            if number == 0:
+                raise Reject(f"frame {name} cannot be decoded")
+            logger.warning("%s: damaged after frame %d (%s)", path, number, name)
+            return
+        pixels = np.asarray(image, dtype=np.uint8)
+        yield Frame(av.VideoFrame.from_ndarray(pixels, format="bgr24"), Fraction(1))
 
 
 @contextmanager

@@ -2,18 +2,15 @@
 
 A download goes to `<name>.part` and takes its final name only when it is whole, so a file under its
 final name can be trusted. A broken download goes on where it stopped, unless the server's file has
-changed since: `<name>.part.source` keeps the validator (ETag or Last-Modified, RFC 9110).
-Standard library only.
+changed since (RFC 9110). Standard library only.
 """
 
 import logging
 import os
 import re
-import shutil
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -25,6 +22,8 @@ from urllib.request import Request, urlopen
 
 from svfap import __version__
 from svfap.errors import SvfapError
+from svfap.sources.errors import Interrupted, SourceError, WebPage
+from svfap.sources.partial import ANYTHING, Advance, Expected, Partial, check_space
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60.0
@@ -34,49 +33,8 @@ CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
 logger = logging.getLogger(__name__)
 
 
-class SourceError(SvfapError):
-    """The file cannot be had from where it should come; others still may."""
-
-
-class _Interrupted(Exception):
-    """This try failed, the next may not; `wait` is the pause in seconds the server asked for."""
-
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait = wait
-
-
-@dataclass(frozen=True)
-class _Partial:
-    """The beginning of a download, with a note of what it is the beginning of."""
-
-    path: Path
-
-    @property
-    def sidecar(self) -> Path:
-        return self.path.with_name(self.path.name + ".source")
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def validator(self, url: str) -> str:
-        """The validator of the bytes so far; '' if there are none or they are of another URL."""
-        if not self.size or not self.sidecar.exists():
-            return ""
-        note = self.sidecar.read_text(encoding="utf-8", errors="replace")
-        origin, _, validator = note.partition("\n")
-        return validator if origin == url else ""
-
-    def begin(self, url: str, validator: str) -> None:
-        """Forget the bytes so far and note whose bytes come next."""
-        self.discard()
-        self.sidecar.write_text(f"{url}\n{validator}", encoding="utf-8")
-
-    def discard(self) -> None:
-        """Forget the bytes so far."""
-        self.path.unlink(missing_ok=True)
-        self.sidecar.unlink(missing_ok=True)
+def _unseen(count: int) -> None:
+    """Nobody watches the bytes."""
 
 
 def is_url(source: str) -> bool:
@@ -84,7 +42,15 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.0) -> Path:
+def fetch(
+    source: str,
+    destination: Path,
+    *,
+    expected: Expected = ANYTHING,
+    advance: Advance = _unseen,
+    tries: int = 5,
+    backoff: float = 1.0,
+) -> Path:
     """Return a path at which the whole file lies.
 
     Local files are never copied: their own, resolved path is returned. A URL is downloaded to
@@ -93,11 +59,14 @@ def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.
     Args:
         source: local path, or http(s) URL of the file itself.
         destination: final path of a download.
+        expected: size and checksum of a download, where known; another file is refused.
+        advance: is told the number of bytes that came; negative if they are dropped again.
         tries: failed tries in a row, none of which brought new bytes, before giving up.
         backoff: pause in seconds after the first failed try, doubled after each further one.
 
     Raises:
-        SourceError: the file is missing, refused, or the server cannot be reached.
+        SourceError: the file is missing, refused, not the expected one, or the server cannot be
+            reached.
         SvfapError: this machine cannot store it.
     """
     if not is_url(source):
@@ -106,10 +75,12 @@ def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.
             raise SourceError(f"{path}: is not a file; correct the path or put the file there")
         return path
     if not destination.exists():
-        partial = _Partial(destination.with_name(destination.name + ".part"))
+        partial = Partial(destination.with_name(destination.name + ".part"), advance)
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            _persist(source, partial, tries=tries, backoff=backoff)
+            advance(partial.size)
+            persist(source, partial, tries=tries, backoff=backoff)
+            verify(source, partial, expected)
             partial.path.replace(destination)
             partial.sidecar.unlink(missing_ok=True)
         except OSError as error:
@@ -118,14 +89,22 @@ def fetch(source: str, destination: Path, *, tries: int = 5, backoff: float = 1.
     return destination
 
 
-def _persist(url: str, partial: _Partial, *, tries: int, backoff: float) -> None:
+def verify(url: str, partial: Partial, expected: Expected) -> None:
+    """Drop a download that is not the expected file."""
+    problem = expected.problem(partial.path)
+    if problem:
+        partial.discard()
+        raise SourceError(f"{url}: {problem}; run again to download it anew")
+
+
+def persist(url: str, partial: Partial, *, tries: int, backoff: float) -> None:
     """Try until the download is whole; only tries that brought nothing new count as failed."""
     failures = 0
     most = partial.size
     while True:
         try:
             return _attempt(url, partial)
-        except _Interrupted as problem:
+        except Interrupted as problem:
             failures = 1 if partial.size > most else failures + 1
             most = max(most, partial.size)
             if failures >= tries:
@@ -137,51 +116,76 @@ def _persist(url: str, partial: _Partial, *, tries: int, backoff: float) -> None
             time.sleep(wait)
 
 
-def _attempt(url: str, partial: _Partial) -> None:
+def _attempt(url: str, partial: Partial) -> None:
     """One request; on return the partial file is whole and on disk."""
     validator = partial.validator(url)
     kept = partial.size if validator else 0
-    headers = {"User-Agent": f"svfap/{__version__}", "Accept-Encoding": "identity"}
-    if kept:
-        headers |= {"Range": f"bytes={kept}-", "If-Range": validator}
+    if partial.span and kept == partial.span.size:
+        return
     try:
-        response = urlopen(Request(_quoted(url), headers=headers), timeout=TIMEOUT_SECONDS)
+        response = request(url, partial.headers(validator))
     except HTTPError as error:
         with error:
             return _refused(url, error, partial, kept)
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            raise SourceError(f"{url}: {reason.verify_message}; correct the address") from None
-        raise _Interrupted(f"no connection: {reason}") from None
     with response:
         _receive(url, response, partial, kept)
 
 
-def _receive(url: str, response: HTTPResponse, partial: _Partial, kept: int) -> None:
+def request(url: str, headers: dict[str, str]) -> HTTPResponse:
+    """Ask for a URL.
+
+    Raises:
+        HTTPError: the server refuses.
+        SourceError: the address is wrong.
+        Interrupted: the server cannot be reached, now.
+    """
+    every = {"User-Agent": f"svfap/{__version__}", "Accept-Encoding": "identity"}
+    try:
+        answer: HTTPResponse = urlopen(
+            Request(_quoted(url), headers=every | headers), timeout=TIMEOUT_SECONDS
+        )
+    except HTTPError:
+        raise
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise SourceError(f"{url}: {reason.verify_message}; correct the address") from None
+        raise Interrupted(f"no connection: {reason}") from None
+    return answer
+
+
+def _receive(url: str, response: HTTPResponse, partial: Partial, kept: int) -> None:
     """Append the body of a 200 or 206 answer to the partial file."""
     headers = response.headers
     if headers.get_content_type() == "text/html":
-        raise SourceError(f"{url}: is a web page, not a video file; give the file's own address")
-    validator = _validator(headers)
+        raise WebPage(f"{url}: is a web page, not a video file; give the file's own address")
+    validator = validator_of(headers)
     total = response.length
+    span = partial.span
     if response.status == 206:
         place = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-        total = int(place["total"]) if place else None
-        resumes = place is not None and int(place["first"]) == kept
-        if not resumes or (validator and validator != partial.validator(url)):
+        total = span.size if span else int(place["total"]) if place else None
+        wanted = kept + (span.first if span else 0)
+        known = span.validator if span else partial.validator(url)
+        resumes = place is not None and int(place["first"]) == wanted
+        if not resumes or (validator and validator != known):
             partial.discard()
-            raise _Interrupted("the file changed on the server; begun anew")
+            raise Interrupted("the file changed on the server; begun anew")
+        if not kept:
+            partial.begin(url, known)
+    elif span:
+        raise SourceError(f"{url}: changed on the server meanwhile; run again")
     else:
         partial.begin(url, validator)
-    _check_space(url, partial.path.parent, (total or 0) - partial.size)
+    check_space(url, partial.path.parent, (total or 0) - partial.size)
     with partial.path.open("ab") as file:
         for chunk in _chunks(response):
             file.write(chunk)
+            partial.advance(len(chunk))
         file.flush()
         os.fsync(file.fileno())
     if total is not None and partial.size != total:
-        raise _Interrupted(f"got {partial.size} of {total} bytes")
+        raise Interrupted(f"got {partial.size} of {total} bytes")
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
@@ -190,28 +194,28 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
         try:
             chunk = response.read1(CHUNK_BYTES)
         except (OSError, HTTPException) as error:
-            raise _Interrupted(f"connection lost: {error!r}") from None
+            raise Interrupted(f"connection lost: {error!r}") from None
         if not chunk:
             return
         yield chunk
 
 
-def _refused(url: str, error: HTTPError, partial: _Partial, kept: int) -> None:
+def _refused(url: str, error: HTTPError, partial: Partial, kept: int) -> None:
     """Return if an error answer says that all bytes are there already; raise otherwise."""
     if error.code == 416 and kept:
         if error.headers.get("Content-Range") == f"bytes */{kept}":
             return
         partial.discard()
-        raise _Interrupted("the file changed on the server; begun anew")
+        raise Interrupted("the file changed on the server; begun anew")
     answer = f"the server answered {error.code} {error.reason}".rstrip()
     if error.code in {408, 425, 429} or error.code >= 500:
-        raise _Interrupted(answer, _retry_after(error.headers.get("Retry-After", "")))
+        raise Interrupted(answer, _retry_after(error.headers.get("Retry-After", "")))
     by_hand = "download it by hand and give its local path instead"
     advice = by_hand if error.code in {401, 403, 407} else "correct the address or leave it out"
     raise SourceError(f"{url}: {answer}; {advice}")
 
 
-def _validator(headers: Message) -> str:
+def validator_of(headers: Message) -> str:
     """What identifies this state of the file; a weak ETag does not (RFC 9110, 13.1.5)."""
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
@@ -225,16 +229,6 @@ def _retry_after(value: str) -> float:
         return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):
         return 0.0
-
-
-def _check_space(url: str, folder: Path, needed: int) -> None:
-    """Refuse a download that would fill the disk; `needed` is in bytes."""
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise SvfapError(
-            f"{url}: needs {needed / 1e9:.1f} GB but {folder} has {free / 1e9:.1f} GB free;"
-            " free some space or set `data` to a larger disk"
-        )
 
 
 def _quoted(url: str) -> str:

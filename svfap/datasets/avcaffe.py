@@ -1,0 +1,94 @@
+"""AVCAffe: arousal and valence of remote workers in five classes each (paper 4.3.1).
+
+What is labelled and scored is a video, one person's task of some minutes; what is trained on are
+its segments of six seconds, whose scores are averaged. The test participants are official.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from svfap.datasets.base import Clip, Dataset, Fold
+from svfap.datasets.facts import About, Published
+from svfap.datasets.layout import Absent, lines, need, safe_key, unpacks
+from svfap.errors import SvfapError
+
+AROUSAL = ("Excited", "Wide-awake", "Neutral", "Dull", "Calm")
+VALENCE = ("Pleasant", "Pleased", "Neutral", "Unsatisfied", "Unpleasant")
+TEST_NUMBERS = frozenset(
+    {1, 2, 13, 14, 43, 44, 53, 54, 57, 58, 63, 64, 67, 68, 77, 78, 99, 100, 107, 108}
+)
+TRAIN = tuple(f"train{number}" for number in range(1, 9))
+TEST = ("test1", "test2")
+PERSON = re.compile(r"aiim(?P<number>\d{3})")
+TRUTHS = "ground_truths"
+VIDEOS = "videos/shorter_segments"
+FACES = "face_crops/shorter_segments_face"
+
+
+def _clips(root: Path, *, scale: str, classes: tuple[str, ...], media: str) -> Iterator[Clip]:
+    """The segments of all labelled videos: `<media>/aiim001/task_1/<segment>`."""
+    labels = _labels(need(root, TRUTHS) / f"{scale}.txt", classes)
+    folder = need(root, media)
+    count = 0
+    for segment in sorted(folder.glob("aiim*/task_*/*")):
+        person, task = segment.parts[-3:-1]
+        video = f"{person}_{task}"
+        match = PERSON.fullmatch(person)
+        if match and video in labels and not segment.name.startswith("."):
+            count += 1
+            number = int(match["number"])
+            parts = TEST if number in TEST_NUMBERS else TRAIN
+            key = safe_key(f"{video}-{segment.stem}")
+            yield Clip(key, segment, parts[number % len(parts)], person, labels[video], video)
+    if not count:
+        raise Absent(f"`{media}/aiim001/task_1/*`")
+
+
+def _labels(path: Path, classes: tuple[str, ...]) -> dict[str, tuple[float]]:
+    """Video -> class, from lines such as `aiim001_task_1, Excited`."""
+    labels = {}
+    for line in lines(path):
+        video, _, label = (cell.strip() for cell in line.partition(","))
+        if label not in classes:
+            raise SvfapError(f"{path}: '{line}' does not end in one of {', '.join(classes)}")
+        labels[video] = (float(classes.index(label)),)
+    return labels
+
+
+def _dataset(scale: str, classes: tuple[str, ...], media: str) -> Dataset:
+    return Dataset(
+        name=f"AVCAffe-{scale}",
+        task="classification",
+        targets=classes,
+        parts=TRAIN + TEST,
+        folds={"official": Fold(TRAIN, TEST)},
+        clips=partial(_clips, scale=scale, classes=classes, media=media),
+        bring=unpacks(TRUTHS, media),
+        stride=4,
+        metrics=("WF1",),
+        faces="cropped" if media == FACES else "raw",
+        about=replace(ABOUT, place=(TRUTHS, media)),
+        published=Published(clips=58_112, subjects=106),
+    )
+
+
+ABOUT = About(
+    access="sign-up",
+    licence="Database License Agreement, academic use only",
+    citation="Sarkar et al., AVCAffe: A Large Scale Audio-Visual Dataset of Cognitive Load and"
+    " Affect for Remote Work, AAAI 2023",
+    homepage="https://pritamqu.github.io/AVCAffe",
+    apply="request it at https://doi.org/10.5683/SP3/PSWY62 from an institutional account; a"
+    " holder of a permanent academic position signs, and access lasts 30 days",
+    remarks="86 people train and 20 test, 108 hours, 7 tasks; the paper names no frame stride,"
+    " 4 is ours",
+)
+AVCAFFE_AROUSAL = replace(
+    _dataset("arousal", AROUSAL, VIDEOS), variants={"faces": _dataset("arousal", AROUSAL, FACES)}
+)
+AVCAFFE_VALENCE = replace(
+    _dataset("valence", VALENCE, VIDEOS), variants={"faces": _dataset("valence", VALENCE, FACES)}
+)

@@ -1,0 +1,109 @@
+"""ChaLearn First Impressions: apparent personality of 10,000 video bloggers (paper 4.4)."""
+
+import io
+import pickle
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from svfap.datasets.base import Clip, Dataset, Fold
+from svfap.datasets.facts import About, Published
+from svfap.datasets.layout import by_name, need, safe_key, unpacks
+from svfap.errors import SvfapError
+
+TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
+TRAIN = tuple(f"train{number}" for number in range(1, 5))
+VALIDATION = ("validation",)
+TEST = ("test",)
+SPLITS = {"training": TRAIN, "validation": VALIDATION, "test": TEST}
+FACES = {
+    "training": "train_data_face",
+    "validation": "valid_data_face",
+    "test": "test_data_face",
+}
+ANNOTATIONS = "annotation_training.pkl"
+ANY_VIDEO = "*.mp4"
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads dictionaries, text and numbers, and runs nothing."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def read_annotations(path: Path) -> Mapping[str, Mapping[str, float]]:
+    """Trait -> video -> score, from a pickle of Python 2.
+
+    Raises:
+        SvfapError: the file is no pickle, or holds more than dictionaries, text and numbers.
+    """
+    try:
+        content: Any = _PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        return {str(trait): {str(video): float(score) for video, score in scores.items()}
+                for trait, scores in content.items()}  # fmt: skip
+    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError,
+            IndexError) as error:  # fmt: skip
+        raise SvfapError(
+            f"{path}: not the official annotations ({error}); nothing of it was run; get it anew"
+        ) from None
+
+
+def _clips(root: Path, *, faces: bool = False) -> Iterator[Clip]:
+    """The annotated videos, wherever their archives were unpacked."""
+    first = need(root, ANNOTATIONS)
+    found = {} if faces else by_name(root, {".mp4"})
+    for split, parts in SPLITS.items():
+        annotations = read_annotations(need(root, f"annotation_{split}.pkl"))
+        lacking = [trait for trait in TRAITS if trait not in annotations]
+        if lacking:
+            raise SvfapError(f"{first.parent}: annotation_{split}.pkl has no {lacking[0]}")
+        folder = need(root, FACES[split]) if faces else first.parent / split
+        for video in sorted(annotations[TRAITS[0]]):
+            stem = video.removesuffix(".mp4")
+            path = folder / stem if faces else found.get(video, folder / video)
+            part = parts[zlib.crc32(stem.encode()) % len(parts)]
+            scores = tuple(annotations[trait][video] for trait in TRAITS)
+            yield Clip(safe_key(stem), path, part, target=scores)
+
+
+CHALEARN = Dataset(
+    name="ChaLearn",
+    task="regression",
+    targets=TRAITS,
+    parts=TRAIN + VALIDATION + TEST,
+    folds={"official": Fold(TRAIN, TEST, VALIDATION)},
+    clips=_clips,
+    bring=unpacks(ANNOTATIONS, "annotation_test.pkl", ANY_VIDEO),
+    stride=4,
+    metrics=("CCC", "ACC"),
+    about=About(
+        access="sign-up",
+        licence="research only",
+        citation="Ponce-Lopez et al., ChaLearn LAP 2016: First Round Challenge on First"
+        " Impressions, ECCV Workshops 2016",
+        homepage="https://chalearnlap.cvc.uab.cat/dataset/24/description/",
+        apply="register at https://chalearnlap.cvc.uab.cat/dataset/24/description/; its zips are"
+        " encrypted",
+        place=("annotation_training.pkl", "annotation_validation.pkl", "annotation_test.pkl",
+               "the videos in any folders"),
+        remarks="the paper names no frame stride, 4 is ours; of one training video,"
+        " xyWpSrfFlQw.004, users report that the annotation is missing",
+    ),
+    published=Published(clips=10_000, folds={"official": (8_000, 2_000)}),
+)  # fmt: skip
+CHALEARN = replace(
+    CHALEARN,
+    variants={
+        "faces": replace(
+            CHALEARN,
+            clips=partial(_clips, faces=True),
+            bring=unpacks(ANNOTATIONS),
+            faces="cropped",
+            about=replace(CHALEARN.about, place=(*CHALEARN.about.place[:3], *FACES.values())),
+        )
+    },
+)

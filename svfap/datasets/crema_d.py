@@ -1,0 +1,120 @@
+"""CREMA-D: 7,442 acted clips of 91 actors with one of six emotions, five folds (paper 4.3.1)."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.facts import About, Published
+from svfap.datasets.layout import Absent, by_name, lines, locate
+from svfap.datasets.verify import is_there
+
+CODES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
+CLASSES = ("anger", "disgust", "fear", "happy", "neutral", "sad")
+LAST_ACTORS = {
+    "actors1001-1018": 1018,
+    "actors1019-1036": 1036,
+    "actors1037-1054": 1054,
+    "actors1055-1072": 1072,
+    "actors1073-1091": 1091,
+}
+NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_[A-Z]{2}")
+NAMES = "SentenceFilenames.csv"
+FOLDER = "VideoFlash"
+CLIPS = 7_442
+ALIGNED = "face_aligned"
+REPOSITORY = "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master"
+MEDIA = "https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-D/master"
+
+
+def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
+    """All clips that the publisher lists, or those that are there if the list is not."""
+    name = ALIGNED if aligned else FOLDER
+    folder = locate(root, name) or root / name
+    found = {} if aligned else {path.stem: path for path in by_name(folder).values()}
+    for stem in _names(root, folder):
+        match = NAME.fullmatch(stem)
+        if match and match["emotion"] in CODES:
+            path = folder / stem if aligned else found.get(stem, folder / f"{stem}.flv")
+            part = next(p for p, last in LAST_ACTORS.items() if int(match["actor"]) <= last)
+            target = (float(CODES.index(match["emotion"])),)
+            yield Clip(stem, path, part, match["actor"], target)
+
+
+def _names(root: Path, folder: Path) -> list[str]:
+    """Names of clips without ending."""
+    listing = locate(root, NAMES)
+    if listing:
+        return [row["Filename"] for row in csv.DictReader(lines(listing))]
+    names = sorted(path.stem for path in chain(by_name(folder).values(), folder.glob("1*_*_*_*/")))
+    if not names:
+        raise Absent(f"`{folder.name}/*.flv`")
+    return names
+
+
+def _bring(root: Path) -> None:
+    """Download the list of names, then each clip that is not there, checked by its LFS pointer."""
+    from svfap.sources import fetch
+    from svfap.sources.batch import fetch_all
+    from svfap.sources.lfs import remote
+
+    if locate(root, FOLDER) and sum(is_there(clip.path) for clip in _clips(root)) == CLIPS:
+        return
+    listing = locate(root, NAMES) or fetch(f"{REPOSITORY}/{NAMES}", root / NAMES)
+    lacking = [clip for clip in _clips(listing.parent) if not is_there(clip.path)]
+    for clip in lacking:
+        clip.path.unlink(missing_ok=True)
+    names = [f"{FOLDER}/{clip.path.name}" for clip in lacking]
+    fetch_all(
+        (
+            partial(remote, f"{REPOSITORY}/{name}", f"{MEDIA}/{name}", clip.path)
+            for name, clip in zip(names, lacking, strict=True)
+        ),
+        total=len(lacking),
+        label="CREMA-D",
+    )
+
+
+CREMA_D = Dataset(
+    name="CREMA-D",
+    task="classification",
+    targets=CLASSES,
+    parts=tuple(LAST_ACTORS),
+    folds=leave_one_part_out(LAST_ACTORS),
+    clips=_clips,
+    bring=_bring,
+    stride=4,
+    metrics=("UAR", "WAR"),
+    about=About(
+        access="open",
+        licence="ODbL 1.0 and DbCL 1.0",
+        citation="Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE"
+        " TAC 5(4), 2014",
+        homepage="https://github.com/CheyneyComputerScience/CREMA-D",
+        apply="fetches itself; its authors ask users to fill in the form on its page",
+        place=(NAMES, FOLDER),
+        remarks="the paper crops faces with OpenFace: variant `aligned`, `face_aligned/<clip>/`",
+    ),
+    published=Published.cross_validation(
+        dict(zip(LAST_ACTORS, (1463, 1470, 1476, 1476, 1557), strict=True)),
+        classes=(1271, 1271, 1271, 1271, 1087, 1271),
+        subjects=91,
+    ),
+)
+CREMA_D = replace(
+    CREMA_D,
+    variants={
+        "aligned": replace(
+            CREMA_D,
+            clips=partial(_clips, aligned=True),
+            bring=lambda root: None,
+            faces="cropped",
+            about=replace(CREMA_D.about, access="own", place=(ALIGNED,),
+                          apply="run OpenFace on the videos"),
+        )
+    },
+)  # fmt: skip

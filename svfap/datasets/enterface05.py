@@ -1,0 +1,106 @@
+"""eNTERFACE05: 1,287 acted clips of 43 subjects with one of six emotions, five folds (paper 4.3.1).
+
+Emotion, subject and sentence are read from the folders: file names are less regular, and one,
+`s16_su_3avi`, has lost the dot before its ending. Subject 6 has no sentences and is left out.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.facts import About, Published
+from svfap.datasets.layout import Absent, locate, walk
+from svfap.datasets.verify import is_there
+
+CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+LAST_SUBJECTS = {
+    "subjects01-10": 10,
+    "subjects11-19": 19,
+    "subjects20-28": 28,
+    "subjects29-37": 37,
+    "subjects38-44": 44,
+}
+CLIPS = 1_287
+PLACE = re.compile(
+    r"subject ?(?P<subject>\d+)/(?P<emotion>[a-z]+)/sentence ?(?P<sentence>\d)/[^/]+avi$",
+    flags=re.IGNORECASE,
+)
+WITHOUT_SENTENCES = 6
+FOLDER = "enterface database"
+ALIGNED = "face_aligned"
+ARCHIVE = "https://enterface.net/enterface05/docs/results/databases/project2_database.zip"
+
+
+def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
+    """The clips that are there."""
+    folder = root if aligned else locate(root, FOLDER) or root
+    count = 0
+    for path in walk(folder):
+        match = PLACE.search(path.as_posix())
+        if match and int(match["subject"]) != WITHOUT_SENTENCES:
+            count += 1
+            subject, emotion = int(match["subject"]), match["emotion"].lower()
+            key = f"s{subject:02d}_{emotion[:2]}_{match['sentence']}"
+            part = next(p for p, last in LAST_SUBJECTS.items() if subject <= last)
+            target = (float(CLASSES.index(emotion)),)
+            shown = root / ALIGNED / key if aligned else path
+            yield Clip(key, shown, part, f"{subject:02d}", target)
+    if not count:
+        raise Absent(f"`{FOLDER}/subject 1/anger/sentence 1/s1_an_1.avi`")
+
+
+def _bring(root: Path) -> None:
+    """Download and unpack the archive unless all clips are there."""
+    from svfap.sources import archives
+    from svfap.sources.batch import Remote, fetch_all
+
+    try:
+        if sum(is_there(clip.path) for clip in _clips(root)) >= CLIPS:
+            return
+    except Absent:
+        pass
+    path = root / ARCHIVE.rpartition("/")[2]
+    lacking = not path.exists()
+    if lacking:
+        fetch_all([Remote(ARCHIVE, path)], total=1, label="eNTERFACE05")
+    archives.unpack(path, root, keep=lambda name: name.lower().endswith("avi"))
+    if lacking:
+        path.unlink()
+
+
+ENTERFACE05 = Dataset(
+    name="eNTERFACE05",
+    task="classification",
+    targets=CLASSES,
+    parts=tuple(LAST_SUBJECTS),
+    folds=leave_one_part_out(LAST_SUBJECTS),
+    clips=_clips,
+    bring=_bring,
+    stride=4,
+    metrics=("UAR", "WAR"),
+    about=About(
+        access="open",
+        licence="none stated; the site calls it publicly available for scientific research",
+        citation="Martin et al., The eNTERFACE'05 Audio-Visual Emotion Database, ICDE Workshops"
+        " 2006",
+        homepage="https://enterface.net/enterface05/docs/results/databases/",
+        apply="fetches itself",
+        place=(FOLDER,),
+        remarks="folds as in the authors' other code (MAE-DFER), the paper names none; subject 23"
+        " has 27 clips; the paper crops faces with OpenFace: variant `aligned`",
+    ),
+    published=Published.cross_validation(
+        dict(zip(LAST_SUBJECTS, (270, 270, 267, 270, 210), strict=True)),
+        classes=(215, 215, 215, 212, 215, 215),
+        subjects=43,
+    ),
+)
+ENTERFACE05 = replace(
+    ENTERFACE05,
+    variants={
+        "aligned": replace(ENTERFACE05, clips=partial(_clips, aligned=True), faces="cropped")
+    },
+)

@@ -1,0 +1,96 @@
+"""MAFW: 9,172 clips from films and web videos with one of eleven emotions (paper 4.2.1).
+
+Labels are read from the user's copy; its terms forbid passing them on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.facts import About, Published
+from svfap.datasets.layout import by_number, check_training_lists, lines, need, unpacks
+from svfap.errors import SvfapError
+
+CLASSES = (
+    "anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt",
+    "anxiety", "helplessness", "disappointment",
+)  # fmt: skip
+PARTS = ("set_1", "set_2", "set_3", "set_4", "set_5")
+SPLITS = "Train & Test Set/single/no_caption"
+FRAMES = ("data/frames", "frames")
+VIDEOS = ("data/clips", "clips")
+
+
+def _clips(root: Path, *, media: tuple[str, ...]) -> Iterator[Clip]:
+    """The clips with a single label, in the order of the official test lists."""
+    splits, folder = need(root, SPLITS), need(root, *media)
+    tested = {part: _labels(splits / part / "test.txt") for part in PARTS}
+    trained = {part: {*_labels(splits / part / "train.txt")} for part in PARTS}
+    check_training_lists("MAFW", {part: {*clips} for part, clips in tested.items()}, trained)
+    found = by_number(folder)
+    for part, labels in tested.items():
+        for key, label in labels.items():
+            target = (float(CLASSES.index(label)),)
+            yield Clip(key, found.get(int(key), folder / key), part, target=target)
+
+
+def _labels(path: Path) -> dict[str, str]:
+    """Five-digit name -> emotion, from lines such as `00025.mp4 happiness`."""
+    labels = {}
+    for line in lines(path):
+        name, _, label = line.partition(" ")
+        if label.strip() not in CLASSES:
+            raise SvfapError(f"{path}: '{line}' does not end in one of {', '.join(CLASSES)}")
+        labels[f"{int(Path(name).stem):05d}"] = label.strip()
+    return labels
+
+
+MAFW = Dataset(
+    name="MAFW",
+    task="classification",
+    targets=CLASSES,
+    parts=PARTS,
+    folds=leave_one_part_out(PARTS),
+    clips=partial(_clips, media=FRAMES),
+    bring=unpacks(SPLITS, FRAMES[0]),
+    stride=4,
+    metrics=("UAR", "WAR"),
+    faces="cropped",
+    about=About(
+        access="sign-up",
+        licence="non-commercial research; no redistribution",
+        citation="Liu et al., MAFW: A Large-scale, Multi-modal, Compound Affective Database for"
+        " Dynamic Facial Expression Recognition in the Wild, ACM Multimedia 2022",
+        homepage="https://mafw-database.github.io/MAFW",
+        apply="sign mafw-academics-final.pdf of https://github.com/MAFW-database/MAFW and send it"
+        " to the address there",
+        place=(SPLITS, FRAMES[0]),
+        remarks="9,172 single-labelled of 10,045 clips; the default are the publisher's face"
+        " frames: frames extracted from the videos gave far lower results",
+    ),
+    published=Published(
+        clips=9_172,
+        classes=(1390, 639, 625, 1242, 1138, 1470, 1072, 236, 916, 262, 182),
+        folds={
+            "set_1": (7333, 1839),
+            "set_2": (7335, 1837),
+            "set_3": (7339, 1833),
+            "set_4": (7340, 1832),
+            "set_5": (7341, 1831),
+        },
+    ),
+)
+MAFW = replace(
+    MAFW,
+    variants={
+        "videos": replace(
+            MAFW,
+            clips=partial(_clips, media=VIDEOS),
+            bring=unpacks(SPLITS, VIDEOS[0]),
+            faces="raw",
+            about=replace(MAFW.about, place=(SPLITS, VIDEOS[0])),
+        )
+    },
+)

@@ -1,0 +1,79 @@
+"""VoxCeleb2: 1,092,009 talking faces without labels, to pre-train on (paper 4.1).
+
+The development set alone; the speakers of the test set are others and are left out. Speakers are
+dealt to 64 parts by a hash of their names, which is how a million clips are cropped side by side
+and resumed. A list of clips, one path a line, spares the walk through a million files.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from svfap.datasets.base import Clip, Dataset
+from svfap.datasets.facts import About, Published
+from svfap.datasets.layout import Absent, locate, need, unpacks
+
+PARTS = tuple(f"speakers{number:02d}" for number in range(64))
+VIDEOS = "dev/mp4"
+LISTING = "clips.txt"
+CLIPS = 1_092_009
+
+
+def _clips(root: Path) -> Iterator[Clip]:
+    """The clips `dev/mp4/id08423/oEx3CRfDXMQ/00048.mp4`, in the order of their names."""
+    listing = locate(root, LISTING)
+    if listing:
+        with listing.open(encoding="utf-8") as file:
+            for line in filter(None, map(str.strip, file)):
+                yield _clip(listing.parent / line)
+        return
+    count = 0
+    for speaker in _sorted(need(root, VIDEOS)):
+        for video in _sorted(speaker):
+            for path in _sorted(video):
+                if path.endswith(".mp4"):
+                    count += 1
+                    yield _clip(Path(path))
+    if not count:
+        raise Absent(f"`{VIDEOS}/id00012/21Uxsk56VDQ/00001.mp4`")
+
+
+def _clip(path: Path) -> Clip:
+    speaker, video = path.parts[-3:-1]
+    part = PARTS[zlib.crc32(speaker.encode()) % len(PARTS)]
+    return Clip(f"{speaker}-{video}-{path.stem}", path, part, speaker)
+
+
+def _sorted(folder: str | Path) -> list[str]:
+    """Paths in a folder, or nothing if it is a stray file."""
+    if not Path(folder).is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(entry.path for entry in entries if not entry.name.startswith("."))
+
+
+VOXCELEB2 = Dataset(
+    name="VoxCeleb2",
+    task="unlabelled",
+    targets=(),
+    parts=PARTS,
+    folds={},
+    clips=_clips,
+    bring=unpacks(VIDEOS),
+    stride=4,
+    metrics=(),
+    faces="cropped",
+    about=About(
+        access="sign-up",
+        licence="metadata: CC BY 4.0; videos: their owners'",
+        citation="Chung et al., VoxCeleb2: Deep Speaker Recognition, Interspeech 2018",
+        homepage="https://mm.kaist.ac.kr/datasets/voxceleb/",
+        apply="fill in the form at https://mm.kaist.ac.kr/datasets/voxceleb/ with a non-personal"
+        " address and take the video of the development set",
+        place=(VIDEOS,),
+        remarks="145,569 videos; 283 clips are known to be damaged and become rejects; the paper"
+        " takes the upper central 160 x 160 pixels of 224 x 224; clips.txt may list the clips",
+    ),
+    published=Published(clips=CLIPS),
+)
