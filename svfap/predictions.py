@@ -69,8 +69,8 @@ class Predictions:
             )
 
 
-def write(path: Path, predictions: Predictions) -> None:
-    """Write one fold's predictions; the file appears whole or not at all."""
+def to_table(predictions: Predictions) -> pa.Table:
+    """One fold's predictions with the columns of `SCHEMA`."""
     count = len(predictions.keys)
     columns = {
         "dataset": [predictions.dataset] * count,
@@ -82,7 +82,12 @@ def write(path: Path, predictions: Predictions) -> None:
         "target": list(predictions.targets.astype(np.float32)),
         "score": list(predictions.scores.astype(np.float32)),
     }
-    table = pa.Table.from_pydict(columns, schema=SCHEMA)
+    return pa.Table.from_pydict(columns, schema=SCHEMA)
+
+
+def write(path: Path, predictions: Predictions) -> None:
+    """Write one fold's predictions; the file appears whole or not at all."""
+    table = to_table(predictions)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -18,7 +18,7 @@ PAPER = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-
 JOBS = {
     "download": 11,
     "crop": 131,
-    "shard": 130,
+    "shard": 131,
     "pretrain": 1,
     "finetune": 35,
     "evaluate": 35,
@@ -85,3 +85,19 @@ def test_snakemake_shows_the_message_of_each_and_no_stack(tmp_path):
     assert "Traceback" not in shown
     for name in ("DFEW", "MAFW"):
         assert shown.count(f"svfap download: error: {name}: no `") == 1
+
+
+def test_held_back_parts_are_validated_on_and_nothing_else(tmp_path):
+    path = tmp_path / "held.yaml"
+    path.write_text("datasets: {CREMA-D: {validation: 0.1}}\nfinetune: {init: scratch}\n")
+    done = snakemake(tmp_path, path, "--dry-run", "--printshellcmds")
+    (command,) = (
+        line for line in done.stdout.splitlines() if "finetune/CREMA-D/actors1001-1018" in line
+        and "svfap.launch" in line
+    )  # fmt: skip
+    trained, validated = command.split("--shards")[1].split("--output")[0].split("--validation")
+    assert "1019" in trained
+    assert "validation" not in trained
+    assert "actors1001-1018" not in trained + validated
+    assert len(validated.split()) == 4
+    assert all("-validation/" in shard for shard in validated.split())

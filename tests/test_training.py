@@ -104,7 +104,9 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path, request, stage, after):
     shards = make_shards(tmp_path / "shards", [0, 1] * 4)
     whole, broken = (tmp_path / name / "checkpoint.pt" for name in ("whole", "broken"))
     whole.parent.mkdir()
-    inputs = {"shards": [shards]} | ({"pretrained": []} if stage == "finetune" else {})
+    inputs = {"shards": [shards]} | (
+        {"pretrained": [], "validation": []} if stage == "finetune" else {}
+    )
     {"pretrain": pretrain, "finetune": finetune}[stage].run(job, **inputs, output=whole, log=no_log)
     command = [
         *(sys.executable, "-m", "svfap", stage, "--config", job.model_dump_json()),
@@ -173,11 +175,33 @@ def test_finetuning_begins_with_the_pretrained_encoder(tmp_path, finetuning, toy
     config = finetuning.model_copy(update={"finetune": FinetuneConfig(optim=optim, **PLAIN)})
     output = tmp_path / "out" / "checkpoint.pt"
     output.parent.mkdir()
-    finetune.run(config, pretrained=[pretrained], shards=shards, output=output, log=no_log)
+    finetune.run(
+        config, pretrained=[pretrained], shards=shards, validation=[], output=output, log=no_log
+    )
     model, loaded = evaluate.load_model(output)
     assert loaded == config
     weight = model.encoder.blocks[0].attn.q.weight
     assert torch.allclose(weight, autoencoder.encoder.blocks[0].attn.q.weight, atol=1e-6)
+
+
+def test_validation_is_scored_every_epoch_and_changes_nothing(tmp_path, finetuning):
+    shards = [make_shards(tmp_path / "shards", [0, 1] * 5)]
+    held_back = [make_shards(tmp_path / "held_back", [0, 1] * 2, seed=1)]
+    ends = []
+    for name, validation in (("without", []), ("with", held_back)):
+        output = tmp_path / name / "checkpoint.pt"
+        output.parent.mkdir()
+        finetune.run(
+            finetuning, pretrained=[], shards=shards, validation=validation, output=output,
+            log=no_log,
+        )  # fmt: skip
+        ends.append(checkpoint.load(output)["model"])
+    assert same_weights(*ends)
+    with (tmp_path / "with" / "curve.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["validation UAR"]]
+    assert [float(row["epoch"]) // 1 for row in rows] == list(range(1, 13))
+    assert all(0 <= float(row["validation WAR"]) <= 1 for row in rows)
+    assert float(rows[-1]["validation UAR"]) > 0.7  # brightness tells the class
 
 
 def test_a_pretrained_model_of_another_width(tmp_path, finetuning, toy_model):
@@ -187,7 +211,14 @@ def test_a_pretrained_model_of_another_width(tmp_path, finetuning, toy_model):
     config = finetuning.model_copy(update={"finetune": FinetuneConfig()})
     shards = [make_shards(tmp_path / "shards", [0, 1])]
     with pytest.raises(SvfapError, match=r"pretrained\.pt: .*32 wide, the model 24"):
-        finetune.run(config, pretrained=[pretrained], shards=shards, output=Path("x"), log=no_log)
+        finetune.run(
+            config,
+            pretrained=[pretrained],
+            shards=shards,
+            validation=[],
+            output=Path("x"),
+            log=no_log,
+        )
 
 
 @pytest.mark.parametrize(
@@ -201,7 +232,9 @@ def test_clips_that_do_not_match_the_head(tmp_path, finetuning, task, targets, m
     job = finetuning.model_copy(update={"task": task, "targets": targets})
     shards = [make_shards(tmp_path / "shards", [0, 1])]
     with pytest.raises(SvfapError, match=message):
-        finetune.run(job, pretrained=[], shards=shards, output=tmp_path / "x.pt", log=no_log)
+        finetune.run(
+            job, pretrained=[], shards=shards, validation=[], output=tmp_path / "x.pt", log=no_log
+        )
 
 
 def test_reconstruction_keeps_what_is_visible(toy_model):

@@ -7,7 +7,7 @@ from svfap.errors import SvfapError
 from svfap.models import VideoModel
 from svfap.shards import ClipStore
 from svfap.tracking import Log
-from svfap.training import checkpoint, runs
+from svfap.training import checkpoint, runs, scoring
 from svfap.training.data import Draws
 from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
@@ -17,7 +17,13 @@ from svfap.video.transforms import train_transform
 
 
 def run(
-    config: FinetuneJob, *, pretrained: list[Path], shards: list[Path], output: Path, log: Log
+    config: FinetuneJob,
+    *,
+    pretrained: list[Path],
+    shards: list[Path],
+    validation: list[Path],
+    output: Path,
+    log: Log,
 ) -> None:
     """Fine-tune on the training parts of a fold.
 
@@ -25,6 +31,8 @@ def run(
         config: model, recipe, seed and the facts of the dataset.
         pretrained: checkpoint of the stage `pretrain`; none to train from scratch.
         shards: `index.parquet` of every training part.
+        validation: those of the parts that are held back from training, scored after every
+            epoch, for choosing settings; the result is always the last epoch's model.
         output: the checkpoint; `curve.csv` is written beside it.
         log: takes metrics.
 
@@ -41,11 +49,13 @@ def run(
     if settings.init == "pretrained":
         _load_encoder(model, pretrained)
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
-    runs.Run(config, optim, [*pretrained, *shards], output, label).train(
+    held_back = ClipStore(validation) if validation else None
+    runs.Run(config, optim, [*pretrained, *shards, *validation], output, label).train(
         _objective(model, config),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),
         log=log,
+        validate=(lambda: scoring.figures(model, held_back, config)) if held_back else None,
     )
 
 

@@ -50,6 +50,7 @@ class Trainer:
         state: where the live state is kept while training.
         ranks: the processes that share the run.
         label: what the progress line calls the run.
+        validate: gives figures of the model, asked for at the end of every epoch.
         curve: the training curve so far.
     """
 
@@ -59,6 +60,7 @@ class Trainer:
     state: State
     ranks: Ranks
     label: str
+    validate: Callable[[], Row] | None = None
     curve: list[Row] = field(default_factory=list)
     window: Window = field(default_factory=Window)
 
@@ -90,7 +92,7 @@ class Trainer:
                     outcome, step=step, stepper=self.stepper, batches=batches, state=self.state
                 )
                 self._count(outcome, step)
-                if (step + 1) % max(1, steps // CURVE_POINTS) == 0 or step + 1 == steps:
+                if self._is_point(step + 1):
                     log(self._close_window(step + 1), step + 1)
                 progress.advance(figures=self._shown())
                 due = time.monotonic() - saved > 60 * self.config.save_minutes
@@ -109,6 +111,16 @@ class Trainer:
             self.window.losses.append(outcome.loss)
             self.window.norms.append(outcome.norm)
 
+    def _is_point(self, step: int) -> bool:
+        """Whether the curve has a point at a step: at regular ones, at validations, at the end."""
+        regular = step % max(1, self.loader.steps // CURVE_POINTS) == 0
+        return regular or step == self.loader.steps or self._is_validated(step)
+
+    def _is_validated(self, step: int) -> bool:
+        """Whether an epoch ends with a step, and its model is to be validated."""
+        epochs = [count // self.loader.steps_per_epoch for count in (step - 1, step)]
+        return self.validate is not None and (step == self.loader.steps or epochs[0] < epochs[1])
+
     def _close_window(self, step: int) -> Row:
         """Add the point of the curve that ends at a step."""
         seconds = time.monotonic() - self.window.began
@@ -121,6 +133,9 @@ class Trainer:
             "clips/s": self.window.clips / seconds,
             "data_share": self.window.waited / seconds,
         }
+        if self.validate and self._is_validated(step) and self.ranks.first:
+            row |= {f"validation {name}": value for name, value in self.validate().items()}
+            self.stepper.objective.model.train()
         self.curve.append(row)
         self.window = Window()
         return row

@@ -4,6 +4,7 @@ import csv
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,18 @@ class Run:
         groups: list[dict[str, Any]],
         *,
         log: Log,
+        validate: Callable[[], Row] | None = None,
         picture: Callable[[], None] = lambda: None,
     ) -> None:
         """Train, then write curve, checkpoint and picture in the first process.
+
+        Args:
+            objective: the model and its loss.
+            draws: the clips to learn from.
+            groups: the optimiser's parameter groups.
+            log: takes metrics.
+            validate: figures of the model at the end of an epoch, for the curve.
+            picture: draws what the finished model does.
 
         Raises:
             SvfapError: a shard is damaged, or training diverged.
@@ -59,7 +69,7 @@ class Run:
             stepper = Stepper(objective, groups, self.optim, ranks=ranks, seed=self.job.seed)
             loader = Loader(draws, self.optim, ranks)
             state = State(self.output.parent / STATE, identity(self.job, self.inputs))
-            trainer = Trainer(stepper, loader, self.optim, state, ranks, self.label)
+            trainer = Trainer(stepper, loader, self.optim, state, ranks, self.label, validate)
             curve = trainer.fit(log)
             if ranks.first:
                 objective.model.load_state_dict(stepper.learned)
@@ -93,6 +103,6 @@ def identity(job: PretrainJob | FinetuneJob, inputs: Iterable[Path]) -> str:
 def write_curve(path: Path, curve: Sequence[Row]) -> None:
     """Write a training curve as CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(curve[0]))
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(chain(*curve))))
         writer.writeheader()
         writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in curve)

@@ -70,6 +70,13 @@ def train_shards(wildcards):
     )
 
 
+def validation_shards(wildcards):
+    fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
+    return expand(
+        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.validation
+    )
+
+
 def test_shards(wildcards):
     fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
     return expand(

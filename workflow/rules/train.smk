@@ -32,6 +32,7 @@ rule finetune:
     input:
         pretrained=pretrained,
         shards=train_shards,
+        validation=validation_shards,
     output:
         checkpoint=f"{RESULTS}/finetune/{{dataset}}/{{fold}}/checkpoint.pt",
         curve=f"{RESULTS}/finetune/{{dataset}}/{{fold}}/curve.csv",
@@ -49,7 +50,7 @@ rule finetune:
     shell:
         "python -m svfap.launch {resources.gpus} finetune --config {params.config:q}"
         " --pretrained {input.pretrained:q} --shards {input.shards:q}"
-        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
+        " --validation {input.validation:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
 rule evaluate:
