@@ -1,8 +1,9 @@
 """Figures of merit, each a pure function of all predictions at once.
 
 Nothing here is averaged over batches, devices or folds: the paper pools the predictions of all
-folds and computes each figure once (arXiv 2401.00416, section 4.2.1). All functions return
-fractions; `Metric.percent` says which of them tables show times 100.
+folds and computes each figure once (arXiv 2401.00416, section 4.2.1). All are fractions. Each is a
+function of sums over clips, a confusion matrix or moments, with any leading axes, so that
+`bootstrap` finds it for thousands of resamples at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+
+ROUNDING = 1e-12  # share of a mean square below which a variance is taken for rounding
 
 
 def confusion_matrix(targets: ArrayLike, predicted: ArrayLike, *, num_classes: int) -> Counts:
@@ -38,36 +41,29 @@ def confusion_matrix(targets: ArrayLike, predicted: ArrayLike, *, num_classes: i
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
-def per_class_accuracy(matrix: Counts) -> Floats:
-    """Share of each class that is recognised, (num_classes,); nan where a class never occurs."""
-    return _ratio(np.diag(matrix), matrix.sum(axis=1))
+def per_class_accuracy(matrix: Counts | Floats) -> Floats:
+    """Share of each class that is recognised, (..., c); nan where a class never occurs."""
+    return _ratio(_diagonal(matrix), matrix.sum(axis=-1))
 
 
 def uar(targets: ArrayLike, predicted: ArrayLike) -> float:
     """Unweighted average recall over the classes that occur in the targets; nan without clips."""
-    recalls = per_class_accuracy(_matrix(targets, predicted))
-    occurring = recalls[~np.isnan(recalls)]
-    return float(occurring.mean()) if occurring.size else float("nan")
+    return float(_uar(_matrix(targets, predicted)))
 
 
 def war(targets: ArrayLike, predicted: ArrayLike) -> float:
     """Weighted average recall, that is accuracy; nan without clips."""
-    matrix = _matrix(targets, predicted)
-    return float(_ratio(np.trace(matrix), matrix.sum()))
+    return float(_war(_matrix(targets, predicted)))
 
 
 def weighted_f1(targets: ArrayLike, predicted: ArrayLike) -> float:
     """F1 averaged over classes, each weighted by its number of clips; nan without clips."""
-    matrix = _matrix(targets, predicted)
-    support = matrix.sum(axis=1)
-    return float(_ratio(np.nansum(_f1(matrix) * support), support.sum()))
+    return float(_weighted_f1(_matrix(targets, predicted)))
 
 
 def macro_f1(targets: ArrayLike, predicted: ArrayLike) -> float:
     """F1 averaged over the classes that occur in targets or predictions; nan without clips."""
-    scores = _f1(_matrix(targets, predicted))
-    occurring = scores[~np.isnan(scores)]
-    return float(occurring.mean()) if occurring.size else float("nan")
+    return float(_macro_f1(_matrix(targets, predicted)))
 
 
 def pcc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
@@ -80,9 +76,7 @@ def pcc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
     Returns:
         (d,); nan where targets or predictions are constant, as correlation is undefined there.
     """
-    true, guess = _values(targets, predicted)
-    _, _, var_true, var_guess, covariance = _moments(true, guess)
-    return _ratio(covariance, np.sqrt(var_true * var_guess))
+    return _pcc(_moments(targets, predicted).sum(axis=0))
 
 
 def ccc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
@@ -95,15 +89,12 @@ def ccc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
     Returns:
         (d,); 0 for constant predictions of varying targets, nan where both are one same constant.
     """
-    true, guess = _values(targets, predicted)
-    mean_true, mean_guess, var_true, var_guess, covariance = _moments(true, guess)
-    return _ratio(2 * covariance, var_true + var_guess + (mean_true - mean_guess) ** 2)
+    return _ccc(_moments(targets, predicted).sum(axis=0))
 
 
 def acc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
     """One minus the mean absolute error of each target, (d,); nan without clips."""
-    true, guess = _values(targets, predicted)
-    return 1 - _ratio(np.abs(true - guess).sum(axis=0), np.full(true.shape[1], len(true)))
+    return _acc(_moments(targets, predicted).sum(axis=0))
 
 
 @dataclass(frozen=True)
@@ -113,36 +104,79 @@ class Metric:
     Attributes:
         title: its name in words.
         task: the task that it applies to.
-        percent: whether tables show it times 100 with two decimals, as the paper does; four
-            decimals of the plain figure otherwise.
-        compute: (targets (n, d), scores (n, c)) -> one value for classification, where scores are
-            class probabilities and the first of equal ones wins; d values for regression.
+        percent: whether tables show it times 100, with two decimals; otherwise plain, with four.
+        of_sums: sums over clips of `per_clip`, (..., *) -> the figure, (...) for classification and
+            (..., d) for regression.
     """
 
     title: str
     task: Literal["classification", "regression"]
     percent: bool
-    compute: Callable[[Floats, Floats], Floats]
+    of_sums: Callable[[Floats], Floats]
+
+    def per_clip(self, targets: Floats, scores: Floats) -> Floats:
+        """What each clip adds to the sums.
+
+        Args:
+            targets: class index (n, 1), or true values (n, d).
+            scores: class probabilities (n, c), the first of equal ones wins; or values (n, d).
+
+        Returns:
+            Its cell of the confusion matrix (n, c, c), or its moments (n, d, 8).
+        """
+        if self.task == "regression":
+            return _moments(targets, scores)
+        classes = max(scores.shape[1], int(targets.max(initial=0)) + 1)
+        hits = np.zeros((len(targets), classes, classes))
+        hits[np.arange(len(targets)), _labels(targets), scores.argmax(axis=1)] = 1
+        return hits
+
+    def compute(self, targets: Floats, scores: Floats) -> Floats:
+        """The figure of all clips: one value in classification, d in regression."""
+        return np.atleast_1d(self.of_sums(self.per_clip(targets, scores).sum(axis=0)))
 
 
-def _of_labels(function: Callable[[ArrayLike, ArrayLike], float]) -> Callable[..., Floats]:
-    """A figure of labels as a figure of targets (n, 1) and class probabilities (n, c)."""
+def _uar(matrix: Counts | Floats) -> Floats:
+    return _mean_of_occurring(per_class_accuracy(matrix))
 
-    def compute(targets: Floats, scores: Floats) -> Floats:
-        return np.array([function(targets[:, 0], scores.argmax(axis=1))])
 
-    return compute
+def _war(matrix: Counts | Floats) -> Floats:
+    return _ratio(_diagonal(matrix).sum(axis=-1), matrix.sum(axis=(-2, -1)))
+
+
+def _weighted_f1(matrix: Counts | Floats) -> Floats:
+    support = matrix.sum(axis=-1)
+    return _ratio(np.nansum(_f1(matrix) * support, axis=-1), support.sum(axis=-1))
+
+
+def _macro_f1(matrix: Counts | Floats) -> Floats:
+    return _mean_of_occurring(_f1(matrix))
+
+
+def _pcc(sums: Floats) -> Floats:
+    _, var_true, var_guess, covariance = _central(sums)
+    return _ratio(covariance, np.sqrt(var_true * var_guess))
+
+
+def _ccc(sums: Floats) -> Floats:
+    offset, var_true, var_guess, covariance = _central(sums)
+    return _ratio(2 * covariance, var_true + var_guess + offset**2)
+
+
+def _acc(sums: Floats) -> Floats:
+    return 1 - _ratio(sums[..., 7], sums[..., 0])
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "UAR": Metric("unweighted average recall", "classification", True, _of_labels(uar)),
-        "WAR": Metric("weighted average recall", "classification", True, _of_labels(war)),
-        "WF1": Metric("weighted F1", "classification", True, _of_labels(weighted_f1)),
-        "MF1": Metric("macro F1", "classification", True, _of_labels(macro_f1)),
-        "PCC": Metric("Pearson correlation", "regression", False, pcc),
-        "CCC": Metric("concordance correlation", "regression", False, ccc),
-        "ACC": Metric("1 - mean absolute error", "regression", False, acc),
+        "UAR": Metric("unweighted average recall", "classification", True, _uar),
+        "WAR": Metric("weighted average recall", "classification", True, _war),
+        "WF1": Metric("weighted F1", "classification", True, _weighted_f1),
+        "MF1": Metric("macro F1", "classification", True, _macro_f1),
+        "MicroF1": Metric("micro F1, equal to WAR", "classification", True, _war),
+        "PCC": Metric("Pearson correlation", "regression", False, _pcc),
+        "CCC": Metric("concordance correlation", "regression", False, _ccc),
+        "ACC": Metric("1 - mean absolute error", "regression", False, _acc),
     }
 )
 
@@ -157,13 +191,23 @@ def _matrix(targets: ArrayLike, predicted: ArrayLike) -> Counts:
     return confusion_matrix(targets, predicted, num_classes=int(both.max(initial=0)) + 1)
 
 
-def _f1(matrix: Counts) -> Floats:
+def _diagonal(matrix: Counts | Floats) -> Floats:
+    return np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
+
+
+def _mean_of_occurring(figures: Floats) -> Floats:
+    """Mean over the classes whose figure is defined."""
+    defined = ~np.isnan(figures)
+    return _ratio(np.where(defined, figures, 0).sum(axis=-1), defined.sum(axis=-1))
+
+
+def _f1(matrix: Counts | Floats) -> Floats:
     """F1 of each class; nan where it occurs neither in targets nor in predictions."""
-    return _ratio(2 * np.diag(matrix), matrix.sum(axis=0) + matrix.sum(axis=1))
+    return _ratio(2 * _diagonal(matrix), matrix.sum(axis=-2) + matrix.sum(axis=-1))
 
 
 def _values(targets: ArrayLike, predicted: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as float64 (n, d), in which sums over 100,000 clips keep ten digits."""
+    """Both as float64 (n, d)."""
     true, guess = (np.asarray(values, dtype=np.float64) for values in (targets, predicted))
     if true.shape != guess.shape:
         raise ValueError(f"targets {true.shape} and predictions {guess.shape} differ in shape")
@@ -171,23 +215,35 @@ def _values(targets: ArrayLike, predicted: ArrayLike) -> tuple[Floats, Floats]:
     return true.reshape(-1, width), guess.reshape(-1, width)
 
 
-def _moments(true: Floats, guess: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Means, population variances and covariance of each column; exactly 0 for constants."""
+def _moments(targets: ArrayLike, predicted: ArrayLike) -> Floats:
+    """What each clip adds to the moments, (n, d, 8), about the means of all clips.
+
+    One, true, predicted, squares, product, difference (absolute, too); constants give exactly 0.
+    """
+    true, guess = _values(targets, predicted)
     if not len(true):
-        undefined = np.full(true.shape[1], np.nan)
-        return undefined, undefined, undefined, undefined, undefined
-    means = [values.mean(axis=0) for values in (true, guess)]
-    centred = [
-        np.where(np.ptp(values, axis=0) == 0, 0.0, values - mean)
-        for values, mean in zip((true, guess), means, strict=True)
-    ]
-    variances = [(values**2).mean(axis=0) for values in centred]
-    return *means, *variances, (centred[0] * centred[1]).mean(axis=0)
+        return np.zeros((0, true.shape[1], 8))
+    a, b = (
+        np.where(np.ptp(values, axis=0) == 0, 0.0, values - values.mean(axis=0))
+        for values in (true, guess)
+    )
+    off = true - guess
+    return np.stack((np.ones_like(a), a, b, a * a, b * b, a * b, off, np.abs(off)), axis=-1)
+
+
+def _central(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Difference of the means, population variances, and covariance; nan without clips."""
+    means = _ratio(sums[..., 1:7], sums[..., :1])
+    a, b, aa, bb, ab, off = np.moveaxis(means, -1, 0)
+    variances = (
+        np.where(s - m * m > ROUNDING * s, s - m * m, 0 * s) for s, m in ((aa, a), (bb, b))
+    )
+    return off, *variances, ab - a * b
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> Floats:
     """Quotient in float64; nan, without a warning, where the divisor is 0."""
-    over, under = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    over, under = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (above, below)))
     quotient: Floats = np.full(under.shape, np.nan)
     np.divide(over, under, out=quotient, where=under != 0)
     return quotient

@@ -21,8 +21,9 @@ LIGHT = {
 RANKS = {
     "registry": 0, "errors": 0, "order": 0, "progress": 0, "config": 1, "sources": 1,
     "tracking": 1, "configfile": 2, "datasets": 2, "mlflow_writer": 2, "jobs": 3, "video": 3,
-    "shards": 3, "metrics": 3, "catalogue": 3, "predictions": 3, "plots": 4, "tables": 4,
-    "faces": 4, "demo": 4, "models": 4, "training": 5, "stages": 6, "__main__": 7, "launch": 8,
+    "shards": 3, "metrics": 3, "catalogue": 3, "predictions": 3, "bootstrap": 4, "plots": 4,
+    "tables": 5, "faces": 4, "demo": 4, "models": 4, "training": 5, "stages": 6, "__main__": 7,
+    "launch": 8,
 }  # fmt: skip
 
 

@@ -21,9 +21,15 @@ NOTICE = "Synthetic data: not a measure of the method."
 def units(targets: dict[str, list[float]], guesses: dict[str, list[int]]) -> pd.DataFrame:
     """Scored units of folds as `by_group` gives them, for two classes."""
     rows = [
-        {"fold": fold, "target": np.array([target]), "score": np.eye(2)[guess]}
+        {
+            "fold": fold,
+            "group": f"{fold}_{n}",
+            "subject": "",
+            "target": np.array([target]),
+            "score": np.eye(2)[guess],
+        }
         for fold in targets
-        for target, guess in zip(targets[fold], guesses[fold], strict=True)
+        for n, (target, guess) in enumerate(zip(targets[fold], guesses[fold], strict=True))
     ]
     return pd.DataFrame(rows)
 
@@ -33,17 +39,19 @@ def units(targets: dict[str, list[float]], guesses: dict[str, list[int]]) -> pd.
 HAND = units({"1": [0, 0, 1, 1], "2": [0, 1]}, {"1": [0, 0, 1, 0], "2": [0, 0]})
 
 
-HAND_MARKDOWN = """\
-| Dataset | Model |           UAR |           WAR | Folds        | Source                     |
-| ------- | ----- | ------------: | ------------: | ------------ | -------------------------- |
-| toy ¹   | ours  | 66.67 ± 17.68 | 66.67 ± 17.68 | 2 of 3 folds | this run; not in the paper |"""
+# resampled clips: WAR is Binomial(6, 2/3) / 6, whose quantiles are 2 / 6 and 6 / 6.
+HAND_CELLS = ("66.67 ± 17.68 [50.0, 100.0]", "66.67 ± 17.68 [33.3, 100.0]", "2 of 3 folds",
+              "this run; not in the paper")  # fmt: skip
 
 
 def regression(names: tuple[str, ...]) -> tuple[DatasetFacts, pd.DataFrame]:
     """Predictions that are the targets plus one."""
     facts = DatasetFacts(task="regression", targets=names, metrics=("PCC", "CCC"), folds=("test",))
     true = np.arange(3.0)[:, None] + np.arange(len(names))
-    rows = [{"fold": "test", "target": row, "score": row + 1} for row in true]
+    rows = [
+        {"fold": "test", "group": str(n), "subject": "", "target": row, "score": row + 1}
+        for n, row in enumerate(true)
+    ]
     return facts, pd.DataFrame(rows)
 
 
@@ -67,7 +75,9 @@ def test_benchmark_markdown_of_the_hand_worked_example() -> None:
     )
     lines = text.splitlines()
     assert lines[:4] == ["# Benchmark", "", "## Classification: UAR, WAR in per cent", ""]
-    assert "\n".join(lines[4:7]) == HAND_MARKDOWN
+    assert [cell.strip() for cell in lines[6].split("|")[1:-1]] == ["toy ¹", "ours", *HAND_CELLS]
+    assert {len(line) for line in lines[4:7]} == {len(lines[4])}
+    assert "(toy: 6 clips)" in text
     assert text.splitlines()[-1] == f"¹ {NOTICE}"
 
 
@@ -146,7 +156,9 @@ def test_regression_has_one_row_per_metric_and_the_average() -> None:
     assert [row[1:3] for row in table.rows[:2]] == [("ours", "PCC"), ("SVFAP-B", "PCC")]
     rows = {row[1:3]: row[3:] for row in table.rows}
     # moments of 0, 1, 2 and 1, 2, 3: CCC = (4/3) / (4/3 + 1)
-    assert rows["ours", "CCC"] == ("0.5714", "0.5714", "0.5714", "1 of 1 fold", "this run")
+    assert [cell.split(" [")[0] for cell in rows["ours", "CCC"]] == [
+        "0.5714", "0.5714", "0.5714", "1 of 1 fold", "this run",
+    ]  # fmt: skip
     assert rows["SVFAP-B", "CCC"][:3] == ("0.1896", "0.6427", "–")
 
 
@@ -169,6 +181,7 @@ def test_tidy_benchmark_extends_the_columns_of_the_papers_file() -> None:
     assert {*header.splitlines()[0].split(",")} <= rows[0].keys()
     assert rows[0]["notice"] == NOTICE
     assert rows[0]["value"] == "66.6667"
+    assert (rows[0]["low"], rows[0]["high"], rows[0]["resampled"]) == ("50", "100", "6 clips")
     assert rows[-1]["notice"] == ""
 
 

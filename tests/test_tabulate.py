@@ -128,9 +128,11 @@ def test_benchmark_pools_folds_and_stands_beside_the_paper(inputs: dict[str, Any
     rows = {tuple(cells[1:3]): cells[3:-1] for line in lines
             if len(cells := [cell.strip() for cell in line.split("|")]) == 8}  # fmt: skip
     assert rows["demo ¹", "ours"] == [
-        "66.67 ± 17.68", "66.67 ± 17.68", "2 of 3 folds", "this run; not in the paper",
+        "66.67 ± 17.68 [50.0, 100.0]", "66.67 ± 17.68 [33.3, 100.0]", "2 of 3 folds",
+        "this run; not in the paper",
     ]  # fmt: skip
-    assert rows["dfew", "ours"] == ["100.00", "100.00", "1 of 1 fold", "this run"]
+    perfect = "100.00 [100.0, 100.0]"
+    assert rows["dfew", "ours"] == [perfect, perfect, "1 of 1 fold", "this run"]
     assert rows["dfew", "SVFAP-B"][:2] == ["62.83", "74.27"]
     assert f"¹ {NOTICE}" in lines
     assert f"\\textsuperscript{{1}} {NOTICE}" in inputs["output"].with_suffix(".tex").read_text()

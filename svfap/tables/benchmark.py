@@ -14,7 +14,8 @@ from svfap.tables.results import OURS, Result
 MISSING = "\N{EN DASH}"
 _POOLED_NOTE = (
     "Figures of this run are computed once on the predictions of all folds together, as in the"
-    " paper; ± is the sample standard deviation over folds."
+    " paper; ± is the sample standard deviation over folds, and brackets hold the 95 % bootstrap"
+    " interval"
 )
 _FOLDS_NOTE = (
     "mean ± std is taken over folds (sample standard deviation); pooled is one figure of the"
@@ -57,7 +58,7 @@ def benchmark_tables(results: Sequence[Result], notices: Mapping[str, str]) -> l
                 ("Dataset", "Model"),
                 rows,
                 ("Folds", "Source"),
-                (_POOLED_NOTE, *_footnotes(marks, notices)),
+                (_pooled_note(datasets), *_footnotes(marks, notices)),
             )
         )
     return tables
@@ -108,6 +109,9 @@ def tidy(results: Iterable[Result], notices: Mapping[str, str]) -> Iterator[dict
             "source": result.source,
             "fold_mean": _number(result.fold_mean),
             "fold_std": _number(result.fold_std),
+            "low": _number(result.interval.low),
+            "high": _number(result.interval.high),
+            "resampled": result.resampled,
             "folds": result.folds,
             "clips": result.clips or "",
             "notice": notices.get(result.dataset, "") if result.model == OURS else "",
@@ -133,6 +137,19 @@ def tidy_folds(
                 "clips": result.clips,
                 "notice": notices.get(result.dataset, ""),
             }
+
+
+def _pooled_note(datasets: Mapping[str, Sequence[Result]]) -> str:
+    """How our figures are made, and what each dataset's bootstrap draws."""
+    drawn = {
+        f"{dataset}: {result.resampled}"
+        for dataset, found in datasets.items()
+        for result in found
+        if result.resampled
+    }
+    return _POOLED_NOTE + (
+        f" over what is independent ({', '.join(sorted(drawn))})." if drawn else "."
+    )
 
 
 def _by_dataset(results: Iterable[Result]) -> dict[str, list[Result]]:
@@ -195,6 +212,11 @@ def _show(result: Result | None, spread: bool) -> str:
     shown = f"{result.value:.{result.decimals}f}"
     if spread and not math.isnan(result.fold_std):
         shown += f" ± {result.fold_std:.{result.decimals}f}"
+    if spread and not math.isnan(result.interval.low):
+        low, high = (
+            f"{x:.{result.decimals - 1}f}" for x in (result.interval.low, result.interval.high)
+        )
+        shown += f" [{low}, {high}]"
     return shown
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from svfap import bootstrap
 from svfap.config import DatasetFacts
 from svfap.errors import SvfapError
 from svfap.metrics import METRICS
@@ -33,6 +34,8 @@ class Result:
         folds: of how many folds predictions exist, in words.
         fold_mean: mean over folds.
         fold_std: sample standard deviation over folds; nan with fewer than two.
+        interval: 95 % bootstrap interval of a pooled figure, in the unit of `value`.
+        resampled: what the bootstrap draws, for example "91 subjects".
     """
 
     dataset: str
@@ -46,6 +49,8 @@ class Result:
     folds: str = ""
     fold_mean: float = math.nan
     fold_std: float = math.nan
+    interval: bootstrap.Interval = bootstrap.UNDEFINED
+    resampled: str = ""
 
     @property
     def unit(self) -> str:
@@ -107,8 +112,10 @@ def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Res
     parts = {fold: groups[groups["fold"] == fold] for fold in facts.folds}
     parts = {fold: rows for fold, rows in parts.items() if len(rows)}
     done = folds_done(groups, facts)
+    drawn = str(bootstrap.units_of(groups)) if len(groups) else ""
     pooled, by_fold = [], []
     for metric in facts.metrics:
+        intervals = _intervals(groups, metric, facts)
         overall = _compute(groups, metric, facts)
         single = {fold: _compute(rows, metric, facts) for fold, rows in parts.items()}
         for target, value in overall.items():
@@ -116,7 +123,12 @@ def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Res
             spread = statistics.stdev(values) if len(values) > 1 else math.nan
             mean = statistics.fmean(values) if values else math.nan
             names = (dataset, OURS, metric, target)
-            pooled.append(Result(*names, value, "this run", "", len(groups), done, mean, spread))
+            pooled.append(
+                Result(
+                    *names, value, "this run", "", len(groups), done, mean, spread,
+                    intervals.get(target, bootstrap.UNDEFINED), drawn,
+                )
+            )  # fmt: skip
             by_fold += [
                 Result(*names, figures[target], "this run", fold, len(parts[fold]))
                 for fold, figures in single.items()
@@ -128,6 +140,21 @@ def folds_done(groups: pd.DataFrame, facts: DatasetFacts) -> str:
     """Of how many folds there are predictions, for example "2 of 3 folds"."""
     total = len(facts.folds)
     return f"{groups['fold'].nunique()} of {total} fold{'s' if total != 1 else ''}"
+
+
+def _intervals(
+    groups: pd.DataFrame, metric: str, facts: DatasetFacts
+) -> dict[str, bootstrap.Interval]:
+    """Target -> its interval in the unit of tables; several targets get their average too."""
+    if not len(groups):
+        return {}
+    drawn = bootstrap.replicates(groups, metric, units=bootstrap.units_of(groups))
+    drawn = drawn * (100 if METRICS[metric].percent else 1)
+    names = facts.targets if facts.task == "regression" else ("",)
+    found = {name: bootstrap.interval(drawn[:, n]) for n, name in enumerate(names)}
+    if len(names) > 1:
+        found[AVERAGE] = bootstrap.interval(drawn.mean(axis=1))
+    return found
 
 
 def _compute(groups: pd.DataFrame, metric: str, facts: DatasetFacts) -> dict[str, float]:
