@@ -19,11 +19,21 @@ from typing import Any
 import yaml
 
 from svfap import tracking
-from svfap.config import Section
 from svfap.configfile import parse
 from svfap.errors import SvfapError
+from svfap.section import Section
 
-STAGES = ("track", "download", "crop", "shard", "pretrain", "finetune", "evaluate", "tabulate")
+STAGES = (
+    "track",
+    "download",
+    "crop",
+    "shard",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "cost",
+    "tabulate",
+)
 DATASETS = "datasets"
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,

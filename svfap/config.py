@@ -6,20 +6,16 @@ that a changed key reruns exactly what depends on it. Defaults are the paper's r
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
+
+from svfap.section import Name, Section
+from svfap.variants import RunFacts, Variant
 
 Detector = Literal["yunet", "face-alignment"]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 Activation = Literal["none", "sigmoid", "tanh"]
-DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-
-
-class Section(BaseModel):
-    """A frozen group of keys; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CropConfig(Section):
@@ -31,9 +27,7 @@ class CropConfig(Section):
     every: int = Field(default=3, ge=1, description="detect in every n-th frame")
     max_side: int = Field(default=640, ge=64, description="frames are shrunk to this for detection")
     min_score: float = Field(default=0.6, gt=0, lt=1, description="least detection confidence")
-    min_rate: float = Field(
-        default=0.5, gt=0, le=1, description="least share of frames with a face"
-    )
+    min_rate: float = Field(default=0.5, gt=0, le=1, description="least share of frames with face")
     min_frames: int = Field(default=8, ge=1, description="shorter videos are rejected")
     smoothing: float = Field(default=0.2, ge=0, description="window in seconds")
     quality: int = Field(default=92, ge=1, le=100, description="JPEG quality of the face frames")
@@ -100,9 +94,7 @@ class OptimConfig(Section):
     weight_decay: float = Field(default=0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
     clip_grad: float | None = Field(default=None, description="largest gradient norm")
-    ema: float | None = Field(
-        default=None, gt=0, lt=1, description="decay of averaged weights, which are then the result"
-    )
+    ema: float | None = Field(default=None, gt=0, lt=1, description="decay of averaged weights")
     precision: Precision = Field(default="auto", description="auto: bf16 on a GPU, fp32 on a CPU")
     compile: bool = Field(default=False, description="torch.compile the model")
     max_skips: int = Field(default=10, ge=1, description="steps in a row without a finite loss")
@@ -118,6 +110,9 @@ class PretrainConfig(Section):
     stride: int = Field(default=4, ge=1, description="distance between sampled frames")
     mask_ratio: float = Field(default=0.9, gt=0, lt=1)
     min_crop: float = Field(default=0.66, gt=0, le=1, description="least side of the crop")
+    fusion: bool = Field(default=True, description="decode the sum of all stages, not the last")
+    fraction: float = Field(default=1, gt=0, le=1, description="share of the clips that is used")
+    seed: int | None = Field(default=None, description="null: the run's own")
     optim: OptimConfig = OptimConfig()
 
 
@@ -138,6 +133,8 @@ class FinetuneConfig(Section):
     )
     erasing: float = Field(default=0.25, ge=0, le=1)
     activation: Activation = Field(default="none", description="of the head, for regression")
+    fusion: bool = Field(default=False, description="pool the sum of all stages, not the last")
+    fraction: float = Field(default=1, gt=0, le=1, description="share of each class that is used")
     views: int = Field(default=2, ge=1, description="test clips spread evenly over the video")
     optim: OptimConfig = OptimConfig(batch_size=96, lr=1e-3, min_lr=1e-6, betas=(0.9, 0.999))
 
@@ -155,6 +152,7 @@ class DatasetConfig(Section):
         default=0, ge=0, le=0.5, description="share of training subjects held back to choose by"
     )
     allow_incomplete: bool = Field(default=False, description="go on with clips or labels missing")
+    only: tuple[str, ...] = Field(default=(), description="folds to run; (): all")
     finetune: dict[str, Any] = Field(default_factory=dict, description="overrides of `finetune`")
 
 
@@ -164,12 +162,13 @@ class Config(Section):
     data: Path = Field(default=Path("data"), description="raw videos, face clips, shards")
     results: Path = Field(default=Path("results"), description="checkpoints, predictions, tables")
     seed: int = 0
-    datasets: dict[DatasetName, DatasetConfig] = Field(min_length=1)
+    datasets: dict[Name, DatasetConfig] = Field(min_length=1)
     crop: CropConfig = CropConfig()
     shard: ShardConfig = ShardConfig()
     model: ModelConfig = ModelConfig()
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
+    variants: dict[Name, Variant] = Field(default_factory=dict, description="more runs, by name")
 
     @model_validator(mode="after")
     def _pretrain_data(self) -> "Config":
@@ -228,8 +227,24 @@ class EvaluateJob(Section):
     batch_size: int = Field(default=16, ge=1)
 
 
+class CostJob(Section):
+    """The model of a run, as far as its cost goes."""
+
+    model: ModelConfig
+    outputs: int = Field(ge=1, description="of the head")
+    mask_ratio: float = Field(gt=0, lt=1)
+
+
+class CostConfig(Section):
+    """The models of all runs, the main one's name being empty."""
+
+    runs: dict[str, CostJob]
+
+
 class TabulateConfig(Section):
     """From predictions to tables and figures."""
 
     datasets: dict[str, DatasetFacts] = Field(min_length=1, description="in the order of the table")
     pretrain_notice: str = Field(default="", description="notices of the pre-training data, joined")
+    pretrain_names: str = Field(default="", description="what the main run is pre-trained on")
+    runs: dict[str, RunFacts] = Field(default_factory=dict, description="the variants, by name")

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from svfap.config import Config, FinetuneConfig, Section
+from svfap.config import Config, FinetuneConfig
 from svfap.errors import SvfapError
+from svfap.section import Section
 
 S = TypeVar("S", bound=Section)
 

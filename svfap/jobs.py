@@ -22,10 +22,20 @@ from svfap.config import (
     TrackConfig,
 )
 from svfap.configfile import check, finetune_for
-from svfap.datasets.base import Dataset
+from svfap.datasets.base import Dataset, Fold
 from svfap.errors import SvfapError
 
-EXPERIMENTS = ("track", "download", "crop", "shard", "pretrain", "finetune", "evaluate", "tabulate")
+EXPERIMENTS = (
+    "track",
+    "download",
+    "crop",
+    "shard",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "cost",
+    "tabulate",
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,20 @@ class Plan:
     def labelled(self) -> dict[str, Dataset]:
         """Datasets to fine-tune on."""
         return {k: v for k, v in self.datasets.items() if v.task != "unlabelled"}
+
+    def folds(self, dataset: str) -> dict[str, Fold]:
+        """The folds of a dataset that are run.
+
+        Raises:
+            SvfapError: `only` names a fold that the dataset does not have.
+        """
+        folds, only = self.datasets[dataset].folds, self.config.datasets[dataset].only
+        unknown = sorted({*only} - {*folds})
+        if unknown:
+            raise SvfapError(
+                f"datasets.{dataset}.only: no fold '{unknown[0]}'; choose of {', '.join(folds)}"
+            )
+        return {name: fold for name, fold in folds.items() if name in only or not only}
 
     @property
     def pretrain_notice(self) -> str:
@@ -58,16 +82,16 @@ class Plan:
 
     def download(self, dataset: str) -> DatasetConfig:
         """For the stage `download`."""
-        return self.config.datasets[dataset].model_copy(update={"finetune": {}})
+        return self.config.datasets[dataset].model_copy(update={"finetune": {}, "only": ()})
 
     def pretrain(self) -> PretrainJob:
         """For the stage `pretrain`."""
-        config = self.config
+        config, own = self.config, self.config.pretrain.seed
         return PretrainJob(
-            seed=config.seed,
+            seed=config.seed if own is None else own,
             notice=self.pretrain_notice,
             model=config.model,
-            pretrain=config.pretrain,
+            pretrain=config.pretrain.model_copy(update={"seed": None}),
         )
 
     def finetune(self, dataset: str) -> FinetuneJob:
@@ -101,7 +125,11 @@ class Plan:
                     folds=tuple(dataset.folds),
                     notice=dataset.notice,
                 )
-        return TabulateConfig(datasets=facts, pretrain_notice=self.pretrain_notice)
+        return TabulateConfig(
+            datasets=facts,
+            pretrain_notice=self.pretrain_notice,
+            pretrain_names=", ".join(self.config.pretrain.datasets) if self.pretrains else "",
+        )
 
 
 def set_environment(results: Path) -> None:
@@ -120,6 +148,8 @@ def plan(values: object, *, where: str) -> Plan:
     config = check(values, where=where)
     found = {name: datasets.get(name, chosen) for name, chosen in config.datasets.items()}
     made = Plan(config, found)
+    for name in found:
+        made.folds(name)
     if not made.labelled:
         raise SvfapError(f"{where}: no dataset with labels under `datasets`; add one, such as demo")
     return made

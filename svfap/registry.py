@@ -52,7 +52,8 @@ def pretrain_svfap_small_patch16_160(pretrained: bool = False, **arguments: Any)
 def _video_model(arguments: dict[str, Any], *, pretrained: bool) -> "VideoModel":
     from svfap.models import VideoModel
 
-    own = {"num_classes": 0, "drop_path_rate": 0.0, "activation": "none", "per_frame": False}
+    own = {"num_classes": 0, "drop_path_rate": 0.0, "activation": "none", "per_frame": False,
+           "fusion": False}  # fmt: skip
     chosen = {key: arguments.pop(key, default) for key, default in own.items()}
     config = _sizes(arguments, pretrained=pretrained)
     return VideoModel(config, chosen.pop("num_classes"), chosen.pop("drop_path_rate"), **chosen)
@@ -61,7 +62,8 @@ def _video_model(arguments: dict[str, Any], *, pretrained: bool) -> "VideoModel"
 def _autoencoder(arguments: dict[str, Any], *, pretrained: bool) -> "Autoencoder":
     from svfap.models import Autoencoder
 
-    return Autoencoder(_sizes(arguments, pretrained=pretrained))
+    fusion = arguments.pop("fusion", True)
+    return Autoencoder(_sizes(arguments, pretrained=pretrained), fusion=fusion)
 
 
 def _sizes(arguments: dict[str, Any], *, pretrained: bool) -> Any:  # noqa: ANN401

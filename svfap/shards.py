@@ -5,6 +5,7 @@ frame, so that any sixteen frames of any clip are a few `pread` calls away, an e
 a run resumes anywhere, whatever the number of workers.
 """
 
+import copy
 import io
 import json
 import os
@@ -108,19 +109,29 @@ class ClipStore:
     def __init__(self, indexes: Sequence[Path]) -> None:
         cv2.setNumThreads(1)  # pictures are small, and loader processes are forked
         tables = [self._open(index) for index in indexes]
-        self.table = pa.concat_tables(tables)
         self.shards = [
             index.parent / name
             for index, table in zip(indexes, tables, strict=True)
             for name in table["shard"].to_pylist()
         ]
-        self.keys: list[str] = self.table["key"].to_pylist()
-        self.groups: list[str] = self.table["group"].to_pylist()
-        self.subjects: list[str] = self.table["subject"].to_pylist()
-        self.targets = np.asarray(self.table["target"].to_pylist(), dtype=np.float32)
         self._files: dict[Path, int] = {}
+        self._hold(pa.concat_tables(tables))
         if not self.keys:
             raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
+
+    def _hold(self, table: pa.Table) -> None:
+        self.table = table
+        self.keys: list[str] = table["key"].to_pylist()
+        self.groups: list[str] = table["group"].to_pylist()
+        self.subjects: list[str] = table["subject"].to_pylist()
+        self.targets = np.asarray(table["target"].to_pylist(), dtype=np.float32)
+
+    def take(self, clips: NDArray[np.int64]) -> "ClipStore":
+        """A store of some of the clips, in the given order."""
+        part = copy.copy(self)
+        part.shards = [self.shards[clip] for clip in clips]
+        part._hold(self.table.take(clips))
+        return part
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "svfap"
 HEAVY = {"torch", "torchvision", "timm", "mlflow", "face_alignment"}
 LIGHT = {
     "svfap.jobs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
+    "svfap.runs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.__main__": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.stages.track": HEAVY,
     "svfap.stages.download": HEAVY | {"cv2", "numpy", "pandas"},
@@ -19,11 +20,11 @@ LIGHT = {
     "svfap.stages.tabulate": HEAVY | {"cv2"},
 }
 RANKS = {
-    "registry": 0, "errors": 0, "order": 0, "progress": 0, "config": 1, "sources": 1,
-    "tracking": 1, "configfile": 2, "datasets": 2, "mlflow_writer": 2, "jobs": 3, "video": 3,
-    "shards": 3, "metrics": 3, "catalogue": 3, "predictions": 3, "bootstrap": 4, "plots": 4,
-    "tables": 5, "faces": 4, "demo": 4, "models": 4, "training": 5, "stages": 6, "__main__": 7,
-    "launch": 8,
+    "registry": 0, "errors": 0, "section": 0, "order": 0, "progress": 0, "variants": 1,
+    "sources": 1, "tracking": 1, "config": 2, "configfile": 3, "datasets": 3, "mlflow_writer": 3,
+    "jobs": 4, "video": 4, "shards": 4, "metrics": 4, "catalogue": 4, "predictions": 4, "runs": 5,
+    "bootstrap": 5, "plots": 5, "tables": 6, "faces": 5, "demo": 5, "models": 5, "training": 6,
+    "stages": 7, "__main__": 8, "launch": 9,
 }  # fmt: skip
 
 

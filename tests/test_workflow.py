@@ -134,7 +134,7 @@ def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):
         }  # fmt: skip
         changed(project, pretrain__mask_ratio=0.8)
         assert planned(project).keys() == {
-            "pretrain", "finetune", "evaluate", "tabulate", "all", "total",
+            "pretrain", "finetune", "evaluate", "cost", "tabulate", "all", "total",
         }  # fmt: skip
         changed(project, crop__margin=0.3)
         assert "crop" in planned(project)
@@ -171,7 +171,7 @@ def test_mlflow_shows_every_job_and_what_it_was_made_from(project):
     counts = {name: len(found) for name, found in runs.items() if name != "Default"}
     assert counts == {
         "track": 1, "download": 2, "crop": 4, "shard": 4, "pretrain": 1, "finetune": 2,
-        "evaluate": 2, "tabulate": 1,
+        "evaluate": 2, "cost": 1, "tabulate": 1,
     }  # fmt: skip
     assert {run.info.status for found in runs.values() for run in found} == {"FINISHED"}
     (pretrain,) = runs["pretrain"]

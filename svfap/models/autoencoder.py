@@ -1,13 +1,11 @@
 """Masked autoencoder for pre-training: see 10 % of a face video, predict the rest (section 3.2)."""
 
-from itertools import accumulate
-
 import torch
 from torch import Tensor, nn
 
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
-from svfap.models.encoder import Encoder, initialise, patchify
+from svfap.models.encoder import Encoder, fuse, initialise, patchify
 from svfap.models.layers import Block, norm, sinusoid_positions
 from svfap.models.masking import split_sites
 
@@ -15,10 +13,16 @@ TARGET_EPS = 1e-6
 
 
 class Autoencoder(nn.Module):
-    """TPSBT encoder on visible tokens, light transformer decoder on all of them."""
+    """TPSBT encoder on visible tokens, light transformer decoder on all of them.
 
-    def __init__(self, config: ModelConfig) -> None:
+    Args:
+        config: sizes of encoder and decoder.
+        fusion: the decoder sees the sum of all stages; otherwise the last alone (an ablation).
+    """
+
+    def __init__(self, config: ModelConfig, *, fusion: bool = True) -> None:
         super().__init__()
+        self.fusion = fusion
         width = config.decoder_dim
         self.encoder = Encoder(config)
         self.norm = norm(config.dim)
@@ -38,9 +42,9 @@ class Autoencoder(nn.Module):
     def encode(self, video: Tensor, visible: Tensor) -> Tensor:
         """Visible tokens with all stages fused (paper eq. 9), (B, T', S_visible, C)."""
         outputs = self.encoder(video, visible)
-        slices = outputs[0].shape[1]
-        fused = (x.repeat_interleave(slices // x.shape[1], dim=1) for x in outputs)
-        out: Tensor = self.norm(list(accumulate(fused))[-1])
+        last = outputs[-1]
+        alone = last.repeat_interleave(self.encoder.slices // last.shape[1], dim=1)
+        out: Tensor = self.norm(fuse(outputs) if self.fusion else alone)
         return out
 
     def forward(self, video: Tensor, mask: Tensor) -> Tensor:

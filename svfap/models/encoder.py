@@ -1,5 +1,6 @@
 """TPSBT: temporal pyramid and spatial bottleneck transformer (paper section 3.1)."""
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import ClassVar
 
@@ -26,6 +27,13 @@ def patchify(video: Tensor, tubelet: int, patch: int) -> Tensor:
     x = x.permute(0, 2, 4, 6, 1, 3, 5, 7)
     tokens: Tensor = x.reshape(b, t // tubelet, (h // patch) * (w // patch), -1)
     return tokens
+
+
+def fuse(outputs: Sequence[Tensor]) -> Tensor:
+    """Sum of all stages, each slice repeated over those that it stands for (paper eq. 9)."""
+    slices = outputs[0].shape[1]
+    repeated = (x.repeat_interleave(slices // x.shape[1], dim=1) for x in outputs)
+    return list(accumulate(repeated))[-1]
 
 
 class Encoder(nn.Module):
@@ -131,7 +139,7 @@ def _spatial_pool(config: ModelConfig, stage: int) -> nn.Module:
 
 
 class VideoModel(nn.Module):
-    """Encoder, global average pool of the last stage, LayerNorm and a linear head.
+    """Encoder, global average pool, LayerNorm and a linear head.
 
     Args:
         config: sizes of the encoder.
@@ -139,6 +147,7 @@ class VideoModel(nn.Module):
         drop_path: stochastic depth of the last block, growing linearly from 0 in the first.
         activation: what the outputs pass through, for regressed values of limited range.
         per_frame: one output per frame instead of per clip; the pool is then over space only.
+        fusion: pool the sum of all stages instead of the last (an ablation).
     """
 
     HEAD_INIT_SCALE = 0.001
@@ -152,9 +161,10 @@ class VideoModel(nn.Module):
         *,
         activation: Activation = "none",
         per_frame: bool = False,
+        fusion: bool = False,
     ) -> None:
         super().__init__()
-        self.num_classes, self.per_frame = num_classes, per_frame
+        self.num_classes, self.per_frame, self.fusion = num_classes, per_frame, fusion
         self.encoder = Encoder(config, drop_path)
         self.fc_norm = norm(config.dim)
         self.head = nn.Linear(config.dim, num_classes) if num_classes else nn.Identity()
@@ -169,7 +179,8 @@ class VideoModel(nn.Module):
 
         Frames between the slices of the last stage are interpolated.
         """
-        pooled = self.encoder(video)[-1].mean(dim=2)
+        outputs = self.encoder(video)
+        pooled = (fuse(outputs) if self.fusion else outputs[-1]).mean(dim=2)
         if self.per_frame:
             frames = F.interpolate(pooled.mT, size=video.shape[2], mode="linear").mT
         else:

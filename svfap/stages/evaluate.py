@@ -51,6 +51,9 @@ def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:
     """
     content = checkpoint.load(path)
     job = parse(FinetuneJob, content.get("config"), where=str(path))
-    model = VideoModel(job.model, len(job.targets), activation=job.finetune.activation)
+    settings = job.finetune
+    model = VideoModel(
+        job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
+    )
     checkpoint.load_weights(model, content["model"], where=path)
     return model.to(device()).eval(), job

@@ -7,7 +7,7 @@ from svfap.errors import SvfapError
 from svfap.models import VideoModel
 from svfap.shards import ClipStore
 from svfap.tracking import Log
-from svfap.training import checkpoint, runs, scoring
+from svfap.training import checkpoint, fraction, runs, scoring
 from svfap.training.data import Draws
 from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
@@ -43,9 +43,12 @@ def run(
     _check_targets(store, config)
     seed_everything(config.seed)
     settings, optim = config.finetune, config.finetune.optim
+    classes = store.targets[:, 0] if config.task == "classification" else None
+    store = fraction.of(store, settings.fraction, seed=config.seed, classes=classes)
     model = VideoModel(
-        config.model, len(config.targets), settings.drop_path, activation=settings.activation
-    )
+        config.model, len(config.targets), settings.drop_path,
+        activation=settings.activation, fusion=settings.fusion,
+    )  # fmt: skip
     if settings.init == "pretrained":
         _load_encoder(model, pretrained)
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"

@@ -9,7 +9,7 @@ from svfap.config import PretrainJob
 from svfap.models import Autoencoder
 from svfap.shards import ClipStore
 from svfap.tracking import Log
-from svfap.training import reconstruction, runs
+from svfap.training import fraction, reconstruction, runs
 from svfap.training.data import Draws
 from svfap.training.objectives import Reconstruction
 from svfap.training.optim import parameter_groups
@@ -33,9 +33,9 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         SvfapError: a shard is damaged, or the loss is no longer finite.
     """
     settings, optim = config.pretrain, config.pretrain.optim
-    store = ClipStore(shards)
+    store = fraction.of(ClipStore(shards), settings.fraction, seed=config.seed)
     seed_everything(config.seed)
-    model = Autoencoder(config.model)
+    model = Autoencoder(config.model, fusion=settings.fusion)
     size, frames = config.model.image_size, config.model.num_frames
     draws = Draws(
         store,

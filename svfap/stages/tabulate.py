@@ -1,9 +1,10 @@
 """Stage `tabulate`: predictions, curves and rejects of all datasets -> tables and figures.
 
 Beside `benchmark.md` stand `benchmark.{csv,html,tex}`, `folds.{csv,md}`, `per_class.{csv,md}` and
-`rejects.{csv,html,md}`; figures go to the sibling folder `figures`. Files are told apart by the
-layout of the pipeline: `{dataset}/{fold}/curve.csv`, `pretrain/curve.csv`,
-`{dataset}/{part}/rejects.csv`.
+`rejects.{csv,html,md}`, with variants `ablations.{csv,html,md,tex}`, with DFEW
+`comparison.{html,md,tex}`; figures go to the sibling folder `figures`. Files are told apart by the
+layout of the pipeline: `variants/{run}/evaluate/{dataset}/{fold}/predictions.parquet`,
+`{dataset}/{fold}/curve.csv`, `pretrain/curve.csv`, `{dataset}/{part}/rejects.csv`.
 """
 
 import logging
@@ -17,15 +18,20 @@ from svfap import plots
 from svfap.config import TabulateConfig
 from svfap.errors import SvfapError
 from svfap.predictions import by_clip, by_group, read
-from svfap.tables import benchmark, per_class
+from svfap.tables import ablations, benchmark, comparison, folds, per_class
 from svfap.tables import rejects as reject_lists
+from svfap.tables.costs import Cost
+from svfap.tables.costs import read as read_costs
 from svfap.tables.page import html
 from svfap.tables.render import Table, latex, markdown
 from svfap.tables.results import Result, check, folds_done, measure
+from svfap.tables.seeds import over_seeds
 
 logger = logging.getLogger(__name__)
 
 PRETRAIN = "pretrain"
+VARIANTS = "variants"
+MAIN = ""
 
 
 def run(
@@ -34,6 +40,7 @@ def run(
     predictions: list[Path],
     curves: list[Path],
     crops: list[Path],
+    costs: Path,
     output: Path,
     log: Callable[..., None],
 ) -> None:
@@ -41,9 +48,10 @@ def run(
 
     Args:
         config: facts of the datasets, in the order of the table.
-        predictions: Parquet files of `svfap.predictions`, one per dataset and fold.
+        predictions: Parquet files of `svfap.predictions`, one per run, dataset and fold.
         curves: CSVs of the training runs.
         crops: the `clips.csv` of every part; `rejects.csv` lies beside each.
+        costs: what the models of all runs cost, from the stage `cost`.
         output: the Markdown benchmark, `.../tables/benchmark.md`.
         log: takes metrics by name.
 
@@ -52,18 +60,38 @@ def run(
     """
     tables, figures = output.parent, output.parent.parent / "figures"
     tables.mkdir(parents=True, exist_ok=True)
-    groups = _scored_units(config, predictions)
-    measured = [
-        result
-        for name, facts in config.datasets.items()
-        for result in measure(groups[name], name, facts)
-    ]
-    _write_benchmark(config, measured, output)
+    scored = _scored_runs(config, predictions)
+    groups = scored[MAIN]
+    seeds = [name for name, facts in config.runs.items() if facts.seed_of == MAIN]
+    results = {name: _measure(config, scored[name]) for name in (MAIN, *seeds) if name in scored}
+    measured = results[MAIN]
+    _write_benchmark(config, measured, over_seeds(results, seeds), output)
+    _write_variants(config, scored, read_costs(costs), tables)
     _write_classes(config, groups, tables, figures)
     _write_rejects([clips.with_name("rejects.csv") for clips in crops], tables)
     _draw_curves(config, curves, figures)
     log(_loggable(measured))
     logger.info("tables in %s, figures in %s", tables, figures)
+
+
+def _measure(config: TabulateConfig, groups: Mapping[str, pd.DataFrame]) -> list[Result]:
+    return [
+        result
+        for name, facts in config.datasets.items()
+        for result in measure(groups[name], name, facts)
+    ]
+
+
+def _scored_runs(config: TabulateConfig, paths: list[Path]) -> dict[str, dict[str, pd.DataFrame]]:
+    """Run -> dataset -> its scored units; the main run first."""
+    by_run: dict[str, list[Path]] = {MAIN: []}
+    for path in paths:
+        *_, variants, run, _, _, _, _ = ("", "", *path.parts)
+        by_run.setdefault(run if variants == VARIANTS else MAIN, []).append(path)
+    strays = sorted({*by_run} - {MAIN, *config.runs})
+    if strays:
+        raise SvfapError(f"predictions of a variant '{strays[0]}', which the configuration lacks")
+    return {run: _scored_units(config, found) for run, found in by_run.items()}
 
 
 def _scored_units(config: TabulateConfig, paths: list[Path]) -> dict[str, pd.DataFrame]:
@@ -83,17 +111,34 @@ def _scored_units(config: TabulateConfig, paths: list[Path]) -> dict[str, pd.Dat
     return groups
 
 
-def _write_benchmark(config: TabulateConfig, measured: list[Result], output: Path) -> None:
+def _write_benchmark(
+    config: TabulateConfig, measured: list[Result], seeds: list[Result], output: Path
+) -> None:
     notices = {name: facts.notice for name, facts in config.datasets.items()}
-    results = benchmark.beside_paper(measured)
+    results = benchmark.beside_paper(measured, seeds)
     shown = benchmark.benchmark_tables(results, notices)
-    _write_text(output, markdown(shown, heading="Benchmark"))
-    _write_text(output.with_suffix(".html"), html(shown, heading="Benchmark"))
-    _write_text(output.with_suffix(".tex"), latex(shown))
+    _write_tables(output, shown, "Benchmark")
     _write_csv(output.with_suffix(".csv"), benchmark.tidy(results, notices))
-    by_fold = benchmark.fold_tables(measured, notices)
+    by_fold = folds.fold_tables(measured, notices)
     _write_text(output.with_name("folds.md"), markdown(by_fold, heading="Results by fold"))
-    _write_csv(output.with_name("folds.csv"), benchmark.tidy_folds(measured, notices))
+    _write_csv(output.with_name("folds.csv"), folds.tidy_folds(measured, notices))
+
+
+def _write_variants(
+    config: TabulateConfig,
+    scored: Mapping[str, Mapping[str, pd.DataFrame]],
+    costs: Mapping[str, Cost],
+    tables: Path,
+) -> None:
+    """The ablations, if there are variants, and the comparison of models, if there is DFEW."""
+    if config.runs:
+        found = list(ablations.ablations(config, scored, costs))
+        shown = [ablations.table(ablation) for ablation in found]
+        _write_tables(tables / "ablations.md", shown, "Ablations")
+        _write_csv(tables / "ablations.csv", ablations.tidy(found))
+    compared = comparison.table(config, scored[MAIN], costs)
+    if compared:
+        _write_tables(tables / "comparison.md", [compared], "Pre-trained models")
 
 
 def _write_classes(
@@ -150,6 +195,13 @@ def _loggable(measured: Iterable[Result]) -> dict[str, float]:
         for result in measured
         if not result.fold and not math.isnan(result.value)
     }
+
+
+def _write_tables(path: Path, shown: list[Table], heading: str) -> None:
+    """Markdown, HTML and LaTeX of the same tables."""
+    _write_text(path, markdown(shown, heading=heading))
+    _write_text(path.with_suffix(".html"), html(shown, heading=heading))
+    _write_text(path.with_suffix(".tex"), latex(shown))
 
 
 def _write_table(path: Path, table: Table, heading: str) -> None:

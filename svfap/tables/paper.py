@@ -1,7 +1,8 @@
-"""The paper's own numbers, read from `paper_results.csv` beside this module.
+"""Published numbers, read from the CSV files beside this module.
 
-Sources are named line by line: the paper (arXiv 2401.00416, tables of section 4) or the re-runs
-that its authors report in the README of their code.
+`paper_*.csv` are the paper's own (arXiv 2401.00416) and the re-runs that its authors report;
+`other_results.csv` has what the paper compares with and what came later; `paper_notes.csv` what
+must be known to read them. Sources are named line by line.
 """
 
 import csv
@@ -15,6 +16,7 @@ _DATASETS = {
     "firstimpressions": "chalearnfirstimpressions",
     "chalearn": "chalearnfirstimpressions",
 }
+_RESULTS = ("paper_results", "other_results")
 
 
 def results_for(dataset: str) -> list[Result]:
@@ -26,7 +28,7 @@ def results_for(dataset: str) -> list[Result]:
     wanted = _plain(dataset)
     wanted = _DATASETS.get(wanted, wanted)
     found = []
-    for row in _rows():
+    for row in (row for name in _RESULTS for row in rows_of(name)):
         whole, target = _plain(row["dataset"]), row["target"]
         if wanted not in (whole, whole + _plain(target)):
             continue
@@ -43,9 +45,25 @@ def results_for(dataset: str) -> list[Result]:
     return found
 
 
+def notes_on(*names: str) -> list[str]:
+    """What must be known of the published numbers on datasets, ablations or other tables."""
+    wanted = [_plain(name) for name in names]
+    return [
+        f"{row['about']}: {row['note']}"
+        for row in rows_of("paper_notes")
+        if any(name.startswith(_plain(row["about"])) for name in wanted)
+    ]
+
+
+def is_dataset(ours: str, theirs: str) -> bool:
+    """Whether our name of a dataset is the paper's, but for case and punctuation."""
+    return _plain(ours) == _plain(theirs)
+
+
 @cache
-def _rows() -> tuple[dict[str, str], ...]:
-    text = resources.files("svfap.tables").joinpath("paper_results.csv").read_text("utf-8")
+def rows_of(name: str) -> tuple[dict[str, str], ...]:
+    """The rows of a CSV file beside this module."""
+    text = resources.files("svfap.tables").joinpath(f"{name}.csv").read_text("utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 

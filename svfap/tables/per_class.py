@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svfap.metrics import Counts, confusion_matrix, per_class_accuracy
-from svfap.tables.benchmark import MISSING
+from svfap.tables.layout import MISSING
 from svfap.tables.render import Table
 
 COLUMNS = ("dataset", "class", "clips", "accuracy", "unit", "notice")

@@ -14,6 +14,7 @@ from svfap.errors import SvfapError
 from svfap.metrics import METRICS
 
 OURS = "ours"
+THIS_RUN = "this run"
 PERCENT = "percent"
 AVERAGE = "average"
 
@@ -34,6 +35,7 @@ class Result:
         folds: of how many folds predictions exist, in words.
         fold_mean: mean over folds.
         fold_std: sample standard deviation over folds; nan with fewer than two.
+        seed_std: sample standard deviation over seeds, of a mean over seeds.
         interval: 95 % bootstrap interval of a pooled figure, in the unit of `value`.
         resampled: what the bootstrap draws, for example "91 subjects".
     """
@@ -49,6 +51,7 @@ class Result:
     folds: str = ""
     fold_mean: float = math.nan
     fold_std: float = math.nan
+    seed_std: float = math.nan
     interval: bootstrap.Interval = bootstrap.UNDEFINED
     resampled: str = ""
 
@@ -125,21 +128,23 @@ def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Res
             names = (dataset, OURS, metric, target)
             pooled.append(
                 Result(
-                    *names, value, "this run", "", len(groups), done, mean, spread,
-                    intervals.get(target, bootstrap.UNDEFINED), drawn,
+                    *names, value, THIS_RUN, "", len(groups), done, mean, spread,
+                    interval=intervals.get(target, bootstrap.UNDEFINED), resampled=drawn,
                 )
             )  # fmt: skip
             by_fold += [
-                Result(*names, figures[target], "this run", fold, len(parts[fold]))
+                Result(*names, figures[target], THIS_RUN, fold, len(parts[fold]))
                 for fold, figures in single.items()
             ]
     return pooled + by_fold
 
 
 def folds_done(groups: pd.DataFrame, facts: DatasetFacts) -> str:
-    """Of how many folds there are predictions, for example "2 of 3 folds"."""
+    """Of how many folds there are predictions, for example "partial, 2 of 3 folds"."""
     total = len(facts.folds)
-    return f"{groups['fold'].nunique()} of {total} fold{'s' if total != 1 else ''}"
+    done = groups["fold"].nunique()
+    partial = "partial, " if 0 < done < total else ""
+    return f"{partial}{done} of {total} fold{'s' if total != 1 else ''}"
 
 
 def _intervals(

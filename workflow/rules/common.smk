@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from svfap import jobs
+from svfap import jobs, runs
 from svfap.errors import SvfapError
 
 try:
     PLAN = jobs.plan(config, where="config")
+    RUNS = runs.expand(PLAN)
 except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
@@ -15,7 +16,6 @@ except SvfapError as error:
 DATA, RESULTS = PLAN.config.data, PLAN.config.results
 TRACKING = ancient(f"{RESULTS}/tracking/ready.txt")
 
-PRETRAINS = PLAN.pretrains
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
@@ -25,6 +25,7 @@ jobs.set_environment(RESULTS)
 
 
 wildcard_constraints:
+    run="|".join(RUNS),
     dataset="|".join(PLAN.datasets),
     part="[^/]+",
     fold="[^/]+",
@@ -43,24 +44,30 @@ def listing(wildcards):
 def pretrain_shards(wildcards):
     return [
         f"{DATA}/shards/{name}/{part}/index.parquet"
-        for name in PLAN.config.pretrain.datasets
+        for name in RUNS[wildcards.run].plan.config.pretrain.datasets
         for part in PLAN.datasets[name].parts
     ]
 
 
 def pretrained(wildcards):
     """The checkpoint to begin with: none, the user's, or the one made here."""
-    if PLAN.finetune(wildcards.dataset).finetune.init == "scratch":
+    run = RUNS[wildcards.run]
+    if run.plan.finetune(wildcards.dataset).finetune.init == "scratch":
         return []
-    return PLAN.config.pretrain.checkpoint or rules.pretrain.output.checkpoint
+    own = run.plan.config.pretrain.checkpoint
+    return own or rules.pretrain.output.checkpoint.format(run=run.pretrained)
+
+
+def pretrain_config(wildcards):
+    return RUNS[wildcards.run].plan.pretrain().model_dump_json()
 
 
 def finetune_config(wildcards):
-    return PLAN.finetune(wildcards.dataset).model_dump_json()
+    return RUNS[wildcards.run].plan.finetune(wildcards.dataset).model_dump_json()
 
 
 def evaluate_config(wildcards):
-    return PLAN.evaluate(wildcards.dataset).model_dump_json()
+    return RUNS[wildcards.run].plan.evaluate(wildcards.dataset).model_dump_json()
 
 
 def train_shards(wildcards):
@@ -85,11 +92,12 @@ def test_shards(wildcards):
 
 
 def per_fold(pattern):
-    """A path for every dataset and fold."""
+    """A path for every run, dataset and fold."""
     return [
-        pattern.format(dataset=name, fold=fold)
-        for name, dataset in PLAN.labelled.items()
-        for fold in dataset.folds
+        pattern.format(run=folder, dataset=name, fold=fold)
+        for folder, run in RUNS.items()
+        for name in run.plan.labelled
+        for fold in run.plan.folds(name)
     ]
 
 
@@ -103,9 +111,21 @@ def per_part(pattern):
 
 
 def training_curves(pattern):
-    """A path for every run that trains: `pretrain`, and `finetune/DATASET/FOLD`."""
-    runs = per_fold("finetune/{dataset}/{fold}") + ["pretrain"] * PRETRAINS
-    return [pattern.format(run=run) for run in runs]
+    """A path for every training of the main run: `pretrain`, and `finetune/DATASET/FOLD`."""
+    folds = [
+        f"finetune/{name}/{fold}" for name in PLAN.labelled for fold in PLAN.folds(name)
+    ]
+    trained = folds + ["pretrain"] * RUNS[runs.MAIN].pretrains
+    return [pattern.format(training=training) for training in trained]
+
+
+def variant_tables(folder):
+    """The tables that only some configurations have."""
+    names = ["ablations"] if PLAN.config.variants else []
+    names += ["comparison"] if any(name.lower() == "dfew" for name in PLAN.labelled) else []
+    pages = [shown(f"{folder}/{name}.html", f"{name}.rst", "Results") for name in names]
+    files = expand(f"{folder}/{{name}}.{{kind}}", name=names, kind=["md", "tex"])
+    return pages + files
 
 
 def confusions(folder):
@@ -117,7 +137,7 @@ def confusions(folder):
 
 def curve_figures(folder):
     """The training curves of every dataset, and of pre-training."""
-    trained = [*PLAN.labelled, *["pretrain"] * PRETRAINS]
+    trained = [*PLAN.labelled, *["pretrain"] * RUNS[runs.MAIN].pretrains]
     paths = [f"{folder}/{name}/curves.png" for name in trained]
     return [shown(path, "curves.rst", "Training") for path in paths]
 

@@ -1,18 +1,35 @@
 """Predictions -> tables and figures, shown by `snakemake --report`."""
 
 TABLES, FIGURES = f"{RESULTS}/tables", f"{RESULTS}/figures"
-PREDICTIONS = f"{RESULTS}/evaluate/{{dataset}}/{{fold}}/predictions.parquet"
+PREDICTIONS = f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet"
+
+
+rule cost:
+    output:
+        f"{TABLES}/costs.csv",
+    log:
+        f"{RESULTS}/logs/cost.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/cost.tsv"
+    conda:
+        "../../envs/train.yaml"
+    params:
+        config=runs.cost(RUNS).model_dump_json(),
+    shell:
+        "python -m svfap cost --config {params.config:q} --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule tabulate:
     input:
         predictions=per_fold(PREDICTIONS),
-        curves=training_curves(f"{RESULTS}/{{run}}/curve.csv"),
+        curves=training_curves(f"{RESULTS}/{{training}}/curve.csv"),
+        costs=rules.cost.output,
         crops=per_part(f"{DATA}/crops/{{dataset}}/{{part}}/clips.csv"),
     output:
         table=f"{TABLES}/benchmark.md",
         page=shown(f"{TABLES}/benchmark.html", "table.rst", "Results"),
         rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "Data"),
+        variants=variant_tables(TABLES),
         files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
         confusion=confusions(FIGURES),
         curves=curve_figures(FIGURES),
@@ -21,8 +38,8 @@ rule tabulate:
     conda:
         "../../envs/data.yaml"
     params:
-        config=PLAN.tabulate().model_dump_json(),
+        config=runs.tabulate(RUNS).model_dump_json(),
     shell:
         "python -m svfap tabulate --config {params.config:q}"
         " --predictions {input.predictions:q} --curves {input.curves:q}"
-        " --crops {input.crops:q} --output {output.table:q} 2>&1 | tee -i {log:q}"
+        " --crops {input.crops:q} --costs {input.costs:q} --output {output.table:q} 2>&1 | tee -i {log:q}"

@@ -5,24 +5,24 @@ rule pretrain:
     input:
         shards=pretrain_shards,
     output:
-        checkpoint=f"{RESULTS}/pretrain/checkpoint.pt",
-        curve=f"{RESULTS}/pretrain/curve.csv",
+        checkpoint=f"{RESULTS}/{{run}}pretrain/checkpoint.pt",
+        curve=f"{RESULTS}/{{run}}pretrain/curve.csv",
         picture=report(
-            f"{RESULTS}/pretrain/reconstruction.png",
+            f"{RESULTS}/{{run}}pretrain/reconstruction.png",
             caption="../report/reconstruction.rst",
             category="Pre-training",
         ),
     log:
-        f"{RESULTS}/logs/pretrain.log",
+        f"{RESULTS}/logs/{{run}}pretrain.log",
     benchmark:
-        f"{RESULTS}/benchmarks/pretrain.tsv"
+        f"{RESULTS}/benchmarks/{{run}}pretrain.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 16
     resources:
         gpus=1,
     params:
-        config=PLAN.pretrain().model_dump_json(),
+        config=pretrain_config,
     shell:
         "python -m svfap.launch {resources.gpus} pretrain --config {params.config:q}"
         " --shards {input.shards:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
@@ -34,12 +34,12 @@ rule finetune:
         shards=train_shards,
         validation=validation_shards,
     output:
-        checkpoint=f"{RESULTS}/finetune/{{dataset}}/{{fold}}/checkpoint.pt",
-        curve=f"{RESULTS}/finetune/{{dataset}}/{{fold}}/curve.csv",
+        checkpoint=f"{RESULTS}/{{run}}finetune/{{dataset}}/{{fold}}/checkpoint.pt",
+        curve=f"{RESULTS}/{{run}}finetune/{{dataset}}/{{fold}}/curve.csv",
     log:
-        f"{RESULTS}/logs/finetune/{{dataset}}/{{fold}}.log",
+        f"{RESULTS}/logs/{{run}}finetune/{{dataset}}/{{fold}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/finetune/{{dataset}}/{{fold}}.tsv"
+        f"{RESULTS}/benchmarks/{{run}}finetune/{{dataset}}/{{fold}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 8
@@ -58,11 +58,11 @@ rule evaluate:
         model=rules.finetune.output.checkpoint,
         shards=test_shards,
     output:
-        f"{RESULTS}/evaluate/{{dataset}}/{{fold}}/predictions.parquet",
+        f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet",
     log:
-        f"{RESULTS}/logs/evaluate/{{dataset}}/{{fold}}.log",
+        f"{RESULTS}/logs/{{run}}evaluate/{{dataset}}/{{fold}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{dataset}}/{{fold}}.tsv"
+        f"{RESULTS}/benchmarks/{{run}}evaluate/{{dataset}}/{{fold}}.tsv"
     conda:
         "../../envs/train.yaml"
     params:

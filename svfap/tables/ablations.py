@@ -1,0 +1,213 @@
+"""Ablations: a row per setting, the paper's figures beside ours, and what each setting changes.
+
+Rows of a table are measured on the same folds, those that all of its runs have predictions of, so
+that they can be compared; the change is a paired bootstrap on the same people.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from svfap import bootstrap
+from svfap.config import DatasetFacts, TabulateConfig
+from svfap.metrics import METRICS
+from svfap.tables.costs import Cost
+from svfap.tables.layout import MISSING, NOT_RUN, brackets, number
+from svfap.tables.paper import is_dataset, notes_on, rows_of
+from svfap.tables.render import Table
+from svfap.tables.results import AVERAGE, Result, measure
+
+Scored = Mapping[str, Mapping[str, pd.DataFrame]]
+MAIN = ""
+PAPER_DATASET = "DFEW"
+PAPER_METRICS = ("UAR", "WAR")
+_NOTE = (
+    "All rows are measured on the folds {folds}; brackets hold the 95 % bootstrap interval over"
+    " {drawn}. The change is against the main run, marked *, on the same predictions' {drawn}."
+)
+_PAPER_NOTE = "The paper's figures are of fold 1 of DFEW; costs are counted as the paper counts."
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting of an ablation on a dataset.
+
+    Attributes:
+        dataset: name of the dataset.
+        ablation: title of the ablation.
+        setting: what the setting is called.
+        run: the run of this setting; None if there is none.
+        paper: metric -> what the paper reports, per cent.
+        cost: of the model: counted here, or the paper's where the setting is not run.
+        ours: metric -> our figure; empty if it has not run.
+        change: of the first metric against the main run; None for the main run itself.
+    """
+
+    dataset: str
+    ablation: str
+    setting: str
+    run: str | None
+    paper: Mapping[str, float]
+    cost: Cost | None
+    ours: Mapping[str, Result]
+    change: bootstrap.Difference | None
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """An ablation on one dataset: its rows, and the folds that they are measured on."""
+
+    title: str
+    dataset: str
+    metrics: tuple[str, ...]
+    folds: tuple[str, ...]
+    drawn: str
+    rows: tuple[Row, ...]
+
+
+def ablations(
+    config: TabulateConfig, scored: Scored, costs: Mapping[str, Cost]
+) -> Iterator[Ablation]:
+    """Every ablation that a variant is a row of, on every dataset of its variants.
+
+    Args:
+        config: facts of datasets and variants.
+        scored: run -> dataset -> rows of `predictions.by_group`.
+        costs: run -> cost of its model.
+    """
+    named = {name: facts for name, facts in config.runs.items() if facts.seed_of is None}
+    for title in dict.fromkeys(facts.ablation for facts in named.values() if facts.ablation):
+        members = {name: facts for name, facts in named.items() if facts.ablation == title}
+        for dataset, facts in config.datasets.items():
+            settings = {f.label: name for name, f in members.items() if dataset in f.folds}
+            if settings:
+                yield _ablation(title, (dataset, facts), settings, scored, costs)
+
+
+def table(ablation: Ablation) -> Table:
+    """An ablation as a table to be shown."""
+    published = any(row.paper for row in ablation.rows)
+    theirs = [f"{metric}, paper" for metric in PAPER_METRICS] if published else []
+    costs = ("Params (M)", "FLOPs (G)", "pre-training (G)")
+    change = f"change of {ablation.metrics[0]}"
+    columns = ("Setting", *costs, *theirs, *ablation.metrics, change)
+    rows = tuple(_cells(row, ablation.metrics, published) for row in ablation.rows)
+    notes = [_NOTE.format(folds=", ".join(ablation.folds) or MISSING, drawn=ablation.drawn)]
+    notes += [_PAPER_NOTE] if published else []
+    title = f"{ablation.title}, {ablation.dataset}"
+    align = "l" + "r" * (len(columns) - 1)
+    return Table(title, columns, rows, align, (*notes, *notes_on(ablation.title)))
+
+
+def tidy(found: Iterable[Ablation]) -> Iterator[dict[str, object]]:
+    """Ablations as rows of a CSV, one per setting and metric."""
+    for ablation in found:
+        for row in ablation.rows:
+            for metric in ablation.metrics:
+                ours = row.ours.get(metric)
+                change = row.change if metric == ablation.metrics[0] else None
+                yield {
+                    "dataset": row.dataset,
+                    "ablation": row.ablation,
+                    "setting": row.setting,
+                    "run": "main" if row.run == MAIN else row.run or NOT_RUN,
+                    "metric": metric,
+                    "paper": number(row.paper.get(metric, float("nan"))),
+                    "value": number(ours.value) if ours else "",
+                    "low": number(ours.interval.low) if ours else "",
+                    "high": number(ours.interval.high) if ours else "",
+                    "change": number(change.value) if change else "",
+                    "change_low": number(change.interval.low) if change else "",
+                    "change_high": number(change.interval.high) if change else "",
+                    "p": number(change.p) if change else "",
+                    "folds": " ".join(ablation.folds),
+                    "resampled": ablation.drawn,
+                }
+
+
+def _ablation(
+    title: str,
+    dataset: tuple[str, DatasetFacts],
+    settings: dict[str, str],
+    scored: Scored,
+    costs: Mapping[str, Cost],
+) -> Ablation:
+    """The rows of the paper in its order, then our own."""
+    name, facts = dataset
+    paper = {}
+    if is_dataset(name, PAPER_DATASET):
+        paper = {r["setting"]: r for r in rows_of("paper_ablations") if r["ablation"] == title}
+    main = next((setting for setting, row in paper.items() if row["main"]), "main run")
+    runs = {main: MAIN} | settings
+    order = [*paper, *(setting for setting in runs if setting not in paper)]
+    units = {run: scored.get(run, {}).get(name, pd.DataFrame()) for run in runs.values()}
+    done = [{*rows["fold"]} for rows in units.values() if len(rows)]
+    folds = tuple(fold for fold in facts.folds if done and all(fold in some for some in done))
+    units = {r: rows[rows["fold"].isin(folds)] for r, rows in units.items() if len(rows)}
+    drawn = next((str(bootstrap.units_of(rows)) for rows in units.values() if len(rows)), MISSING)
+    rows = []
+    for setting in order:
+        run = runs.get(setting)
+        rows.append(
+            Row(
+                name, title, setting, run, _published(paper.get(setting)),
+                costs[run] if run is not None and run in costs else _paper_cost(paper.get(setting)),
+                _measured(None if run is None else units.get(run), name, facts),
+                _change(units, run, facts),
+            )
+        )  # fmt: skip
+    return Ablation(title, name, facts.metrics, folds, drawn, tuple(rows))
+
+
+def _published(row: Mapping[str, str] | None) -> dict[str, float]:
+    return {metric: float(row[metric]) for metric in PAPER_METRICS} if row else {}
+
+
+def _paper_cost(row: Mapping[str, str] | None) -> Cost | None:
+    columns = ("parameters", "flops", "pretrain_flops")
+    return Cost(*(float(row[column]) for column in columns)) if row else None
+
+
+def _measured(rows: pd.DataFrame | None, dataset: str, facts: DatasetFacts) -> dict[str, Result]:
+    """Metric -> its pooled figure, averaged over targets."""
+    if rows is None or not len(rows):
+        return {}
+    pooled = (result for result in measure(rows, dataset, facts) if not result.fold)
+    return {r.metric: r for r in pooled if r.target in ("", AVERAGE) or len(facts.targets) == 1}
+
+
+def _change(
+    units: Mapping[str, pd.DataFrame], run: str | None, facts: DatasetFacts
+) -> bootstrap.Difference | None:
+    """What a run adds to the first metric of the main run, in the unit of tables."""
+    if not run or run not in units or MAIN not in units:
+        return None
+    metric = facts.metrics[0]
+    found = bootstrap.paired(units[MAIN], units[run], metric)
+    scale = 100 if METRICS[metric].percent else 1
+    ends = bootstrap.Interval(scale * found.interval.low, scale * found.interval.high)
+    return bootstrap.Difference(scale * found.value, ends, found.p)
+
+
+def _cells(row: Row, metrics: Sequence[str], published: bool) -> tuple[str, ...]:
+    cost = row.cost
+    costs = (cost.parameters, cost.flops, cost.pretrain_flops) if cost else ()
+    shown = [f"{value:.1f}" for value in costs] or [MISSING] * 3
+    if published:
+        shown += [f"{row.paper[m]:.2f}" if m in row.paper else MISSING for m in PAPER_METRICS]
+    for metric in metrics:
+        ours = row.ours.get(metric)
+        shown.append(
+            f"{ours.value:.{ours.decimals}f}{brackets(ours.interval, ours.decimals - 1)}"
+            if ours
+            else NOT_RUN
+        )
+    decimals = 2 if METRICS[metrics[0]].percent else 4
+    change = row.change
+    shown.append(
+        f"{change.value:+.{decimals}f}{brackets(change.interval, decimals - 1)}"
+        if change
+        else MISSING
+    )
+    return (row.setting + (" *" if row.run == MAIN else ""), *shown)

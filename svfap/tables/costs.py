@@ -1,0 +1,47 @@
+"""What the models of all runs cost, as the stage `cost` has counted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from svfap.errors import SvfapError
+
+COLUMNS = (
+    "run", "parameters", "multiply_adds", "pretrain_parameters", "pretrain_multiply_adds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What tables show of a model.
+
+    Attributes:
+        parameters: of the fine-tuned model, in millions.
+        flops: multiply-adds of one clip, in units of 1e9; the paper writes FLOPs.
+        pretrain_flops: those of pre-training.
+    """
+
+    parameters: float
+    flops: float
+    pretrain_flops: float
+
+
+def read(path: Path) -> dict[str, Cost]:
+    """Run -> its cost; the main run's name is empty.
+
+    Raises:
+        SvfapError: the file is missing or lacks a column.
+    """
+    try:
+        frame = pd.read_csv(path, keep_default_na=False)[list(COLUMNS)]
+    except (OSError, KeyError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error.args[0]).split())
+        raise SvfapError(f"{path}: not a list of costs ({reason}); run the cost stage") from None
+    figures = frame.set_index("run").astype(float).to_dict(orient="index")
+    return {
+        str(run): Cost(
+            row["parameters"] / 1e6, row["multiply_adds"] / 1e9, row["pretrain_multiply_adds"] / 1e9
+        )
+        for run, row in figures.items()
+    }

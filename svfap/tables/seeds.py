@@ -1,0 +1,48 @@
+"""The spread over seeds: runs that differ in nothing but their seed, as one row."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from svfap import bootstrap
+from svfap.tables.results import Result
+
+
+def over_seeds(runs: Mapping[str, Sequence[Result]], seeds: Sequence[str]) -> list[Result]:
+    """Mean and sample standard deviation over seeds of each pooled figure.
+
+    Args:
+        runs: run -> its results; the main run's name is empty.
+        seeds: the runs that repeat the main run.
+
+    Returns:
+        One result per figure that at least two seeds have on the same folds and clips.
+    """
+    found = []
+    for main in (result for result in runs[""] if not result.fold and result.clips):
+        same = [main] + [
+            other
+            for name in seeds
+            for other in runs.get(name, ())
+            if not other.fold and _key(other) == _key(main)
+        ]
+        values = [result.value for result in same]
+        if len(values) > 1 and not any(map(math.isnan, values)):
+            found.append(
+                replace(
+                    main,
+                    model=f"{main.model}, mean of {len(values)} seeds",
+                    value=statistics.fmean(values),
+                    fold_mean=math.nan,
+                    fold_std=math.nan,
+                    seed_std=statistics.stdev(values),
+                    interval=bootstrap.UNDEFINED,
+                    resampled="",
+                )
+            )
+    return found
+
+
+def _key(result: Result) -> tuple[object, ...]:
+    return result.dataset, result.metric, result.target, result.folds, result.clips
