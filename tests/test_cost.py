@@ -2,8 +2,10 @@
 
 import pytest
 
-from svfap.config import ModelConfig
+from svfap.config import CostConfig, CostJob, ModelConfig
 from svfap.models.cost import finetune_cost, pretrain_cost
+from svfap.stages import cost as stage
+from svfap.tables import costs
 
 SMALL = {"dim": 384, "heads": 6, "depths": (8, 4, 2)}
 FLAT = {"bottleneck": False, "depths": (12, 8, 4)}
@@ -51,3 +53,17 @@ def test_small_model():
 def test_pretraining_parameters():
     assert millions(pretrain_cost(ModelConfig(), 0.9).parameters) == 85.5
     assert millions(pretrain_cost(ModelConfig(**SMALL), 0.9).parameters) == 37.5
+
+
+def test_the_stage_writes_a_row_a_run(tmp_path):
+    model = ModelConfig(
+        image_size=32, patch_size=8, num_frames=8, dim=24, heads=2, depths=(1, 2, 2)
+    )
+    job = CostJob(model=model, outputs=7, mask_ratio=0.9)
+    logged = {}
+    path = tmp_path / "costs.csv"
+    stage.run(CostConfig(runs={"": job, "same": job}), output=path, log=logged.update)
+    found = costs.read(path)
+    assert found[""] == found["same"]
+    assert found[""].parameters * 1e6 == pytest.approx(finetune_cost(model, 7).parameters)
+    assert logged["pretrain_multiply_adds"] == pretrain_cost(model, 0.9).multiply_adds

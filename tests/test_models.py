@@ -7,7 +7,7 @@ from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, Encoder, VideoModel, reconstruction_target
 from svfap.models.autoencoder import patch_pixels
-from svfap.models.encoder import patchify
+from svfap.models.encoder import fuse, patchify
 from svfap.models.layers import TemporalConv, TemporalPool, sinusoid_positions
 from svfap.models.masking import split_sites, tube_mask
 
@@ -138,3 +138,25 @@ def test_a_mask_that_is_uneven(toy_model):
     mask[1, 0] = False
     with pytest.raises(SvfapError, match="hides 7 sites in one slice and 8 in another"):
         Autoencoder(toy_model)(torch.zeros(2, 3, 8, 32, 32), mask)
+
+
+def test_fusion_adds_stages_repeated_over_time(toy_model):
+    first, second = torch.arange(4.0).view(1, 4, 1, 1), torch.tensor([10.0, 20]).view(1, 2, 1, 1)
+    assert fuse([first, second]).flatten().tolist() == [10, 11, 22, 23]
+
+
+def test_fusion_changes_what_is_pooled_and_what_is_decoded(toy_model):
+    video = torch.randn(2, 3, 8, 32, 32)
+    plain, fused = (VideoModel(toy_model, 0, fusion=fusion).eval() for fusion in (False, True))
+    fused.load_state_dict(plain.state_dict())
+    outputs = plain.encoder(video)
+    mean = sum(x.mean(dim=(1, 2)) for x in outputs)
+    torch.testing.assert_close(fused(video), fused.fc_norm(mean))
+    torch.testing.assert_close(plain(video), plain.fc_norm(outputs[-1].mean(dim=(1, 2))))
+    visible = torch.arange(4).expand(2, 4, 4)
+    alone, together = (Autoencoder(toy_model, fusion=fusion).eval() for fusion in (False, True))
+    together.load_state_dict(alone.state_dict())
+    seen = alone.encode(video, visible)
+    assert seen.shape == together.encode(video, visible).shape == (2, 4, 4, 24)
+    torch.testing.assert_close(seen[:, 0], seen[:, 3])
+    assert not torch.allclose(seen, together.encode(video, visible))
