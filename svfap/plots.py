@@ -1,10 +1,8 @@
-"""Figures of the report: confusion matrices and training curves.
+"""Figures of the report: filmstrips, confusion matrices, training curves.
 
-Drawn straight on a canvas without pyplot, so that no display, back end or global state is needed.
-Colours are safe for colour-blind readers. A dataset's notice stands at the foot of its figures.
+A dataset's notice stands at the foot of its figures.
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -13,31 +11,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
+from svfap.canvas import OKABE_ITO, STYLE, figure_of, save
 from svfap.errors import SvfapError
 
-DPI = 200
 CURVE_SIZE = (6.4, 4.4)
 CURVE_COLUMNS = ("step", "epoch", "loss", "lr")
-_STYLE = mpl.RcParams(
-    {
-        "font.family": "DejaVu Sans",
-        "font.size": 9,
-        "axes.labelsize": 9,
-        "axes.linewidth": 0.8,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "legend.fontsize": 8,
-        "legend.frameon": False,
-    }
-)
-_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":")
 
 
@@ -61,16 +41,16 @@ def filmstrips(
             left = clip * (width + gap)
             sheet[row * height : (row + 1) * height, left : left + width] = strip[clip]
     inches = 3.2 * clips
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         size = (inches, inches * sheet.shape[0] / sheet.shape[1] + 0.8)
-        figure = _figure(size, title, notice)
+        figure = figure_of(size, title, notice)
         axes = figure.add_subplot()
         axes.imshow(sheet, interpolation="nearest")
         axes.set_yticks([(row + 0.5) * height for row in range(len(strips))], list(rows))
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        _save(figure, path)
+        save(figure, path)
 
 
 def confusion(
@@ -93,8 +73,8 @@ def confusion(
     counts = np.asarray(matrix, dtype=np.int64)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    with mpl.rc_context(_STYLE):
-        figure = _figure(confusion_size(len(classes)), title, notice)
+    with mpl.rc_context(STYLE):
+        figure = figure_of(confusion_size(len(classes)), title, notice)
         axes = figure.add_subplot()
         blues = mpl.colormaps["Blues"].with_extremes(bad="#e6e6e6")
         image = axes.imshow(shares, cmap=blues, vmin=0, vmax=1)
@@ -110,7 +90,7 @@ def confusion(
         bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
         bar.set_ticks([0, 0.5, 1], labels=["0 %", "50 %", "100 %"])
         bar.outline.set_visible(False)
-        _save(figure, path)
+        save(figure, path)
 
 
 def confusion_size(num_classes: int) -> tuple[float, float]:
@@ -129,10 +109,10 @@ def curves(frames: Mapping[str, pd.DataFrame], *, title: str, path: Path, notice
         notice: stands at the foot, for example that the data are synthetic.
     """
     unit = "epoch" if all(frame["epoch"].is_unique for frame in frames.values()) else "step"
-    with mpl.rc_context(_STYLE):
-        figure = _figure(CURVE_SIZE, title, notice)
+    with mpl.rc_context(STYLE):
+        figure = figure_of(CURVE_SIZE, title, notice)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-        styles = cycle((colour, dash) for dash in _DASHES for colour in _OKABE_ITO)
+        styles = cycle((colour, dash) for dash in _DASHES for colour in OKABE_ITO)
         for (name, frame), (colour, dash) in zip(frames.items(), styles, strict=False):
             marker = "o" if len(frame) == 1 else ""
             x, loss = frame[unit], frame["loss"]
@@ -152,7 +132,7 @@ def curves(frames: Mapping[str, pd.DataFrame], *, title: str, path: Path, notice
         figure.align_ylabels()
         if len(frames) > 1:
             upper.legend(ncols=1 + (len(frames) - 1) // 6)
-        _save(figure, path)
+        save(figure, path)
 
 
 def smooth(values: pd.Series) -> pd.Series:
@@ -206,19 +186,3 @@ def _annotate(axes: Axes, shares: NDArray[np.float64], counts: NDArray[np.int64]
                 size=size,
                 weight=weight if size == 8 else "normal",
             )
-
-
-def _figure(size: tuple[float, float], title: str, notice: str) -> Figure:
-    figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=10, fontweight="bold")
-    if notice:
-        lines = textwrap.fill(notice, width=int(17 * size[0]))
-        figure.supxlabel(lines, fontsize=7, style="italic", color="#505050", x=0.01, ha="left")
-    return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Write a PNG that is the same, byte by byte, for the same figure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", metadata={"Software": None})

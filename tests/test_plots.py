@@ -10,6 +10,7 @@ from matplotlib.text import Annotation
 from PIL import Image
 
 from svfap import plots
+from svfap.canvas import DPI
 from svfap.errors import SvfapError
 
 CLASSES = ("happy", "sad", "neutral")
@@ -35,13 +36,13 @@ def pixels(path: Path) -> np.ndarray:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are saved, so that their texts can be read."""
     figures: list[Figure] = []
-    save = plots._save
+    save = plots.save
 
     def keep(figure: Figure, path: Path) -> None:
         save(figure, path)
         figures.append(figure)
 
-    monkeypatch.setattr(plots, "_save", keep)
+    monkeypatch.setattr(plots, "save", keep)
     return figures
 
 
@@ -58,7 +59,7 @@ def test_confusion_has_the_stated_size_and_is_whole(tmp_path: Path, count: int) 
     names = [f"a longish class {number}" for number in range(count)]
     plots.confusion(np.eye(count, dtype=int) * 1234, names, title="T", path=path, notice=NOTICE)
     width, height = plots.confusion_size(count)
-    assert pixels(path).shape == (round(height * plots.DPI), round(width * plots.DPI), 3)
+    assert pixels(path).shape == (round(height * DPI), round(width * DPI), 3)
     assert_nothing_is_cut_off(path)
 
 
@@ -89,7 +90,7 @@ def test_curves_have_the_stated_size_and_are_whole(tmp_path: Path) -> None:
     path = tmp_path / "curves.png"
     plots.curves({"fold 1": curve(), "fold 2": curve(9)}, title="T", path=path, notice=NOTICE)
     width, height = plots.CURVE_SIZE
-    assert pixels(path).shape == (round(height * plots.DPI), round(width * plots.DPI), 3)
+    assert pixels(path).shape == (round(height * DPI), round(width * DPI), 3)
     assert_nothing_is_cut_off(path)
 
 

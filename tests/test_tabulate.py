@@ -126,6 +126,8 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         *(f"tables/comparison.{end}" for end in ("md", "html", "tex")),
         "figures/demo/confusion.png",
         "figures/demo/curves.png",
+        "figures/demo/classes.png",
+        "figures/dfew/classes.png",
         "figures/dfew/confusion.png",
         "figures/pretrain/curves.png",
     }  # fmt: skip

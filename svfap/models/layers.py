@@ -41,13 +41,24 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, context: Tensor) -> Tensor:
         """Attend; (B, N, C) queries over a (B, M, C) context give (B, N, C)."""
-        split = (self.heads, -1)
         q, k, v = (
-            layer(x).unflatten(-1, split).transpose(1, 2)
-            for layer, x in ((self.q, query), (self.k, context), (self.v, context))
+            self._split(self.q(query)),
+            self._split(self.k(context)),
+            self._split(self.v(context)),
         )
         attended = F.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
+        return out
+
+    def shares(self, query: Tensor, context: Tensor) -> Tensor:
+        """How a query's attention is shared out over the context, (B, heads, N, M)."""
+        q, k = self._split(self.q(query)), self._split(self.k(context))
+        out: Tensor = (q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, N, C) as heads, (B, heads, N, C / heads)."""
+        out: Tensor = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         return out
 
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from svfap import predictions
+from svfap import charts, plots, predictions
 from svfap.config import EvaluateJob, FinetuneJob
 from svfap.configfile import parse
 from svfap.models import VideoModel
 from svfap.shards import ClipStore
 from svfap.tracking import Log
-from svfap.training import checkpoint, scoring
+from svfap.training import checkpoint, insight, scoring
 from svfap.training.distributed import device
 
 
@@ -30,7 +30,8 @@ def run(
         fold: name of the fold.
         model: checkpoint of the stage `finetune`.
         shards: `index.parquet` of every test part.
-        output: the predictions, Parquet, a row per clip and view.
+        output: the predictions, Parquet, a row per clip and view; `embedding.png` and
+            `attention.png` are drawn beside it.
         log: takes metrics.
 
     Raises:
@@ -40,7 +41,29 @@ def run(
     network, job = load_model(model)
     table = scoring.predict(network, store, job, config, dataset=dataset, fold=fold)
     predictions.write(output, table)
+    _draw(network, store, job, output, f"{dataset} {fold}")
     log({"clips": len(store), "views": len(table.keys)})
+
+
+def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path, name: str) -> None:
+    """A map of the clips, and where the model looks."""
+    features, targets = insight.embeddings(network, store, job)
+    classes = job.task == "classification"
+    charts.embedding(
+        insight.neighbourhoods(features, seed=job.seed),
+        targets[:, 0],
+        job.targets if classes else (),
+        title=f"{name}: test clips by their embedding (t-SNE)",
+        path=output.with_name("embedding.png"),
+        notice=job.notice,
+        values="" if classes else job.targets[0],
+    )
+    plots.filmstrips(
+        insight.attention_strips(network, store, job),
+        title=f"{name}: where the later stages look",
+        path=output.with_name("attention.png"),
+        notice=job.notice,
+    )
 
 
 def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:

@@ -14,10 +14,12 @@ from svfap.training.data import Draws
 from svfap.training.objectives import Reconstruction
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
+from svfap.video.encode import write_video
 from svfap.video.sampling import pretrain_indices
 from svfap.video.transforms import pretrain_transform, resize
 
 PICTURE_CLIPS = 4
+FPS = 6
 
 
 def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> None:
@@ -26,7 +28,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
     Args:
         config: model, recipe and seed.
         shards: `index.parquet` of every part.
-        output: the checkpoint; `curve.csv` and `reconstruction.png` are written beside it.
+        output: the checkpoint; `curve.csv` and `reconstruction.{png,mp4}` are written beside it.
         log: takes metrics.
 
     Raises:
@@ -54,7 +56,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
 
 
 def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJob) -> None:
-    """Reconstructions of a few clips, spread over all parts."""
+    """Reconstructions of a few clips, spread over all parts, as a picture and as a video."""
     clips = np.linspace(0, len(store) - 1, PICTURE_CLIPS).round().astype(int).tolist()
     middle = np.random.default_rng(0)
     frames = [
@@ -69,6 +71,7 @@ def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJ
     seed_everything(config.seed)
     sized = np.stack([resize(clip, config.model.image_size) for clip in frames])
     ratio = config.pretrain.mask_ratio
-    strips = reconstruction.filmstrips(model, sized, mask_ratio=ratio)
+    rows = reconstruction.videos(model, sized, mask_ratio=ratio)
+    write_video(path.with_suffix(".mp4"), reconstruction.montage(rows), fps=FPS)
     title = f"Pre-training: {ratio:.0%} of the patches are hidden"
-    plots.filmstrips(strips, title=title, path=path, notice=config.notice)
+    plots.filmstrips(reconstruction.filmstrips(rows), title=title, path=path, notice=config.notice)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from svfap import plots
+from svfap import charts, plots
 from svfap.config import TabulateConfig
 from svfap.errors import SvfapError
 from svfap.predictions import by_clip, by_group, read
@@ -148,7 +148,15 @@ def _write_classes(
     for name, facts in config.datasets.items():
         if facts.task == "classification" and len(groups[name]):
             matrix = per_class.confusion_of(groups[name], len(facts.targets))
-            classes += per_class.class_results(name, matrix, facts.targets, facts.notice)
+            found = per_class.class_results(name, matrix, facts.targets, facts.notice)
+            classes += found
+            charts.class_bars(
+                per_class.by_model(found),
+                facts.targets,
+                title=f"{name}: accuracy by class",
+                path=figures / name / "classes.png",
+                notice=facts.notice,
+            )
             plots.confusion(
                 matrix,
                 facts.targets,

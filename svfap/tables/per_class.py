@@ -1,17 +1,21 @@
 """How well each class is recognised: confusion counts and per-class accuracy."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from svfap.metrics import Counts, confusion_matrix, per_class_accuracy
 from svfap.tables.layout import MISSING
+from svfap.tables.paper import is_dataset, rows_of
 from svfap.tables.render import Table
+from svfap.tables.results import OURS
 
-COLUMNS = ("dataset", "class", "clips", "accuracy", "unit", "notice")
+MODELS = ("SVFAP-B", "SVFAP-S")
+
+COLUMNS = ("dataset", "class", "clips", "accuracy", *MODELS, "unit", "notice")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class ClassResult:
         name: name of the class.
         clips: number of scored units of the class.
         accuracy: per cent; nan if the class never occurs.
+        paper: what the paper's models reach, per cent, by their name; empty where it says nothing.
         notice: sentence that must stand wherever the dataset's results are shown.
     """
 
@@ -31,6 +36,7 @@ class ClassResult:
     clips: int
     accuracy: float
     notice: str
+    paper: Mapping[str, float] = field(default_factory=dict)
 
 
 def confusion_of(groups: pd.DataFrame, num_classes: int) -> Counts:
@@ -45,25 +51,46 @@ def class_results(
 ) -> list[ClassResult]:
     """Accuracy of each class from confusion counts, in index order."""
     rows = zip(classes, matrix.sum(axis=1), per_class_accuracy(matrix), strict=True)
-    return [ClassResult(dataset, name, int(n), 100 * float(a), notice) for name, n, a in rows]
+    published = [row for row in rows_of("paper_classes") if is_dataset(dataset, row["dataset"])]
+    paper = [{model: float(row[model]) for model in MODELS} for row in published]
+    paper = paper if len(paper) == len(matrix) else [{}] * len(matrix)
+    return [
+        ClassResult(dataset, name, int(n), 100 * float(a), notice, theirs)
+        for (name, n, a), theirs in zip(rows, paper, strict=True)
+    ]
+
+
+def by_model(results: Sequence[ClassResult]) -> dict[str, list[float]]:
+    """Model -> accuracy of each class of one dataset, ours first."""
+    models = MODELS if all(result.paper for result in results) else ()
+    ours = {OURS: [result.accuracy for result in results]}
+    return ours | {f"{m}, paper": [result.paper[m] for result in results] for m in models}
 
 
 def table(results: Iterable[ClassResult]) -> Table:
     """Per-class accuracies as a table to be shown; each notice stands below."""
     results = list(results)
+    models = MODELS if any(result.paper for result in results) else ()
     rows = tuple(
         (
             result.dataset,
             result.name,
             f"{result.clips:,}",
             MISSING if math.isnan(result.accuracy) else f"{result.accuracy:.2f}",
+            *(f"{result.paper[m]:.2f}" if m in result.paper else MISSING for m in models),
         )
         for result in results
     )
     notices = {result.dataset: result.notice for result in results if result.notice}
     notes = tuple(f"{dataset}: {notice}" for dataset, notice in notices.items())
-    columns = ("Dataset", "Class", "Clips", "Accuracy")
-    return Table("Share of each class that is recognised, per cent", columns, rows, "llrr", notes)
+    columns = ("Dataset", "Class", "Clips", "Accuracy", *(f"{model}, paper" for model in models))
+    return Table(
+        "Share of each class that is recognised, per cent",
+        columns,
+        rows,
+        "llrr" + "r" * len(models),
+        notes,
+    )
 
 
 def tidy(results: Iterable[ClassResult]) -> list[Mapping[str, object]]:
@@ -74,6 +101,7 @@ def tidy(results: Iterable[ClassResult]) -> list[Mapping[str, object]]:
             "class": result.name,
             "clips": result.clips,
             "accuracy": "" if math.isnan(result.accuracy) else f"{result.accuracy:.6g}",
+            **{model: result.paper.get(model, "") for model in MODELS},
             "unit": "percent",
             "notice": result.notice,
         }

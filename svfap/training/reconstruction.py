@@ -1,5 +1,7 @@
 """What a masked autoencoder sees and what it makes of it: input, masked, output."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -52,26 +54,40 @@ def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor
     return masked, output.clamp(0, 1)
 
 
-def filmstrips(
-    model: Autoencoder, frames: NDArray[np.uint8], *, mask_ratio: float, columns: int = 4
+def videos(
+    model: Autoencoder, frames: NDArray[np.uint8], *, mask_ratio: float
 ) -> dict[str, NDArray[np.float32]]:
-    """Rows of a picture: input, masked input and output of each clip.
+    """Input, masked input and output of each clip, (B, T, H, W, 3) in [0, 1].
 
     Args:
         model: a masked autoencoder.
         frames: (B, T, H, W, 3) RGB uint8.
         mask_ratio: share of hidden tokens.
-        columns: how many frames of each clip are shown, spread evenly.
-
-    Returns:
-        Label -> strips (B, H, columns * W, 3) in [0, 1].
     """
     model.to(device()).eval()
     video = unit_range(torch.from_numpy(frames)).to(device())
     mask = tube_mask(len(video), model.encoder.slices, model.encoder.sites, mask_ratio)
     masked, output = reconstruct(model, video, mask.to(device()))
-    chosen = np.linspace(0, video.shape[2] - 1, columns).round().astype(int).tolist()
+    rows = {"input": video, "masked": masked, "output": output}
+    return {label: row.permute(0, 2, 3, 4, 1).cpu().numpy() for label, row in rows.items()}
+
+
+def filmstrips(
+    rows: Mapping[str, NDArray[np.float32]], *, columns: int = 4
+) -> dict[str, NDArray[np.float32]]:
+    """A few frames of each clip side by side, spread evenly: (B, H, columns * W, 3)."""
     return {
-        label: torch.cat([row[:, :, t] for t in chosen], dim=3).permute(0, 2, 3, 1).cpu().numpy()
-        for label, row in (("input", video), ("masked", masked), ("output", output))
+        label: np.concatenate(
+            [row[:, t] for t in np.linspace(0, row.shape[1] - 1, columns).round().astype(int)],
+            axis=2,
+        )
+        for label, row in rows.items()
     }
+
+
+def montage(rows: Mapping[str, NDArray[np.float32]], *, loops: int = 4) -> list[NDArray[np.uint8]]:
+    """Frames of one video: a column for each clip, a row for each label, played a few times."""
+    columns = [np.concatenate(list(row), axis=2) for row in rows.values()]
+    frames = (255 * np.concatenate(columns, axis=1)).round().astype(np.uint8)
+    height, width = (side - side % 2 for side in frames.shape[1:3])
+    return list(frames[:, :height, :width]) * loops

@@ -16,6 +16,7 @@ except SvfapError as error:
 DATA, RESULTS = PLAN.config.data, PLAN.config.results
 TRACKING = ancient(f"{RESULTS}/tracking/ready.txt")
 
+PREDICTIONS = f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet"
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
@@ -128,11 +129,11 @@ def variant_tables(folder):
     return pages + files
 
 
-def confusions(folder):
-    """The confusion matrix of every dataset with classes."""
+def class_figures(folder, kind):
+    """The confusion matrix, or the accuracies by class, of every dataset with classes."""
     classified = [k for k, v in PLAN.labelled.items() if v.task == "classification"]
-    paths = [f"{folder}/{name}/confusion.png" for name in classified]
-    return [shown(path, "confusion.rst", "Results") for path in paths]
+    paths = [f"{folder}/{name}/{kind}.png" for name in classified]
+    return [shown(path, f"{kind}.rst", "Results") for path in paths]
 
 
 def curve_figures(folder):
@@ -142,9 +143,19 @@ def curve_figures(folder):
     return [shown(path, "curves.rst", "Training") for path in paths]
 
 
+def beside(name):
+    """A file in the folder of the predictions."""
+    return PREDICTIONS.replace("predictions.parquet", name)
+
+
 def shown(path, caption, category):
     """An output that stands in the report."""
-    labels = {"dataset": Path(path).parent.name, "file": Path(path).stem}
+    path, folder = str(path), Path(path).parent
+    labels = {"of": folder.name, "file": Path(path).name}
+    if "{fold}" in path:
+        labels["of"] = "{run}{dataset} {fold}"
+    elif "{run}" in path:
+        labels["of"] = "{run}pretrain"
     return report(
         path, caption=f"../report/{caption}", category=category, labels=labels
     )

@@ -1,7 +1,6 @@
 """Predictions -> tables and figures, shown by `snakemake --report`."""
 
 TABLES, FIGURES = f"{RESULTS}/tables", f"{RESULTS}/figures"
-PREDICTIONS = f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet"
 
 
 rule cost:
@@ -31,7 +30,8 @@ rule tabulate:
         rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "Data"),
         variants=variant_tables(TABLES),
         files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
-        confusion=confusions(FIGURES),
+        confusion=class_figures(FIGURES, "confusion"),
+        classes=class_figures(FIGURES, "classes"),
         curves=curve_figures(FIGURES),
     log:
         f"{RESULTS}/logs/tabulate.log",

@@ -1,17 +1,17 @@
 """Shards -> pre-trained encoder -> fine-tuned model per fold -> predictions."""
 
 
+PRETRAIN = f"{RESULTS}/{{run}}pretrain/reconstruction"
+
+
 rule pretrain:
     input:
         shards=pretrain_shards,
     output:
         checkpoint=f"{RESULTS}/{{run}}pretrain/checkpoint.pt",
         curve=f"{RESULTS}/{{run}}pretrain/curve.csv",
-        picture=report(
-            f"{RESULTS}/{{run}}pretrain/reconstruction.png",
-            caption="../report/reconstruction.rst",
-            category="Pre-training",
-        ),
+        picture=shown(f"{PRETRAIN}.png", "reconstruction.rst", "Pre-training"),
+        video=shown(f"{PRETRAIN}.mp4", "reconstruction.rst", "Pre-training"),
     log:
         f"{RESULTS}/logs/{{run}}pretrain.log",
     benchmark:
@@ -58,7 +58,9 @@ rule evaluate:
         model=rules.finetune.output.checkpoint,
         shards=test_shards,
     output:
-        f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet",
+        predictions=PREDICTIONS,
+        embedding=shown(beside("embedding.png"), "embedding.rst", "Models"),
+        attention=shown(beside("attention.png"), "attention.rst", "Models"),
     log:
         f"{RESULTS}/logs/{{run}}evaluate/{{dataset}}/{{fold}}.log",
     benchmark:
@@ -70,4 +72,4 @@ rule evaluate:
     shell:
         "python -m svfap evaluate --config {params.config:q} --dataset {wildcards.dataset}"
         " --fold {wildcards.fold:q} --model {input.model:q} --shards {input.shards:q}"
-        " --output {output:q} 2>&1 | tee -i {log:q}"
+        " --output {output.predictions:q} 2>&1 | tee -i {log:q}"

@@ -1,0 +1,47 @@
+"""The canvas of all figures: size, fonts, colours, title, notice, and how they are saved.
+
+Drawn without pyplot, so that no display, back end or global state is needed. Colours are safe for
+colour-blind readers.
+"""
+
+import textwrap
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+DPI = 200
+STYLE = mpl.RcParams(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 9,
+        "axes.labelsize": 9,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.fontsize": 8,
+        "legend.frameon": False,
+    }
+)
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def figure_of(size: tuple[float, float], title: str, notice: str) -> Figure:
+    """An empty figure with a title above and a notice at the foot."""
+    figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=10, fontweight="bold")
+    if notice:
+        lines = textwrap.fill(notice, width=int(17 * size[0]))
+        figure.supxlabel(lines, fontsize=7, style="italic", color="#505050", x=0.01, ha="left")
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG that is the same, byte by byte, for the same figure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png", metadata={"Software": None})

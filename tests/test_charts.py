@@ -1,0 +1,58 @@
+"""Charts: accuracies by class and maps of embeddings, as they stand in the picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from test_plots import CLASSES, NOTICE, assert_nothing_is_cut_off
+
+from svfap import charts
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved, so that their texts can be read."""
+    figures: list[Figure] = []
+    save = charts.save
+
+    def keep(figure: Figure, path: Path) -> None:
+        save(figure, path)
+        figures.append(figure)
+
+    monkeypatch.setattr(charts, "save", keep)
+    return figures
+
+
+def test_class_bars_show_every_model_and_leave_absent_classes_out(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    path = tmp_path / "classes.png"
+    results = {"ours": [90, np.nan, 10], "SVFAP-B, paper": [93.1, 77, 15.2]}
+    charts.class_bars(results, CLASSES, title="T", path=path, notice=NOTICE)
+    (axes,) = drawn[0].axes
+    assert [bar.get_height() for bar in axes.patches][3:] == [93.1, 77, 15.2]
+    assert [text.get_text() for text in axes.texts] == ["90", "", "10", "93", "77", "15"]
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == [*results]
+    assert_nothing_is_cut_off(path)
+
+
+@pytest.mark.parametrize("count", [3, 11])
+def test_embedding_map_has_a_sign_for_each_class(
+    tmp_path: Path, drawn: list[Figure], count: int
+) -> None:
+    path = tmp_path / "embedding.png"
+    points = np.random.default_rng(0).normal(size=(60, 2))
+    names = [f"class {number}" for number in range(count)]
+    charts.embedding(points, np.arange(60) % count, names, title="T", path=path, notice=NOTICE)
+    shown = drawn[0].axes[0].collections
+    signs = {(c.get_facecolor().tobytes(), c.get_paths()[0].vertices.tobytes()) for c in shown}
+    assert len(signs) == count
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == names
+    assert_nothing_is_cut_off(path)
+
+
+def test_embedding_map_of_values_has_a_scale(tmp_path: Path, drawn: list[Figure]) -> None:
+    path = tmp_path / "embedding.png"
+    charts.embedding(np.eye(2), np.array([0.1, 0.9]), (), title="T", path=path, values="arousal")
+    assert drawn[0].axes[1].get_ylabel() == "arousal"
