@@ -1,7 +1,7 @@
 """Stage `tabulate`: predictions, curves and rejects of all datasets -> tables and figures.
 
 Beside `benchmark.md` stand `benchmark.{csv,html,tex}`, `folds.{csv,md}`, `per_class.{csv,md}` and
-`rejects.{csv,html,md}`, with variants `ablations.{csv,html,md,tex}`, with DFEW
+`rejects.{csv,html,md}`, `runs.html`, with variants `ablations.{csv,html,md,tex}`, with DFEW
 `comparison.{html,md,tex}`; figures go to the sibling folder `figures`. Files are told apart by the
 layout of the pipeline: `variants/{run}/evaluate/{dataset}/{fold}/predictions.parquet`,
 `{dataset}/{fold}/curve.csv`, `pretrain/curve.csv`, `{dataset}/{part}/rejects.csv`.
@@ -18,7 +18,7 @@ from svfap import charts, plots
 from svfap.config import TabulateConfig
 from svfap.errors import SvfapError
 from svfap.predictions import by_clip, by_group, read
-from svfap.tables import ablations, benchmark, comparison, folds, per_class
+from svfap.tables import ablations, benchmark, comparison, folds, per_class, provenance
 from svfap.tables import rejects as reject_lists
 from svfap.tables.costs import Cost
 from svfap.tables.costs import read as read_costs
@@ -70,6 +70,7 @@ def run(
     _write_classes(config, groups, tables, figures)
     _write_rejects([clips.with_name("rejects.csv") for clips in crops], tables)
     _draw_curves(config, curves, figures)
+    _write_text(tables / "runs.html", html(provenance.tables(tables.parent), heading="Runs"))
     log(_loggable(measured))
     logger.info("tables in %s, figures in %s", tables, figures)
 

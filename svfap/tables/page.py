@@ -33,7 +33,14 @@ def _section(table: Table) -> str:
 
 def _row(tag: str, cells: Sequence[str], align: str) -> str:
     marked = (
-        f'<{tag} class="{side}">{escape(cell)}</{tag}>'
+        f'<{tag} class="{side}">{_linked(escape(cell))}</{tag}>'
         for cell, side in zip(cells, align, strict=True)
     )
     return f"<tr>{''.join(marked)}</tr>"
+
+
+def _linked(cell: str) -> str:
+    """A cell that is an address as a link to it."""
+    if not cell.startswith(("http://", "https://")):
+        return cell
+    return f'<a href="{cell}" target="_blank">{cell.rpartition("/")[-1][:8]}</a>'

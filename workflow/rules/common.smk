@@ -124,7 +124,7 @@ def variant_tables(folder):
     """The tables that only some configurations have."""
     names = ["ablations"] if PLAN.config.variants else []
     names += ["comparison"] if any(name.lower() == "dfew" for name in PLAN.labelled) else []
-    pages = [shown(f"{folder}/{name}.html", f"{name}.rst", "Results") for name in names]
+    pages = [shown(f"{folder}/{name}.html", f"{name}.rst", "1 Tables") for name in names]
     files = expand(f"{folder}/{{name}}.{{kind}}", name=names, kind=["md", "tex"])
     return pages + files
 
@@ -133,14 +133,14 @@ def class_figures(folder, kind):
     """The confusion matrix, or the accuracies by class, of every dataset with classes."""
     classified = [k for k, v in PLAN.labelled.items() if v.task == "classification"]
     paths = [f"{folder}/{name}/{kind}.png" for name in classified]
-    return [shown(path, f"{kind}.rst", "Results") for path in paths]
+    return [shown(path, f"{kind}.rst", "2 Figures") for path in paths]
 
 
 def curve_figures(folder):
     """The training curves of every dataset, and of pre-training."""
     trained = [*PLAN.labelled, *["pretrain"] * RUNS[runs.MAIN].pretrains]
     paths = [f"{folder}/{name}/curves.png" for name in trained]
-    return [shown(path, "curves.rst", "Training") for path in paths]
+    return [shown(path, "curves.rst", "3 Training") for path in paths]
 
 
 def beside(name):

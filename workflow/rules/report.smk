@@ -26,9 +26,10 @@ rule tabulate:
         crops=per_part(f"{DATA}/crops/{{dataset}}/{{part}}/clips.csv"),
     output:
         table=f"{TABLES}/benchmark.md",
-        page=shown(f"{TABLES}/benchmark.html", "table.rst", "Results"),
-        rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "Data"),
+        page=shown(f"{TABLES}/benchmark.html", "table.rst", "1 Tables"),
+        rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "4 Data"),
         variants=variant_tables(TABLES),
+        runs=shown(f"{TABLES}/runs.html", "runs.rst", "5 Provenance"),
         files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
         confusion=class_figures(FIGURES, "confusion"),
         classes=class_figures(FIGURES, "classes"),

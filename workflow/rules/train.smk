@@ -10,8 +10,8 @@ rule pretrain:
     output:
         checkpoint=f"{RESULTS}/{{run}}pretrain/checkpoint.pt",
         curve=f"{RESULTS}/{{run}}pretrain/curve.csv",
-        picture=shown(f"{PRETRAIN}.png", "reconstruction.rst", "Pre-training"),
-        video=shown(f"{PRETRAIN}.mp4", "reconstruction.rst", "Pre-training"),
+        picture=shown(f"{PRETRAIN}.png", "reconstruction.rst", "3 Training"),
+        video=shown(f"{PRETRAIN}.mp4", "reconstruction.rst", "3 Training"),
     log:
         f"{RESULTS}/logs/{{run}}pretrain.log",
     benchmark:
@@ -59,8 +59,8 @@ rule evaluate:
         shards=test_shards,
     output:
         predictions=PREDICTIONS,
-        embedding=shown(beside("embedding.png"), "embedding.rst", "Models"),
-        attention=shown(beside("attention.png"), "attention.rst", "Models"),
+        embedding=shown(beside("embedding.png"), "embedding.rst", "2 Figures"),
+        attention=shown(beside("attention.png"), "attention.rst", "2 Figures"),
     log:
         f"{RESULTS}/logs/{{run}}evaluate/{{dataset}}/{{fold}}.log",
     benchmark:
