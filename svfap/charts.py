@@ -34,7 +34,7 @@ def class_bars(
     """
     width = 0.8 / len(results)
     with mpl.rc_context(STYLE):
-        size = (max(4.4, 0.28 * len(classes) * (len(results) + 1.2) + 1.2), 3.6)
+        size = (max(4.4, 0.19 * len(classes) * (len(results) + 1.2) + 1.2), 3.6)
         figure = figure_of(size, title, notice)
         axes = figure.add_subplot()
         for number, (model, values) in enumerate(results.items()):
@@ -45,6 +45,7 @@ def class_bars(
         axes.set_xticks(
             range(len(classes)), classes, rotation=30, ha="right", rotation_mode="anchor"
         )
+        axes.set_xlim(-0.6, len(classes) - 0.4)
         axes.set_ylim(0, 108)
         axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel("recognised, per cent")
@@ -52,7 +53,7 @@ def class_bars(
         axes.set_axisbelow(True)
         axes.tick_params(axis="x", length=0)
         if len(results) > 1:
-            figure.legend(loc="outside upper right", ncols=len(results))
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(results), borderpad=0.1)
         save(figure, path)
 
 
@@ -93,5 +94,5 @@ def embedding(
             x, y = points[labels == number].T
             axes.scatter(x, y, s=12, c=colour, marker=sign, label=name, linewidths=0, alpha=0.85)
         if classes:
-            figure.legend(loc="outside right upper", markerscale=2)
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
         save(figure, path)

@@ -24,6 +24,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
+def legend_of(figure: Figure) -> list[str]:
+    """The entries of the legend."""
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
 def test_class_bars_show_every_model_and_leave_absent_classes_out(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
@@ -33,7 +40,7 @@ def test_class_bars_show_every_model_and_leave_absent_classes_out(
     (axes,) = drawn[0].axes
     assert [bar.get_height() for bar in axes.patches][3:] == [93.1, 77, 15.2]
     assert [text.get_text() for text in axes.texts] == ["90", "", "10", "93", "77", "15"]
-    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == [*results]
+    assert legend_of(drawn[0]) == [*results]
     assert_nothing_is_cut_off(path)
 
 
@@ -48,7 +55,7 @@ def test_embedding_map_has_a_sign_for_each_class(
     shown = drawn[0].axes[0].collections
     signs = {(c.get_facecolor().tobytes(), c.get_paths()[0].vertices.tobytes()) for c in shown}
     assert len(signs) == count
-    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == names
+    assert legend_of(drawn[0]) == names
     assert_nothing_is_cut_off(path)
 
 

@@ -24,7 +24,7 @@ PAPER_DATASET = "DFEW"
 PAPER_METRICS = ("UAR", "WAR")
 _NOTE = (
     "All rows are measured on the folds {folds}; brackets hold the 95 % bootstrap interval over"
-    " {drawn}. The change is against the main run, marked *, on the same predictions' {drawn}."
+    " {drawn}. The change is against the main run, marked *, on the same clips."
 )
 _PAPER_NOTE = "The paper's figures are of fold 1 of DFEW; costs are counted as the paper counts."
 
@@ -56,7 +56,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Ablation:
-    """An ablation on one dataset: its rows, and the folds that they are measured on."""
+    """An ablation on one dataset: its rows, and the folds that they are measured on.
+
+    The notice is a sentence that must stand wherever the dataset's results are shown.
+    """
 
     title: str
     dataset: str
@@ -64,6 +67,7 @@ class Ablation:
     folds: tuple[str, ...]
     drawn: str
     rows: tuple[Row, ...]
+    notice: str
 
 
 def ablations(
@@ -95,6 +99,7 @@ def table(ablation: Ablation) -> Table:
     rows = tuple(_cells(row, ablation.metrics, published) for row in ablation.rows)
     notes = [_NOTE.format(folds=", ".join(ablation.folds) or MISSING, drawn=ablation.drawn)]
     notes += [_PAPER_NOTE] if published else []
+    notes += [ablation.notice] if ablation.notice else []
     title = f"{ablation.title}, {ablation.dataset}"
     align = "l" + "r" * (len(columns) - 1)
     return Table(title, columns, rows, align, (*notes, *notes_on(ablation.title)))
@@ -123,6 +128,7 @@ def tidy(found: Iterable[Ablation]) -> Iterator[dict[str, object]]:
                     "p": number(change.p) if change else "",
                     "folds": " ".join(ablation.folds),
                     "resampled": ablation.drawn,
+                    "notice": ablation.notice,
                 }
 
 
@@ -157,7 +163,7 @@ def _ablation(
                 _change(units, run, facts),
             )
         )  # fmt: skip
-    return Ablation(title, name, facts.metrics, folds, drawn, tuple(rows))
+    return Ablation(title, name, facts.metrics, folds, drawn, tuple(rows), facts.notice)
 
 
 def _published(row: Mapping[str, str] | None) -> dict[str, float]:
@@ -193,7 +199,7 @@ def _change(
 def _cells(row: Row, metrics: Sequence[str], published: bool) -> tuple[str, ...]:
     cost = row.cost
     costs = (cost.parameters, cost.flops, cost.pretrain_flops) if cost else ()
-    shown = [f"{value:.1f}" for value in costs] or [MISSING] * 3
+    shown = [f"{value:.1f}" if value >= 1 else f"{value:.2g}" for value in costs] or [MISSING] * 3
     if published:
         shown += [f"{row.paper[m]:.2f}" if m in row.paper else MISSING for m in PAPER_METRICS]
     for metric in metrics:
