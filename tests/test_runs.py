@@ -94,7 +94,7 @@ def test_chosen_datasets_and_folds():
         ({"datasets": {"DFEW": {}}}, r"variants\.v\.datasets: 'DFEW' is no dataset with labels"),
         ({"datasets": {"demo": {"only": ["x"]}}}, r"datasets\.demo\.only: no fold 'x'; choose of"),
         ({"model": {"dim": 100}}, r"variants\.v: .*dim must be a multiple of heads"),
-        ({"datsets": {}}, r"did you mean 'variants\.v\.datasets'"),
+        ({"datasetz": {}}, r"did you mean 'variants\.v\.datasets'"),
     ],
 )
 def test_mistakes_are_one_line(variant, message):

@@ -81,7 +81,8 @@ def train_shards(wildcards):
 def validation_shards(wildcards):
     fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
     return expand(
-        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.validation
+        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet",
+        part=fold.validation,
     )
 
 
@@ -123,17 +124,24 @@ def training_curves(pattern):
 def variant_tables(folder):
     """The tables that only some configurations have."""
     names = ["ablations"] if PLAN.config.variants else []
-    names += ["comparison"] if any(name.lower() == "dfew" for name in PLAN.labelled) else []
-    pages = [shown(f"{folder}/{name}.html", f"{name}.rst", "1 Tables") for name in names]
+    names += (
+        ["comparison"] if any(name.lower() == "dfew" for name in PLAN.labelled) else []
+    )
+    pages = [
+        shown(f"{folder}/{name}.html", f"{name}.rst", "1 Tables") for name in names
+    ]
     files = expand(f"{folder}/{{name}}.{{kind}}", name=names, kind=["md", "tex"])
     return pages + files
 
 
-def class_figures(folder, kind):
-    """The confusion matrix, or the accuracies by class, of every dataset with classes."""
+def class_figures(folder):
+    """Confusion matrix and accuracies by class of every dataset with classes."""
     classified = [k for k, v in PLAN.labelled.items() if v.task == "classification"]
-    paths = [f"{folder}/{name}/{kind}.png" for name in classified]
-    return [shown(path, f"{kind}.rst", "2 Figures") for path in paths]
+    return [
+        shown(f"{folder}/{name}/{kind}.png", f"{kind}.rst", "2 Figures")
+        for kind in ("classes", "confusion")
+        for name in classified
+    ]
 
 
 def curve_figures(folder):

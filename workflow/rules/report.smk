@@ -31,8 +31,7 @@ rule tabulate:
         variants=variant_tables(TABLES),
         runs=shown(f"{TABLES}/runs.html", "runs.rst", "5 Provenance"),
         files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
-        confusion=class_figures(FIGURES, "confusion"),
-        classes=class_figures(FIGURES, "classes"),
+        classes=class_figures(FIGURES),
         curves=curve_figures(FIGURES),
     log:
         f"{RESULTS}/logs/tabulate.log",

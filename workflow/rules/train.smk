@@ -1,6 +1,5 @@
 """Shards -> pre-trained encoder -> fine-tuned model per fold -> predictions."""
 
-
 PRETRAIN = f"{RESULTS}/{{run}}pretrain/reconstruction"
 
 
