@@ -99,11 +99,15 @@ def test_tables_and_figures_are_made(project):
     table = (project / "results/tables/benchmark.md").read_text()
     assert "toy" in table
     assert "UAR" in table
+    assert len((project / "results/tables/costs.csv").read_text().splitlines()) == 2
     for name in ("benchmark.csv", "benchmark.tex", "folds.md", "per_class.md", "rejects.html"):
         assert (project / "results/tables" / name).stat().st_size > 0
     for name in ("toy/confusion", "toy/curves", "pretrain/curves"):
         assert (project / f"results/figures/{name}.png").stat().st_size > 5000
     assert (project / "results/pretrain/reconstruction.png").stat().st_size > 5000
+    assert (project / "results/pretrain/reconstruction.mp4").stat().st_size > 2000
+    for name in ("embedding", "attention"):
+        assert (project / f"results/evaluate/toy/fold1/{name}.png").stat().st_size > 5000
 
 
 def test_every_clip_is_predicted_once_by_a_model_that_never_saw_its_subject(project):
@@ -135,6 +139,10 @@ def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):
         changed(project, pretrain__mask_ratio=0.8)
         assert planned(project).keys() == {
             "pretrain", "finetune", "evaluate", "cost", "tabulate", "all", "total",
+        }  # fmt: skip
+        changed(project, variants={"fused": {"finetune": {"fusion": True}}})
+        assert planned(project) == {
+            "finetune": 2, "evaluate": 2, "cost": 1, "tabulate": 1, "all": 1, "total": 7,
         }  # fmt: skip
         changed(project, crop__margin=0.3)
         assert "crop" in planned(project)
@@ -186,7 +194,9 @@ def test_mlflow_shows_every_job_and_what_it_was_made_from(project):
 def test_the_report_shows_tables_and_pictures(project):
     snakemake(project, "--report", "results/report.html")
     page = (project / "results/report.html").read_text()
-    for word in ("benchmark.html", "confusion.png", "reconstruction.png", "rejects.html"):
+    for word in ("benchmark.html", "confusion.png", "classes.png", "reconstruction.png",
+                 "reconstruction.mp4", "embedding.png", "attention.png", "rejects.html",
+                 "runs.html"):  # fmt: skip
         assert word in page
     for caption in ("gave no face clip", "What pre-training learns", "beside those that the paper"):
         assert caption in page

@@ -100,9 +100,10 @@ def table(ablation: Ablation) -> Table:
     notes = [_NOTE.format(folds=", ".join(ablation.folds) or MISSING, drawn=ablation.drawn)]
     notes += [_PAPER_NOTE] if published else []
     notes += [ablation.notice] if ablation.notice else []
+    notes += notes_on(ablation.title) if is_dataset(ablation.dataset, PAPER_DATASET) else []
     title = f"{ablation.title}, {ablation.dataset}"
     align = "l" + "r" * (len(columns) - 1)
-    return Table(title, columns, rows, align, (*notes, *notes_on(ablation.title)))
+    return Table(title, columns, rows, align, tuple(notes))
 
 
 def tidy(found: Iterable[Ablation]) -> Iterator[dict[str, object]]:

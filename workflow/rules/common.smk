@@ -26,7 +26,7 @@ jobs.set_environment(RESULTS)
 
 
 wildcard_constraints:
-    run="|".join(RUNS),
+    run=f"({'|'.join(RUNS)})",
     dataset="|".join(PLAN.datasets),
     part="[^/]+",
     fold="[^/]+",
