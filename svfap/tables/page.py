@@ -6,11 +6,11 @@ from html import escape
 from svfap.tables.render import Table
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; margin: 2em; max-width: 70em; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; margin: 2em; max-width: 80em; }
 h1 { font-size: 1.4em; } h2 { font-size: 1.1em; margin-top: 2em; }
 table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; }
 th, td { padding: .3em 1em; text-align: left; } th { border-bottom: 1px solid; }
-.r { text-align: right; font-variant-numeric: tabular-nums; }
+.r { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 p { color: #59636e; margin: .4em 0; }
 """
 
