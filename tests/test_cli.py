@@ -17,7 +17,8 @@ BAD_CALLS = {
     "pretrain": ("--config", "{}", "--shards", "none.parquet"),
     "finetune": ("--config", '{"seed": "x"}', "--shards", "none.parquet"),
     "evaluate": ("--config", "{}", "--dataset", "d", "--fold", "f", "--model", "none.pt"),
-    "tabulate": ("--config", '{"datasets": {}}', "--predictions", "none.parquet"),
+    "cost": ("--config", '{"rums": {}}'),
+    "tabulate": ("--config", '{"datasets": {}}', "--costs", "none.csv"),
 }
 
 

@@ -123,6 +123,7 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         "tables/benchmark.html",
         "tables/rejects.html",
         "tables/costs.csv",
+        "tables/runs.html",
         *(f"tables/comparison.{end}" for end in ("md", "html", "tex")),
         "figures/demo/confusion.png",
         "figures/demo/curves.png",
