@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from svfap.order import natural_key
+from svfap.video.deinterlace import deinterlaced
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,11 @@ class Frame:
 
     picture: av.VideoFrame
     aspect: Fraction
+
+    @property
+    def seconds(self) -> float | None:
+        """When it is shown; None where the file does not tell."""
+        return self.picture.time
 
     @property
     def turns(self) -> int:
@@ -77,6 +83,13 @@ class Frame:
         )
         return np.ascontiguousarray(np.rot90(image, self.turns), dtype=np.uint8)
 
+    def luma(self, width: int, height: int) -> Image:
+        """Brightness as a small picture of shape (height, width), not turned upright."""
+        grey = self.picture.to_ndarray(
+            format="gray", width=width, height=height, interpolation="AREA", threads=1
+        )
+        return np.asarray(grey, dtype=np.uint8)
+
 
 def frame_rate(path: Path) -> float:
     """Frames per second, the average where the rate varies; `FOLDER_RATE` of a folder of frames.
@@ -91,8 +104,22 @@ def frame_rate(path: Path) -> float:
         return float(rate) if rate else _UNKNOWN_RATE
 
 
+def declared_frames(path: Path) -> int:
+    """The number of frames that a file claims to hold; 0 where it does not tell.
+
+    Raises:
+        Reject: the file is missing, empty, or not a video.
+    """
+    if path.is_dir():
+        return 0
+    with _opened(path) as (container, stream):
+        rate = stream.average_rate or stream.guessed_rate
+        seconds = (container.duration or 0) / av.time_base
+        return stream.frames or round(seconds * float(rate or 0))
+
+
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Yield the frames of a video in the order in which they are shown.
+    """Yield the frames of a video in the order in which they are shown, deinterlaced.
 
     A file that is damaged or cut off somewhere ends there; what came before is kept.
 
@@ -106,7 +133,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
         count = 0
         aspect = stream.sample_aspect_ratio or Fraction(1)
         try:
-            for picture in container.decode(stream):
+            for picture in deinterlaced(container.decode(stream), stream):
                 count += 1
                 yield Frame(picture, aspect)
         except FFmpegError as error:
