@@ -13,10 +13,12 @@ from pathlib import Path
 from svfap import datasets
 from svfap.config import (
     Config,
+    CropConfig,
     DatasetConfig,
     DatasetFacts,
     EvaluateJob,
     FinetuneJob,
+    Preset,
     PretrainJob,
     TabulateConfig,
     TrackConfig,
@@ -26,6 +28,13 @@ from svfap.datasets.base import Dataset
 from svfap.errors import SvfapError
 
 EXPERIMENTS = ("track", "download", "crop", "shard", "pretrain", "finetune", "evaluate", "tabulate")
+
+# Paper sections 4.1 and 4.2 with the first author's scripts; others of raw videos: "auto".
+PAPER_CROPS: Mapping[str, Preset] = {
+    "VoxCeleb2": "voxceleb2",
+    **dict.fromkeys(("CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL"), "openface"),
+    **dict.fromkeys(("AVCAffe-arousal", "AVCAffe-valence"), "openface"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,12 @@ class Plan:
     def download(self, dataset: str) -> DatasetConfig:
         """For the stage `download`."""
         return self.config.datasets[dataset].model_copy(update={"finetune": {}})
+
+    def crop(self, dataset: str) -> CropConfig:
+        """For the stage `crop`; without a preset, as the paper crops the dataset."""
+        facts = self.datasets[dataset]
+        own = PAPER_CROPS.get(facts.name, "frames" if facts.faces == "cropped" else "auto")
+        return self.config.crop.model_copy(update={"preset": self.config.crop.preset or own})
 
     def pretrain(self) -> PretrainJob:
         """For the stage `pretrain`."""

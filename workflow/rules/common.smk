@@ -34,6 +34,10 @@ def download_config(wildcards):
     return PLAN.download(wildcards.dataset).model_dump_json()
 
 
+def crop_config(wildcards):
+    return PLAN.crop(wildcards.dataset).model_dump_json()
+
+
 def listing(wildcards):
     """The CSV of a user's own videos."""
     csv = PLAN.config.datasets[wildcards.dataset].csv
