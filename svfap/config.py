@@ -41,7 +41,7 @@ class CropConfig(Section):
         default=0.5, gt=0, le=1, description="least share of a clip's looks that show its face"
     )
     min_frames: int = Field(default=8, ge=1, description="shorter clips are rejected")
-    smoothing: float = Field(default=0.2, ge=0, description="window in seconds")
+    smoothing: float = Field(default=0.4, ge=0, description="window in seconds")
     quality: int = Field(default=92, ge=1, le=100, description="JPEG quality of the face frames")
     max_rejects: float = Field(default=0.2, ge=0, le=1, description="tolerated share of rejects")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from footage import convert, face_frames, noise_frames, save
 
@@ -52,10 +53,13 @@ def manifest(folder: Path, videos: dict[str, Path], keys: Sequence[str]) -> Path
     return path
 
 
-def run(folder: Path, table: Path, config: CropConfig | None = None) -> Metrics:
+def run(
+    folder: Path, table: Path, config: CropConfig | None = None, *, workers: int = 1
+) -> Metrics:
     metrics = Metrics()
     output = folder / "crops" / "clips.csv"
-    crop.run(config or CropConfig(), manifest=table, part="p0", output=output, log=metrics.log)
+    crop.run(config or CropConfig(), manifest=table, part="p0", output=output, workers=workers,
+             log=metrics.log)  # fmt: skip
     return metrics
 
 
@@ -79,8 +83,12 @@ def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) 
     assert table[1]["subject"] == "subject of happy"
     assert table[1]["group"] == "happy"
     assert table[1]["target"] == "1 0.5"
-    assert float(table[0]["detection_rate"]) == 1
-    assert float(table[0]["score"]) > 0.8
+    assert json.loads(table[0]["crop"])["preset"] == "auto"
+    quality = pd.read_parquet(tmp_path / "crops" / "quality.parquet")
+    assert [*quality.columns] == [*crop.QUALITY_COLUMNS]
+    assert [*quality.key] == ["sad", "happy"]
+    assert (quality.detection_rate == 1).all()
+    assert (quality.score > 0.8).all()
     for row in table:
         clip = tmp_path / "crops" / row["path"]
         jpegs = read_jpegs(clip)
@@ -176,7 +184,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, videos: dict[str, Path]) -
         run(folder, table, CropConfig(max_rejects=0.5))
         outcomes.append(contents(folder / "crops"))
     assert outcomes[0] == outcomes[1]
-    assert len(outcomes[0]) == 7
+    assert len(outcomes[0]) == 8
     assert not [name for name in outcomes[0] if name.endswith(".partial")]
 
 
@@ -266,7 +274,7 @@ def test_an_unknown_part_and_a_missing_manifest_are_refused(
     ):
         with pytest.raises(SvfapError, match=message):
             crop.run(CropConfig(), manifest=path, part=part, output=tmp_path / "c" / "clips.csv",
-                     log=Metrics().log)  # fmt: skip
+                     workers=1, log=Metrics().log)  # fmt: skip
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

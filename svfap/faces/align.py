@@ -14,6 +14,7 @@ import numpy as np
 from svfap.faces.detect import Face, Floats
 from svfap.faces.track import Track
 from svfap.video.decode import Image
+from svfap.video.timing import Numbers
 
 # The height of a face from chin to hairline is about 2.5 times the distance of the eyes and 2.25
 # times that from eyes to mouth. The larger is taken: the first shrinks when the head is turned to
@@ -65,7 +66,7 @@ class Windows:
         return float(np.sqrt(np.mean((shake * size / self.sides[1:-1, None]) ** 2)))
 
 
-def face_windows(track: Track, *, frames: Sequence[int], margin: float) -> Windows:
+def face_windows(track: Track, *, frames: Sequence[int] | Numbers, margin: float) -> Windows:
     """The window of each frame: linear between detections, constant before and after them.
 
     Args:
@@ -77,7 +78,7 @@ def face_windows(track: Track, *, frames: Sequence[int], margin: float) -> Windo
 
 
 def interpolated(
-    track: Track, rows: Sequence[tuple[float, float, float, float]], frames: Sequence[int]
+    track: Track, rows: Sequence[tuple[float, float, float, float]], frames: Sequence[int] | Numbers
 ) -> Windows:
     """Windows of any frames, from those of the frames in which a face was detected.
 

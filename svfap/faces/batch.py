@@ -8,12 +8,12 @@ finished is left alone; an interrupted run loses the videos it was at, one for e
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -75,7 +75,7 @@ def crop_videos(
     count = min(workers, len(jobs))
     with ProcessPoolExecutor(count, mp_context=context, initializer=_prepare_worker) as pool:
         try:
-            yield from _in_order(pool, [(_crop, job, config, folder) for job in jobs], count)
+            yield from _in_order(pool, (partial(_crop, job, config, folder) for job in jobs), count)
         except BrokenProcessPool:
             raise SvfapError(
                 "a process that cropped died, most likely for want of memory; run again with fewer"
@@ -89,13 +89,12 @@ def crop_videos(
 
 
 def _in_order(
-    pool: ProcessPoolExecutor, calls: Sequence[tuple[Callable[..., Record], Job, CropConfig, Path]],
-    workers: int,
-) -> Iterator[Record]:  # fmt: skip
+    pool: ProcessPoolExecutor, calls: Iterable[Callable[[], Record]], workers: int
+) -> Iterator[Record]:
     """Results in the order of the calls, of which few are handed out ahead."""
     waiting: deque[Future[Record]] = deque()
     for call in calls:
-        waiting.append(pool.submit(*call))
+        waiting.append(pool.submit(call))
         if len(waiting) > _AHEAD * workers:
             yield waiting.popleft().result()
     while waiting:
@@ -145,7 +144,7 @@ def _write(
 ) -> tuple[ClipRecord, ...]:
     """Write the clips of a video, each whole or not at all."""
     paths = _paths(job, folder, len(clips))
-    partial = [path.with_name(path.name + ".partial") for path in paths]
+    unfinished = [path.with_name(path.name + ".partial") for path in paths]
     blurs: list[list[float]] = [[] for _ in clips]
     frames = [0] * len(clips)
     with ExitStack() as opened:
@@ -153,7 +152,7 @@ def _write(
         for number, image in cut_clips(job.path, clips):
             clip = clips[number]
             if number not in writers:
-                writer = FaceVideoWriter(partial[number], fps=clip.fps, size=clip.size)
+                writer = FaceVideoWriter(unfinished[number], fps=clip.fps, size=clip.size)
                 writers[number] = opened.enter_context(closing(writer))
             if frames[number] % _BLUR_EVERY == 0:
                 blurs[number].append(blur(image))
@@ -161,7 +160,7 @@ def _write(
             frames[number] += 1
             if frames[number] == len(clip):
                 writers.pop(number).close()
-    for source, path in zip(partial, paths, strict=True):
+    for source, path in zip(unfinished, paths, strict=True):
         source.replace(path)
     return tuple(
         ClipRecord(count, clip.fps, clip.start, replace(clip.quality, blur=float(np.mean(values))))

@@ -64,7 +64,8 @@ def _normalised(image: NDArray[np.uint8]) -> Thumbnail:
     pattern = image.astype(np.float64).ravel()
     pattern -= pattern.mean()
     contrast = float(pattern.std())
-    return pattern / max(contrast, _CONTRAST) / np.sqrt(len(pattern))
+    pattern /= max(contrast, _CONTRAST) * float(np.sqrt(len(pattern)))
+    return pattern
 
 
 def _change(one: Thumbnail, other: Thumbnail) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from svfap.faces.align import face_windows, interpolated, smooth
 from svfap.faces.detect import Face, Floats
 from svfap.faces.track import Track
+from svfap.video.timing import Numbers
 
 # OpenFace scales its mean face, in millimetres, by 0.7 pixels in 112 and puts the middle of that
 # face into the middle of the picture. Eyes, tip of the nose and corners of the mouth of the mean
@@ -20,7 +21,7 @@ _OPENFACE = np.array(
 _VOXCELEB2 = (32 / 224, 0.0, 160 / 224)  # left, top, side: rows 0:160, columns 32:192 of 224
 
 
-def auto(track: Track, numbers: Sequence[int], *, margin: float, radius: int) -> Floats:
+def auto(track: Track, numbers: Sequence[int] | Numbers, *, margin: float, radius: int) -> Floats:
     """A square that follows the face without shaking, upright, with room around it.
 
     Args:
@@ -32,7 +33,7 @@ def auto(track: Track, numbers: Sequence[int], *, margin: float, radius: int) ->
     return smooth(face_windows(track, frames=numbers, margin=margin), radius=radius).corners()
 
 
-def openface(track: Track, numbers: Sequence[int], *, radius: int) -> Floats:
+def openface(track: Track, numbers: Sequence[int] | Numbers, *, radius: int) -> Floats:
     """The square of OpenFace's `-simalign`: similarity to its mean face (paper section 4.2).
 
     At a size of 256 pixels it has the scale of `-simsize 256`; at any other, the same view. The
@@ -47,7 +48,7 @@ def openface(track: Track, numbers: Sequence[int], *, radius: int) -> Floats:
     return smooth(interpolated(track, rows, numbers), radius=radius).corners()
 
 
-def voxceleb2(width: int, height: int, numbers: Sequence[int]) -> Floats:
+def voxceleb2(width: int, height: int, numbers: Sequence[int] | Numbers) -> Floats:
     """The upper central square of VoxCeleb2's own crops (paper section 4.1), the same in each.
 
     Args:
@@ -59,7 +60,7 @@ def voxceleb2(width: int, height: int, numbers: Sequence[int]) -> Floats:
     return _fixed(width, height, numbers, (left, top), side)
 
 
-def frames(width: int, height: int, numbers: Sequence[int]) -> Floats:
+def frames(width: int, height: int, numbers: Sequence[int] | Numbers) -> Floats:
     """The whole picture, stretched to a square, of frames that the publisher cropped.
 
     Args:
@@ -71,7 +72,11 @@ def frames(width: int, height: int, numbers: Sequence[int]) -> Floats:
 
 
 def _fixed(
-    width: int, height: int, numbers: Sequence[int], corner: tuple[float, float], side: float
+    width: int,
+    height: int,
+    numbers: Sequence[int] | Numbers,
+    corner: tuple[float, float],
+    side: float,
 ) -> Floats:
     """One rectangle for all frames, given in shares of the frame."""
     corners = np.array(corner) + np.array([[0, 0], [side, 0], [0, side]])

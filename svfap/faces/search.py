@@ -100,9 +100,7 @@ def search(path: Path, detector: Detector, *, every: int, max_side: int) -> Sear
     return Search(*size, steady, fps, declared, times, shots)
 
 
-def _shots(
-    starts: list[int], looks: list[tuple[int, list[Face]]], frames: int
-) -> Iterator[Shot]:
+def _shots(starts: list[int], looks: list[tuple[int, list[Face]]], frames: int) -> Iterator[Shot]:
     """The looks dealt to the shots."""
     numbers = [number for number, _ in looks]
     for start, end in pairwise([*starts, frames]):

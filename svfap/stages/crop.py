@@ -38,6 +38,7 @@ CLIP_COLUMNS = (
 )  # fmt: skip
 REJECT_COLUMNS = ("key", "path", "reason")
 QUALITY_COLUMNS = ("key", "frames", *(field.name for field in fields(Quality)))
+COUNTS = ("frames", "cuts", "people")
 _DESCRIBES = {"preset", "detector", "speaker", "size", "margin", "smoothing", "fps"}
 
 
@@ -140,11 +141,8 @@ def _write_quality(path: Path, done: Iterable[tuple[Clip, Record]]) -> None:
     rows = [
         {"key": key, "frames": made.frames, **asdict(made.quality)} for key, _, made in _named(done)
     ]
-    kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
-    schema = pa.schema(
-        [("key", pa.string()), ("frames", pa.int64())]
-        + [(field.name, kinds[field.type.__name__]) for field in fields(Quality)]
-    )
+    kinds = {"key": pa.string(), **dict.fromkeys(COUNTS, pa.int64())}
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in QUALITY_COLUMNS])
     partial = path.with_name(path.name + ".partial")
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial)
     partial.replace(path)
