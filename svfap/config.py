@@ -190,6 +190,12 @@ class TrackConfig(Section):
     experiments: tuple[str, ...] = Field(description="one per stage")
 
 
+class ReviewConfig(Section):
+    """What is said of the face clips of one dataset."""
+
+    notice: str = Field(default="", description="stands wherever its clips are shown")
+
+
 class PretrainJob(Section):
     """All that one pre-training run depends on."""
 

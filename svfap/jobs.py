@@ -20,6 +20,7 @@ from svfap.config import (
     FinetuneJob,
     Preset,
     PretrainJob,
+    ReviewConfig,
     TabulateConfig,
     TrackConfig,
 )
@@ -27,7 +28,9 @@ from svfap.configfile import check, finetune_for
 from svfap.datasets.base import Dataset
 from svfap.errors import SvfapError
 
-EXPERIMENTS = ("track", "download", "crop", "shard", "pretrain", "finetune", "evaluate", "tabulate")
+EXPERIMENTS = (
+    "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "tabulate",
+)  # fmt: skip
 
 # Paper sections 4.1 and 4.2 with the first author's scripts; others of raw videos: "auto".
 PAPER_CROPS: Mapping[str, Preset] = {
@@ -74,6 +77,10 @@ class Plan:
         facts = self.datasets[dataset]
         own = PAPER_CROPS.get(facts.name, "frames" if facts.faces == "cropped" else "auto")
         return self.config.crop.model_copy(update={"preset": self.config.crop.preset or own})
+
+    def review(self, dataset: str) -> ReviewConfig:
+        """For the stage `review`."""
+        return ReviewConfig(notice=self.datasets[dataset].notice)
 
     def pretrain(self) -> PretrainJob:
         """For the stage `pretrain`."""

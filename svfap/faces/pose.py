@@ -4,9 +4,10 @@ import numpy as np
 
 from svfap.faces.detect import Floats
 
-# An average face in millimetres, x to the right of the picture, y down, z away from the camera.
+# An average face in millimetres, x to the right of the picture, y down, z away from the camera;
+# the tip of the nose where detectors see it, which is lower than anatomists do.
 _FACE = np.array(
-    [[-33.0, -38.5, 1.5], [33.0, -38.5, 1.5], [0.0, -8.5, -37.0], [-29.0, 28.5, -3.0],
+    [[-33.0, -38.5, 1.5], [33.0, -38.5, 1.5], [0.0, -1.5, -37.0], [-29.0, 28.5, -3.0],
      [29.0, 28.5, -3.0]]
 )  # fmt: skip
 

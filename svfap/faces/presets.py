@@ -13,11 +13,10 @@ from svfap.faces.track import Track
 from svfap.video.timing import Numbers
 
 # OpenFace scales its mean face, in millimetres, by 0.7 pixels in 112 and puts the middle of that
-# face into the middle of the picture. Eyes, tip of the nose and corners of the mouth of the mean
-# face, as shares of the picture's side:
-_OPENFACE = np.array(
-    [[0.2946, 0.2592], [0.7054, 0.2592], [0.5000, 0.4474], [0.3196, 0.6772], [0.6804, 0.6772]]
-)
+# face into the middle of the picture. Eyes and corners of the mouth of the mean face, as shares of
+# the picture's side; the nose is left out, since it moves most when the head turns.
+_OPENFACE = np.array([[0.2946, 0.2592], [0.7054, 0.2592], [0.3196, 0.6772], [0.6804, 0.6772]])
+_FITTED = [0, 1, 3, 4]
 _VOXCELEB2 = (32 / 224, 0.0, 160 / 224)  # left, top, side: rows 0:160, columns 32:192 of 224
 
 
@@ -37,7 +36,7 @@ def openface(track: Track, numbers: Sequence[int] | Numbers, *, radius: int) -> 
     """The square of OpenFace's `-simalign`: similarity to its mean face (paper section 4.2).
 
     At a size of 256 pixels it has the scale of `-simsize 256`; at any other, the same view. The
-    similarity is the least-squares one of five points, smoothed as in `auto`.
+    similarity is the least-squares one of eyes and mouth, smoothed as in `auto`.
 
     Args:
         track: the face.
@@ -88,7 +87,7 @@ def _similarity(face: Face) -> tuple[float, float, float, float]:
 
     Points as complex numbers: the picture's points are `turn * mean face + shift`.
     """
-    seen, mean = (points[:, 0] + 1j * points[:, 1] for points in (face.points, _OPENFACE))
+    seen, mean = (p[:, 0] + 1j * p[:, 1] for p in (face.points[_FITTED], _OPENFACE))
     about, mean_about = seen.mean(), mean.mean()
     arms = mean - mean_about
     turn = np.vdot(arms, seen - about) / np.vdot(arms, arms).real

@@ -101,9 +101,7 @@ def choose(
     width: int,
     height: int,
 ) -> list[Track]:
-    """The tracks that become clips: the one of greatest `weight`, the largest, or all; the first
-    of equals.
-    """
+    """The tracks that become clips: that of greatest `weight`, the largest, or all."""
     if speaker == "all" or not tracks:
         return list(tracks)
     if speaker == "largest":
