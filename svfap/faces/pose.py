@@ -25,7 +25,7 @@ def head_pose(points: Floats) -> tuple[float, float, float]:
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     right, down = rows / lengths
     forward = np.cross(right, down)
-    yaw = np.arcsin(np.clip(-forward[0], -1, 1))
+    yaw = np.arcsin(np.clip(forward[0], -1, 1))
     pitch = np.arctan2(forward[1], forward[2])
-    roll = np.arctan2(right[1], right[0])
+    roll = np.arctan2(down[0], right[0])
     return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
