@@ -16,7 +16,8 @@ from svfap.video.decode import Image
 _TURNING = (256, 256)  # sides of the windows in which the tilt is found, in pixels
 _SIZE = 144  # ... and of the one for the points: its face is 90 wide, where YuNet errs least
 _MARGIN = 0.6
-_WORTH = 0.5  # faces smaller than this share of the largest are left as they are
+_WORTH = 0.5  # faces smaller than this share of the largest are left as they are ...
+_MOST = 8  # ... and so are all but the largest of a crowd
 
 
 class CloserLook:
@@ -28,9 +29,9 @@ class CloserLook:
 
     def detect(self, image: Image) -> list[Face]:
         """The faces in a BGR picture; boxes and scores are those of the first look."""
-        faces = self._finder.detect(image)
-        least = _WORTH * max((face.side for face in faces), default=0.0)
-        return [self._refined(image, face) if face.side >= least else face for face in faces]
+        faces = sorted(self._finder.detect(image), key=lambda face: face.side, reverse=True)
+        worth = [face for face in faces[:_MOST] if face.side >= _WORTH * faces[0].side]
+        return [self._refined(image, face) for face in worth] + faces[len(worth) :]
 
     def follow(self, image: Image, face: Face) -> Face | None:
         """The face in its window of a moment ago."""
