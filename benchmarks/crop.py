@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import ffmpeg
@@ -25,14 +25,23 @@ from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detect import Detector, Floats
 from svfap.faces.detectors import make_detector
 from svfap.faces.yunet import weights
-from svfap.video.decode import frame_rate, read_frames
+from svfap.video.decode import Image, frame_rate, read_frames
 from svfap.video.facevideo import encode_jpeg
+from svfap.video.replay import Replay
 
 WIDTH, HEIGHT, SIZE, QUALITY = 640, 360, 160, 92
 OURS, EVERY_FRAME, THEIRS = "ours", "ours in every frame", "face-alignment in every frame"
 LOOPS = 40  # of the video, for the memory of a long one
 
 logger = logging.getLogger(__name__)
+
+
+class BoxDetector(Protocol):
+    """A detector of the package face-alignment."""
+
+    def detect_from_image(self, image: Image) -> list[list[float]]:
+        """Left, top, right, bottom and score of each face in an RGB picture."""
+        ...
 
 
 def main() -> None:
@@ -84,23 +93,28 @@ def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
 
 
 def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
-    clips = plan_clips(video, config, detector)
-    return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(video, clips))
+    frames = Replay(video)
+    clips = plan_clips(video, config, detector, frames=frames)
+    return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(frames, clips))
 
 
-def _their_detector(min_score: float) -> Any:
+def _their_detector(min_score: float) -> BoxDetector:
     """The package's own YuNet, with the same weight file and threshold."""
     from face_alignment.detection.yunet import FaceDetector
 
-    return FaceDetector("cpu", path_to_detector=str(weights()), score_threshold=min_score)
+    detector: BoxDetector = FaceDetector(
+        "cpu", path_to_detector=str(weights()), score_threshold=min_score
+    )
+    return detector
 
 
-def _theirs(video: Path, detector: Any) -> int:
+def _theirs(video: Path, detector: BoxDetector) -> int:
     """A box with a margin in every frame, as pipelines without tracking crop."""
     size = 0
     for frame in read_frames(video):
         image = frame.bgr()
-        boxes = detector.detect_from_image(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        boxes = detector.detect_from_image(rgb)
         if not boxes:
             continue
         left, top, right, bottom, _ = max(boxes, key=lambda box: (box[2] - box[0]) * box[4])

@@ -21,7 +21,7 @@ from svfap.faces.quality import shaking
 from svfap.faces.refine import CloserLook
 from svfap.faces.track import Track, choose, link
 from svfap.faces.yunet import YuNet
-from svfap.video.decode import Reject
+from svfap.video.decode import Reject, read_frames
 
 EYES = 43.4  # pixels between the eyes of the photograph, measured by hand
 
@@ -60,7 +60,7 @@ def placed(clip: FaceClip, width: int, height: int) -> Windows:
 
 
 def images(path: Path, clip: FaceClip) -> Iterator[Image]:
-    return (image for _, image in cut_clips(path, [clip]))
+    return (image for _, image in cut_clips(read_frames(path), [clip]))
 
 
 def eyes(image: Image, detector: Detector) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -11,7 +11,7 @@ from svfap.config import CropConfig
 from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detect import Floats
 from svfap.faces.detectors import make_detector
-from svfap.video.decode import Reject
+from svfap.video.decode import Reject, read_frames
 from svfap.video.facevideo import encode_jpeg
 
 
@@ -22,7 +22,7 @@ def plan(path: Path, **settings: object) -> FaceClip:
 
 
 def pictures(path: Path, clip: FaceClip) -> list[Image]:
-    return [image for _, image in cut_clips(path, [clip])]
+    return [image for _, image in cut_clips(read_frames(path), [clip])]
 
 
 def face(clip: FaceClip, width: int, height: int) -> Floats:

@@ -13,6 +13,7 @@ from svfap.faces import presets
 from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detect import Floats
 from svfap.faces.detectors import make_detector
+from svfap.video.decode import read_frames
 
 TAKES = {
     "plain": Take(),
@@ -78,7 +79,7 @@ def test_voxceleb2_takes_the_very_pixels(tmp_path: Path) -> None:
     scene = photograph()[:224, 100:324]
     path = save(tmp_path / "clip.mp4", [scene] * 9)
     clip = plan(path, "voxceleb2", quality=100)
-    decoded = next(image for _, image in cut_clips(path, [clip]))
+    decoded = next(image for _, image in cut_clips(read_frames(path), [clip]))
     assert decoded.shape == (160, 160, 3)
     assert np.abs(decoded.astype(int) - scene[0:160, 32:192]).mean() < 4
     assert np.allclose(clip.corners[:, 0] * 224, [32, 0])
@@ -92,7 +93,7 @@ def test_frames_are_taken_whole_whatever_their_sizes(tmp_path: Path) -> None:
         image = cv2.resize(head, size)
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
     clip = plan(tmp_path, "frames", size=200)
-    images = [image for _, image in cut_clips(tmp_path, [clip])]
+    images = [image for _, image in cut_clips(read_frames(tmp_path), [clip])]
     assert len(images) == 12
     assert np.array_equal(images[0], head)
     assert all(np.abs(image.astype(int) - head).mean() < 12 for image in images)

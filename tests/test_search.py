@@ -87,7 +87,7 @@ def test_everyone_gets_a_clip_when_all_are_asked_for(tmp_path: Path) -> None:
     (main,), (largest,) = plans(path), plans(path, speaker="largest")
     assert main.quality.face_size == largest.quality.face_size
     assert main.quality.face_size == max(clip.quality.face_size for clip in clips)
-    pictures = [*cut_clips(path, clips)]
+    pictures = [*cut_clips(read_frames(path), clips)]
     assert [number for number, _ in pictures].count(0) == 40
     assert len(pictures) == 80
 
@@ -129,7 +129,9 @@ def test_thirty_faces(tmp_path: Path) -> None:
 
 def found(path: Path, **settings: object) -> Search:
     config = CropConfig.model_validate(settings)
-    return search(path, make_detector(config), every=config.every, max_side=config.max_side)
+    return search(
+        path, read_frames(path), make_detector(config), every=config.every, max_side=config.max_side
+    )
 
 
 def test_looks_are_every_nth_frame_and_at_cuts(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ from svfap.faces.record import (
     read_record,
     write_record,
 )
-from svfap.video.decode import Reject
+from svfap.video.decode import Frame, Reject
 from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
+from svfap.video.replay import Replay
 
 _AHEAD = 4  # videos that wait for each process
 _BLUR_EVERY = 10  # frames
@@ -122,8 +123,10 @@ def _crop(job: Job, config: CropConfig, folder: Path) -> Record:
         return before
     sidecar.unlink(missing_ok=True)
     try:
-        clips = plan_clips(job.path, config, _detector(config))
-        record = Record(mark, _write(job, clips, folder, quality=config.quality))
+        frames = Replay(job.path)
+        clips = plan_clips(job.path, config, _detector(config), frames=frames)
+        made = _write(clips, frames, _paths(job, folder, len(clips)), quality=config.quality)
+        record = Record(mark, made)
     except Reject as reject:
         record = Record(mark, reject=str(reject))
     except FFmpegError as error:
@@ -140,16 +143,15 @@ def _paths(job: Job, folder: Path, count: int) -> list[Path]:
 
 
 def _write(
-    job: Job, clips: Sequence[FaceClip], folder: Path, *, quality: int
+    clips: Sequence[FaceClip], video: Iterable[Frame], paths: Sequence[Path], *, quality: int
 ) -> tuple[ClipRecord, ...]:
     """Write the clips of a video, each whole or not at all."""
-    paths = _paths(job, folder, len(clips))
     unfinished = [path.with_name(path.name + ".partial") for path in paths]
     blurs: list[list[float]] = [[] for _ in clips]
     frames = [0] * len(clips)
     with ExitStack() as opened:
         writers: dict[int, FaceVideoWriter] = {}
-        for number, image in cut_clips(job.path, clips):
+        for number, image in cut_clips(video, clips):
             clip = clips[number]
             if number not in writers:
                 writer = FaceVideoWriter(unfinished[number], fps=clip.fps, size=clip.size)

@@ -4,7 +4,7 @@ Two passes over the video, each a frame at a time: the first looks for faces in 
 second cuts all clips. Between them stand a few numbers per frame.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from svfap.faces.detect import Detector, Floats
 from svfap.faces.quality import Quality, describe, shaking
 from svfap.faces.search import Search, Shot, search
 from svfap.faces.track import Track, choose, link
-from svfap.video.decode import Image, Reject, read_frames
+from svfap.video.decode import Frame, Image, Reject, read_frames
 from svfap.video.timing import Numbers, Timing, on_grid
 
 FIXED = ("voxceleb2", "frames")
@@ -61,13 +61,16 @@ class _Span:
     rate: float
 
 
-def plan_clips(path: Path, config: CropConfig, detector: Detector) -> list[FaceClip]:
+def plan_clips(
+    path: Path, config: CropConfig, detector: Detector, *, frames: Iterable[Frame] | None = None
+) -> list[FaceClip]:
     """Find the faces of a video and the windows that follow them.
 
     Args:
         path: the video.
         config: how to detect, align and smooth; its preset is set.
         detector: finds and follows faces.
+        frames: the video's frames, if they are at hand; None: they are read.
 
     Returns:
         The clips in the order in which they begin; one, unless `config.speaker` is "all".
@@ -77,7 +80,9 @@ def plan_clips(path: Path, config: CropConfig, detector: Detector) -> list[FaceC
     """
     fixed = config.preset in FIXED
     every = max(config.every, _GLANCE) if fixed else config.every
-    found = search(path, detector, every=every, max_side=config.max_side)
+    found = search(
+        path, frames or read_frames(path), detector, every=every, max_side=config.max_side
+    )
     timing = on_grid(found.times, fps=found.fps, target=config.fps)
     if len(timing.source) < config.min_frames:
         raise Reject(_too_short(len(timing.source), config))
@@ -98,14 +103,14 @@ def plan_clips(path: Path, config: CropConfig, detector: Detector) -> list[FaceC
     ]
 
 
-def cut_clips(path: Path, clips: Sequence[FaceClip]) -> Iterator[tuple[int, Image]]:
-    """Cut all clips out of a video in one pass.
+def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tuple[int, Image]]:
+    """Cut all clips out of a video's frames in one pass.
 
     Yields:
         The number of a clip and its next picture, BGR, shape (size, size, 3).
     """
     last = max(int(clip.source[-1]) for clip in clips)
-    for number, frame in enumerate(read_frames(path)):
+    for number, frame in enumerate(frames):
         places = [np.searchsorted(clip.source, [number, number + 1]) for clip in clips]
         wanted = [(index, place) for index, place in enumerate(places) if place[0] < place[1]]
         if wanted:

@@ -33,6 +33,10 @@ class CloserLook:
         worth = [face for face in faces[:_MOST] if face.side >= _WORTH * faces[0].side]
         return [self._refined(image, face) for face in worth] + faces[len(worth) :]
 
+    def glance(self, image: Image) -> list[Face]:
+        """The faces in a BGR picture, as the finder sees them."""
+        return self._finder.detect(image)
+
     def follow(self, image: Image, face: Face) -> Face | None:
         """The face in its window of a moment ago."""
         return self._look(image, face, size=_SIZE)

@@ -1,22 +1,23 @@
 """The first pass over a video: where its shots begin, and which faces are seen when.
 
-Whole frames are searched once a second, where a shot begins, and where a face was lost; in between
-the known faces are followed in every n-th frame. Pictures are shrunk for it, and of every frame no
-more is kept than its time.
+Whole frames are searched where a shot begins and where a face was lost; otherwise the known faces
+are followed in every n-th frame, and once a second a coarse glance tells whether someone has come.
+Pictures are shrunk for it, and of every frame no more is kept than its time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from svfap.faces.cuts import CutFinder
 from svfap.faces.detect import Detector, Face
-from svfap.video.decode import Image, declared_frames, frame_rate, read_frames
+from svfap.video.decode import Frame, Image, declared_frames, frame_rate
 
-_SECONDS = 1.0  # between two searches of whole frames
+_SECONDS = 1.0  # between two glances at whole frames
 _MOST = 4  # more faces than this are found faster in the whole frame
 _UNEVEN = 2  # pixels that rounding may take from the proportions
 _SAME = 0.3  # two faces whose centres are this near, in sides, are one
@@ -65,11 +66,14 @@ class Search:
         return max(0.0, 1 - len(self.times) / self.declared) if self.declared else 0.0
 
 
-def search(path: Path, detector: Detector, *, every: int, max_side: int) -> Search:
+def search(
+    path: Path, frames: Iterable[Frame], detector: Detector, *, every: int, max_side: int
+) -> Search:
     """Look for faces in every n-th frame and wherever a shot begins.
 
     Args:
         path: the video.
+        frames: its frames.
         detector: finds and follows faces.
         every: frames from one look to the next.
         max_side: frames are shrunk to this for detection.
@@ -85,7 +89,7 @@ def search(path: Path, detector: Detector, *, every: int, max_side: int) -> Sear
     size = (0, 0)
     steady = True
     due = 0
-    for number, frame in enumerate(read_frames(path)):
+    for number, frame in enumerate(frames):
         size = size if number else frame.size
         steady &= abs(frame.size[0] * size[1] - frame.size[1] * size[0]) <= _UNEVEN * max(size)
         times.append(frame.seconds)
@@ -114,18 +118,26 @@ class _Watch:
     def __init__(self, detector: Detector, *, period: int) -> None:
         self._detector, self._period = detector, period
         self._faces: list[Face] = []
-        self._searched = 0
+        self._glanced = 0
 
     def look(self, number: int, image: Image, *, new_shot: bool) -> list[Face]:
         """The faces in a picture."""
-        faces = None
-        if not new_shot and number < self._searched + self._period:
-            faces = self._followed(image)
+        faces = None if new_shot else self._followed(image)
+        if faces is not None and number >= self._glanced + self._period:
+            self._glanced = number
+            faces = faces if self._are_all(faces, image) else None
         if faces is None:
             faces = self._detector.detect(image)
-            self._searched = number
+            self._glanced = number
         self._faces = faces
         return faces
+
+    def _are_all(self, faces: list[Face], image: Image) -> bool:
+        """Whether a coarse glance shows no other face."""
+        height, width = image.shape[:2]
+        small = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        seen = (face.scaled(2) for face in self._detector.glance(np.asarray(small, np.uint8)))
+        return all(any(_same(one, face) for face in faces) for one in seen)
 
     def _followed(self, image: Image) -> list[Face] | None:
         """The known faces; None where the whole frame must be searched."""
