@@ -32,12 +32,9 @@ EXPERIMENTS = (
     "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "tabulate",
 )  # fmt: skip
 
-# Paper sections 4.1 and 4.2 with the first author's scripts; others of raw videos: "auto".
-PAPER_CROPS: Mapping[str, Preset] = {
-    "VoxCeleb2": "voxceleb2",
-    **dict.fromkeys(("CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL"), "openface"),
-    **dict.fromkeys(("AVCAffe-arousal", "AVCAffe-valence"), "openface"),
-}
+OPENFACE_IN_PAPER = (
+    "CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL", "AVCAffe-arousal", "AVCAffe-valence",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,9 +71,8 @@ class Plan:
 
     def crop(self, dataset: str) -> CropConfig:
         """For the stage `crop`; without a preset, as the paper crops the dataset."""
-        facts = self.datasets[dataset]
-        own = PAPER_CROPS.get(facts.name, "frames" if facts.faces == "cropped" else "auto")
-        return self.config.crop.model_copy(update={"preset": self.config.crop.preset or own})
+        preset = self.config.crop.preset or paper_crop(self.datasets[dataset])
+        return self.config.crop.model_copy(update={"preset": preset})
 
     def review(self, dataset: str) -> ReviewConfig:
         """For the stage `review`."""
@@ -124,6 +120,13 @@ class Plan:
                     notice=dataset.notice,
                 )
         return TabulateConfig(datasets=facts, pretrain_notice=self.pretrain_notice)
+
+
+def paper_crop(dataset: Dataset) -> Preset:
+    """The preset of a dataset's crops in the paper (sections 4.1 and 4.2, and its scripts)."""
+    if dataset.faces == "cropped":
+        return "voxceleb2" if dataset.name == "VoxCeleb2" else "frames"
+    return "openface" if dataset.name in OPENFACE_IN_PAPER else "auto"
 
 
 def set_environment(results: Path) -> None:
