@@ -23,7 +23,9 @@ from svfap.config import Section
 from svfap.configfile import parse
 from svfap.errors import SvfapError
 
-STAGES = ("track", "download", "crop", "shard", "pretrain", "finetune", "evaluate", "tabulate")
+STAGES = (
+    "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "tabulate",
+)  # fmt: skip
 DATASETS = "datasets"
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,

@@ -23,7 +23,7 @@ from svfap.errors import SvfapError
 DPI = 200
 CURVE_SIZE = (6.4, 4.4)
 CURVE_COLUMNS = ("step", "epoch", "loss", "lr")
-_STYLE = mpl.RcParams(
+STYLE = mpl.RcParams(
     {
         "font.family": "DejaVu Sans",
         "font.size": 9,
@@ -61,16 +61,16 @@ def filmstrips(
             left = clip * (width + gap)
             sheet[row * height : (row + 1) * height, left : left + width] = strip[clip]
     inches = 3.2 * clips
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         size = (inches, inches * sheet.shape[0] / sheet.shape[1] + 0.8)
-        figure = _figure(size, title, notice)
+        figure = new_figure(size, title, notice)
         axes = figure.add_subplot()
         axes.imshow(sheet, interpolation="nearest")
         axes.set_yticks([(row + 0.5) * height for row in range(len(strips))], list(rows))
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def confusion(
@@ -93,8 +93,8 @@ def confusion(
     counts = np.asarray(matrix, dtype=np.int64)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    with mpl.rc_context(_STYLE):
-        figure = _figure(confusion_size(len(classes)), title, notice)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(confusion_size(len(classes)), title, notice)
         axes = figure.add_subplot()
         blues = mpl.colormaps["Blues"].with_extremes(bad="#e6e6e6")
         image = axes.imshow(shares, cmap=blues, vmin=0, vmax=1)
@@ -110,7 +110,7 @@ def confusion(
         bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
         bar.set_ticks([0, 0.5, 1], labels=["0 %", "50 %", "100 %"])
         bar.outline.set_visible(False)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def confusion_size(num_classes: int) -> tuple[float, float]:
@@ -129,8 +129,8 @@ def curves(frames: Mapping[str, pd.DataFrame], *, title: str, path: Path, notice
         notice: stands at the foot, for example that the data are synthetic.
     """
     unit = "epoch" if all(frame["epoch"].is_unique for frame in frames.values()) else "step"
-    with mpl.rc_context(_STYLE):
-        figure = _figure(CURVE_SIZE, title, notice)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(CURVE_SIZE, title, notice)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
         styles = cycle((colour, dash) for dash in _DASHES for colour in _OKABE_ITO)
         for (name, frame), (colour, dash) in zip(frames.items(), styles, strict=False):
@@ -152,7 +152,7 @@ def curves(frames: Mapping[str, pd.DataFrame], *, title: str, path: Path, notice
         figure.align_ylabels()
         if len(frames) > 1:
             upper.legend(ncols=1 + (len(frames) - 1) // 6)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def smooth(values: pd.Series) -> pd.Series:
@@ -208,7 +208,8 @@ def _annotate(axes: Axes, shares: NDArray[np.float64], counts: NDArray[np.int64]
             )
 
 
-def _figure(size: tuple[float, float], title: str, notice: str) -> Figure:
+def new_figure(size: tuple[float, float], title: str, notice: str) -> Figure:
+    """A figure of a size in inches with a title above and a notice at its foot."""
     figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=10, fontweight="bold")
@@ -218,7 +219,7 @@ def _figure(size: tuple[float, float], title: str, notice: str) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG that is the same, byte by byte, for the same figure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", metadata={"Software": None})

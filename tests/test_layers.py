@@ -15,6 +15,7 @@ LIGHT = {
     "svfap.stages.track": HEAVY,
     "svfap.stages.download": HEAVY | {"cv2", "numpy", "pandas"},
     "svfap.stages.crop": HEAVY,
+    "svfap.stages.review": HEAVY,
     "svfap.stages.shard": HEAVY,
     "svfap.stages.tabulate": HEAVY | {"cv2"},
 }
@@ -22,7 +23,8 @@ RANKS = {
     "registry": 0, "errors": 0, "order": 0, "progress": 0, "config": 1, "sources": 1,
     "tracking": 1, "configfile": 2, "datasets": 2, "mlflow_writer": 2, "jobs": 3, "video": 3,
     "shards": 3, "metrics": 3, "catalogue": 3, "predictions": 3, "plots": 4, "tables": 4,
-    "faces": 4, "demo": 4, "models": 4, "training": 5, "stages": 6, "__main__": 7, "launch": 8,
+    "faces": 4, "demo": 4, "models": 4, "sheets": 5, "training": 5, "stages": 6, "__main__": 7,
+    "launch": 8,
 }  # fmt: skip
 
 
