@@ -87,7 +87,8 @@ def train_shards(wildcards):
 def validation_shards(wildcards):
     fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
     return expand(
-        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.validation
+        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet",
+        part=fold.validation,
     )
 
 
