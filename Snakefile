@@ -27,3 +27,4 @@ rule all:
     default_target: True
     input:
         rules.tabulate.output,
+        expand(rules.review.output, dataset=PLAN.datasets),

@@ -24,16 +24,9 @@ from svfap.errors import SvfapError
 from svfap.section import Section
 
 STAGES = (
-    "track",
-    "download",
-    "crop",
-    "shard",
-    "pretrain",
-    "finetune",
-    "evaluate",
-    "cost",
+    "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",
     "tabulate",
-)
+)  # fmt: skip
 DATASETS = "datasets"
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,

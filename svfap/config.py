@@ -14,6 +14,7 @@ from svfap.section import Name, Section
 from svfap.variants import RunFacts, Variant
 
 Detector = Literal["yunet", "face-alignment"]
+Preset = Literal["auto", "openface", "voxceleb2", "frames"]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 Activation = Literal["none", "sigmoid", "tanh"]
 
@@ -21,15 +22,23 @@ Activation = Literal["none", "sigmoid", "tanh"]
 class CropConfig(Section):
     """From raw video to face clips."""
 
+    preset: Preset | None = Field(default=None, description="null: as the paper crops the dataset")
     detector: Detector = Field(default="yunet", description="face detector back end")
+    speaker: Literal["main", "largest", "all"] = Field(
+        default="main", description="whose clip: the main face's, the largest's, or one of each"
+    )
     size: int = Field(default=160, ge=32, le=1024, description="side of the face clip in pixels")
+    fps: float | None = Field(default=None, gt=0, le=240, description="null: the video's own")
     margin: float = Field(default=0.25, ge=0, le=2, description="room around the face, in faces")
-    every: int = Field(default=3, ge=1, description="detect in every n-th frame")
+    every: int = Field(default=5, ge=1, description="detect in every n-th frame and on cuts")
     max_side: int = Field(default=640, ge=64, description="frames are shrunk to this for detection")
+    max_gap: float = Field(default=1.0, ge=0, description="seconds without a face to fill in")
     min_score: float = Field(default=0.6, gt=0, lt=1, description="least detection confidence")
-    min_rate: float = Field(default=0.5, gt=0, le=1, description="least share of frames with face")
-    min_frames: int = Field(default=8, ge=1, description="shorter videos are rejected")
-    smoothing: float = Field(default=0.2, ge=0, description="window in seconds")
+    min_rate: float = Field(
+        default=0.5, gt=0, le=1, description="least share of a clip's looks that show its face"
+    )
+    min_frames: int = Field(default=8, ge=1, description="shorter clips are rejected")
+    smoothing: float = Field(default=0.4, ge=0, description="window in seconds")
     quality: int = Field(default=92, ge=1, le=100, description="JPEG quality of the face frames")
     max_rejects: float = Field(default=0.2, ge=0, le=1, description="tolerated share of rejects")
 
@@ -197,6 +206,12 @@ class TrackConfig(Section):
     """What the tracking database is made with."""
 
     experiments: tuple[str, ...] = Field(description="one per stage")
+
+
+class ReviewConfig(Section):
+    """What is said of the face clips of one dataset."""
+
+    notice: str = Field(default="", description="stands wherever its clips are shown")
 
 
 class PretrainJob(Section):

@@ -13,11 +13,14 @@ from pathlib import Path
 from svfap import datasets
 from svfap.config import (
     Config,
+    CropConfig,
     DatasetConfig,
     DatasetFacts,
     EvaluateJob,
     FinetuneJob,
+    Preset,
     PretrainJob,
+    ReviewConfig,
     TabulateConfig,
     TrackConfig,
 )
@@ -26,16 +29,13 @@ from svfap.datasets.base import Dataset, Fold
 from svfap.errors import SvfapError
 
 EXPERIMENTS = (
-    "track",
-    "download",
-    "crop",
-    "shard",
-    "pretrain",
-    "finetune",
-    "evaluate",
-    "cost",
+    "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",
     "tabulate",
-)
+)  # fmt: skip
+
+OPENFACE_IN_PAPER = (
+    "CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL", "AVCAffe-arousal", "AVCAffe-valence",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,15 @@ class Plan:
         """For the stage `download`."""
         return self.config.datasets[dataset].model_copy(update={"finetune": {}, "only": ()})
 
+    def crop(self, dataset: str) -> CropConfig:
+        """For the stage `crop`; without a preset, as the paper crops the dataset."""
+        preset = self.config.crop.preset or paper_crop(self.datasets[dataset])
+        return self.config.crop.model_copy(update={"preset": preset})
+
+    def review(self, dataset: str) -> ReviewConfig:
+        """For the stage `review`."""
+        return ReviewConfig(notice=self.datasets[dataset].notice)
+
     def pretrain(self) -> PretrainJob:
         """For the stage `pretrain`."""
         config, own = self.config, self.config.pretrain.seed
@@ -130,6 +139,13 @@ class Plan:
             pretrain_notice=self.pretrain_notice,
             pretrain_names=", ".join(self.config.pretrain.datasets) if self.pretrains else "",
         )
+
+
+def paper_crop(dataset: Dataset) -> Preset:
+    """The preset of a dataset's crops in the paper (sections 4.1 and 4.2, and its scripts)."""
+    if dataset.faces == "cropped":
+        return "voxceleb2" if dataset.name == "VoxCeleb2" else "frames"
+    return "openface" if dataset.name in OPENFACE_IN_PAPER else "auto"
 
 
 def set_environment(results: Path) -> None:

@@ -39,13 +39,14 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Sample:
-    """What a shard knows of a clip beside its frames."""
+    """What a shard knows of a clip beside its frames; `crop` is how it was cropped, as JSON."""
 
     key: str
     group: str
     subject: str
     target: tuple[float, ...]
     fps: float
+    crop: str = ""
 
 
 def write_shards(

@@ -12,7 +12,8 @@ from svfap.jobs import EXPERIMENTS
 BAD_CALLS = {
     "track": ("--config", '{"experiments": ["a"], "x": 1}'),
     "download": ("--config", "{}", "--dataset", "dmeo"),
-    "crop": ("--config", '{"sise": 3}', "--manifest", "none.csv", "--part", "p"),
+    "crop": ("--config", '{"sise": 3}', "--manifest", "none.csv", "--part", "p", "--workers", "1"),
+    "review": ("--config", "{}", "--crops", "none.csv"),
     "shard": ("--config", "{}", "--clips", "none.csv"),
     "pretrain": ("--config", "{}", "--shards", "none.parquet"),
     "finetune": ("--config", '{"seed": "x"}', "--shards", "none.parquet"),

@@ -3,11 +3,16 @@
 import csv
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from footage import convert, face_frames, noise_frames, save
 
@@ -52,10 +57,13 @@ def manifest(folder: Path, videos: dict[str, Path], keys: Sequence[str]) -> Path
     return path
 
 
-def run(folder: Path, table: Path, config: CropConfig | None = None) -> Metrics:
+def run(
+    folder: Path, table: Path, config: CropConfig | None = None, *, workers: int = 1
+) -> Metrics:
     metrics = Metrics()
     output = folder / "crops" / "clips.csv"
-    crop.run(config or CropConfig(), manifest=table, part="p0", output=output, log=metrics.log)
+    crop.run(config or CropConfig(), manifest=table, part="p0", output=output, workers=workers,
+             log=metrics.log)  # fmt: skip
     return metrics
 
 
@@ -79,8 +87,12 @@ def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) 
     assert table[1]["subject"] == "subject of happy"
     assert table[1]["group"] == "happy"
     assert table[1]["target"] == "1 0.5"
-    assert float(table[0]["detection_rate"]) == 1
-    assert float(table[0]["score"]) > 0.8
+    assert json.loads(table[0]["crop"])["preset"] == "auto"
+    quality = pd.read_parquet(tmp_path / "crops" / "quality.parquet")
+    assert [*quality.columns] == [*crop.QUALITY_COLUMNS]
+    assert [*quality.key] == ["sad", "happy"]
+    assert (quality.detection_rate == 1).all()
+    assert (quality.score > 0.8).all()
     for row in table:
         clip = tmp_path / "crops" / row["path"]
         jpegs = read_jpegs(clip)
@@ -176,7 +188,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, videos: dict[str, Path]) -
         run(folder, table, CropConfig(max_rejects=0.5))
         outcomes.append(contents(folder / "crops"))
     assert outcomes[0] == outcomes[1]
-    assert len(outcomes[0]) == 7
+    assert len(outcomes[0]) == 8
     assert not [name for name in outcomes[0] if name.endswith(".partial")]
 
 
@@ -266,7 +278,7 @@ def test_an_unknown_part_and_a_missing_manifest_are_refused(
     ):
         with pytest.raises(SvfapError, match=message):
             crop.run(CropConfig(), manifest=path, part=part, output=tmp_path / "c" / "clips.csv",
-                     log=Metrics().log)  # fmt: skip
+                     workers=1, log=Metrics().log)  # fmt: skip
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(
@@ -288,3 +300,81 @@ def test_a_full_disk_is_one_line(tmp_path: Path, videos: dict[str, Path]) -> Non
     with pytest.raises(SvfapError, match=r"cannot be written \(No space left on device\)"):
         run(tmp_path, table)
     assert not (faces / "happy.json").exists()
+
+
+def test_any_number_of_workers_gives_the_same_bytes(
+    tmp_path: Path, videos: dict[str, Path]
+) -> None:
+    outcomes = []
+    for workers in (1, 3):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        table = manifest(folder, videos, ["happy", "noise", "sad", "text", "short"])
+        run(folder, table, CropConfig(max_rejects=0.7), workers=workers)
+        outcomes.append(contents(folder / "crops"))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_everyone_in_a_video_is_one_group(tmp_path: Path) -> None:
+    pair = [np.hstack([frame, frame[:, ::-1]]) for frame in face_frames(20, step=0.2)]
+    video = save(tmp_path / "pair.mp4", pair)
+    table = manifest(tmp_path, {"pair": video, "happy": video}, ["pair"])
+    run(tmp_path, table, CropConfig(speaker="all"))
+    clips = rows(tmp_path / "crops" / "clips.csv")
+    assert [(clip["key"], clip["group"]) for clip in clips] == [
+        ("pair", "pair"),
+        ("pair~2", "pair"),
+    ]
+    before = contents(tmp_path / "crops")
+    assert all((tmp_path / "crops" / clip["path"]).is_file() for clip in clips)
+    (tmp_path / "crops" / clips[1]["path"]).unlink()
+    run(tmp_path, table, CropConfig(speaker="all"))
+    assert contents(tmp_path / "crops") == before
+    run(tmp_path, table, CropConfig(speaker="main"))
+    assert not (tmp_path / "crops" / clips[1]["path"]).exists()
+
+
+def test_a_kill_loses_no_finished_video(tmp_path: Path, videos: dict[str, Path]) -> None:
+    longer = save(tmp_path / "longer.mp4", face_frames(150, step=0.3))
+    keys = [f"clip{number}" for number in range(12)]
+    table = manifest(tmp_path, dict.fromkeys(keys, longer) | {"happy": videos["happy"]}, keys)
+    output = tmp_path / "crops" / "clips.csv"
+    faces = output.parent / "faces"
+    command = [
+        sys.executable, "-m", "svfap", "crop", "--config", "{}", "--manifest", str(table),
+        "--part", "p0", "--workers", "2", "--output", str(output),
+    ]  # fmt: skip
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as job:
+        while len([*faces.glob("*.json")]) < 3:
+            assert job.poll() is None
+            time.sleep(0.02)
+        os.killpg(job.pid, signal.SIGKILL)
+    done = {path: path.stat().st_mtime_ns for path in faces.glob("*.json")}
+    assert not output.exists()
+    run(tmp_path, table)
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert len(rows(output)) == 12
+    clips = {(faces / f"{key}.mkv").read_bytes() for key in keys}
+    assert len(clips) == 1
+    assert not [*faces.glob("*.partial")]
+
+
+def test_an_interrupt_is_obeyed_at_once(tmp_path: Path, videos: dict[str, Path]) -> None:
+    longer = save(tmp_path / "longer.mp4", face_frames(400, step=0.1))
+    keys = [f"clip{number}" for number in range(30)]
+    table = manifest(tmp_path, dict.fromkeys(keys, longer) | {"happy": videos["happy"]}, keys)
+    command = [
+        sys.executable, "-m", "svfap", "crop", "--config", "{}", "--manifest", str(table),
+        "--part", "p0", "--workers", "2", "--output", str(tmp_path / "crops" / "clips.csv"),
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as job:
+        while not [*(tmp_path / "crops" / "faces").glob("*.json")]:
+            assert job.poll() is None
+            time.sleep(0.02)
+        os.killpg(job.pid, signal.SIGINT)
+        _, told = job.communicate(timeout=15)
+    assert job.returncode == 130
+    assert "Traceback" not in told
+    assert "the same command goes on from here" in told

@@ -16,6 +16,7 @@ LIGHT = {
     "svfap.stages.track": HEAVY,
     "svfap.stages.download": HEAVY | {"cv2", "numpy", "pandas"},
     "svfap.stages.crop": HEAVY,
+    "svfap.stages.review": HEAVY,
     "svfap.stages.shard": HEAVY,
     "svfap.stages.tabulate": HEAVY | {"cv2"},
 }
@@ -23,8 +24,8 @@ RANKS = {
     "registry": 0, "errors": 0, "section": 0, "order": 0, "canvas": 1, "progress": 0, "variants": 1,
     "sources": 1, "tracking": 1, "config": 2, "configfile": 3, "datasets": 3, "mlflow_writer": 3,
     "jobs": 4, "video": 4, "shards": 4, "metrics": 4, "catalogue": 4, "predictions": 4, "runs": 5,
-    "bootstrap": 5, "plots": 5, "charts": 5, "tables": 6, "faces": 5, "demo": 5, "models": 5,
-    "training": 6, "stages": 7, "__main__": 8, "launch": 9,
+    "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6, "tables": 6, "faces": 5, "demo": 5,
+    "models": 5, "training": 6, "stages": 7, "__main__": 8, "launch": 9,
 }  # fmt: skip
 
 

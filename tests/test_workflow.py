@@ -178,7 +178,7 @@ def test_mlflow_shows_every_job_and_what_it_was_made_from(project):
     }
     counts = {name: len(found) for name, found in runs.items() if name != "Default"}
     assert counts == {
-        "track": 1, "download": 2, "crop": 4, "shard": 4, "pretrain": 1, "finetune": 2,
+        "track": 1, "download": 2, "crop": 4, "review": 2, "shard": 4, "pretrain": 1, "finetune": 2,
         "evaluate": 2, "cost": 1, "tabulate": 1,
     }  # fmt: skip
     assert {run.info.status for found in runs.values() for run in found} == {"FINISHED"}

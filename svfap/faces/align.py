@@ -5,6 +5,7 @@ side, angle and centre are interpolated over frames without a detection and smoo
 filter, which neither lags behind the face nor lets detection noise shake the picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,7 @@ import numpy as np
 from svfap.faces.detect import Face, Floats
 from svfap.faces.track import Track
 from svfap.video.decode import Image
+from svfap.video.timing import Numbers
 
 # The height of a face from chin to hairline is about 2.5 times the distance of the eyes and 2.25
 # times that from eyes to mouth. The larger is taken: the first shrinks when the head is turned to
@@ -40,6 +42,10 @@ class Windows:
         """Number of frames."""
         return len(self.sides)
 
+    def grown(self, margin: float) -> "Windows":
+        """The same windows with room around them, as a share of their side."""
+        return Windows(self.centres, self.sides * (1 + margin), self.angles)
+
     def corners(self) -> Floats:
         """Top left, top right and bottom left corner in the frame, shape (frames, 3, 2)."""
         half = self.sides[:, None] / 2
@@ -60,19 +66,31 @@ class Windows:
         return float(np.sqrt(np.mean((shake * size / self.sides[1:-1, None]) ** 2)))
 
 
-def face_windows(track: Track, *, frames: int, margin: float) -> Windows:
-    """The window of every frame: linear between detections, constant before and after them.
+def face_windows(track: Track, *, frames: Sequence[int] | Numbers, margin: float) -> Windows:
+    """The window of each frame: linear between detections, constant before and after them.
 
     Args:
         track: the face, detected in at least one frame.
-        frames: number of frames of the video.
+        frames: numbers of the frames that are wanted.
         margin: room around the face, as a share of its size.
     """
-    rows = np.array([_window(face) for face in track.faces])
-    rows[:, 3] = np.unwrap(rows[:, 3])
-    every = np.arange(frames)
-    x, y, log_side, angle = (np.interp(every, track.frames, column) for column in rows.T)
-    return Windows(np.stack([x, y], axis=1), np.exp(log_side) * (1 + margin), angle)
+    return interpolated(track, [_window(face) for face in track.faces], frames).grown(margin)
+
+
+def interpolated(
+    track: Track, rows: Sequence[tuple[float, float, float, float]], frames: Sequence[int] | Numbers
+) -> Windows:
+    """Windows of any frames, from those of the frames in which a face was detected.
+
+    Args:
+        track: tells the numbers of these frames.
+        rows: their windows: centre x, centre y, logarithm of the side, angle.
+        frames: numbers of the frames that are wanted.
+    """
+    columns = np.array(rows).T
+    columns[3] = np.unwrap(columns[3])
+    x, y, log_side, angle = (np.interp(frames, track.frames, column) for column in columns)
+    return Windows(np.stack([x, y], axis=1), np.exp(log_side), angle)
 
 
 def smooth(windows: Windows, *, radius: int) -> Windows:
@@ -107,7 +125,7 @@ def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
         corners: top left, top right and bottom left corner of the window, shape (3, 2).
         size: side of the result in pixels.
     """
-    side = float(np.linalg.norm(corners[1] - corners[0]))
+    side = float(min(np.linalg.norm(corners[1:] - corners[0], axis=1)))
     image, corners = _shrunk(image, corners, factor=int(side / size))
     interpolation = cv2.INTER_CUBIC if side < size else cv2.INTER_LINEAR
     target = np.array([[0, 0], [size, 0], [0, size]]) - 0.5

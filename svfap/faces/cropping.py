@@ -1,119 +1,228 @@
-"""One video to one face clip: detect, track, align, crop."""
+"""One video to its face clips: search it, choose tracks, place windows, then cut them out.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Two passes over the video, each a frame at a time: the first looks for faces in shrunk frames, the
+second cuts all clips. Between them stand a few numbers per frame.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from svfap.config import CropConfig
-from svfap.faces.align import Windows, cut_out, face_windows, smooth
-from svfap.faces.detect import Detector, Face
-from svfap.faces.track import Track, link, main_track
-from svfap.video.decode import Image, Reject, frame_rate, read_frames
+from svfap.faces import presets
+from svfap.faces.align import cut_out
+from svfap.faces.detect import Detector, Floats
+from svfap.faces.quality import Quality, describe, shaking
+from svfap.faces.search import Search, Shot, search
+from svfap.faces.track import Track, choose, link
+from svfap.video.decode import Frame, Image, Reject, read_frames
+from svfap.video.timing import Numbers, Timing, on_grid
+
+FIXED = ("voxceleb2", "frames")
+_GLANCE = 25  # frames between looks at videos whose crop does not depend on faces
+_SPARE = 2  # pixels of a shrunk frame for each of the clip
 
 
 @dataclass(frozen=True)
-class Quality:
-    """How well the face was seen.
+class FaceClip:
+    """A face clip that is about to be cut out.
 
     Attributes:
-        detection_rate: share of the searched frames in which the face was found.
-        score: mean confidence of its detections.
-        face_size: mean side of the face's box in pixels of the video.
-        jitter: shaking of the crop in pixels of the clip, see `Windows.jitter`.
-    """
-
-    detection_rate: float
-    score: float
-    face_size: float
-    jitter: float
-
-
-@dataclass(frozen=True)
-class FaceVideo:
-    """A face clip that is about to be cut: its pictures are made while they are asked for.
-
-    Attributes:
-        path: the video.
         fps: frames per second.
-        size: side of the clip in pixels.
-        windows: where the face is in each frame.
-        quality: how well the face was seen.
+        size: side in pixels.
+        start: second of the video at which it begins.
+        source: number of the video's frame that each of its frames is taken from, ascending.
+        corners: of its window in that frame, as shares of the frame's width and height; shape
+            (frames, 3, 2).
+        quality: how well the face is seen; its blur is known when the clip is cut.
     """
 
-    path: Path
     fps: float
     size: int
-    windows: Windows
+    start: float
+    source: Numbers
+    corners: Floats
     quality: Quality
 
-    def images(self) -> Iterator[Image]:
-        """The pictures of the clip, BGR, shape (size, size, 3); reads the video anew."""
-        for frame, corners in zip(read_frames(self.path), self.windows.corners(), strict=False):
-            yield cut_out(frame.bgr(), corners, size=self.size)
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.source)
 
 
 @dataclass(frozen=True)
-class _Search:
-    """What the first pass over a video finds; faces are in pixels of the full frame."""
+class _Span:
+    """A track and the frames that it stands for, from `first` up to `end`."""
 
-    frames: int
-    width: int
-    height: int
-    faces: list[tuple[int, list[Face]]]
+    track: Track
+    first: int
+    end: int
+    rate: float
 
 
-def crop_video(path: Path, config: CropConfig, detector: Detector) -> FaceVideo:
-    """Find the main face of a video and the window that follows it.
+def plan_clips(
+    path: Path, config: CropConfig, detector: Detector, *, frames: Iterable[Frame] | None = None
+) -> list[FaceClip]:
+    """Find the faces of a video and the windows that follow them.
 
     Args:
         path: the video.
-        config: how to detect, align and smooth.
-        detector: finds the faces of a picture.
+        config: how to detect, align and smooth; its preset is set.
+        detector: finds and follows faces.
+        frames: the video's frames, if they are at hand; None: they are read.
+
+    Returns:
+        The clips in the order in which they begin; one, unless `config.speaker` is "all".
 
     Raises:
-        Reject: the video cannot be read, is too short, or does not show a face long enough.
+        Reject: the video cannot be read, is too short, or does not show a face well enough.
     """
-    fps = frame_rate(path)
-    found = _search(path, config, detector)
-    if found.frames < config.min_frames:
-        raise Reject(
-            f"{found.frames} frames, at least {config.min_frames} needed (crop.min_frames)"
-        )
-    track = main_track(link(found.faces, fps=fps), width=found.width, height=found.height)
-    if track is None:
-        raise Reject("no face found")
-    rate = len(track.frames) / len(found.faces)
-    if rate < config.min_rate:
-        raise Reject(
-            f"face found in {rate:.0%} of the frames, at least {config.min_rate:.0%} needed "
+    fixed = config.preset in FIXED
+    every = max(config.every, _GLANCE) if fixed else config.every
+    found = search(
+        path, frames or read_frames(path), detector, every=every, max_side=config.max_side
+    )
+    timing = on_grid(found.times, fps=found.fps, target=config.fps)
+    if len(timing.source) < config.min_frames:
+        raise Reject(_too_short(len(timing.source), config))
+    if fixed:
+        return [_whole(found, timing, config)]
+    if not found.steady:
+        raise Reject("its frames change their proportions; convert it first")
+    spans = [span for shot in found.shots for span in _spans(shot, found.fps, config)]
+    good = [span for span in spans if not _flaw(span, timing, config)]
+    if not good:
+        raise Reject(_flaw(_best(spans, found), timing, config) if spans else "no face found")
+    frame = {"width": found.width, "height": found.height}
+    chosen = choose([span.track for span in good], config.speaker, **frame)
+    return [
+        _followed(span, found, timing, config, people=len(spans))
+        for span in good
+        if any(span.track is track for track in chosen)
+    ]
+
+
+def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tuple[int, Image]]:
+    """Cut all clips out of a video's frames in one pass.
+
+    Yields:
+        The number of a clip and its next picture, BGR, shape (size, size, 3).
+    """
+    last = max(int(clip.source[-1]) for clip in clips)
+    for number, frame in enumerate(frames):
+        places = [np.searchsorted(clip.source, [number, number + 1]) for clip in clips]
+        wanted = [(index, place) for index, place in enumerate(places) if place[0] < place[1]]
+        if wanted:
+            image = frame.bgr(_resolution(frame.size, clips))
+            scale = image.shape[1::-1]
+            for index, (place, end) in wanted:
+                clip = clips[index]
+                picture = cut_out(image, clip.corners[place] * scale, size=clip.size)
+                yield from ((index, picture) for _ in range(place, end))
+        if number == last:
+            return
+
+
+def _resolution(size: tuple[int, int], clips: Sequence[FaceClip]) -> int | None:
+    """The longest side that large frames are shrunk to; None: as they are."""
+    needed = 0.0
+    for clip in clips:
+        edges = (clip.corners[:, 1:] - clip.corners[:, :1]) * size
+        needed = max(needed, _SPARE * clip.size / float(np.linalg.norm(edges, axis=2).min()))
+    return round(max(size) * needed) if needed < 0.5 else None
+
+
+def _spans(shot: Shot, fps: float, config: CropConfig) -> Iterator[_Span]:
+    """The tracks of a shot, each with the frames around it in which it was not looked for."""
+    for track in link(shot.looks, fps=fps, max_gap=config.max_gap):
+        first = max(shot.start, track.frames[0] - config.every + 1)
+        end = min(shot.end, track.frames[-1] + config.every)
+        looks = sum(first <= number < end for number, _ in shot.looks)
+        yield _Span(track, first, end, len(track.frames) / looks)
+
+
+def _flaw(span: _Span, timing: Timing, config: CropConfig) -> str:
+    """Why no clip can be made of a track; empty if one can."""
+    length = len(_kept(timing, span.first, span.end))
+    if length < config.min_frames:
+        return _too_short(length, config)
+    if span.rate < config.min_rate:
+        return (
+            f"face found in {span.rate:.0%} of the looks, at least {config.min_rate:.0%} needed "
             "(crop.min_rate)"
         )
-    windows = face_windows(track, frames=found.frames, margin=config.margin)
-    windows = smooth(windows, radius=round(config.smoothing * fps / 2))
-    return FaceVideo(path, fps, config.size, windows, _quality(track, windows, rate, config.size))
+    return ""
 
 
-def _search(path: Path, config: CropConfig, detector: Detector) -> _Search:
-    """Look for faces in every n-th frame."""
-    faces: list[tuple[int, list[Face]]] = []
-    width = height = count = 0
-    for number, frame in enumerate(read_frames(path)):
-        count = number + 1
-        if number % config.every == 0:
-            image = frame.bgr(config.max_side)
-            width, height = frame.size
-            enlarge = max(frame.size) / max(image.shape)
-            faces.append((number, [face.scaled(enlarge) for face in detector.detect(image)]))
-    return _Search(count, width, height, faces)
+def _too_short(frames: int, config: CropConfig) -> str:
+    return f"{frames} frames, at least {config.min_frames} needed (crop.min_frames)"
 
 
-def _quality(track: Track, windows: Windows, rate: float, size: int) -> Quality:
-    """The figures that are written down beside the clip."""
-    return Quality(
-        detection_rate=rate,
-        score=float(np.mean([face.score for face in track.faces])),
-        face_size=float(np.mean([face.side for face in track.faces])),
-        jitter=windows.jitter(size),
+def _best(spans: Sequence[_Span], found: Search) -> _Span:
+    """The track that would be chosen."""
+    tracks = [span.track for span in spans]
+    (best,) = choose(tracks, "main", width=found.width, height=found.height)
+    return next(span for span in spans if span.track is best)
+
+
+def _kept(timing: Timing, first: int, end: int) -> Numbers:
+    """The frames of a clip, as numbers of frames of the video."""
+    start, stop = np.searchsorted(timing.source, [first, end])
+    return timing.source[start:stop]
+
+
+def _followed(
+    span: _Span, found: Search, timing: Timing, config: CropConfig, *, people: int
+) -> FaceClip:
+    """The clip of one track."""
+    source = _kept(timing, span.first, span.end)
+    radius = round(config.smoothing * timing.fps / 2)
+    aligned, shaken = (_windows(span.track, source, config, radius=r) for r in (radius, 0))
+    clip = _clip(span.track, aligned, source, found, timing, config)
+    quality = replace(
+        clip.quality,
+        detection_rate=span.rate,
+        jitter=shaking(aligned, size=config.size),
+        raw_jitter=shaking(shaken, size=config.size),
+        people=people,
     )
+    return replace(clip, quality=quality)
+
+
+def _windows(track: Track, source: Numbers, config: CropConfig, *, radius: int) -> Floats:
+    if config.preset == "openface":
+        return presets.openface(track, source, radius=radius)
+    return presets.auto(track, source, margin=config.margin, radius=radius)
+
+
+def _whole(found: Search, timing: Timing, config: CropConfig) -> FaceClip:
+    """The clip of a video that is cropped without regard to faces."""
+    preset = presets.voxceleb2 if config.preset == "voxceleb2" else presets.frames
+    corners = preset(found.width, found.height, timing.source)
+    looks = [look for shot in found.shots for look in shot.looks]
+    tracks = link(looks, fps=found.fps, max_gap=float("inf"))
+    (track,) = choose(tracks, "main", width=found.width, height=found.height) or [Track()]
+    clip = _clip(track, corners, timing.source, found, timing, config)
+    rate = len(track.frames) / len(looks)
+    return replace(clip, quality=replace(clip.quality, detection_rate=rate, people=len(tracks)))
+
+
+def _clip(
+    track: Track,
+    corners: Floats,
+    source: Numbers,
+    found: Search,
+    timing: Timing,
+    config: CropConfig,
+) -> FaceClip:
+    """A clip with what is known of it whatever the preset."""
+    quality = Quality(
+        detection_rate=0.0, jitter=0.0, raw_jitter=0.0, blur=0.0,
+        coverage=len(source) / len(timing.source),
+        cuts=len(found.shots) - 1, people=0, missing=found.missing,
+        **describe(track.faces),
+    )  # fmt: skip
+    start = (found.times[source[0]] or 0.0) - (found.times[0] or 0.0)
+    shares = corners / [found.width, found.height]
+    return FaceClip(timing.fps, config.size, start, source, shares, quality)

@@ -42,9 +42,21 @@ class Face:
         return Face(self.box * factor, self.score, self.points * factor)
 
 
-class Detector(Protocol):
+class Finder(Protocol):
     """Finds the faces in a picture."""
 
     def detect(self, image: Image) -> list[Face]:
         """The faces in a BGR picture of shape (height, width, 3), in no particular order."""
+        ...
+
+
+class Detector(Finder, Protocol):
+    """Finds the faces in a picture, and a known face in the next ones at less expense."""
+
+    def glance(self, image: Image) -> list[Face]:
+        """The faces in a BGR picture, their points less exact than those of `detect`."""
+        ...
+
+    def follow(self, image: Image, face: Face) -> Face | None:
+        """The face in a BGR picture taken a moment later; None if it is not about there."""
         ...

@@ -13,6 +13,6 @@ def make_detector(config: CropConfig) -> Detector:
     Raises:
         SvfapError: its weights are not on this machine.
     """
-    if config.detector == "face-alignment":
-        return Fan(min_score=config.min_score)
-    return CloserLook(YuNet(min_score=config.min_score))
+    yunet = YuNet(min_score=config.min_score)
+    detector = CloserLook(yunet, closer=yunet)
+    return Fan(detector) if config.detector == "face-alignment" else detector

@@ -1,4 +1,4 @@
-"""The package `face-alignment` as detector: YuNet's boxes, FAN's 68 landmarks.
+"""The package `face-alignment` for landmarks: FAN's 68 points of faces that another detector finds.
 
 Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment problem?", ICCV
 2017. Slower than YuNet alone by two orders of magnitude on a CPU. PyTorch and the package are
@@ -11,59 +11,79 @@ import cv2
 import numpy as np
 
 from svfap.errors import SvfapError
-from svfap.faces.detect import Face, Floats
+from svfap.faces.detect import Detector, Face, Floats
 from svfap.faces.yunet import weights
 from svfap.video.decode import Image
 
 _NETWORK = "2DFAN-4"
+_BATCH = 16  # faces that a GPU is given at once
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
 _NOSE, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
 
 
 class Fan:
-    """Faces by YuNet, their points by FAN, on a GPU where there is one."""
+    """Faces by another detector, their points by FAN, on a GPU where there is one."""
 
-    def __init__(self, *, min_score: float) -> None:
-        """Load both networks; faces with a lower score than `min_score` are not reported.
+    def __init__(self, detector: Detector) -> None:
+        """Load the network.
 
         Raises:
             SvfapError: FAN's weights are not on this machine; they are never downloaded unasked.
         """
         import torch
         from face_alignment import FaceAlignment, LandmarksType
-        from face_alignment.api import models_urls
 
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        address = models_urls[_NETWORK]
-        name = address.rsplit("/", 1)[-1]
-        if not (folder / name).is_file():
-            raise SvfapError(
-                f"crop.detector face-alignment needs the file {name} in the folder {folder}: "
-                f"download {address} there, or set crop.detector to yunet, which needs nothing"
-            )
-        self._networks = FaceAlignment(
+        _check_weights(Path(torch.hub.get_dir()) / "checkpoints")
+        on_gpu = torch.cuda.is_available()
+        torch.set_num_threads(1)
+        self._detector = detector
+        self._network = FaceAlignment(
             LandmarksType.TWO_D,
-            device="cuda" if torch.cuda.is_available() else "cpu",
+            device="cuda" if on_gpu else "cpu",
             flip_input=False,
             compile=False,
-            face_detector="yunet",
-            face_detector_kwargs={
-                "path_to_detector": str(weights()),
-                "score_threshold": min_score,
-            },
+            face_detector="yunet",  # not used, but its boxes are the ones that FAN is scaled to
+            face_detector_kwargs={"path_to_detector": str(weights())},
+            max_batch_size=_BATCH if on_gpu else 1,
         )
 
     def detect(self, image: Image) -> list[Face]:
         """The faces in a BGR picture."""
-        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        boxes = self._networks.face_detector.detect_from_image(rgb)
-        if not boxes:
+        return self._with_points(image, self._detector.detect(image))
+
+    def glance(self, image: Image) -> list[Face]:
+        """The faces in a BGR picture, with the points of the other detector."""
+        return self._detector.glance(image)
+
+    def follow(self, image: Image, face: Face) -> Face | None:
+        """The face about where it was a moment ago."""
+        found = self._detector.follow(image, face)
+        return self._with_points(image, [found])[0] if found else None
+
+    def _with_points(self, image: Image, faces: list[Face]) -> list[Face]:
+        """The same faces with FAN's points, all in one batch."""
+        if not faces:
             return []
-        shapes = self._networks.get_landmarks_from_image(rgb, detected_faces=boxes)
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        boxes = [[*face.box.tolist(), face.score] for face in faces]
+        shapes = self._network.get_landmarks_from_image(rgb, detected_faces=boxes)
         return [
-            Face(box=np.array(box[:4]), score=float(box[4]), points=_five(np.asarray(shape)))
-            for box, shape in zip(boxes, shapes, strict=True)
+            Face(box=face.box, score=face.score, points=_five(np.asarray(shape)))
+            for face, shape in zip(faces, shapes, strict=True)
         ]
+
+
+def _check_weights(folder: Path) -> None:
+    """Say which file is missing, and where."""
+    from face_alignment.api import models_urls
+
+    address = models_urls[_NETWORK]
+    name = address.rsplit("/", 1)[-1]
+    if not (folder / name).is_file():
+        raise SvfapError(
+            f"crop.detector face-alignment needs the file {name} in the folder {folder}: "
+            f"download {address} there, or set crop.detector to yunet, which needs nothing"
+        )
 
 
 def _five(shape: Floats) -> Floats:

@@ -1,6 +1,6 @@
-"""What is written down beside each face clip, so that nothing is cropped twice.
+"""What is written down of each video, so that nothing is cropped twice.
 
-The record is written last: where it exists and its fingerprint is right, the clip is complete.
+The record is written last: where it exists and its fingerprint is right, its clips are complete.
 """
 
 import hashlib
@@ -10,35 +10,53 @@ from pathlib import Path
 from urllib.parse import quote
 
 from svfap.config import CropConfig
-from svfap.faces.cropping import Quality
+from svfap.faces.quality import Quality
 
 # Part of every fingerprint; to be raised when the same settings give other pictures than before.
-_VERSION = 1
+_VERSION = 2
 _NOT_OF_ONE_CLIP = {"max_rejects"}
 
 
 @dataclass(frozen=True)
+class ClipRecord:
+    """One face clip.
+
+    Attributes:
+        frames: number of frames.
+        fps: frames per second.
+        start: second of the video at which it begins.
+        quality: how well the face is seen.
+    """
+
+    frames: int
+    fps: float
+    start: float
+    quality: Quality
+
+
+@dataclass(frozen=True)
 class Record:
-    """The outcome for one video: a clip and its quality, or the reason why there is none.
+    """The outcome for one video: its clips, or the reason why there are none.
 
     Attributes:
         fingerprint: of the settings and of the video, see `fingerprint`.
-        frames: number of frames of the clip.
-        fps: its frames per second.
-        quality: how well the face was seen; None if the video was rejected.
+        clips: the face clips.
         reject: the reason of the rejection; empty if there is none.
     """
 
     fingerprint: str
-    frames: int = 0
-    fps: float = 0.0
-    quality: Quality | None = None
+    clips: tuple[ClipRecord, ...] = ()
     reject: str = ""
+
+
+def clip_name(key: str, number: int) -> str:
+    """The key of a video's n-th clip, counted from 0: the video's own for the first."""
+    return f"{key}~{number + 1}" if number else key
 
 
 def file_stem(key: str) -> str:
     """A file name for a key: the key itself if it is plain, and different for different keys."""
-    stem = quote(key, safe="")
+    stem = quote(key, safe="~")
     return "%2E" + stem[1:] if stem.startswith(".") else stem
 
 
@@ -58,8 +76,11 @@ def read_record(path: Path) -> Record | None:
     """The record in a file; None if there is none that can be read."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        quality = values.pop("quality")
-        return Record(**values, quality=Quality(**quality) if quality else None)
+        clips = [
+            ClipRecord(**clip | {"quality": Quality(**clip["quality"])})
+            for clip in values.pop("clips")
+        ]
+        return Record(**values, clips=tuple(clips))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -1,7 +1,8 @@
-"""Following faces over time, and the choice of the one that a clip is about."""
+"""Following faces over time, and the choice of those that clips are made of."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -29,20 +30,38 @@ class Track:
         self.frames.append(frame)
         self.faces.append(face)
 
+    def predicted(self, frame: int) -> Floats:
+        """Centre of the face in a later frame, if it keeps the speed that it had last."""
+        last = self.faces[-1].centre
+        if len(self.frames) < 2:
+            return last
+        speed = (last - self.faces[-2].centre) / (self.frames[-1] - self.frames[-2])
+        steps = min(frame - self.frames[-1], self.frames[-1] - self.frames[-2])
+        return last + speed * steps
 
-def link(detections: Iterable[tuple[int, Sequence[Face]]], *, fps: float) -> list[Track]:
-    """Join detections into tracks, nearest pairs first.
 
-    A detection continues the track whose last face is nearest, in sides of that face, if it lies
-    within reach and is of similar size; any other detection begins a track. Reach grows with the
-    time since the last detection, so that a face that was lost is found again.
+def link(
+    detections: Iterable[tuple[int, Sequence[Face]]], *, fps: float, max_gap: float
+) -> list[Track]:
+    """Join the detections of one shot into tracks, nearest pairs first.
+
+    A detection continues the track whose predicted place is nearest, in sides of its last face, if
+    it lies within reach and is of similar size; any other detection begins a track. Reach grows
+    with the time since the last detection, so that a face that was lost is found again; one that
+    was away for longer than `max_gap` begins anew.
 
     Args:
         detections: (frame number, faces in it), frames ascending.
         fps: frames per second.
+        max_gap: seconds without a detection that a track may span.
     """
+    done: list[Track] = []
     tracks: list[Track] = []
+    before = 0
     for frame, faces in detections:
+        lost = [t for t in tracks if _is_lost(t, frame, before, fps=fps, max_gap=max_gap)]
+        done += lost
+        tracks = [track for track in tracks if track not in lost]
         pairs = sorted(
             (distance, t, f)
             for t, track in enumerate(tracks)
@@ -56,38 +75,53 @@ def link(detections: Iterable[tuple[int, Sequence[Face]]], *, fps: float) -> lis
                 tracks[t].add(frame, faces[f])
                 continued.add(t)
                 placed.add(f)
-        for f, face in enumerate(faces):
-            if f not in placed:
-                tracks.append(Track([frame], [face]))
-    return tracks
+        tracks += [Track([frame], [face]) for f, face in enumerate(faces) if f not in placed]
+        before = frame
+    return sorted(done + tracks, key=lambda track: track.frames[0])
 
 
-def main_track(tracks: Sequence[Track], *, width: int, height: int) -> Track | None:
-    """The track with the greatest sum, over its detections, of area share times centrality.
+def weight(track: Track, *, width: int, height: int) -> float:
+    """The sum, over a track's detections, of area share times centrality.
 
     The area share is that of the face's box in the picture; centrality falls from 1 in the middle
-    of the picture to 0 in its corners. Large, central and lasting faces win; the first of equals.
+    of the picture to 0 in its corners. So large, central and lasting faces weigh most.
     """
     middle = np.array([width, height]) / 2
     corner = float(np.hypot(*middle))
+    return sum(
+        face.side**2 / (width * height) * max(0.0, 1 - _norm(face.centre - middle) / corner)
+        for face in track.faces
+    )
 
-    def weight(track: Track) -> float:
-        return sum(
-            face.side**2 / (width * height) * max(0.0, 1 - _norm(face.centre - middle) / corner)
-            for face in track.faces
-        )
 
-    return max(tracks, key=weight, default=None)
+def choose(
+    tracks: Sequence[Track],
+    speaker: Literal["main", "largest", "all"],
+    *,
+    width: int,
+    height: int,
+) -> list[Track]:
+    """The tracks that become clips: that of greatest `weight`, the largest, or all."""
+    if speaker == "all" or not tracks:
+        return list(tracks)
+    if speaker == "largest":
+        return [max(tracks, key=lambda track: float(np.median([f.side for f in track.faces])))]
+    return [max(tracks, key=lambda track: weight(track, width=width, height=height))]
+
+
+def _is_lost(track: Track, frame: int, before: int, *, fps: float, max_gap: float) -> bool:
+    """Whether a track has missed a look and lies too far back to go on."""
+    return track.frames[-1] != before and frame - track.frames[-1] > max_gap * fps
 
 
 def _distance(track: Track, frame: int, face: Face, *, fps: float) -> float | None:
-    """Sides of the track's last face between it and `face`; None where out of reach."""
+    """Sides of the track's last face between its predicted place and a face; None out of reach."""
     last = track.faces[-1]
     seconds = (frame - track.frames[-1]) / fps
     small, large = sorted((last.side, face.side))
     if small <= 0 or large > _GROWTH * small:
         return None
-    distance = _norm(face.centre - last.centre) / last.side
+    distance = _norm(face.centre - track.predicted(frame)) / last.side
     return distance if distance <= _REACH + _SPEED * seconds else None
 
 

@@ -1,80 +1,83 @@
 """Stage `crop`: the raw videos of one part become face clips.
 
-Beside `clips.csv` lie `faces/<key>.mkv`, each clip as Motion JPEG, and `faces/<key>.json`, what is
-known of it. A clip that is there already, made with the same settings from the same video, is not
-made again. A video without a usable face is named in `rejects.csv` with the reason.
+Beside `clips.csv` lie `quality.parquet`, a row of figures for each clip, `faces/<key>.mkv`, each
+clip as Motion JPEG, and `faces/<key>.json`, what is known of a video. A video that was cropped with
+the same settings is not cropped again; one without a usable face is named in `rejects.csv` with the
+reason. With `speaker: all`, the second clip of a video is called `<key>~2`, and so on; the clips of
+a video are one group.
 """
 
 import csv
 import io
+import json
 import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from av.error import FFmpegError
 
 from svfap.config import CropConfig
 from svfap.datasets.base import Clip, read_manifest
 from svfap.errors import SvfapError
-from svfap.faces.cropping import FaceVideo, crop_video
-from svfap.faces.detect import Detector
-from svfap.faces.detectors import make_detector
-from svfap.faces.record import (
-    Record,
-    file_stem,
-    fingerprint,
-    read_record,
-    write_record,
-    write_text,
-)
+from svfap.faces.batch import Job, crop_videos
+from svfap.faces.quality import Quality
+from svfap.faces.record import ClipRecord, Record, clip_name, file_stem, write_text
 from svfap.progress import track
-from svfap.video.decode import Reject
-from svfap.video.facevideo import encode_jpeg, write_face_video
 
 logger = logging.getLogger(__name__)
 
 CLIP_COLUMNS = (
-    "key", "path", "subject", "group", "target", "frames", "fps",
-    "detection_rate", "score", "face_size", "jitter",
+    "key", "path", "subject", "group", "target", "frames", "fps", "start", "crop",
 )  # fmt: skip
 REJECT_COLUMNS = ("key", "path", "reason")
+QUALITY_COLUMNS = ("key", "frames", *(field.name for field in fields(Quality)))
+COUNTS = ("frames", "cuts", "people")
+_DESCRIBES = {"preset", "detector", "speaker", "size", "margin", "smoothing", "fps"}
 
 
 def run(
-    config: CropConfig, *, manifest: Path, part: str, output: Path, log: Callable[..., None]
+    config: CropConfig,
+    *,
+    manifest: Path,
+    part: str,
+    output: Path,
+    workers: int,
+    log: Callable[..., None],
 ) -> None:
     """Crop the clips of one part.
 
     Args:
-        config: how to detect, align and crop.
+        config: how to detect, align and crop; without a preset, "auto".
         manifest: CSV of the dataset's clips, see `svfap.datasets.base`.
         part: the part to crop.
         output: `clips.csv`, the table of face clips; everything else is written beside it.
+        workers: processes; the result does not depend on their number.
         log: takes metrics as a mapping from name to value.
 
     Raises:
         SvfapError: the part has no clips, too many videos are rejected, weights of the detector
             are missing, or the folder cannot be written.
     """
-    cv2.setNumThreads(1)
+    config = config.model_copy(update={"preset": config.preset or "auto"})
     clips = _clips(manifest, part)
-    detector = make_detector(config)
     faces = output.parent / "faces"
     began = time.monotonic()
-    records: list[Record] = []
     try:
         faces.mkdir(parents=True, exist_ok=True)
-        for clip in track(clips, total=len(clips), label=f"crop {part}"):
-            records.append(_crop(clip, config, detector, faces))
+        jobs = [Job(clip.key, clip.path) for clip in clips]
+        cropped = crop_videos(jobs, config, folder=faces, workers=workers)
+        records = list(track(_told(jobs, cropped), total=len(jobs), label=f"crop {part}"))
         done = list(zip(clips, records, strict=True))
         write_text(output.with_name("rejects.csv"), _rejects_table(done))
-        write_text(output, _clips_table(done))
+        _write_quality(output.with_name("quality.parquet"), done)
+        write_text(output, _clips_table(done, config))
     except (OSError, FFmpegError) as error:
         raise SvfapError(
             f"{output.parent}: cannot be written ({error.strerror}); make room or choose another "
@@ -82,6 +85,14 @@ def run(
         ) from None
     log(_metrics(records) | {"seconds": time.monotonic() - began})
     _judge(records, config, output.with_name("rejects.csv"))
+
+
+def _told(jobs: Sequence[Job], records: Iterable[Record]) -> Iterator[Record]:
+    """The records; rejects are told as they come."""
+    for job, record in zip(jobs, records, strict=True):
+        if record.reject:
+            logger.warning("%s rejected: %s", job.path, record.reject)
+        yield record
 
 
 def _clips(manifest: Path, part: str) -> list[Clip]:
@@ -98,52 +109,43 @@ def _clips(manifest: Path, part: str) -> list[Clip]:
     return clips
 
 
-def _crop(clip: Clip, config: CropConfig, detector: Detector, faces: Path) -> Record:
-    """The record of one clip, which is made unless it is there already."""
-    video = faces / f"{file_stem(clip.key)}.mkv"
-    sidecar = video.with_name(f"{file_stem(clip.key)}.json")
-    mark = fingerprint(config, clip.path)
-    record = read_record(sidecar)
-    if record and record.fingerprint == mark and (record.reject or video.is_file()):
-        return record
-    sidecar.unlink(missing_ok=True)
-    try:
-        face_video = crop_video(clip.path, config, detector)
-        frames = _write(video, face_video, quality=config.quality)
-        record = Record(mark, frames, face_video.fps, face_video.quality)
-    except Reject as reject:
-        logger.warning("%s rejected: %s", clip.path, reject)
-        video.unlink(missing_ok=True)
-        record = Record(mark, reject=str(reject))
-    write_record(sidecar, record)
-    return record
-
-
-def _write(path: Path, face_video: FaceVideo, *, quality: int) -> int:
-    """Write a face clip, whole or not at all; return its number of frames."""
-    partial = path.with_name(path.name + ".partial")
-    jpegs = (encode_jpeg(image, quality=quality) for image in face_video.images())
-    frames = write_face_video(partial, jpegs, fps=face_video.fps, size=face_video.size)
-    partial.replace(path)
-    return frames
-
-
-def _clips_table(done: Iterable[tuple[Clip, Record]]) -> str:
-    """`clips.csv`: one row per face clip, in the manifest's order."""
-    rows: list[Sequence[object]] = []
+def _named(done: Iterable[tuple[Clip, Record]]) -> Iterator[tuple[str, Clip, ClipRecord]]:
+    """Every face clip with its key, in the manifest's order."""
     for clip, record in done:
-        if record.quality is not None:
-            rows.append((
-                clip.key,
-                f"faces/{file_stem(clip.key)}.mkv",
-                clip.subject,
-                clip.group or clip.key,
-                " ".join(f"{value:g}" for value in clip.target),
-                record.frames,
-                f"{record.fps:.6g}",
-                *(f"{value:.4g}" for value in asdict(record.quality).values()),
-            ))  # fmt: skip
+        for number, made in enumerate(record.clips):
+            yield clip_name(clip.key, number), clip, made
+
+
+def _clips_table(done: Iterable[tuple[Clip, Record]], config: CropConfig) -> str:
+    """`clips.csv`: one row per face clip."""
+    crop = json.dumps(config.model_dump(mode="json", include=_DESCRIBES))
+    rows = [
+        (
+            key,
+            f"faces/{file_stem(key)}.mkv",
+            clip.subject,
+            clip.group or clip.key,
+            " ".join(f"{value:g}" for value in clip.target),
+            made.frames,
+            f"{made.fps:.6g}",
+            f"{made.start:.6g}",
+            crop,
+        )
+        for key, clip, made in _named(done)
+    ]
     return _csv(CLIP_COLUMNS, rows)
+
+
+def _write_quality(path: Path, done: Iterable[tuple[Clip, Record]]) -> None:
+    """`quality.parquet`: one row per face clip."""
+    rows = [
+        {"key": key, "frames": made.frames, **asdict(made.quality)} for key, _, made in _named(done)
+    ]
+    kinds = {"key": pa.string(), **dict.fromkeys(COUNTS, pa.int64())}
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in QUALITY_COLUMNS])
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial)
+    partial.replace(path)
 
 
 def _rejects_table(done: Iterable[tuple[Clip, Record]]) -> str:
@@ -163,13 +165,13 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _metrics(records: Sequence[Record]) -> dict[str, float]:
     """Counts, and means over the face clips."""
-    kept = [asdict(record.quality) for record in records if record.quality]
-    means = {name: float(np.mean([row[name] for row in kept])) for name in (kept or [{}])[0]}
-    frames = float(sum(record.frames for record in records))
+    kept = [made for record in records for made in record.clips]
+    rows = [asdict(made.quality) for made in kept]
+    means = {name: float(np.mean([row[name] for row in rows])) for name in (rows or [{}])[0]}
     return {
         "clips": float(len(kept)),
-        "rejects": float(len(records) - len(kept)),
-        "frames": frames,
+        "rejects": float(sum(bool(record.reject) for record in records)),
+        "frames": float(sum(made.frames for made in kept)),
     } | means
 
 

@@ -38,5 +38,5 @@ def _samples(rows: list[dict[str, str]], folder: Path) -> Iterator[tuple[Sample,
     """The face clips listed in `clips.csv`, in its order."""
     for row in rows:
         target = tuple(float(value) for value in row["target"].split())
-        sample = Sample(row["key"], row["group"], row["subject"], target, float(row["fps"]))
-        yield sample, read_jpegs(folder / row["path"])
+        known = row["key"], row["group"], row["subject"], target, float(row["fps"]), row["crop"]
+        yield Sample(*known), read_jpegs(folder / row["path"])

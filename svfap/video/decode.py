@@ -11,8 +11,9 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import av
@@ -20,10 +21,12 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from svfap.order import natural_key
+from svfap.video.deinterlace import deinterlaced
 
 logger = logging.getLogger(__name__)
 
@@ -39,23 +42,38 @@ class Reject(Exception):
 
 
 @dataclass(frozen=True)
+class Scalers:
+    """Converters that all frames of a video share: to make one takes longer than to use it."""
+
+    bgr: VideoReformatter = field(default_factory=VideoReformatter)
+    luma: VideoReformatter = field(default_factory=VideoReformatter)
+
+
+@dataclass(frozen=True)
 class Frame:
     """One decoded frame, converted to pixels only where they are wanted.
 
     Attributes:
         picture: the frame as the decoder left it.
         aspect: width of a pixel over its height.
+        scalers: those of the video.
     """
 
     picture: av.VideoFrame
     aspect: Fraction
+    scalers: Scalers
+
+    @property
+    def seconds(self) -> float | None:
+        """When it is shown; None where the file does not tell."""
+        return self.picture.time
 
     @property
     def turns(self) -> int:
         """Quarter turns, anticlockwise, that bring the picture upright."""
         return round(self.picture.rotation / 90)
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int]:
         """Width and height of the upright picture with square pixels."""
         width = round(self.picture.width * max(self.aspect, Fraction(1)))
@@ -72,10 +90,18 @@ class Frame:
         width, height = (max(1, round(side * shrink)) for side in self.size)
         if self.turns % 2:
             width, height = height, width
-        image = self.picture.to_ndarray(
-            format="bgr24", width=width, height=height, interpolation="AREA", threads=1
+        image = self.scalers.bgr.reformat(
+            self.picture, width, height, "bgr24", interpolation="AREA", threads=1
         )
-        return np.ascontiguousarray(np.rot90(image, self.turns), dtype=np.uint8)
+        upright = np.rot90(image.to_ndarray(), self.turns)
+        return np.ascontiguousarray(upright, dtype=np.uint8)
+
+    def luma(self, width: int, height: int) -> Image:
+        """Brightness as a small picture of shape (height, width), not turned upright."""
+        grey = self.scalers.luma.reformat(
+            self.picture, width, height, "gray", interpolation="AREA", threads=1
+        )
+        return np.asarray(grey.to_ndarray(), dtype=np.uint8)
 
 
 def frame_rate(path: Path) -> float:
@@ -91,8 +117,22 @@ def frame_rate(path: Path) -> float:
         return float(rate) if rate else _UNKNOWN_RATE
 
 
+def declared_frames(path: Path) -> int:
+    """The number of frames that a file claims to hold; 0 where it does not tell.
+
+    Raises:
+        Reject: the file is missing, empty, or not a video.
+    """
+    if path.is_dir():
+        return 0
+    with _opened(path) as (container, stream):
+        rate = stream.average_rate or stream.guessed_rate
+        seconds = (container.duration or 0) / av.time_base
+        return stream.frames or round(seconds * float(rate or 0))
+
+
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Yield the frames of a video in the order in which they are shown.
+    """Yield the frames of a video in the order in which they are shown, deinterlaced.
 
     A file that is damaged or cut off somewhere ends there; what came before is kept.
 
@@ -105,10 +145,11 @@ def read_frames(path: Path) -> Iterator[Frame]:
     with _opened(path) as (container, stream):
         count = 0
         aspect = stream.sample_aspect_ratio or Fraction(1)
+        scalers = Scalers()
         try:
-            for picture in container.decode(stream):
+            for picture in deinterlaced(container.decode(stream), stream):
                 count += 1
-                yield Frame(picture, aspect)
+                yield Frame(picture, aspect, scalers)
         except FFmpegError as error:
             if count == 0:
                 raise Reject(f"cannot be decoded ({error.strerror})") from None
@@ -123,6 +164,7 @@ def _read_folder(path: Path) -> Iterator[Frame]:
     pictures = sorted((n for n in names if Path(n).suffix.lower() in _PICTURES), key=natural_key)
     if not pictures:
         raise Reject("no .jpg or .png frame in its folder")
+    scalers = Scalers()
     for number, name in enumerate(pictures):
         image = cv2.imread(str(path / name), cv2.IMREAD_COLOR)
         if image is None:
@@ -131,7 +173,7 @@ def _read_folder(path: Path) -> Iterator[Frame]:
             logger.warning("%s: damaged after frame %d (%s)", path, number, name)
             return
         pixels = np.asarray(image, dtype=np.uint8)
-        yield Frame(av.VideoFrame.from_ndarray(pixels, format="bgr24"), Fraction(1))
+        yield Frame(av.VideoFrame.from_ndarray(pixels, format="bgr24"), Fraction(1), scalers)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ decoding its neighbours, and sharding copies the JPEG bytes as they are.
 """
 
 from collections.abc import Iterable
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,35 +28,52 @@ def encode_jpeg(image: Image, *, quality: int) -> bytes:
     return data.tobytes()
 
 
-def write_face_video(path: Path, jpegs: Iterable[bytes], *, fps: float, size: int) -> int:
-    """Write square JPEGs as the frames of a video; the same frames give the same bytes.
+class FaceVideoWriter:
+    """Writes square JPEGs as the frames of a video; the same frames give the same bytes.
 
     Args:
         path: the file to write; overwritten if it exists.
-        jpegs: the frames, each a JPEG of size x size pixels.
         fps: frames per second.
         size: side of a frame in pixels.
-
-    Returns:
-        The number of frames.
 
     Raises:
         OSError: the file cannot be written.
     """
-    rate = Fraction(fps).limit_denominator(_LARGEST_DENOMINATOR)
-    count = 0
-    with av.open(str(path), "w", format="matroska", container_options=_BITEXACT) as container:
-        stream = container.add_mux_stream("mjpeg", rate=rate, width=size, height=size)
-        for data in jpegs:
-            packet = av.Packet(data)
-            packet.stream = stream
-            packet.time_base = 1 / rate
-            packet.pts = packet.dts = count
-            packet.duration = 1
-            packet.is_keyframe = True
-            container.mux(packet)
-            count += 1
-    return count
+
+    def __init__(self, path: Path, *, fps: float, size: int) -> None:
+        self.count = 0
+        self._rate = Fraction(fps).limit_denominator(_LARGEST_DENOMINATOR)
+        self._container = av.open(str(path), "w", format="matroska", container_options=_BITEXACT)
+        self._stream = self._container.add_mux_stream(
+            "mjpeg", rate=self._rate, width=size, height=size
+        )
+
+    def add(self, jpeg: bytes) -> None:
+        """Append a frame."""
+        packet = av.Packet(jpeg)
+        packet.stream = self._stream
+        packet.time_base = 1 / self._rate
+        packet.pts = packet.dts = self.count
+        packet.duration = 1
+        packet.is_keyframe = True
+        self._container.mux(packet)
+        self.count += 1
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._container.close()
+
+
+def write_face_video(path: Path, jpegs: Iterable[bytes], *, fps: float, size: int) -> int:
+    """Write JPEGs of size x size pixels as a whole video; return the number of frames.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with closing(FaceVideoWriter(path, fps=fps, size=size)) as writer:
+        for jpeg in jpegs:
+            writer.add(jpeg)
+    return writer.count
 
 
 def read_jpegs(path: Path) -> list[bytes]:

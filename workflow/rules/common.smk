@@ -36,6 +36,20 @@ def download_config(wildcards):
     return PLAN.download(wildcards.dataset).model_dump_json()
 
 
+def crop_config(wildcards):
+    return PLAN.crop(wildcards.dataset).model_dump_json()
+
+
+def review_config(wildcards):
+    return PLAN.review(wildcards.dataset).model_dump_json()
+
+
+def dataset_crops(wildcards):
+    """The tables of face clips of every part of a dataset."""
+    parts = PLAN.datasets[wildcards.dataset].parts
+    return [f"{DATA}/crops/{wildcards.dataset}/{part}/clips.csv" for part in parts]
+
+
 def listing(wildcards):
     """The CSV of a user's own videos."""
     csv = PLAN.config.datasets[wildcards.dataset].csv

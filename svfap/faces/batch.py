@@ -1,0 +1,170 @@
+"""Many videos to face clips, one video at a time in each of several processes.
+
+What a video gives depends on nothing but the video and the settings, so the files are the same
+whatever the number of processes. A video is finished when its record is written, and one that is
+finished is left alone; an interrupted run loses the videos it was at, one for each process.
+"""
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from av.error import FFmpegError
+
+from svfap.config import CropConfig
+from svfap.errors import SvfapError
+from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
+from svfap.faces.detectors import make_detector
+from svfap.faces.quality import blur
+from svfap.faces.record import (
+    ClipRecord,
+    Record,
+    clip_name,
+    file_stem,
+    fingerprint,
+    read_record,
+    write_record,
+)
+from svfap.video.decode import Frame, Reject
+from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
+from svfap.video.replay import Replay
+
+_AHEAD = 4  # videos that wait for each process
+_BLUR_EVERY = 10  # frames
+
+_detector = cache(make_detector)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video to crop, and the name of what is made of it."""
+
+    key: str
+    path: Path
+
+
+def crop_videos(
+    jobs: Sequence[Job], config: CropConfig, *, folder: Path, workers: int
+) -> Iterator[Record]:
+    """Crop videos, and yield their records in the order of the jobs.
+
+    Args:
+        jobs: the videos.
+        config: how to crop; its preset is set.
+        folder: takes the clips and records.
+        workers: processes; with 1 all is done in this one.
+
+    Raises:
+        SvfapError: weights of the detector are missing, or a process died.
+        OSError: the folder cannot be written.
+    """
+    if workers < 2 or len(jobs) < 2:
+        _prepare()
+        _detector(config)
+        yield from (_crop(job, config, folder) for job in jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    count = min(workers, len(jobs))
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_prepare_worker) as pool:
+        try:
+            yield from _in_order(pool, (partial(_crop, job, config, folder) for job in jobs), count)
+        except BrokenProcessPool:
+            raise SvfapError(
+                "a process that cropped died, most likely for want of memory; run again with fewer"
+                " (--workers, in the workflow --set-threads crop=N)"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, calls: Iterable[Callable[[], Record]], workers: int
+) -> Iterator[Record]:
+    """Results in the order of the calls, of which few are handed out ahead."""
+    waiting: deque[Future[Record]] = deque()
+    for call in calls:
+        waiting.append(pool.submit(call))
+        if len(waiting) > _AHEAD * workers:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _prepare() -> None:
+    """One thread for each process."""
+    cv2.setNumThreads(1)
+
+
+def _prepare_worker() -> None:
+    """Leave interrupts to the process that handed out the work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prepare()
+
+
+def _crop(job: Job, config: CropConfig, folder: Path) -> Record:
+    """The record of one video, which is cropped unless it has been."""
+    sidecar = folder / f"{file_stem(job.key)}.json"
+    mark = fingerprint(config, job.path)
+    before = read_record(sidecar)
+    earlier = _paths(job, folder, len(before.clips) if before else 0)
+    if before and before.fingerprint == mark and all(path.is_file() for path in earlier):
+        return before
+    sidecar.unlink(missing_ok=True)
+    try:
+        frames = Replay(job.path)
+        clips = plan_clips(job.path, config, _detector(config), frames=frames)
+        made = _write(clips, frames, _paths(job, folder, len(clips)), quality=config.quality)
+        record = Record(mark, made)
+    except Reject as reject:
+        record = Record(mark, reject=str(reject))
+    except FFmpegError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    for path in _paths(job, folder, max(1, len(earlier)))[len(record.clips) :]:
+        path.unlink(missing_ok=True)
+    write_record(sidecar, record)
+    return record
+
+
+def _paths(job: Job, folder: Path, count: int) -> list[Path]:
+    """The files of a video's clips."""
+    return [folder / f"{file_stem(clip_name(job.key, number))}.mkv" for number in range(count)]
+
+
+def _write(
+    clips: Sequence[FaceClip], video: Iterable[Frame], paths: Sequence[Path], *, quality: int
+) -> tuple[ClipRecord, ...]:
+    """Write the clips of a video, each whole or not at all."""
+    unfinished = [path.with_name(path.name + ".partial") for path in paths]
+    blurs: list[list[float]] = [[] for _ in clips]
+    frames = [0] * len(clips)
+    with ExitStack() as opened:
+        writers: dict[int, FaceVideoWriter] = {}
+        for number, image in cut_clips(video, clips):
+            clip = clips[number]
+            if number not in writers:
+                writer = FaceVideoWriter(unfinished[number], fps=clip.fps, size=clip.size)
+                writers[number] = opened.enter_context(closing(writer))
+            if frames[number] % _BLUR_EVERY == 0:
+                blurs[number].append(blur(image))
+            writers[number].add(encode_jpeg(image, quality=quality))
+            frames[number] += 1
+            if frames[number] == len(clip):
+                writers.pop(number).close()
+    for source, path in zip(unfinished, paths, strict=True):
+        source.replace(path)
+    return tuple(
+        ClipRecord(count, clip.fps, clip.start, replace(clip.quality, blur=float(np.mean(values))))
+        for clip, count, values in zip(clips, frames, blurs, strict=True)
+    )
