@@ -11,22 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svfap import datasets
-from svfap.config import (
-    Config,
-    CropConfig,
-    DatasetConfig,
+from svfap.config import Config, CropConfig, DatasetConfig, Preset
+from svfap.configfile import check, finetune_for
+from svfap.datasets.base import Dataset, Fold
+from svfap.errors import SvfapError
+from svfap.stage_config import (
     DatasetFacts,
     EvaluateJob,
     FinetuneJob,
-    Preset,
     PretrainJob,
     ReviewConfig,
     TabulateConfig,
     TrackConfig,
 )
-from svfap.configfile import check, finetune_for
-from svfap.datasets.base import Dataset, Fold
-from svfap.errors import SvfapError
 
 EXPERIMENTS = (
     "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from svfap.config import Config, CostConfig, CostJob, PretrainJob, TabulateConfig
+from svfap.config import Config
 from svfap.configfile import check, merge
 from svfap.errors import SvfapError
 from svfap.jobs import Plan
+from svfap.stage_config import CostConfig, CostJob, PretrainJob, TabulateConfig
 from svfap.variants import RunFacts, Variant
 
 MAIN = ""

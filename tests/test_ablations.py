@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from svfap.config import DatasetFacts, TabulateConfig
 from svfap.errors import SvfapError
+from svfap.stage_config import DatasetFacts, TabulateConfig
 from svfap.tables import ablations, benchmark, comparison, costs, render
 from svfap.tables.costs import Cost
 from svfap.tables.results import measure

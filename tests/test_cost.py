@@ -2,8 +2,9 @@
 
 import pytest
 
-from svfap.config import CostConfig, CostJob, ModelConfig
+from svfap.config import ModelConfig
 from svfap.models.cost import finetune_cost, pretrain_cost
+from svfap.stage_config import CostConfig, CostJob
 from svfap.stages import cost as stage
 from svfap.tables import costs
 

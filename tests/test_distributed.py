@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import make_shards
 
-from svfap.config import FinetuneConfig, FinetuneJob, OptimConfig
+from svfap.config import FinetuneConfig, OptimConfig
+from svfap.stage_config import FinetuneJob
 from svfap.training import checkpoint
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from conftest import make_shards
 
-from svfap.config import FinetuneJob
 from svfap.models import VideoModel
 from svfap.models.layers import Attention
 from svfap.shards import ClipStore
+from svfap.stage_config import FinetuneJob
 from svfap.training import insight
 
 FLAT = {"bottleneck": False, "pyramid": "none"}

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from footage import face_frames, noise_frames, save
 
-from svfap.config import CropConfig, ReviewConfig
+from svfap.config import CropConfig
 from svfap.datasets.base import Clip, write_manifest
 from svfap.errors import SvfapError
 from svfap.faces.quality import blur
 from svfap.sheets import BETTER_HIGH, BETTER_LOW, ranked
+from svfap.stage_config import ReviewConfig
 from svfap.stages import crop, review
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from svfap.config import DatasetFacts
 from svfap.errors import SvfapError
+from svfap.stage_config import DatasetFacts
 from svfap.tables import benchmark, folds, paper, per_class, rejects, render
 from svfap.tables.results import check, measure
 

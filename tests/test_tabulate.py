@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import ArrayLike
 
 from svfap import plots, predictions
-from svfap.config import DatasetFacts, TabulateConfig
 from svfap.errors import SvfapError
 from svfap.predictions import Predictions
+from svfap.stage_config import DatasetFacts, TabulateConfig
 from svfap.stages import tabulate
 
 NOTICE = "Synthetic: drawn faces."

@@ -54,17 +54,6 @@ class Windows:
         at = self.centres
         return np.stack([at - right - down, at + right - down, at - right + down], axis=1)
 
-    def jitter(self, size: int) -> float:
-        """How much the window shakes, in pixels of a clip of this size.
-
-        The root mean square, over frames and corners, of the second difference of the corners'
-        position: zero for a window that rests or glides, whatever its speed.
-        """
-        if len(self) < 3:
-            return 0.0
-        shake = np.linalg.norm(np.diff(self.corners(), n=2, axis=0), axis=2)
-        return float(np.sqrt(np.mean((shake * size / self.sides[1:-1, None]) ** 2)))
-
 
 def face_windows(track: Track, *, frames: Sequence[int] | Numbers, margin: float) -> Windows:
     """The window of each frame: linear between detections, constant before and after them.

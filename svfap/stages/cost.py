@@ -4,8 +4,8 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from svfap.config import CostConfig, CostJob
 from svfap.models.cost import finetune_cost, pretrain_cost
+from svfap.stage_config import CostConfig, CostJob
 from svfap.tables.costs import COLUMNS
 from svfap.tracking import Log
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from svfap.config import FinetuneJob
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
 from svfap.shards import ClipStore
+from svfap.stage_config import FinetuneJob
 from svfap.tracking import Log
 from svfap.training import checkpoint, fraction, runs, scoring
 from svfap.training.data import Draws

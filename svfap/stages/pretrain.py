@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from svfap import plots
-from svfap.config import PretrainJob
 from svfap.models import Autoencoder
 from svfap.shards import ClipStore
+from svfap.stage_config import PretrainJob
 from svfap.tracking import Log
 from svfap.training import fraction, reconstruction, runs
 from svfap.training.data import Draws

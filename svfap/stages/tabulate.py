@@ -15,9 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from svfap import charts, plots
-from svfap.config import TabulateConfig
 from svfap.errors import SvfapError
 from svfap.predictions import by_clip, by_group, read
+from svfap.stage_config import TabulateConfig
 from svfap.tables import ablations, benchmark, comparison, folds, per_class, provenance
 from svfap.tables import rejects as reject_lists
 from svfap.tables.costs import Cost

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from svfap.config import TrackConfig
+from svfap.stage_config import TrackConfig
 from svfap.tracking import Log, tracking_uri
 
 logger = logging.getLogger(__name__)

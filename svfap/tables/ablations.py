@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from svfap import bootstrap
-from svfap.config import DatasetFacts, TabulateConfig
 from svfap.metrics import METRICS
+from svfap.stage_config import DatasetFacts, TabulateConfig
 from svfap.tables.costs import Cost
 from svfap.tables.layout import MISSING, NOT_RUN, brackets, number
 from svfap.tables.paper import is_dataset, notes_on, rows_of

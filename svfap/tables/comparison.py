@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from svfap.config import TabulateConfig
+from svfap.stage_config import TabulateConfig
 from svfap.tables.ablations import MAIN, PAPER_DATASET, PAPER_METRICS
 from svfap.tables.costs import Cost
 from svfap.tables.layout import MISSING, NOT_RUN, show

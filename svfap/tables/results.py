@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from svfap import bootstrap
-from svfap.config import DatasetFacts
 from svfap.errors import SvfapError
 from svfap.metrics import METRICS
+from svfap.stage_config import DatasetFacts
 
 OURS = "ours"
 THIS_RUN = "this run"

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svfap.config import FinetuneJob
 from svfap.models import VideoModel
 from svfap.models.layers import Attention, CrossBlock
 from svfap.shards import ClipStore
+from svfap.stage_config import FinetuneJob
 from svfap.training.objectives import normalise, unit_range
 from svfap.video.sampling import view_indices
 from svfap.video.transforms import resize

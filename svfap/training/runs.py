@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from svfap.config import FinetuneJob, OptimConfig, PretrainJob
+from svfap.config import OptimConfig
+from svfap.stage_config import FinetuneJob, PretrainJob
 from svfap.tracking import Log
 from svfap.training import checkpoint
 from svfap.training.data import Draws, Loader
