@@ -14,7 +14,7 @@ from svfap.faces.quality import Quality
 from svfap.replacing import replacing
 
 # Part of every fingerprint; to be raised when the same settings give other pictures than before.
-_VERSION = 2
+_VERSION = 3
 _NOT_OF_ONE_CLIP = {"max_rejects"}
 
 
