@@ -24,7 +24,7 @@ from svfap.config import CropConfig
 from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detect import Detector, Floats
 from svfap.faces.detectors import make_detector
-from svfap.faces.yunet import weights
+from svfap.faces.yunet import MIN_SCORE, weights
 from svfap.video.decode import Image, frame_rate, read_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.replay import Replay
@@ -73,7 +73,7 @@ def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
     contenders: dict[str, Callable[[], object]] = {
         OURS: partial(_ours, video, config, detector),
         EVERY_FRAME: partial(_ours, video, each, detector),
-        THEIRS: partial(_theirs, video, _their_detector(config.min_score)),
+        THEIRS: partial(_theirs, video, _their_detector()),
     }
     taken = cpu_seconds(contenders, rounds=rounds)
     baseline = spread(taken[THEIRS])["median"]
@@ -98,12 +98,12 @@ def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
     return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(frames, clips))
 
 
-def _their_detector(min_score: float) -> BoxDetector:
+def _their_detector() -> BoxDetector:
     """The package's own YuNet, with the same weight file and threshold."""
     from face_alignment.detection.yunet import FaceDetector
 
     detector: BoxDetector = FaceDetector(
-        "cpu", path_to_detector=str(weights()), score_threshold=min_score
+        "cpu", path_to_detector=str(weights()), score_threshold=MIN_SCORE
     )
     return detector
 

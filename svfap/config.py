@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from svfap.section import Name, Section
 from svfap.variants import Variant
 
-Detector = Literal["yunet", "face-alignment"]
+Detector = Literal["yunet", "centerface", "face-alignment", "face-alignment-sfd"]
 Preset = Literal["auto", "openface", "voxceleb2", "frames"]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 Activation = Literal["none", "sigmoid", "tanh"]
@@ -33,7 +33,9 @@ class CropConfig(Section):
     every: int = Field(default=5, ge=1, description="detect in every n-th frame and on cuts")
     max_side: int = Field(default=640, ge=64, description="frames are shrunk to this for detection")
     max_gap: float = Field(default=1.0, ge=0, description="seconds without a face to fill in")
-    min_score: float = Field(default=0.6, gt=0, lt=1, description="least detection confidence")
+    min_score: float | None = Field(
+        default=None, gt=0, lt=1, description="least detection confidence; null: the detector's own"
+    )
     min_rate: float = Field(
         default=0.5, gt=0, le=1, description="least share of a clip's looks that show its face"
     )

@@ -4,7 +4,6 @@ Views are kept apart in the file, so that averaging is decided, and can be chang
 running a model again.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
+from svfap.replacing import replacing
 
 SCHEMA = pa.schema(
     [
@@ -89,12 +89,8 @@ def write(path: Path, predictions: Predictions) -> None:
     """Write one fold's predictions; the file appears whole or not at all."""
     table = to_table(predictions)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as partial:
         pq.write_table(table, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read(paths: Sequence[Path]) -> pd.DataFrame:

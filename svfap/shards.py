@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
+from svfap.replacing import replacing
 
 SCHEMA = pa.schema(
     [
@@ -95,9 +96,8 @@ def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]])
         Path(f"{shard}.tmp").replace(shard)
     sizes = {shard.name: shard.stat().st_size for shard in shards}
     table = [row | {"shard_bytes": sizes[str(row["shard"])]} for row in rows]
-    temporary = index.with_suffix(".tmp")
-    pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), temporary)
-    temporary.replace(index)
+    with replacing(index) as partial:
+        pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), partial)
 
 
 class ClipStore:

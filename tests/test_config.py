@@ -37,7 +37,7 @@ def test_defaults_are_the_papers():
         ({"finetune": {"init": "pretrained"}}, "pretrain needs `datasets` or a `checkpoint`"),
         ({"datasets": {"../etc": {}}}, "should match pattern"),
         ({"datasets": {}}, "at least 1 item"),
-        ({"crop": {"detector": "haar"}}, "'yunet' or 'face-alignment'"),
+        ({"crop": {"detector": "haar"}}, "'yunet', 'centerface', 'face-alignment' or"),
     ],
 )
 def test_mistakes_are_told_in_one_line(values, told):

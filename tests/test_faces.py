@@ -14,6 +14,7 @@ from footage import Image, face_frames, installed, noise_frames, photograph, sav
 from svfap.config import CropConfig
 from svfap.errors import SvfapError
 from svfap.faces.align import Windows, cut_out, face_windows, smooth
+from svfap.faces.centerface import CenterFace
 from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detect import Detector, Face
 from svfap.faces.detectors import make_detector
@@ -329,18 +330,61 @@ def test_videos_without_enough_face_are_rejected(
         plan(path, detector)
 
 
+@pytest.mark.parametrize("roll", [0, 40, 90])
+def test_centerface_finds_the_face_however_it_lies(roll: int) -> None:
+    detector = CenterFace()
+    turn = cv2.getRotationMatrix2D((223, 118), -roll, 0.5)  # clockwise
+    turn[:, 2] += [100, 130]
+    picture = np.asarray(cv2.warpAffine(photograph(), turn, (640, 360)), dtype=np.uint8)
+    (found,) = detector.detect(picture)
+    (upright,) = detector.detect(photograph())
+    wanted = upright.points @ turn[:, :2].T + turn[:, 2]
+    assert np.linalg.norm(found.points - wanted, axis=1).mean() < 0.15 * found.side
+    assert found.score > 0.5
+
+
+def test_centerface_gives_the_same_whatever_it_saw_before() -> None:
+    used, fresh = CenterFace(), CenterFace()
+    small = np.asarray(cv2.resize(photograph(), (256, 256)), dtype=np.uint8)
+    used.detect(photograph())
+    (one,), (other,) = used.detect(small), fresh.detect(small)
+    assert np.array_equal(one.points, other.points)
+
+
+def test_no_centerface_in_noise() -> None:
+    detector = CenterFace()
+    assert all(not detector.detect(image) for image in noise_frames(5))
+
+
+def test_a_lying_face_is_cropped_upright_by_centerface(tmp_path: Path) -> None:
+    turn = cv2.getRotationMatrix2D((223, 118), -90, 0.5)
+    turn[:, 2] += [100, 130]
+    picture = np.asarray(cv2.warpAffine(photograph(), turn, (640, 360)), dtype=np.uint8)
+    path = save(tmp_path / "lying.mp4", [picture] * 10)
+    clip = plan(path, make_detector(CropConfig(detector="centerface")))
+    angles = np.degrees(placed(clip, 640, 360).angles)
+    assert angles.mean() == pytest.approx(90, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("face-alignment", ["2DFAN4-11f355bf06.pth.tar"]),
+        ("face-alignment-sfd", ["2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth"]),
+    ],
+)
 def test_face_alignment_without_weights_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, files: list[str]
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(SvfapError) as caught:
-        make_detector(CropConfig(detector="face-alignment"))
+        make_detector(CropConfig.model_validate({"detector": name}))
     message = str(caught.value)
     assert "\n" not in message
-    assert "2DFAN4-11f355bf06.pth.tar" in message
+    assert f"crop.detector {name} needs {' and '.join(files)} in the folder" in message
     assert str(tmp_path / "hub" / "checkpoints") in message
     assert "yunet" in message
-    assert not any(tmp_path.rglob("*.pth.tar"))
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
 @pytest.mark.slow
@@ -363,3 +407,30 @@ def test_face_alignment_runs_offline_from_a_weight_file(
     assert found.points.shape == (5, 2)
     assert np.isfinite(found.points).all()
     assert fan.detect(next(noise_frames(1))) == []
+
+
+@pytest.mark.slow
+def test_s3fd_runs_offline_from_a_weight_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from face_alignment.detection.sfd.net_s3fd import s3fd
+    from face_alignment.detection.sfd.sfd_detector import SFDDetector
+    from face_alignment.models import FAN
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    torch.save(FAN(4).state_dict(), folder / "2DFAN4-11f355bf06.pth.tar")
+    torch.manual_seed(0)
+    torch.save(s3fd().state_dict(), folder / "s3fd-619a316812.pth")
+    picture = np.asarray(cv2.resize(photograph(), (96, 96)), dtype=np.uint8)
+    found = make_detector(CropConfig(detector="face-alignment-sfd", min_score=0.7)).detect(picture)
+    theirs = SFDDetector("cpu", str(folder / "s3fd-619a316812.pth"), filter_threshold=0.7)
+    boxes = np.array(theirs.detect_from_image(picture[..., ::-1]))
+    assert sorted(face.score for face in found) == pytest.approx(sorted(boxes[:, 4]))
+    assert {tuple(face.centre.round(3)) for face in found} == {
+        tuple(row.round(3)) for row in (boxes[:, :2] + boxes[:, 2:4]) / 2
+    }
+    assert all(face.points.shape == (5, 2) and np.isfinite(face.points).all() for face in found)

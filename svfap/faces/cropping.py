@@ -6,6 +6,7 @@ second cuts all clips. Between them stand a few numbers per frame.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +111,12 @@ def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tu
         The number of a clip and its next picture, BGR, shape (size, size, 3).
     """
     last = max(int(clip.source[-1]) for clip in clips)
+    resolution = cache(partial(_resolution, clips=clips))
     for number, frame in enumerate(frames):
         places = [np.searchsorted(clip.source, [number, number + 1]) for clip in clips]
         wanted = [(index, place) for index, place in enumerate(places) if place[0] < place[1]]
         if wanted:
-            image = frame.bgr(_resolution(frame.size, clips))
+            image = frame.bgr(resolution(frame.size))
             scale = image.shape[1::-1]
             for index, (place, end) in wanted:
                 clip = clips[index]
@@ -124,7 +126,7 @@ def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tu
             return
 
 
-def _resolution(size: tuple[int, int], clips: Sequence[FaceClip]) -> int | None:
+def _resolution(size: tuple[int, int], *, clips: Sequence[FaceClip]) -> int | None:
     """The longest side that large frames are shrunk to; None: as they are."""
     needed = 0.0
     for clip in clips:

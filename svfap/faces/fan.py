@@ -5,17 +5,13 @@ Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment
 imported only when this detector is made.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
-from svfap.errors import SvfapError
 from svfap.faces.detect import Detector, Face, Floats
 from svfap.faces.yunet import weights
 from svfap.video.decode import Image
 
-_NETWORK = "2DFAN-4"
 _BATCH = 16  # faces that a GPU is given at once
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
 _NOSE, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
@@ -25,15 +21,10 @@ class Fan:
     """Faces by another detector, their points by FAN, on a GPU where there is one."""
 
     def __init__(self, detector: Detector) -> None:
-        """Load the network.
-
-        Raises:
-            SvfapError: FAN's weights are not on this machine; they are never downloaded unasked.
-        """
+        """Load the network, whose weights `checkpoints` has found."""
         import torch
         from face_alignment import FaceAlignment, LandmarksType
 
-        _check_weights(Path(torch.hub.get_dir()) / "checkpoints")
         on_gpu = torch.cuda.is_available()
         torch.set_num_threads(1)
         self._detector = detector
@@ -71,19 +62,6 @@ class Fan:
             Face(box=face.box, score=face.score, points=_five(np.asarray(shape)))
             for face, shape in zip(faces, shapes, strict=True)
         ]
-
-
-def _check_weights(folder: Path) -> None:
-    """Say which file is missing, and where."""
-    from face_alignment.api import models_urls
-
-    address = models_urls[_NETWORK]
-    name = address.rsplit("/", 1)[-1]
-    if not (folder / name).is_file():
-        raise SvfapError(
-            f"crop.detector face-alignment needs the file {name} in the folder {folder}: "
-            f"download {address} there, or set crop.detector to yunet, which needs nothing"
-        )
 
 
 def _five(shape: Floats) -> Floats:

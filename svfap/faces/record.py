@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from svfap.config import CropConfig
 from svfap.faces.quality import Quality
+from svfap.replacing import replacing
 
 # Part of every fingerprint; to be raised when the same settings give other pictures than before.
-_VERSION = 2
+_VERSION = 3
 _NOT_OF_ONE_CLIP = {"max_rejects"}
 
 
@@ -92,6 +93,5 @@ def write_record(path: Path, record: Record) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8", newline="")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")

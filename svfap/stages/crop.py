@@ -30,6 +30,7 @@ from svfap.faces.batch import Job, crop_videos
 from svfap.faces.quality import Quality
 from svfap.faces.record import ClipRecord, Record, clip_name, file_stem, write_text
 from svfap.progress import track
+from svfap.replacing import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -143,9 +144,8 @@ def _write_quality(path: Path, done: Iterable[tuple[Clip, Record]]) -> None:
     ]
     kinds = {"key": pa.string(), **dict.fromkeys(COUNTS, pa.int64())}
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in QUALITY_COLUMNS])
-    partial = path.with_name(path.name + ".partial")
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial)
 
 
 def _rejects_table(done: Iterable[tuple[Clip, Record]]) -> str:

@@ -9,6 +9,7 @@ from svfap.datasets import get
 from svfap.datasets.base import Dataset, write_manifest
 from svfap.datasets.verify import Census, listed
 from svfap.errors import SvfapError
+from svfap.replacing import replacing
 from svfap.sources import SourceError
 
 logger = logging.getLogger(__name__)
@@ -32,21 +33,17 @@ def run(
     source = get(dataset, config)
     root = config.root or output.parent
     census = Census(source)
-    partial = output.with_name(f".{output.name}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         _bring(source, root, allow_incomplete=config.allow_incomplete)
-        write_manifest(partial, census.count(listed(source, root)))
-        _judge(census, dataset, allow_incomplete=config.allow_incomplete)
-        partial.replace(output)
+        with replacing(output) as partial:
+            write_manifest(partial, census.count(listed(source, root)))
+            _judge(census, dataset, allow_incomplete=config.allow_incomplete)
     except OSError as error:
         raise SvfapError(
             f"{error.filename or output}: cannot be written ({error.strerror});"
             " check the folder's permissions and free space"
         ) from None
-    finally:
-        if partial.is_file():
-            partial.unlink()
     log({"clips": census.clips, "subjects": census.subjects, "missing": census.lost})
 
 

@@ -1,7 +1,6 @@
 """Checkpoints: written whole or not at all, read without running code from them."""
 
 import functools
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from svfap import __version__
 from svfap.errors import SvfapError
+from svfap.replacing import replacing
 from svfap.tracking import git_commit
 
 
@@ -24,12 +24,8 @@ def provenance() -> dict[str, str]:
 def save(path: Path, content: Mapping[str, Any]) -> None:
     """Write a checkpoint atomically: temporary file, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save(dict(content), file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with replacing(path, fsync=True) as partial:
+        torch.save(dict(content), partial)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
+from svfap.replacing import replacing
 
 X264 = {
     "format": "mp4", "vcodec": "libx264", "threads": 1, "flags": "+bitexact",
@@ -137,14 +138,3 @@ def _tail(log: IO[bytes], size: int = 4096) -> str:
     length = log.seek(0, os.SEEK_END)
     log.seek(max(0, length - size))
     return log.read().decode(errors="replace").strip()
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, moved to `path` on success and removed otherwise."""
-    partial = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from svfap.video.decode import Frame, read_frames
 
-_BYTES = 64_000_000  # of decoded frames that are kept, about 7 seconds of 640 x 360
+_BYTES = 200_000_000  # of decoded frames that are kept, 23 seconds of 640 x 360 at 25 fps
 
 
 class Replay:

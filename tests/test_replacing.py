@@ -1,0 +1,50 @@
+"""A file appears whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from svfap.replacing import replacing
+
+
+@pytest.mark.parametrize("fsync", [False, True])
+def test_the_old_content_stays_until_the_new_is_complete(tmp_path: Path, fsync: bool) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path, fsync=fsync) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def half() -> None:
+        with replacing(path) as partial:
+            partial.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    assert path.read_text() == "old"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_failure_before_anything_is_written_is_told_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a.txt"):
+        raise ZeroDivisionError
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_relative_path_in_a_folder_that_is_left_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with replacing(Path("a.txt")) as partial:
+        partial.write_text("new")
+        monkeypatch.chdir(tmp_path / "other")
+    assert (tmp_path / "a.txt").read_text() == "new"
