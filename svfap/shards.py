@@ -1,27 +1,23 @@
 """WebDataset shards with an index: tars anyone can read, random access for training.
 
-A sample is `KEY.json` and one `KEY.NNNN.jpg` per frame. The index holds the byte range of every
-frame, so that any sixteen frames of any clip are a few `pread` calls away, an epoch is exact and
-a run resumes anywhere, whatever the number of workers.
+A sample is `KEY.json` and one `KEY.NNNN.jpg` (or `.npy`, see `svfap.video.pixels`) per frame. The
+index holds where a clip's first frame lies and how long each one is, so that any sixteen frames of
+any clip are a few large reads away, an epoch is exact and a run resumes anywhere, whatever the
+number of workers.
 """
 
-import copy
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from svfap.errors import SvfapError
 from svfap.replacing import replacing
+from svfap.video import pixels
 
 SCHEMA = pa.schema(
     [
@@ -30,9 +26,13 @@ SCHEMA = pa.schema(
         ("subject", pa.string()),
         ("target", pa.list_(pa.float32())),
         ("fps", pa.float32()),
+        ("format", pa.string()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
         ("shard", pa.string()),
         ("shard_bytes", pa.int64()),
-        ("offsets", pa.list_(pa.int64())),
+        ("offset", pa.int64()),  # of the first frame
+        ("header", pa.int32()),  # bytes between two frames, beside the padding to whole blocks
         ("sizes", pa.list_(pa.int32())),
     ]
 )
@@ -51,11 +51,18 @@ class Sample:
 
 
 def write_shards(
-    index: Path, samples: Iterable[tuple[Sample, Sequence[bytes]]], *, max_bytes: int
+    index: Path,
+    samples: Iterable[tuple[Sample, Sequence[bytes]]],
+    *,
+    max_bytes: int,
+    form: pixels.Format = "jpeg",
 ) -> int:
-    """Write samples (metadata, JPEG frames) as tars beside `index`, the index last.
+    """Write samples (metadata, JPEG frames of one size) as tars beside `index`, the index last.
 
     The same samples give the same bytes. Returns the number of clips.
+
+    Raises:
+        ValueError: a frame is no JPEG.
     """
     rows: list[dict[str, object]] = []
     tar: tarfile.TarFile | None = None
@@ -69,14 +76,33 @@ def write_shards(
                 f"{shards[-1]}.tmp", "w", format=tarfile.GNU_FORMAT
             )
         _add(tar, f"{sample.key}.json", json.dumps(asdict(sample)).encode())
-        names = (f"{sample.key}.{number:04d}.jpg" for number in range(len(jpegs)))
-        offsets = [_add(tar, name, jpeg) for name, jpeg in zip(names, jpegs, strict=True)]
-        row = asdict(sample) | {"shard": shards[-1].name, "offsets": offsets}
-        rows.append(row | {"sizes": [len(jpeg) for jpeg in jpegs]})
+        placed = _add_frames(tar, sample.key, jpegs, form)
+        rows.append(asdict(sample) | placed | {"shard": shards[-1].name})
     if tar is not None:
         tar.close()
     _publish(index, shards, rows)
     return len(rows)
+
+
+def _add_frames(
+    tar: tarfile.TarFile, key: str, jpegs: Sequence[bytes], form: pixels.Format
+) -> dict[str, object]:
+    """Append the frames of a clip; return where they lie, as columns of the index.
+
+    Names are equally long, so that every frame has a header of the same size.
+    """
+    digits = max(4, len(str(len(jpegs) - 1)))
+    sizes: list[int] = []
+    first = header = 0
+    for number, jpeg in enumerate(jpegs):
+        before, frame = tar.offset, pixels.encode(jpeg, form)
+        offset = _add(tar, f"{key}.{number:0{digits}d}.{pixels.SUFFIXES[form]}", frame)
+        header = offset - before
+        first = first or offset
+        sizes.append(len(frame))
+    height, width = pixels.size_of(jpegs[0])
+    place = {"offset": first, "header": header, "sizes": sizes}
+    return place | {"format": form, "height": height, "width": width}
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
@@ -98,83 +124,3 @@ def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]])
     table = [row | {"shard_bytes": sizes[str(row["shard"])]} for row in rows]
     with replacing(index) as partial:
         pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), partial)
-
-
-class ClipStore:
-    """Random access to the clips of several indexes.
-
-    Raises:
-        SvfapError: an index is unreadable, or a shard is missing or not of the indexed size.
-    """
-
-    def __init__(self, indexes: Sequence[Path]) -> None:
-        cv2.setNumThreads(1)  # pictures are small, and loader processes are forked
-        tables = [self._open(index) for index in indexes]
-        self.shards = [
-            index.parent / name
-            for index, table in zip(indexes, tables, strict=True)
-            for name in table["shard"].to_pylist()
-        ]
-        self._files: dict[Path, int] = {}
-        self._hold(pa.concat_tables(tables))
-        if not self.keys:
-            raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
-
-    def _hold(self, table: pa.Table) -> None:
-        self.table = table
-        self.keys: list[str] = table["key"].to_pylist()
-        self.groups: list[str] = table["group"].to_pylist()
-        self.subjects: list[str] = table["subject"].to_pylist()
-        self.targets = np.asarray(table["target"].to_pylist(), dtype=np.float32)
-
-    def take(self, clips: NDArray[np.int64]) -> "ClipStore":
-        """A store of some of the clips, in the given order."""
-        part = copy.copy(self)
-        part.shards = [self.shards[clip] for clip in clips]
-        part._hold(self.table.take(clips))
-        return part
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def length(self, clip: int) -> int:
-        """Number of frames of a clip."""
-        return len(self.table["sizes"][clip])
-
-    def frames(self, clip: int, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Decode the chosen frames of a clip, RGB uint8 (T, H, W, 3)."""
-        offsets, sizes = self.table["offsets"][clip].values, self.table["sizes"][clip].values
-        file = self._file(self.shards[clip])
-        decoded: dict[int, NDArray[np.uint8]] = {}
-        for i in {int(i) for i in indices}:
-            data = os.pread(file, sizes[i].as_py(), offsets[i].as_py())
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-            if image is None:
-                raise SvfapError(
-                    f"{self.shards[clip]}: frame {i} of {self.keys[clip]} is damaged;"
-                    f" delete the shard's index.parquet and run again"
-                )
-            decoded[i] = image  # type: ignore[assignment]
-        return np.stack([decoded[int(i)] for i in indices])
-
-    def _file(self, shard: Path) -> int:
-        if shard not in self._files:
-            self._files[shard] = os.open(shard, os.O_RDONLY)
-        return self._files[shard]
-
-    @staticmethod
-    def _open(index: Path) -> pa.Table:
-        try:
-            table = pq.read_table(index, schema=SCHEMA)
-        except (OSError, pa.ArrowInvalid) as error:
-            reason = str(error).splitlines()[0]
-            raise SvfapError(
-                f"{index}: not a shard index ({reason}); delete it and run again"
-            ) from None
-        for name, size in {
-            *zip(table["shard"].to_pylist(), table["shard_bytes"].to_pylist(), strict=True)
-        }:
-            shard = index.parent / name
-            if not shard.is_file() or shard.stat().st_size != size:
-                raise SvfapError(f"{shard}: missing or cut short; delete {index} and run again")
-        return table

@@ -50,7 +50,13 @@ def toy_model() -> ModelConfig:
 
 
 def make_shards(
-    folder: Path, targets: Sequence[float], *, frames: int = 12, side: int = 40, seed: int = 0
+    folder: Path,
+    targets: Sequence[float],
+    *,
+    frames: int = 12,
+    side: int = 40,
+    seed: int = 0,
+    form: str = "jpeg",
 ) -> Path:
     """Shards of noise whose brightness tells the class, frame numbers in the corner pixel."""
     rng = np.random.default_rng(seed)
@@ -65,5 +71,5 @@ def make_shards(
             yield Sample(key, key, f"p{number % 3}", (float(target),), 25.0), jpegs
 
     index = folder / "index.parquet"
-    write_shards(index, samples(), max_bytes=10**7)
+    write_shards(index, samples(), max_bytes=10**7, form=form)
     return index

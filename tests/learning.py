@@ -10,7 +10,7 @@ from svfap.training.optim import parameter_groups
 from svfap.training.state import State
 from svfap.training.step import Stepper
 from svfap.video.sampling import train_indices
-from svfap.video.transforms import resize
+from svfap.video.transforms import Window
 
 PLAIN = {"mixup": 0, "cutmix": 0, "rand_augment": "", "erasing": 0, "label_smoothing": 0}
 ALONE = Ranks(device=torch.device("cpu"))
@@ -24,7 +24,8 @@ def draws(store):
     return Draws(
         store,
         lambda length, rng: train_indices(length, 8, 1, rng),
-        lambda frames, rng: resize(frames, 32),
+        lambda height, width, rng: Window(0, 0, height, width),
+        size=32,
         seed=0,
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import make_shards
 
-from svfap.shards import ClipStore
+from svfap.clipstore import ClipStore
 from svfap.training import fraction
 
 

@@ -7,10 +7,10 @@ import torch
 from conftest import make_shards
 from learning import PLAIN, make_stepper, no_log, same_weights, trainer
 
+from svfap.clipstore import ClipStore
 from svfap.config import FinetuneConfig
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
-from svfap.shards import ClipStore
 from svfap.training.guard import replay
 from svfap.training.objectives import Classification
 from svfap.training.step import seed_everything

@@ -5,9 +5,9 @@ import pytest
 import torch
 from conftest import make_shards
 
+from svfap.clipstore import ClipStore
 from svfap.models import VideoModel
 from svfap.models.layers import Attention
-from svfap.shards import ClipStore
 from svfap.stage_config import FinetuneJob
 from svfap.training import insight
 

@@ -21,11 +21,12 @@ LIGHT = {
     "svfap.stages.tabulate": HEAVY | {"cv2"},
 }
 RANKS = {
-    "registry": 0, "errors": 0, "section": 0, "order": 0, "canvas": 1, "progress": 0, "variants": 1,
-    "sources": 1, "tracking": 1, "config": 2, "stage_config": 3, "configfile": 3, "datasets": 3, "mlflow_writer": 3,
-    "jobs": 4, "video": 4, "shards": 4, "metrics": 4, "catalogue": 4, "predictions": 4, "runs": 5,
-    "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6, "tables": 6, "faces": 5, "demo": 5,
-    "models": 5, "training": 6, "stages": 7, "__main__": 8, "launch": 9,
+    "registry": 0, "errors": 0, "section": 0, "order": 0, "progress": 0, "replacing": 0, "canvas": 1, "variants": 1,
+    "sources": 1, "tracking": 1, "config": 2, "stage_config": 3, "configfile": 3, "datasets": 3,
+    "mlflow_writer": 3, "jobs": 4, "video": 4, "metrics": 4, "catalogue": 4, "predictions": 4,
+    "runs": 5, "shards": 5, "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6, "tables": 6,
+    "faces": 5, "demo": 5, "models": 5, "clipstore": 6, "training": 7, "stages": 8, "__main__": 9,
+    "launch": 10,
 }  # fmt: skip
 
 

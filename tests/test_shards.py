@@ -1,7 +1,9 @@
 """Shards: readable by WebDataset, random access by index, damage is noticed."""
 
 import io
+import os
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ import webdataset
 from conftest import make_shards
 from PIL import Image
 
+from svfap.clipstore import ClipStore
 from svfap.errors import SvfapError
-from svfap.shards import ClipStore, Sample, write_shards
+from svfap.shards import Sample, write_shards
 
 
 def jpeg(value):
@@ -124,6 +127,50 @@ def test_no_clips(tmp_path):
     write_shards(tmp_path / "index.parquet", [], max_bytes=1)
     with pytest.raises(SvfapError, match="no clips"):
         ClipStore([tmp_path / "index.parquet"])
+
+
+@pytest.mark.parametrize("indices", [[0, 4, 8], [11, 3, 3], range(12), [0, 11]])
+def test_raw_frames_are_the_decoded_ones(tmp_path, indices):
+    sharp = make_shards(tmp_path / "jpeg", [0, 1])
+    plain = make_shards(tmp_path / "raw", [0, 1], form="raw")
+    assert {path.suffix for path in members(plain)} == {".json", ".npy"}
+    one, other = (ClipStore([index]).frames(1, indices) for index in (sharp, plain))
+    assert np.array_equal(one, other)
+
+
+def members(index):
+    with tarfile.open(index.with_name("000000.tar")) as tar:
+        return [Path(name) for name in tar.getnames()]
+
+
+def test_raw_frames_are_read_by_numpy(tmp_path):
+    index = make_shards(tmp_path, [0], form="raw", side=40)
+    with tarfile.open(index.with_name("000000.tar")) as tar:
+        picture = np.load(io.BytesIO(tar.extractfile("c0_000.0003.npy").read()))
+    assert (picture.shape, picture.dtype) == ((40, 40, 3), np.uint8)
+
+
+def test_frames_far_apart_are_read_one_by_one(tmp_path, monkeypatch):
+    """Reading over what is not wanted is worth it only as long as it is little."""
+    reads = []
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda *given: reads.append(given[1]) or pread(*given))
+    index = make_shards(tmp_path, [0], form="raw", side=160)
+    store = ClipStore([index])
+    store.frames(0, [0, 1, 2])
+    assert len(reads) == 1
+    store.frames(0, [0, 4, 8])
+    assert len(reads) == 4
+
+
+def test_clips_of_many_frames(tmp_path):
+    """Their names have a digit more, from the first frame on."""
+    frames = [jpeg(n % 200) for n in range(10_001)]
+    write_shards(
+        tmp_path / "index.parquet", [(Sample("a", "a", "", (), 25), frames)], max_bytes=10**9
+    )
+    found = ClipStore([tmp_path / "index.parquet"]).frames(0, [0, 9_999, 10_000])
+    assert found[:, 0, 0, 0] == pytest.approx([0, 199, 0], abs=1)
 
 
 def test_toy_shards_are_well_formed(tmp_path):

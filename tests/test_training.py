@@ -13,11 +13,11 @@ import torch
 from conftest import make_shards
 from learning import PLAIN, make_stepper, no_log, same_weights, trainer
 
+from svfap.clipstore import ClipStore
 from svfap.config import FinetuneConfig, OptimConfig, PretrainConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.autoencoder import patch_pixels
-from svfap.shards import ClipStore
 from svfap.stage_config import FinetuneJob, PretrainJob
 from svfap.stages import evaluate, finetune, pretrain
 from svfap.training import checkpoint

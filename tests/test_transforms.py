@@ -1,14 +1,17 @@
-"""Clip augmentation: one random choice per clip, the same in every frame."""
+"""Clip augmentation: one random choice per clip, the same in every frame, the same as Pillow's."""
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from svfap.training.crops import cut
 from svfap.video.transforms import (
+    Window,
     multi_scale_crop,
-    pretrain_transform,
+    rand_augment,
     random_resized_crop,
     resize,
-    train_transform,
 )
 
 
@@ -19,67 +22,90 @@ def still():
     return np.repeat(picture[None], 8, axis=0)
 
 
-@pytest.mark.parametrize(
-    "transform",
-    [
-        pretrain_transform(48, min_side=0.66),
-        train_transform(48, min_area=0.08, flip=0.5, rand_augment=""),
-        train_transform(48, min_area=0.5, flip=0.5, rand_augment="rand-m7-n4-mstd0.5-inc1"),
-    ],
-    ids=["pretrain", "train", "rand_augment"],
-)
-def test_every_frame_is_changed_alike(transform, still):
-    outputs = [transform(still, np.random.default_rng(seed)) for seed in range(6)]
-    for output in outputs:
-        assert output.shape == (8, 48, 48, 3)
-        assert output.dtype == np.uint8
-        assert (output == output[:1]).all()
+def cut_one(clip, window, size):
+    return cut(torch.from_numpy(clip)[None], torch.tensor([(0, *window)]), size)[0].numpy()
+
+
+def test_rand_augment_changes_every_frame_alike(still):
+    augment = rand_augment("rand-m7-n4-mstd0.5-inc1")
+    outputs = [augment(still, np.random.default_rng(seed)) for seed in range(6)]
+    assert all(output.shape == still.shape and output.dtype == np.uint8 for output in outputs)
+    assert all((output == output[:1]).all() for output in outputs)
     assert len({output.tobytes() for output in outputs}) > 1
-    again = transform(still, np.random.default_rng(0))
-    assert np.array_equal(again, outputs[0])
+    assert np.array_equal(augment(still, np.random.default_rng(0)), outputs[0])
 
 
-def multi_scale_crops(frames, count):
+def multi_scale(count, side=80):
     rngs = map(np.random.default_rng, range(count))
-    return [multi_scale_crop(frames, rng, min_side=0.66) for rng in rngs]
+    return [multi_scale_crop(side, side, rng, min_side=0.66) for rng in rngs]
 
 
-def test_multi_scale_sides_are_equal_or_neighbours(still):
+def test_multi_scale_sides_are_equal_or_neighbours():
     sides = [80, 70, 60, 53]
-    found = {crop.shape[1:3] for crop in multi_scale_crops(still, 200)}
+    found = {(window.height, window.width) for window in multi_scale(200)}
     assert found == {
         (h, w) for h in sides for w in sides if abs(sides.index(h) - sides.index(w)) < 2
     }
 
 
 def test_multi_scale_crops_lie_at_thirteen_places():
-    rows, columns = np.mgrid[:80, :80].astype(np.uint8)
-    frames = np.stack([rows, columns, rows], axis=-1)[None]
     places = {
-        tuple((first / (80 - side)).round(2).item() for first, side in zip(
-            crop[0, 0, 0, :2].astype(float), crop.shape[1:3], strict=True))
-        for crop in multi_scale_crops(frames, 800) if 80 not in crop.shape[1:3]
-    }  # fmt: skip
-    corners = {(y, x) for y in (0.0, 0.5, 1.0) for x in (0.0, 0.5, 1.0)}
-    inner = {(round(y, 1), round(x, 1)) for y, x in places} - corners
-    assert corners <= {(round(y, 1), round(x, 1)) for y, x in places}
-    assert len(inner) >= 4
-    assert all(0.15 < y < 0.85 and 0.15 < x < 0.85 for y, x in inner)
+        (round(4 * w.top / (800 - w.height)) / 4, round(4 * w.left / (800 - w.width)) / 4)
+        for w in multi_scale(800, side=800)
+        if 800 not in (w.height, w.width)
+    }
+    outer, inner = (0.0, 0.5, 1.0), (0.25, 0.75)
+    assert places == {(y, x) for y in outer for x in outer} | {(y, x) for y in inner for x in inner}
 
 
-def test_random_resized_crop_keeps_area_and_ratio(still):
+def test_random_resized_crop_keeps_area_and_ratio():
     for seed in range(100):
-        crop = random_resized_crop(still, np.random.default_rng(seed), min_area=0.3)
-        height, width = crop.shape[1:3]
-        assert 0.28 < height * width / 80**2 <= 1
-        assert 0.72 < width / height < 1.39
+        window = random_resized_crop(80, 80, np.random.default_rng(seed), min_area=0.3)
+        assert 0.28 < window.height * window.width / 80**2 <= 1
+        assert 0.72 < window.width / window.height < 1.39
+        assert 0 <= window.top <= 80 - window.height
+        assert 0 <= window.left <= 80 - window.width
 
 
-def test_flip_is_certain_or_never(still):
-    plain = {"min_area": 1.0, "rand_augment": ""}
-    kept = train_transform(80, flip=0.0, **plain)(still, np.random.default_rng(0))
-    flipped = train_transform(80, flip=1.0, **plain)(still, np.random.default_rng(0))
-    assert np.array_equal(kept, flipped[:, :, ::-1])
+def test_flip_is_as_likely_as_asked():
+    def mirrored(flip):
+        rngs = map(np.random.default_rng, range(400))
+        return np.mean(
+            [random_resized_crop(80, 80, rng, min_area=0.1, flip=flip).mirrored for rng in rngs]
+        )
+
+    assert mirrored(0.0) == 0
+    assert mirrored(1.0) == 1
+    assert mirrored(0.5) == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("size", [48, 96])
+def test_what_is_cut_is_what_pillow_cuts(still, size):
+    """The reference recipe crops and scales with Pillow, bilinearly."""
+    for seed in range(10):
+        window = random_resized_crop(80, 80, np.random.default_rng(seed), min_area=0.1, flip=0.5)
+        top, left, height, width, mirrored = window
+        image = Image.fromarray(still[0]).crop((left, top, left + width, top + height))
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+        expected = np.asarray(image)[:, ::-1] if mirrored else np.asarray(image)
+        found = cut_one(still, window, size)
+        assert found.shape == (8, size, size, 3)
+        assert (found == found[:1]).all()
+        assert np.abs(found[0].astype(int) - expected).max() <= 1
+
+
+def test_a_window_of_the_right_size_is_not_scaled(still):
+    found = cut_one(still, Window(10, 20, 48, 48), 48)
+    assert np.array_equal(found, still[:, 10:58, 20:68])
+
+
+def test_windows_are_cut_from_their_clips(still):
+    clips = torch.from_numpy(np.stack([still, 255 - still]))
+    windows = torch.tensor([(1, 0, 0, 80, 80, 0), (0, 0, 0, 80, 80, 1), (1, 0, 0, 80, 80, 1)])
+    found = cut(clips, windows, 80).numpy()
+    assert np.array_equal(found[0], 255 - still)
+    assert np.array_equal(found[1], still[:, :, ::-1])
+    assert np.array_equal(found[2], 255 - still[:, :, ::-1])
 
 
 def test_resize_leaves_the_right_size_alone(still):

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from svfap import charts, plots, predictions
+from svfap.clipstore import ClipStore
 from svfap.configfile import parse
 from svfap.models import VideoModel
-from svfap.shards import ClipStore
 from svfap.stage_config import EvaluateJob, FinetuneJob
 from svfap.tracking import Log
 from svfap.training import checkpoint, insight, scoring

@@ -1,10 +1,11 @@
 """Stage `finetune`: train encoder and head on the labelled clips of one fold (section 4.1)."""
 
+from functools import partial
 from pathlib import Path
 
+from svfap.clipstore import ClipStore
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
-from svfap.shards import ClipStore
 from svfap.stage_config import FinetuneJob
 from svfap.tracking import Log
 from svfap.training import checkpoint, fraction, runs, scoring
@@ -13,7 +14,7 @@ from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
 from svfap.video.sampling import train_indices
-from svfap.video.transforms import train_transform
+from svfap.video.transforms import rand_augment, random_resized_crop
 
 
 def run(
@@ -101,16 +102,12 @@ def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
     """Random windows and augmentation of the training clips."""
     settings, frames = config.finetune, config.model.num_frames
     stride = settings.stride or config.stride
-    transform = train_transform(
-        config.model.image_size,
-        min_area=settings.min_crop,
-        flip=settings.flip,
-        rand_augment=settings.rand_augment,
-    )
     return Draws(
         store,
         lambda length, rng: train_indices(length, frames, stride, rng),
-        transform,
+        partial(random_resized_crop, min_area=settings.min_crop, flip=settings.flip),
+        size=config.model.image_size,
         seed=config.seed,
         repeats=settings.optim.repeats,
+        augment=rand_augment(settings.rand_augment) if settings.rand_augment else None,
     )

@@ -1,12 +1,13 @@
 """Stage `pretrain`: masked autoencoding of unlabelled face clips (paper section 3.2)."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from svfap import plots
+from svfap.clipstore import ClipStore
 from svfap.models import Autoencoder
-from svfap.shards import ClipStore
 from svfap.stage_config import PretrainJob
 from svfap.tracking import Log
 from svfap.training import fraction, reconstruction, runs
@@ -16,7 +17,7 @@ from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
 from svfap.video.encode import write_video
 from svfap.video.sampling import pretrain_indices
-from svfap.video.transforms import pretrain_transform, resize
+from svfap.video.transforms import multi_scale_crop, resize
 
 PICTURE_CLIPS = 4
 FPS = 6
@@ -42,7 +43,8 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
     draws = Draws(
         store,
         lambda length, rng: pretrain_indices(length, frames, settings.stride, rng),
-        pretrain_transform(size, min_side=settings.min_crop),
+        partial(multi_scale_crop, min_side=settings.min_crop),
+        size=size,
         seed=config.seed,
         repeats=optim.repeats,
     )

@@ -12,10 +12,10 @@ from svfap.video.facevideo import read_jpegs
 
 
 def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
-    """Copy the JPEG frames of every face clip into shards, without decoding them again.
+    """Put the frames of every face clip into shards; JPEGs are copied without decoding them.
 
     Args:
-        config: size of a shard.
+        config: size of a shard and form of its frames.
         clips: `clips.csv` of the stage `crop`.
         output: `index.parquet`; the tars lie beside it.
         log: takes metrics.
@@ -29,7 +29,9 @@ def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
     samples = track(
         _samples(rows, clips.parent), total=len(rows), label=f"shard {output.parent.name}"
     )
-    count = write_shards(output, samples, max_bytes=config.max_megabytes * 10**6)
+    count = write_shards(
+        output, samples, max_bytes=config.max_megabytes * 10**6, form=config.format
+    )
     size = sum(tar.stat().st_size for tar in output.parent.glob("*.tar"))
     log({"clips": count, "megabytes": size / 1e6})
 

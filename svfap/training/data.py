@@ -1,7 +1,7 @@
 """Batches of clips as a pure function of (seed, step): exact epochs, and resume at any step."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,58 +9,80 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from svfap.clipstore import ClipStore
 from svfap.config import OptimConfig
 from svfap.errors import SvfapError
-from svfap.shards import ClipStore
+from svfap.training import crops
 from svfap.training.distributed import Ranks
-from svfap.video.transforms import Frames, Transform
+from svfap.video.transforms import Augment, Draw, Frames
 
 Sampler = Callable[[int, np.random.Generator], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips that a device takes at once, as they lie in memory.
+    """Clips that a device takes at once.
 
     Attributes:
-        video: (B, T, H, W, 3) uint8.
+        video: (clips, T, H, W, 3) uint8, as they lie in the shards.
         target: (B, n) float32.
         first: position of the first clip in the stream of draws; seeds what is random.
         share: of the step's clips, over all devices, how many are in this batch.
+        windows: (B, 6) integers, what is cut from which clip, see `svfap.training.crops`; None if
+            the video has been cut and is (B, T, size, size, 3).
+        size: side of what is cut, in pixels.
     """
 
     video: Tensor
     target: Tensor
     first: int = 0
     share: float = 1.0
+    windows: Tensor | None = None
+    size: int = 0
 
     def to(self, device: torch.device) -> "Batch":
-        """The batch on a device."""
+        """The batch on a device, cut there."""
         video, target = (x.to(device, non_blocking=True) for x in (self.video, self.target))
-        return Batch(video, target, self.first, self.share)
+        if self.windows is not None:
+            video = crops.cut(video, self.windows, self.size)
+        return replace(self, video=video, target=target, windows=None)
+
+    def pin_memory(self) -> "Batch":
+        """The batch in memory that a GPU copies from by itself."""
+        return replace(self, video=self.video.pin_memory(), target=self.target.pin_memory())
 
 
-class Draws(Dataset[tuple[Tensor, Tensor]]):
-    """Item k is the k-th crop of the endless stream of shuffled epochs.
+class Draws(Dataset[Batch]):
+    """The endless stream of shuffled epochs, of which any stretch is a batch.
 
     Every clip comes exactly once an epoch and gives `repeats` crops in a row, for which it is
     decoded once. Frames and augmentation are drawn from generators that are seeded by the
-    position, so that an item never depends on what was loaded before it.
+    position, so that a crop never depends on what was loaded before it.
+
+    Args:
+        store: the clips.
+        sample: draws the frames of a clip from its length.
+        window: draws what is cut out of it.
+        size: side of the crops in pixels.
+        seed: of all that is drawn.
+        repeats: crops of each decoded clip.
+        augment: changes the frames of every crop, before it is cut.
     """
 
     def __init__(
         self,
         store: ClipStore,
         sample: Sampler,
-        transform: Transform,
+        window: Draw,
         *,
+        size: int,
         seed: int,
         repeats: int = 1,
+        augment: Augment | None = None,
     ) -> None:
-        self.store, self.sample, self.transform = store, sample, transform
-        self.seed, self.repeats = seed, repeats
+        self.store, self.sample, self.window, self.augment = store, sample, window, augment
+        self.size, self.seed, self.repeats = size, seed, repeats
         self._epoch, self._order = -1, np.empty(0, np.int64)
-        self._decoded: tuple[int, Frames] = (-1, np.empty(0, np.uint8))
 
     def clip(self, position: int) -> int:
         """Number of the clip that a position shows."""
@@ -70,15 +92,36 @@ class Draws(Dataset[tuple[Tensor, Tensor]]):
             self._epoch, self._order = epoch, shuffler.permutation(len(self.store))
         return int(self._order[place])
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor]:
-        clip, draw = self.clip(position), position // self.repeats
-        if draw != self._decoded[0]:
-            rng = np.random.default_rng((self.seed, 1, draw))
-            indices = self.sample(self.store.length(clip), rng)
-            self._decoded = draw, self.store.frames(clip, indices)
-        rng = np.random.default_rng((self.seed, 2, position))
-        frames = np.ascontiguousarray(self.transform(self._decoded[1], rng))
-        return torch.from_numpy(frames), torch.from_numpy(self.store.targets[clip])
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
+        """The crops at successive positions."""
+        draws = [position // self.repeats for position in positions]
+        decoded = draws if self.augment else list(dict.fromkeys(draws))
+        sizes = [self.store.size(self.clip(draw * self.repeats)) for draw in decoded]
+        video = self._decode(decoded, sizes)
+        windows = []
+        for number, (position, draw) in enumerate(zip(positions, draws, strict=True)):
+            rng = np.random.default_rng((self.seed, 2, position))
+            place = number if self.augment else decoded.index(draw)
+            height, width = sizes[place]
+            if self.augment:
+                frames = video[place, :, :height, :width]
+                frames[:] = self.augment(frames, rng)
+            windows.append((place, *self.window(height, width, rng)))
+        targets = self.store.targets[[self.clip(position) for position in positions]]
+        tensors = torch.from_numpy(video), torch.from_numpy(targets)
+        return Batch(*tensors, positions[0], windows=torch.tensor(windows), size=self.size)
+
+    def _decode(self, draws: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Frames:
+        """Clips in one array (clips, T, H, W, 3); windows leave out what is filled up."""
+        chosen = []
+        for draw in draws:
+            clip, rng = self.clip(draw * self.repeats), np.random.default_rng((self.seed, 1, draw))
+            chosen.append((clip, self.sample(self.store.length(clip), rng)))
+        shape = len(draws), len(chosen[0][1]), *np.max(sizes, axis=0)
+        video = (np.empty if len({*sizes}) == 1 else np.zeros)((*shape, 3), np.uint8)
+        for place, (clip, indices), (height, width) in zip(video, chosen, sizes, strict=True):
+            self.store.frames(clip, indices, out=place[:, :height, :width])
+        return video
 
 
 class Loader:
@@ -125,17 +168,20 @@ class Loader:
             DataLoader(
                 self.draws,
                 batch_sampler=_Portions(self, steps),  # type: ignore[arg-type]
+                collate_fn=_whole,  # type: ignore[arg-type]
                 num_workers=self.workers,
                 pin_memory=self.ranks.device.type == "cuda",
             )
         )
         for step in steps:
             count = len(self.positions(step))
-            batches = []
-            for portion in self.portions(step):
-                video, target = next(loaded)
-                batches.append(Batch(video, target, portion.start, len(portion) / count))
-            yield batches
+            portions = [next(loaded) for _ in self.portions(step)]
+            yield [replace(batch, share=len(batch.target) / count) for batch in portions]
+
+
+def _whole(batch: Batch) -> Batch:
+    """What is loaded is a batch already."""
+    return batch
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from svfap.shards import ClipStore
+from svfap.clipstore import ClipStore
 
 
 def of(store: ClipStore, share: float, *, seed: int, classes: ArrayLike | None = None) -> ClipStore:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from svfap.clipstore import ClipStore
 from svfap.models import VideoModel
 from svfap.models.layers import Attention, CrossBlock
-from svfap.shards import ClipStore
 from svfap.stage_config import FinetuneJob
 from svfap.training.objectives import normalise, unit_range
 from svfap.video.sampling import view_indices

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from svfap import predictions
+from svfap.clipstore import ClipStore
 from svfap.metrics import METRICS
 from svfap.models import VideoModel
 from svfap.predictions import Predictions
 from svfap.progress import track
-from svfap.shards import ClipStore
 from svfap.stage_config import EvaluateJob, FinetuneJob
 from svfap.training.objectives import Classification, Regression, normalise, unit_range
 from svfap.video.sampling import Indices, view_indices

@@ -1,21 +1,39 @@
-"""Clip augmentation: one random choice per clip, the same in every frame."""
+"""Clip augmentation: one random choice per clip, the same in every frame.
+
+Where a clip is cut is drawn here, beside the disk; cutting and scaling are done on the device that
+the clip is for (`svfap.training.crops`).
+"""
 
 import random
 from collections.abc import Callable
 from itertools import product
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Frames = NDArray[np.uint8]
-Transform = Callable[[Frames, np.random.Generator], Frames]
+Augment = Callable[[Frames, np.random.Generator], Frames]
 
 PRETRAIN_SCALES = (1.0, 0.875, 0.75, 0.66)
 CROP_PLACES = (
     *((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0)),
     *((x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)),
 )
+
+
+class Window(NamedTuple):
+    """The part of a clip that is shown, in pixels, and whether it is mirrored."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool = False
+
+
+Draw = Callable[[int, int, np.random.Generator], Window]
 
 
 def resize(frames: Frames, size: int) -> Frames:
@@ -27,8 +45,10 @@ def resize(frames: Frames, size: int) -> Frames:
     return np.stack([cv2.resize(f, (size, size), interpolation=method) for f in frames])
 
 
-def multi_scale_crop(frames: Frames, rng: np.random.Generator, *, min_side: float) -> Frames:
-    """Crop sides of 1, 0.875, 0.75 or 0.66 of the frame at one of 13 fixed places.
+def multi_scale_crop(
+    height: int, width: int, rng: np.random.Generator, *, min_side: float
+) -> Window:
+    """Sides of 1, 0.875, 0.75 or 0.66 of the frame at one of 13 fixed places.
 
     The pre-training augmentation: height and width are the same or neighbouring scales; places are
     corners, centres of sides, the centre, and between it and the corners. Scales below `min_side`
@@ -37,47 +57,27 @@ def multi_scale_crop(frames: Frames, rng: np.random.Generator, *, min_side: floa
     scales = [scale for scale in PRETRAIN_SCALES if scale >= min_side] or [1.0]
     pairs = [pair for pair in product(range(len(scales)), repeat=2) if abs(pair[0] - pair[1]) <= 1]
     chosen = pairs[rng.integers(len(pairs))]
-    height, width = (
-        round(side * scales[i]) for side, i in zip(frames.shape[1:3], chosen, strict=True)
-    )
+    h, w = (round(side * scales[i]) for side, i in zip((height, width), chosen, strict=True))
     x, y = CROP_PLACES[rng.integers(len(CROP_PLACES))]
-    top = round(y * (frames.shape[1] - height))
-    left = round(x * (frames.shape[2] - width))
-    return frames[:, top : top + height, left : left + width]
+    return Window(round(y * (height - h)), round(x * (width - w)), h, w)
 
 
-def random_resized_crop(frames: Frames, rng: np.random.Generator, *, min_area: float) -> Frames:
-    """Crop a random area in [min_area, 1] with a side ratio in [3/4, 4/3]."""
-    height, width = frames.shape[1:3]
+def random_resized_crop(
+    height: int, width: int, rng: np.random.Generator, *, min_area: float, flip: float = 0.0
+) -> Window:
+    """A random area in [min_area, 1] with a side ratio in [3/4, 4/3], mirrored now and then."""
+    found = (0, 0, height, width)
     for _ in range(10):
         area = rng.uniform(min_area, 1.0) * height * width
         ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
         h, w = round((area / ratio) ** 0.5), round((area * ratio) ** 0.5)
         if 0 < h <= height and 0 < w <= width:
-            top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
-            return frames[:, top : top + h, left : left + w]
-    return frames
+            found = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
+            break
+    return Window(*found, mirrored=bool(rng.uniform() < flip))
 
 
-def pretrain_transform(size: int, *, min_side: float) -> Transform:
-    """Multi-scale crop, resized."""
-    return lambda frames, rng: resize(multi_scale_crop(frames, rng, min_side=min_side), size)
-
-
-def train_transform(size: int, *, min_area: float, flip: float, rand_augment: str) -> Transform:
-    """RandAugment, random resized crop and flip."""
-    augment = _rand_augment(rand_augment) if rand_augment else None
-
-    def transform(frames: Frames, rng: np.random.Generator) -> Frames:
-        if augment is not None:
-            frames = augment(frames, rng)
-        frames = resize(random_resized_crop(frames, rng, min_area=min_area), size)
-        return frames[:, :, ::-1] if rng.uniform() < flip else frames
-
-    return transform
-
-
-def _rand_augment(notation: str) -> Transform:
+def rand_augment(notation: str) -> Augment:
     """Timm's RandAugment, with the same operations and magnitudes in every frame of a clip."""
     from PIL import Image
     from timm.data.auto_augment import rand_augment_transform

@@ -1,0 +1,113 @@
+"""Forms of a face clip on disk: reading speed, space, fidelity, and the cost of making them."""
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import cpu_seconds, spread
+from svfap.video import pixels
+from svfap.video.facevideo import encode_jpeg
+
+Clip = NDArray[np.uint8]
+SIDE, FPS, WANTED = 160, 25, range(70, 70 + 64, 4)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a clip is kept.
+
+    Attributes:
+        write: makes the bytes, in one piece or frame by frame.
+        read: gives 16 frames of them, RGB.
+    """
+
+    write: Callable[[Clip], list[bytes]]
+    read: Callable[[list[bytes]], Clip]
+
+
+def rows(clip: Clip) -> list[dict[str, Any]]:
+    """A row per form, measured on one clip (T, H, W, 3) RGB."""
+    found: list[dict[str, Any]] = []
+    kept: dict[str, list[bytes]] = {}
+    seconds: dict[str, float] = {}
+    for name, form in FORMS.items():
+        began = time.process_time()
+        kept[name] = form.write(clip)
+        seconds[name] = time.process_time() - began
+    reading = {name: partial(form.read, kept[name]) for name, form in FORMS.items()}
+    taken = cpu_seconds(reading, rounds=5)
+    for name, read in reading.items():
+        error = float(np.mean((read().astype(float) - clip[list(WANTED)]) ** 2))
+        found.append({
+            "name": f"form {name}, {clip.shape[1]} px, without crops",
+            "clips_per_cpu_second": 1 / spread(taken[name])["median"],
+            "kilobytes_per_clip": sum(map(len, kept[name])) / 1e3,
+            "psnr_decibels": float(10 * np.log10(255**2 / max(error, 1e-9))),
+            "cpu_seconds_to_make": seconds[name],
+        })  # fmt: skip
+    return found
+
+
+def _jpegs(clip: Clip, quality: int) -> list[bytes]:
+    return [encode_jpeg(np.ascontiguousarray(frame[..., ::-1]), quality=quality) for frame in clip]
+
+
+def _raw(clip: Clip) -> list[bytes]:
+    return [pixels.encode(jpeg, "raw") for jpeg in _jpegs(clip, 92)]
+
+
+def _read_frames(form: pixels.Format, frames: Sequence[bytes]) -> Clip:
+    return np.stack([pixels.decode(frames[n], form, (SIDE, SIDE)) for n in WANTED])
+
+
+def _opencv(frames: Sequence[bytes]) -> Clip:
+    images = (np.frombuffer(frames[n], np.uint8) for n in WANTED)
+    return np.stack([np.asarray(cv2.imdecode(i, cv2.IMREAD_COLOR_RGB), np.uint8) for i in images])
+
+
+def _h264(clip: Clip, every: int) -> list[bytes]:
+    """H.264 with a key frame every so many frames."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        options = {"crf": "20", "g": str(every), "bf": "0", "preset": "medium", "threads": "1"}
+        stream = container.add_stream("libx264", rate=FPS, options=options)
+        stream.width, stream.height, stream.pix_fmt = clip.shape[2], clip.shape[1], "yuv420p"
+        for frame in clip:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return [file.getvalue()]
+
+
+def _read_h264(parts: Sequence[bytes]) -> Clip:
+    """The wanted frames, from the key frame before the first."""
+    found = []
+    with av.open(io.BytesIO(parts[0]), "r") as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        unit = float(stream.time_base or 1)
+        container.seek(int(WANTED[0] / FPS / unit), stream=stream)
+        for frame in container.decode(stream):
+            number = round((frame.pts or 0) * unit * FPS)
+            if number in WANTED:
+                found.append(frame.to_ndarray(format="rgb24"))
+            if number >= WANTED[-1]:
+                break
+    return np.stack(found)
+
+
+FORMS = {
+    "jpeg, quality 92": Form(partial(_jpegs, quality=92), partial(_read_frames, "jpeg")),
+    "jpeg, quality 92, read by OpenCV": Form(partial(_jpegs, quality=92), _opencv),
+    "jpeg, quality 80": Form(partial(_jpegs, quality=80), partial(_read_frames, "jpeg")),
+    "raw": Form(_raw, partial(_read_frames, "raw")),
+    "h264, key frame every 8": Form(partial(_h264, every=8), _read_h264),
+    "h264, key frames only": Form(partial(_h264, every=1), _read_h264),
+}

@@ -1,0 +1,186 @@
+"""Loading clips: ours against the loader of the paper's authors, on the same real face video.
+
+Each contender takes 16 frames of a clip of 200, cuts a pre-training crop and scales it to 160
+pixels. The baseline does what the authors' loader does; `--reference DIR`, a checkout of their
+repository, runs theirs itself. `--full` adds formats, loader processes, and memory over time.
+"""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import authors, formats
+from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, resident, spread
+from svfap.clipstore import ClipStore
+from svfap.config import OptimConfig
+from svfap.shards import Sample, write_shards
+from svfap.training.data import Draws, Loader
+from svfap.training.distributed import Ranks
+from svfap.video.decode import read_frames
+from svfap.video.encode import write_video
+from svfap.video.facevideo import encode_jpeg
+from svfap.video.pixels import Format
+from svfap.video.sampling import pretrain_indices
+from svfap.video.transforms import multi_scale_crop
+
+FRAMES, CLIPS, QUALITY = 200, 16, 92
+RAW, JPEG = "raw shards", "jpeg shards"
+BYTES, THEIRS = "authors' way, without floats", "authors' way"
+SOAK_SECONDS = 60
+CPU = torch.device("cpu")
+
+Clip = NDArray[np.uint8]
+
+
+def main() -> None:
+    """Measure and report."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--video", type=Path, help="default: carphone")
+    parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = face(given.video or carphone())
+        rows = speeds(clip, folder, given.reference, rounds=given.rounds)
+        if given.full:
+            rows += formats.rows(face_crop(clip))
+            rows += [processes(folder / "jpeg.parquet", count) for count in (1, 2)]
+            rows.append(soak(folder / "jpeg.parquet"))
+    speed = {row["name"]: row.get("clips_per_cpu_second", 0.0) for row in rows}
+    ours, theirs = speed[RAW], speed[THEIRS]
+    title = "clips loaded, cut and scaled from raw shards"
+    headline = Headline(title, ours, "clips per CPU second", theirs, ours / theirs)
+    report(headline, rows, path=given.json)
+
+
+def face(video: Path) -> Clip:
+    """The middle of a video, to and fro: 200 frames of 224 x 224 as VoxCeleb2 has, RGB."""
+    frames = []
+    for frame in islice(read_frames(video), FRAMES):
+        image = frame.bgr()
+        side = min(image.shape[:2])
+        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+        part = image[top : top + side, left : left + side, ::-1]
+        frames.append(cv2.resize(part, (224, 224), interpolation=cv2.INTER_AREA))
+    return np.stack((frames + frames[::-1]) * FRAMES)[:FRAMES].astype(np.uint8)
+
+
+def face_crop(clip: Clip) -> Clip:
+    """What the authors keep of a VoxCeleb2 frame."""
+    left, top, right, bottom = authors.CUT
+    return clip[:, top:bottom, left:right]
+
+
+def speeds(
+    clip: Clip, folder: Path, reference: Path | None, *, rounds: int
+) -> list[dict[str, Any]]:
+    """Clips per CPU second of every contender, and what a clip takes on disk."""
+    video = folder / "voxceleb2.mp4"
+    write_video(video, clip, fps=25)
+    contenders: dict[str, Callable[[], object]] = {}
+    sizes = {BYTES: video.stat().st_size, THEIRS: video.stat().st_size}
+    forms: dict[str, Format] = {RAW: "raw", JPEG: "jpeg"}
+    for name, form in forms.items():
+        index = folder / f"{form}.parquet"
+        size = _write(face_crop(clip), index, form)
+        for repeats, title in ((1, name), (4, f"{name}, 4 crops of each clip")):
+            contenders[title], sizes[title] = _ours(index, repeats), size
+    rng = np.random.default_rng(0)
+    plain = partial(authors.clip, video, rng)
+    load = authors.theirs(reference, video, folder) if reference else plain
+    contenders[BYTES] = lambda: [authors.pictures(video, rng) for _ in range(CLIPS // 4)]
+    contenders[THEIRS] = lambda: [load() for _ in range(CLIPS // 4)]
+    taken = cpu_seconds(contenders, rounds=rounds)
+    clips = {name: CLIPS // 4 if name in (BYTES, THEIRS) else CLIPS for name in taken}
+    speed = {name: clips[name] / spread(seconds)["median"] for name, seconds in taken.items()}
+    return [
+        {
+            "name": name,
+            "clips_per_cpu_second": value,
+            "ratio": value / speed[THEIRS],
+            "kilobytes_per_clip": sizes[name] / 1e3,
+        }
+        for name, value in speed.items()
+    ]
+
+
+def processes(index: Path, workers: int) -> dict[str, Any]:
+    """Clips per second of wall time with so many loader processes, and the wait for the first."""
+    began = time.perf_counter()
+    loading = _loader(index, workers).load(0)
+    next(loading)
+    first = time.perf_counter() - began
+    steps = 24
+    for _ in range(2 * workers):  # what was fetched ahead
+        next(loading)
+    began = time.perf_counter()
+    for _ in range(steps):
+        next(loading)
+    speed = steps * CLIPS / (time.perf_counter() - began)
+    return {"name": f"{workers} processes", "clips_per_second": speed, "first_batch_seconds": first}
+
+
+def soak(index: Path) -> dict[str, Any]:
+    """Memory of this process early and late in a minute of loading."""
+    loading = _loader(index, 0, epochs=10**6).load(0)
+    for _ in range(20):
+        next(loading)
+    early, began, batches = resident(), time.perf_counter(), 0
+    while time.perf_counter() - began < SOAK_SECONDS:
+        next(loading)
+        batches += 1
+    return {
+        "name": f"memory over {batches * CLIPS} clips",
+        "early_megabytes": early,
+        "late_megabytes": resident(),
+    }
+
+
+def _write(clip: Clip, index: Path, form: Format) -> int:
+    """Shards of a few copies of a clip; bytes of each."""
+    jpegs = [encode_jpeg(np.ascontiguousarray(frame[..., ::-1]), quality=QUALITY) for frame in clip]
+    samples = [(Sample(f"{form}{n}", "", "", (), 25.0), jpegs) for n in range(CLIPS)]
+    folder = index.parent / form
+    folder.mkdir()
+    write_shards(folder / index.name, samples, max_bytes=10**9, form=form)
+    return sum(tar.stat().st_size for tar in folder.glob("*.tar")) // len(samples)
+
+
+def _draws(index: Path, repeats: int = 1) -> Draws:
+    store = ClipStore([index.parent / index.stem / index.name])
+    return Draws(
+        store,
+        lambda length, rng: pretrain_indices(length, authors.SHOWN, authors.STRIDE, rng),
+        partial(multi_scale_crop, min_side=0.66),
+        size=authors.SIDE,
+        seed=0,
+        repeats=repeats,
+    )
+
+
+def _ours(index: Path, repeats: int) -> Callable[[], object]:
+    draws = _draws(index, repeats)
+    return lambda: draws.__getitems__(range(CLIPS)).to(CPU)
+
+
+def _loader(index: Path, workers: int, epochs: int = 10**4) -> Loader:
+    config = OptimConfig(batch_size=CLIPS, epochs=epochs, workers=workers)
+    return Loader(_draws(index), config, Ranks(0, 1, CPU))
+
+
+if __name__ == "__main__":
+    main()
