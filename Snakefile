@@ -18,9 +18,20 @@ include: "workflow/rules/report.smk"
 report: "workflow/report/workflow.rst"
 
 
+onstart:
+    PIPELINE.open()
+
+
+onsuccess:
+    PIPELINE.close("FINISHED")
+
+
+onerror:
+    PIPELINE.close("FAILED")
+
+
 localrules:
     all,
-    track,
 
 
 rule all:

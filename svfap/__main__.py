@@ -1,6 +1,6 @@
 """`python -m svfap STAGE ...`: a stage's signature is its command line.
 
-`python -m svfap datasets [NAME]` is no stage: it makes nothing and tells what there is.
+`python -m svfap datasets [NAME]` and `sync-tracking [FOLDER]` are no stages: they tell a line.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import logging
 import sys
 import typing
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ from svfap.errors import SvfapError
 from svfap.section import Section
 
 STAGES = (
-    "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",
+    "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",
     "tabulate",
 )  # fmt: skip
-DATASETS = "datasets"
+COMMANDS = {
+    "datasets": ("catalogue", "all datasets, or one: facts, how to get it, what is missing"),
+    "sync-tracking": ("mlflow_sync", "copy to MLflow what run.jsonl files hold and it lacks"),
+}
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
@@ -38,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     level = logging.INFO if tracking.first_process() else logging.ERROR
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == [DATASETS]:
-        return _show_datasets(given[1:])
+    if given and given[0] in COMMANDS:
+        return _command(given[0], given[1:])
     stage, rest = _choose(given)
     function: Callable[..., None] = importlib.import_module(f"svfap.stages.{stage}").run
     values = _parse(stage, function, rest)
@@ -57,14 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _show_datasets(arguments: Sequence[str]) -> int:
-    """Print what is known of datasets."""
-    from svfap import catalogue
-
+def _command(name: str, arguments: Sequence[str]) -> int:
+    """Print what a command that is no stage has to say."""
+    module = importlib.import_module(f"svfap.{COMMANDS[name][0]}")
     try:
-        print(catalogue.run(arguments))
+        print(module.run(arguments))
     except SvfapError as error:
-        return _complain(DATASETS, str(error))
+        return _complain(name, str(error))
     return 0
 
 
@@ -73,12 +76,12 @@ def _run(stage: str, function: Callable[..., None], values: dict[str, Any]) -> N
     kind = inspect.signature(function).parameters["config"].annotation
     config = _config(kind, values.pop("config"))
     output: Path = values["output"]
-    paths = [v for k, v in values.items() if k != "output"]
-    inputs = [p for v in paths for p in (v if isinstance(v, list) else [v]) if isinstance(p, Path)]
+    given = {k: v if isinstance(v, list) else [v] for k, v in values.items() if k != "output"}
+    inputs = {k: [p for p in v if isinstance(p, Path)] for k, v in given.items()}
     params = config.model_dump(mode="json") | {
         k: str(v) for k, v in values.items() if not isinstance(v, list)
     }
-    for path in inputs:
+    for path in chain(*inputs.values()):
         if not path.exists():
             raise SvfapError(f"{path}: no such file; run the stage that makes it first")
     with tracking.run(stage, params=params, inputs=inputs, output=output) as log:
@@ -92,14 +95,14 @@ def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     for stage in STAGES:
         doc = ast.get_docstring(ast.parse((folder / f"{stage}.py").read_text(encoding="utf-8")))
         summaries.append(f"  {stage:<10}{(doc or '').splitlines()[0].split(': ', 1)[-1]}")
-    summaries.append(f"  {DATASETS:<10}all datasets, or one: facts, how to get it, what is missing")
+    commands = [f"  {name:<15}{line}" for name, (_, line) in COMMANDS.items()]
     parser = argparse.ArgumentParser(
         prog="python -m svfap",
         description="Run one stage of the pipeline; Snakemake calls them in order.",
-        epilog="stages:\n" + "\n".join(summaries),
+        epilog="\n".join(("stages:", *summaries, "", "commands:", *commands)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=(*STAGES, DATASETS), metavar="STAGE")
+    parser.add_argument("stage", choices=(*STAGES, *COMMANDS), metavar="STAGE")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
 
 

@@ -22,13 +22,7 @@ from svfap.stage_config import (
     PretrainJob,
     ReviewConfig,
     TabulateConfig,
-    TrackConfig,
 )
-
-EXPERIMENTS = (
-    "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",
-    "tabulate",
-)  # fmt: skip
 
 OPENFACE_IN_PAPER = (
     "CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL", "AVCAffe-arousal", "AVCAffe-valence",
@@ -72,10 +66,6 @@ class Plan:
         """Whether a checkpoint is needed that the user does not have."""
         inits = {self.finetune(name).finetune.init for name in self.labelled}
         return "pretrained" in inits and self.config.pretrain.checkpoint is None
-
-    def track(self) -> TrackConfig:
-        """For the stage `track`."""
-        return TrackConfig(experiments=EXPERIMENTS)
 
     def download(self, dataset: str) -> DatasetConfig:
         """For the stage `download`."""
@@ -150,6 +140,8 @@ def set_environment(results: Path) -> None:
     programs = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{results}/mlflow.db")
+    folder = results.absolute()
+    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", f"{folder.parent.name}/{folder.name}")
 
 
 def plan(values: object, *, where: str) -> Plan:

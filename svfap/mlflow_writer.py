@@ -1,170 +1,118 @@
-"""Follows a run's record and writes it to MLflow; the only module that imports MLflow."""
+"""The process that follows all records handed over on this machine, and writes them to MLflow."""
 
 import fcntl
-import json
 import logging
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
-
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-
+from svfap import spool
+from svfap.mlflow_runs import Copy, Server
+from svfap.record import Event, append, parse
 from svfap.tracking import tracking_uri
 
-SQLITE = "sqlite:///"
-POLL_SECONDS = 0.5
-BATCH = 500
-LONGEST_PARAM = 6000
+POLL_SECONDS = 0.3
+RETRY_SECONDS = 30.0
 
 logger = logging.getLogger("svfap")
 
-Event = dict[str, Any]
+
+@dataclass
+class Follower:
+    """Reads a record while it grows.
+
+    Attributes:
+        ticket: stands for the record as long as it is followed.
+        copy: writes; None until the server has answered.
+        read: number of bytes that were read.
+        pending: events that were read and are not written yet.
+        retry: time of the next attempt, after one that failed.
+    """
+
+    ticket: Path
+    copy: Copy | None = None
+    read: int = 0
+    pending: list[Event] = field(default_factory=list)
+    retry: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.record = spool.record_of(self.ticket)
+
+    def poll(self) -> bool:
+        """Read what is new; whether the run has ended."""
+        alive = spool.is_held(self.ticket)
+        with self.record.open("rb") as file:
+            file.seek(self.read)
+            whole = file.read().rpartition(b"\n")[0]
+        if whole:
+            self.read += len(whole) + 1
+            self.pending += parse(whole.decode().splitlines())
+        if not alive and not self._ended():
+            append(self.record, {"event": "end", "status": "KILLED", "artifacts": []})
+            return self.poll()
+        return self._ended()
+
+    def _ended(self) -> bool:
+        own = [e["event"] for e in self.pending if e["event"] in {"start", "metrics", "end"}]
+        return bool(own) and own[-1] == "end"
+
+    def write(self, server: Server) -> None:
+        """Write what is pending."""
+        self.copy = self.copy or Copy(server, self.record)
+        if self.pending:
+            self.copy.write(self.pending)
+            self.pending = []
 
 
-def client_for(uri: str) -> MlflowClient:
-    """A client of the tracking server; a local SQLite file is made by one process at a time."""
-    if not uri.startswith(SQLITE):
-        return MlflowClient(tracking_uri=uri)
-    database = Path(uri.removeprefix(SQLITE))
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f".{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)  # the first query makes the tables
-    return client
+class Writer:
+    """Serves all tickets of a folder until there are none."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.followers: dict[Path, Follower] = {}
+        self.server: Server | None = None
 
-def experiment(client: MlflowClient, uri: str, name: str) -> str:
-    """Id of the experiment of that name, made if need be, whoever is first."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    location = None
-    if uri.startswith(SQLITE):
-        database = Path(uri.removeprefix(SQLITE)).absolute()
-        location = (database.parent / "mlflow-artifacts" / name).as_uri()
-    try:
-        return str(client.create_experiment(name, artifact_location=location))
-    except MlflowException:
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            raise
-        return str(found.experiment_id)
+    def serve(self, lock: int) -> None:
+        """Write until nobody needs it, then give the lock back."""
+        while True:
+            for ticket in spool.tickets(self.folder):
+                if ticket not in self.followers:
+                    self.followers[ticket] = Follower(ticket)
+            for follower in list(self.followers.values()):
+                self._advance(follower)
+            if not self.followers:
+                with spool.gate(self.folder):
+                    if not spool.tickets(self.folder):
+                        fcntl.flock(lock, fcntl.LOCK_UN)
+                        return
+            time.sleep(POLL_SECONDS)
 
-
-def follow(record: Path, parent: int) -> Iterator[list[Event]]:
-    """Yield new events of a record in lists, until it ends or its process is gone."""
-    with record.open(encoding="utf-8") as file:
-        rest, ended = "", False
-        while not ended:
-            ended = not _alive(parent)
-            *lines, rest = (rest + file.read()).split("\n")
-            events = [json.loads(line) for line in lines]
-            if events:
-                yield events
-            ended = ended or any(event["event"] == "end" for event in events)
-            time.sleep(0 if ended else POLL_SECONDS)
-
-
-def write(record: Path, parent: int) -> None:
-    """Copy a record to MLflow while it grows."""
-    uri = tracking_uri()
-    client, run = client_for(uri), ""
-    for events in follow(record, parent):
-        metrics: list[Metric] = []
-        for event in events:
-            if event["event"] == "start":
-                run = _start(client, uri, event)
-                with record.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"event": "tracked", "run_id": run, "uri": uri}) + "\n")
-            elif event["event"] == "metrics":
-                stamp = int(event["time"] * 1000)
-                metrics += [Metric(k, v, stamp, event["step"]) for k, v in event["metrics"].items()]
-        for begin in range(0, len(metrics), BATCH):
-            client.log_batch(run, metrics=metrics[begin : begin + BATCH])
-        for event in events:
-            if event["event"] == "end":
-                _end(client, run, record, event)
-
-
-def _start(client: MlflowClient, uri: str, event: Event) -> str:
-    """Begin a run, or go on with the one that was cut off."""
-    tags = {k: v for k, v in event["tags"].items() if v}
-    if event["run_id"]:
+    def _advance(self, follower: Follower) -> None:
+        """One round for one record: whatever happens, the others go on."""
+        ended = True
         try:
-            client.update_run(event["run_id"], status="RUNNING")
-        except MlflowException:
-            pass
-        else:
-            return str(event["run_id"])
-    run = client.create_run(
-        experiment(client, uri, event["stage"]), tags=tags, run_name=event["name"]
-    )
-    params = [Param(k, v[:LONGEST_PARAM]) for k, v in event["params"].items()]
-    for begin in range(0, len(params), 100):
-        client.log_batch(run.info.run_id, params=params[begin : begin + 100])
-    return str(run.info.run_id)
-
-
-def _end(client: MlflowClient, run: str, record: Path, event: Event) -> None:
-    """Store the pictures and tables, and close the run."""
-    for name in event["artifacts"]:
-        file = Path(name)
-        if file.is_file():
-            folder = file.parent.relative_to(record.parent)
-            client.log_artifact(run, name, None if folder == Path() else str(folder))
-    client.log_batch(run, tags=[RunTag("outcome", event["status"])])
-    client.set_terminated(run, status=event["status"])
-
-
-def _alive(process: int) -> bool:
-    """Whether the process that is followed still runs."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def prepare(names: Sequence[str]) -> None:
-    """Make the database and the experiments of these names."""
-    uri = tracking_uri()
-    client = client_for(uri)
-    for name in names:
-        experiment(client, uri, name)
+            ended = follower.poll()
+            if ended or time.monotonic() > follower.retry:
+                self.server = self.server or Server(tracking_uri())
+                follower.write(self.server)
+                spool.failure_note(follower.ticket).unlink(missing_ok=True)
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            logger.exception("%s", follower.record)
+            follower.retry = time.monotonic() + RETRY_SECONDS
+            spool.failure_note(follower.ticket).write_text(reason, encoding="utf-8")
+        if ended:
+            follower.ticket.unlink(missing_ok=True)
+            del self.followers[follower.ticket]
 
 
 def main() -> int:
-    """`RECORD PROCESS` follows a record, `--prepare NAME ...` makes experiments.
-
-    Whatever a server or a database does, the pipeline must go on: one warning, exit code 1.
-    """
-    try:
-        if sys.argv[1] == "--prepare":
-            prepare(sys.argv[2:])
-        else:
-            write(Path(sys.argv[1]), int(sys.argv[2]))
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        logger.warning(
-            "MLflow at %s does not answer (%.120s); going on, run.jsonl has it all",
-            tracking_uri(),
-            reason,
-        )
-        return 1
+    """`FOLDER LOCK`: the folder of the tickets, and the open file that this process has locked."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    Writer(Path(sys.argv[1])).serve(int(sys.argv[2]))
     return 0
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="svfap: %(levelname)s: %(message)s")
     sys.exit(main())

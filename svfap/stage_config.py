@@ -23,12 +23,6 @@ class DatasetFacts(Section):
     notice: str = Field(default="", description="stands wherever its results are shown")
 
 
-class TrackConfig(Section):
-    """What the tracking database is made with."""
-
-    experiments: tuple[str, ...] = Field(description="one per stage")
-
-
 class ReviewConfig(Section):
     """What is said of the face clips of one dataset."""
 

@@ -1,24 +1,32 @@
 """What each stage did: `run.jsonl` beside its output, and the same in MLflow.
 
 Files are the truth and MLflow is a view of them. A stage appends its parameters, metrics and
-outcome to `run.jsonl`; a process of its own (`svfap.mlflow_writer`) follows that file and writes
-to `MLFLOW_TRACKING_URI`. So a stage never imports MLflow, never waits for a server, and goes on
-after one warning when there is none.
+outcome to its record (`svfap.record`); a process of its own (`svfap.mlflow_writer`) follows that
+file and writes to `MLFLOW_TRACKING_URI`. So a stage never imports MLflow, never waits for a server,
+and goes on after one warning when there is none; `python -m svfap sync-tracking` catches up.
+
+A call of Snakemake is a run too, the parent of those of its jobs.
 """
 
 import contextlib
-import json
 import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-RECORD = "run.jsonl"
-DEFAULT_URI = "sqlite:///results/mlflow.db"
+from svfap import spool
+from svfap.record import RECORD, append, begin, describe, flatten, hash_of, read_record, record_id
+
+SQLITE = "sqlite:///"
+DEFAULT_URI = f"{SQLITE}results/mlflow.db"
+DEFAULT_EXPERIMENT = "svfap"
+PIPELINE = "pipeline"
+PIPELINE_VARIABLE = "SVFAP_PIPELINE"
+MODELS = {"finetune"}
 CLOSE_SECONDS = 30.0
 
 Log = Callable[..., None]
@@ -28,25 +36,10 @@ logger = logging.getLogger(__name__)
 
 def tracking_uri() -> str:
     """Where runs are shown: `MLFLOW_TRACKING_URI`, or a local SQLite file; "off" for nowhere."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-
-
-def read_record(output: Path) -> list[dict[str, Any]]:
-    """Events of the run that made `output`, oldest first; a torn last line is left out."""
-    record = output.parent / RECORD
-    if not record.is_file():
-        return []
-    events = []
-    for line in record.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            events.append(json.loads(line))
-    return events
-
-
-def run_id(output: Path) -> str | None:
-    """MLflow run id of the run that made `output`, if it was tracked."""
-    ids = [event["run_id"] for event in read_record(output) if event["event"] == "tracked"]
-    return ids[-1] if ids else None
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
+    return uri
 
 
 def first_process() -> bool:
@@ -54,9 +47,90 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+class Tracked:
+    """A run that is being recorded, and followed by the writer."""
+
+    def __init__(self, record: Path, start: Mapping[str, Any]) -> None:
+        self.record = record.absolute()
+        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+        begin(self.record, {"event": "start", "experiment": experiment, **start})
+        self._ticket = self._hand_over()
+
+    def log(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Record metrics; says once when they do not reach MLflow."""
+        append(self.record, {"event": "metrics", "metrics": dict(metrics), "step": step})
+        if self._ticket:
+            self._warn(self._ticket.failure())
+
+    def end(self, status: str, files: Iterable[Path], model: Path | None = None) -> None:
+        """Record how the run ended and files to keep; the writer has a limited time to show it."""
+        folder = self.record.parent
+        event = {
+            "event": "end",
+            "status": status,
+            "artifacts": [os.path.relpath(path, folder) for path in files],
+            "model": os.path.relpath(model, folder) if model else None,
+        }
+        append(self.record, event)
+        if self._ticket:
+            if not self._ticket.wait(CLOSE_SECONDS):
+                logger.info("MLflow at %s is slow; it is still being written to", tracking_uri())
+            self._warn(self._ticket.failure())
+            self._ticket.close()
+
+    def _hand_over(self) -> spool.Ticket | None:
+        self._warned = False
+        uri = tracking_uri()
+        try:
+            return None if uri == "off" else spool.hand_over(self.record, uri)
+        except OSError as error:
+            self._warn(str(error))
+        return None
+
+    def _warn(self, reason: str) -> None:
+        if reason and not self._warned:
+            self._warned = True
+            logger.warning(
+                "MLflow at %s does not answer (%.120s); going on, `python -m svfap sync-tracking`"
+                " brings there later what is in %s",
+                tracking_uri(), reason, RECORD,
+            )  # fmt: skip
+
+
+class Pipeline:
+    """The run of one call of Snakemake, whose jobs' runs are its children.
+
+    A pipeline that was cut off and goes on with the same configuration is the same run.
+    """
+
+    def __init__(self, results: Path, params: Mapping[str, Any]) -> None:
+        self.results, self.params = results, flatten(params)
+        self.record = results.absolute() / "tracking" / RECORD
+        os.environ[PIPELINE_VARIABLE] = str(self.record)
+        self._run: Tracked | None = None
+
+    def open(self) -> None:
+        """Begin, before the first job."""
+        start = {"stage": PIPELINE, "name": str(self.results), "params": self.params}
+        self._run = Tracked(self.record, start | {"tags": _tags(PIPELINE, self.params)})
+
+    def close(self, status: str) -> None:
+        """End as FINISHED or FAILED, with the figures of the benchmark."""
+        if self._run:
+            table = self.results / "tables" / "benchmark.md"
+            for event in read_record(table):
+                if event["event"] == "metrics":
+                    self._run.log(event["metrics"], event["step"])
+            self._run.end(status, [table] if table.is_file() else [])
+
+
 @contextlib.contextmanager
 def run(
-    stage: str, *, params: Mapping[str, Any], inputs: Sequence[Path], output: Path
+    stage: str,
+    *,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[Path]],
+    output: Path,
 ) -> Iterator[Log]:
     """Record a run of a stage; yields `log(metrics, step=0)`.
 
@@ -66,48 +140,29 @@ def run(
     if not first_process():
         yield lambda metrics, step=0: None
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    record = output.parent / RECORD
-    finished = any(event["event"] == "end" for event in read_record(output))
-    earlier = None if finished else run_id(output)
-    record.unlink(missing_ok=True)
+    flat, began = flatten(params), time.time()
+    pipeline = os.environ.get(PIPELINE_VARIABLE)
+    ids = {str(path): record_id(path) for paths in inputs.values() for path in paths}
     start = {
-        "event": "start",
         "stage": stage,
         "name": str(output),
-        "params": flatten(params),
-        "tags": {"git_commit": git_commit(), "command": " ".join(sys.argv)} | _upstream(inputs),
-        "run_id": earlier,
+        "params": flat,
+        "tags": _tags(stage, flat),
+        "parent": record_id(Path(pipeline)) if pipeline else None,
+        "upstream": {path: known for path, known in ids.items() if known},
+        "inputs": describe(inputs, stage),
     }
-    began = time.time()
-    _append(record, start)
-    writer = _follow(record)
-
-    def log(metrics: Mapping[str, float], step: int = 0) -> None:
-        _append(record, {"event": "metrics", "metrics": dict(metrics), "step": step})
-
-    status = "FAILED"
+    tracked, status = Tracked(output.parent / RECORD, start), "FAILED"
     try:
-        yield log
+        yield tracked.log
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise
     finally:
-        files = [str(p) for p in sorted(output.parent.rglob("*")) if _shown(p, began)]
-        _append(record, {"event": "end", "status": status, "artifacts": files})
-        _close(writer)
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested parameters as `a.b.c: value`."""
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
+        files = [p for p in sorted(output.parent.rglob("*")) if _shown(p, began)]
+        model = output if stage in MODELS and status == "FINISHED" else None
+        tracked.end(status, files, model)
 
 
 def git_commit() -> str:
@@ -123,10 +178,13 @@ def git_commit() -> str:
     return commit.stdout.decode().strip() + ("+" if changes.stdout else "")
 
 
-def _upstream(inputs: Sequence[Path]) -> dict[str, str]:
-    """Tags that name the runs which made the inputs."""
-    ids = {str(path): run_id(path) for path in inputs}
-    return {f"upstream.{path.replace(os.sep, '.')}": run for path, run in ids.items() if run}
+def _tags(stage: str, params: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "stage": stage,
+        "config_hash": hash_of(params),
+        "git_commit": git_commit(),
+        "command": " ".join(sys.argv),
+    }
 
 
 def _shown(path: Path, since: float) -> bool:
@@ -136,27 +194,3 @@ def _shown(path: Path, since: float) -> bool:
         return False
     stat = path.stat()
     return stat.st_mtime >= since - 1 and stat.st_size < 5e6
-
-
-def _append(record: Path, event: Mapping[str, Any]) -> None:
-    with record.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"time": time.time(), **event}) + "\n")
-
-
-def _follow(record: Path) -> subprocess.Popen[bytes] | None:
-    """Start the process that copies the record to MLflow."""
-    if tracking_uri() == "off":
-        return None
-    command = [sys.executable, "-m", "svfap.mlflow_writer", str(record), str(os.getpid())]
-    return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
-
-
-def _close(writer: subprocess.Popen[bytes] | None) -> None:
-    """Let the writer finish, for a limited time."""
-    if writer is None:
-        return
-    try:
-        writer.wait(CLOSE_SECONDS)
-    except subprocess.TimeoutExpired:
-        writer.kill()
-        logger.warning("MLflow at %s is slow; this run is in %s only", tracking_uri(), RECORD)

@@ -7,10 +7,8 @@ import sys
 import pytest
 
 from svfap.__main__ import STAGES, main
-from svfap.jobs import EXPERIMENTS
 
 BAD_CALLS = {
-    "track": ("--config", '{"experiments": ["a"], "x": 1}'),
     "download": ("--config", "{}", "--dataset", "dmeo"),
     "crop": ("--config", '{"sise": 3}', "--manifest", "none.csv", "--part", "p", "--workers", "1"),
     "review": ("--config", "{}", "--crops", "none.csv"),
@@ -60,24 +58,24 @@ def test_a_stage_that_does_not_exist(capsys):
 
 def test_an_output_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    call = ["track", "--config", '{"experiments": []}', "--output", str(tmp_path / "file" / "x")]
+    call = ["cost", "--config", '{"runs": {}}', "--output", str(tmp_path / "file" / "x")]
     assert main(call) == 2
     assert "choose a folder that you may write to" in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "in the way"
 
 
 def test_config_from_a_yaml_file(tmp_path, capsys):
-    (tmp_path / "c.yaml").write_text("experiments: [a, b]\n")
-    call = ["track", "--config", str(tmp_path / "c.yaml"), "--output", str(tmp_path / "o" / "x")]
+    (tmp_path / "c.yaml").write_text("runs: {}\n")
+    call = ["cost", "--config", str(tmp_path / "c.yaml"), "--output", str(tmp_path / "o" / "x")]
     assert main(call) == 0
     record = [json.loads(line) for line in (tmp_path / "o" / "run.jsonl").read_text().splitlines()]
-    assert record[0]["params"]["experiments"] == "['a', 'b']"
+    assert record[0]["stage"] == "cost"
     assert record[-1]["status"] == "FINISHED"
     capsys.readouterr()
 
 
 def test_config_that_is_not_there(tmp_path, capsys):
-    assert main(["track", "--config", "none.yaml", "--output", str(tmp_path / "x")]) == 2
+    assert main(["cost", "--config", "none.yaml", "--output", str(tmp_path / "x")]) == 2
     assert "none.yaml" in capsys.readouterr().err
 
 
@@ -86,7 +84,3 @@ def test_as_a_module():
         [sys.executable, "-m", "svfap", "--help"], capture_output=True, text=True, check=True
     )
     assert "stages:" in done.stdout
-
-
-def test_every_stage_has_an_experiment():
-    assert EXPERIMENTS == STAGES

@@ -77,6 +77,9 @@ def test_an_unlabelled_dataset_cannot_be_fine_tuned():
 def test_jobs_find_this_environment(monkeypatch):
     monkeypatch.setenv("PATH", "/bin")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     jobs.set_environment(Path("out"))
     assert os.environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:///out/mlflow.db"
+    assert os.environ["MLFLOW_EXPERIMENT_NAME"] == f"{Path.cwd().name}/out"
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")

@@ -56,7 +56,7 @@ def test_tracked_runs_link_to_their_pages(results, uri, page):
     tracked = {"event": "tracked", "run_id": "abc123", "uri": uri}
     record(results, "finetune/demo/1", start, tracked, {"event": "end", "status": "FINISHED"})
     record(results, "finetune/demo/2", start)
-    record(results, "tracking", {"event": "start", "stage": "track"})
+    record(results, "tracking", {"event": "start", "stage": "pipeline"})
     runs = provenance.tables(results)[2]
     assert runs.rows == (
         ("finetune", "finetune/demo/1", "finished", page),

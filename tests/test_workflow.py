@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -170,23 +171,28 @@ def test_mistakes_stop_before_the_first_job(project, change, told):
     assert "Traceback" not in done.stderr
 
 
-def test_mlflow_shows_every_job_and_what_it_was_made_from(project):
+def test_mlflow_shows_every_job_below_one_parent_and_what_it_was_made_from(project):
     client = MlflowClient(tracking_uri=f"sqlite:///{project}/results/mlflow.db")
-    runs = {
-        experiment.name: client.search_runs([experiment.experiment_id])
-        for experiment in client.search_experiments()
-    }
-    counts = {name: len(found) for name, found in runs.items() if name != "Default"}
-    assert counts == {
-        "track": 1, "download": 2, "crop": 4, "review": 2, "shard": 4, "pretrain": 1, "finetune": 2,
-        "evaluate": 2, "cost": 1, "tabulate": 1,
+    found = client.get_experiment_by_name(f"{project.name}/results")
+    runs = client.search_runs([found.experiment_id])
+    assert Counter(run.data.tags["stage"] for run in runs) == {
+        "pipeline": 1, "download": 2, "crop": 4, "review": 2, "shard": 4, "pretrain": 1,
+        "finetune": 2, "evaluate": 2, "cost": 1, "tabulate": 1,
     }  # fmt: skip
-    assert {run.info.status for found in runs.values() for run in found} == {"FINISHED"}
-    (pretrain,) = runs["pretrain"]
-    for run in runs["finetune"]:
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    (parent,) = (run for run in runs if run.data.tags["stage"] == "pipeline")
+    children = [run for run in runs if run is not parent]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert parent.data.params["pretrain.optim.epochs"] == "4"
+    assert parent.data.tags["config_hash"] != children[0].data.tags["config_hash"]
+    assert any("UAR" in name for name in parent.data.metrics)
+    (pretrain,) = (run for run in runs if run.data.tags["stage"] == "pretrain")
+    for run in (run for run in runs if run.data.tags["stage"] == "finetune"):
         assert pretrain.info.run_id in run.data.tags.values()
         assert run.data.params["finetune.optim.epochs"] == "4"
         assert run.data.metrics["loss"] > 0
+        assert {i.tags[0].value for i in run.inputs.dataset_inputs} == {"training"}
+        assert len(run.outputs.model_outputs) == 1
     artifacts = {file.path for file in client.list_artifacts(pretrain.info.run_id)}
     assert "reconstruction.png" in artifacts
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from svfap import __version__
+from svfap.record import RECORD, read_record
 from svfap.tables.render import Table
-from svfap.tracking import RECORD, git_commit, read_record
+from svfap.tracking import git_commit
 
 PACKAGES = ("torch", "timm", "torchvision", "numpy", "opencv-python-headless", "av", "scikit-learn",
             "pandas", "snakemake", "mlflow")  # fmt: skip

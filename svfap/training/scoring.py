@@ -70,7 +70,12 @@ def predict(
         subjects=[store.subjects[clip] for clip in clips],
         views=np.array([view.number for view in views]),
         targets=store.targets[clips],
-        scores=np.concatenate([_score(model, store, batch, job) for batch in batches]),
+        scores=np.concatenate(
+            [
+                score(model, [store.frames(v.clip, v.indices) for v in batch], job)
+                for batch in batches
+            ]
+        ),
     )
 
 
@@ -88,12 +93,12 @@ def figures(model: VideoModel, store: ClipStore, job: FinetuneJob) -> dict[str, 
 
 
 @torch.inference_mode()
-def _score(
-    model: VideoModel, store: ClipStore, views: Sequence[View], job: FinetuneJob
+def score(
+    model: VideoModel, clips: Sequence[NDArray[np.uint8]], job: FinetuneJob
 ) -> NDArray[np.float32]:
-    """Scores of a batch of views."""
+    """Scores of a batch of clips, each RGB (T, H, W, 3); probabilities in classification."""
     scores = Classification.scores if job.task == "classification" else Regression.scores
-    frames = [resize(store.frames(v.clip, v.indices), job.model.image_size) for v in views]
+    frames = [resize(clip, job.model.image_size) for clip in clips]
     video = torch.from_numpy(np.stack(frames)).to(model.fc_norm.weight.device)
     batch: NDArray[np.float32] = scores(model(normalise(unit_range(video)))).cpu().numpy()
     return batch

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from svfap import jobs, runs
+from svfap import jobs, runs, tracking
 from svfap.errors import SvfapError
 
 try:
@@ -14,7 +14,6 @@ except SvfapError as error:
     sys.exit(2)
 
 DATA, RESULTS = PLAN.config.data, PLAN.config.results
-TRACKING = ancient(f"{RESULTS}/tracking/ready.txt")
 
 PREDICTIONS = f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet"
 TABLE_FILES = [
@@ -23,6 +22,7 @@ TABLE_FILES = [
 ]
 
 jobs.set_environment(RESULTS)
+PIPELINE = tracking.Pipeline(RESULTS, PLAN.config.model_dump(mode="json"))
 
 
 wildcard_constraints:

@@ -1,23 +1,9 @@
 """Raw video -> face clips -> shards."""
 
 
-rule track:
-    output:
-        f"{RESULTS}/tracking/ready.txt",
-    log:
-        f"{RESULTS}/logs/track.log",
-    conda:
-        "../../envs/data.yaml"
-    params:
-        config=PLAN.track().model_dump_json(),
-    shell:
-        "python -m svfap track --config {params.config:q} --output {output} 2>&1 | tee -i {log}"
-
-
 rule download:
     input:
         csv=listing,
-        tracking=TRACKING,
     output:
         f"{DATA}/raw/{{dataset}}/manifest.csv",
     log:
