@@ -1,6 +1,7 @@
 """`python -m svfap STAGE ...`: a stage's signature is its command line.
 
-`python -m svfap datasets [NAME]` is no stage: it makes nothing and tells what there is.
+`python -m svfap datasets [NAME]` and `python -m svfap plan` are no stages: they make nothing, and
+tell what there is and what an experiment costs.
 """
 
 import argparse
@@ -27,7 +28,10 @@ STAGES = (
     "track", "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",
     "tabulate",
 )  # fmt: skip
-DATASETS = "datasets"
+ASKED = {
+    "datasets": ("catalogue", "all datasets, or one: facts, how to get it, what is missing"),
+    "plan": ("planning.command", "what an experiment costs on a machine, and what holds it up"),
+}
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
@@ -38,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     level = logging.INFO if tracking.first_process() else logging.ERROR
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
     given = sys.argv[1:] if arguments is None else arguments
-    if given[:1] == [DATASETS]:
-        return _show_datasets(given[1:])
+    if given and given[0] in ASKED:
+        return _answer(given[0], given[1:])
     stage, rest = _choose(given)
     function: Callable[..., None] = importlib.import_module(f"svfap.stages.{stage}").run
     values = _parse(stage, function, rest)
@@ -57,14 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _show_datasets(arguments: Sequence[str]) -> int:
-    """Print what is known of datasets."""
-    from svfap import catalogue
-
+def _answer(command: str, arguments: Sequence[str]) -> int:
+    """Print what a command that is no stage tells."""
+    module, _ = ASKED[command]
     try:
-        print(catalogue.run(arguments))
+        print(importlib.import_module(f"svfap.{module}").run(arguments))
     except SvfapError as error:
-        return _complain(DATASETS, str(error))
+        return _complain(command, str(error))
     return 0
 
 
@@ -92,14 +95,14 @@ def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     for stage in STAGES:
         doc = ast.get_docstring(ast.parse((folder / f"{stage}.py").read_text(encoding="utf-8")))
         summaries.append(f"  {stage:<10}{(doc or '').splitlines()[0].split(': ', 1)[-1]}")
-    summaries.append(f"  {DATASETS:<10}all datasets, or one: facts, how to get it, what is missing")
+    summaries += [f"  {command:<10}{summary}" for command, (_, summary) in ASKED.items()]
     parser = argparse.ArgumentParser(
         prog="python -m svfap",
         description="Run one stage of the pipeline; Snakemake calls them in order.",
         epilog="stages:\n" + "\n".join(summaries),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=(*STAGES, DATASETS), metavar="STAGE")
+    parser.add_argument("stage", choices=(*STAGES, *ASKED), metavar="STAGE")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
 
 

@@ -13,6 +13,7 @@ LIGHT = {
     "svfap.jobs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.runs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.__main__": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
+    "svfap.planning.command": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.stages.track": HEAVY,
     "svfap.stages.download": HEAVY | {"cv2", "numpy", "pandas"},
     "svfap.stages.crop": HEAVY,
@@ -22,10 +23,11 @@ LIGHT = {
 }
 RANKS = {
     "registry": 0, "errors": 0, "section": 0, "order": 0, "canvas": 1, "progress": 0, "variants": 1,
-    "sources": 1, "tracking": 1, "config": 2, "stage_config": 3, "configfile": 3, "datasets": 3, "mlflow_writer": 3,
+    "sources": 1, "tracking": 1, "config": 2, "stage_config": 3, "configfile": 3, "datasets": 3,
+    "mlflow_writer": 3,
     "jobs": 4, "video": 4, "shards": 4, "metrics": 4, "catalogue": 4, "predictions": 4, "runs": 5,
     "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6, "tables": 6, "faces": 5, "demo": 5,
-    "models": 5, "training": 6, "stages": 7, "__main__": 8, "launch": 9,
+    "models": 5, "training": 6, "stages": 7, "planning": 8, "__main__": 8, "launch": 9,
 }  # fmt: skip
 
 
