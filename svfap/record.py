@@ -21,7 +21,10 @@ Event = dict[str, Any]
 
 
 def read_record(output: Path) -> list[Event]:
-    """Events of the run that made `output`, oldest first; a torn last line is left out."""
+    """Events of the run that made `output`, oldest first; without a torn last line.
+
+    A record of an earlier version, whose runs have no id, counts as empty.
+    """
     record = output.parent / RECORD
     if not record.is_file():
         return []

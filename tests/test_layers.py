@@ -14,6 +14,7 @@ LIGHT = {
     "svfap.runs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.__main__": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.tracking": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
+    "svfap.planning.command": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.stages.download": HEAVY | {"cv2", "numpy", "pandas"},
     "svfap.stages.crop": HEAVY,
     "svfap.stages.review": HEAVY,
@@ -27,7 +28,7 @@ RANKS = {
     "mlflow_writer": 4, "mlflow_sync": 4, "jobs": 4, "video": 4, "metrics": 4, "catalogue": 4,
     "predictions": 4, "runs": 5, "shards": 5, "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6,
     "tables": 6, "faces": 5, "demo": 5, "models": 5, "clipstore": 6, "training": 7, "stages": 8,
-    "predictor": 9, "__main__": 9, "launch": 10,
+    "predictor": 9, "planning": 9, "__main__": 10, "launch": 11,
 }  # fmt: skip
 
 
