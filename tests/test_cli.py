@@ -65,11 +65,14 @@ def test_an_output_that_cannot_be_written(tmp_path, capsys):
 
 
 def test_config_from_a_yaml_file(tmp_path, capsys):
-    (tmp_path / "c.yaml").write_text("runs: {}\n")
-    call = ["cost", "--config", str(tmp_path / "c.yaml"), "--output", str(tmp_path / "o" / "x")]
-    assert main(call) == 0
+    (tmp_path / "c.yaml").write_text("max_megabytes: 7\n")
+    (tmp_path / "clips.csv").write_text("key,path\n")
+    files = ("--config", "c.yaml", "--clips", "clips.csv", "--output", "o/index.parquet")
+    paths = [word if word.startswith("--") else str(tmp_path / word) for word in files]
+    assert main(["shard", *paths]) == 0
     record = [json.loads(line) for line in (tmp_path / "o" / "run.jsonl").read_text().splitlines()]
-    assert record[0]["stage"] == "cost"
+    assert record[0]["stage"] == "shard"
+    assert record[0]["params"]["max_megabytes"] == "7"
     assert record[-1]["status"] == "FINISHED"
     capsys.readouterr()
 
