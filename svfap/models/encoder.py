@@ -93,7 +93,11 @@ class Encoder(nn.Module):
         if visible is not None:
             patches = take_sites(patches, visible)
             positions = take_sites(positions.expand(len(video), -1, -1, -1), visible)
-        outputs = [self.patch_embed(patches) + positions]
+        return self.stages(self.patch_embed(patches) + positions)
+
+    def stages(self, tokens: Tensor) -> list[Tensor]:
+        """Run embedded tokens (B, T', S, C) through all stages; returns what `forward` does."""
+        outputs = [tokens]
         starts = accumulate(self.config.depths, initial=0)
         for stage, (start, end) in enumerate(pairwise(starts)):
             outputs.append(self._stage(stage, outputs[-1], self.blocks[start:end]))

@@ -98,9 +98,8 @@ class Stepper:
     ) -> None:
         self.objective, self.config, self.ranks, self.seed = objective, config, ranks, seed
         model = objective.model.to(ranks.device).train()
-        self.forward = ranks.spread(
-            torch.compile(model, fullgraph=True) if config.compile else model
-        )  # type: ignore[arg-type]
+        trained = torch.compile(model, fullgraph=True) if config.compile else model
+        self.forward = ranks.spread(trained)  # type: ignore[arg-type]
         self.optimizer = AdamW(groups, lr=0.0, betas=config.betas, fused=True)
         self.dtype = half_precision(config, ranks.device)
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self.dtype is torch.float16)
