@@ -28,10 +28,10 @@ import torch
 from benchmarks.common import Headline, arguments, cpu_seconds, report
 from benchmarks.crop import BoxDetector, carphone, their_detector, their_faces
 from benchmarks.plain import FrameFolders, score, train
+from svfap.clipstore import ClipStore
 from svfap.config import CropConfig, FinetuneConfig, ModelConfig, OptimConfig, ShardConfig
 from svfap.datasets.base import Clip, write_manifest
 from svfap.demo import footage
-from svfap.clipstore import ClipStore
 from svfap.stage_config import EvaluateJob, FinetuneJob
 from svfap.stages import crop, evaluate, finetune, shard
 from svfap.training import scoring

@@ -123,6 +123,9 @@ class PretrainConfig(Section):
     checkpoint: Path | None = Field(default=None, description="take this, pre-train nothing")
     stride: int = Field(default=4, ge=1, description="distance between sampled frames")
     mask_ratio: float = Field(default=0.9, gt=0, lt=1)
+    target_fraction: float = Field(
+        default=1, gt=0, le=1, description="share of the masked tokens that is decoded and scored"
+    )
     min_crop: float = Field(default=0.66, gt=0, le=1, description="least side of the crop")
     fusion: bool = Field(default=True, description="decode the sum of all stages, not the last")
     fraction: float = Field(default=1, gt=0, le=1, description="share of the clips that is used")

@@ -82,6 +82,7 @@ def cost(runs: Mapping[str, Run]) -> CostConfig:
                 model=run.plan.config.model,
                 outputs=len(next(iter(run.plan.labelled.values())).targets),
                 mask_ratio=run.plan.config.pretrain.mask_ratio,
+                target_fraction=run.plan.config.pretrain.target_fraction,
             )
             for run in runs.values()
         }

@@ -63,6 +63,7 @@ class CostJob(Section):
     model: ModelConfig
     outputs: int = Field(ge=1, description="of the head")
     mask_ratio: float = Field(gt=0, lt=1)
+    target_fraction: float = Field(default=1, gt=0, le=1)
 
 
 class CostConfig(Section):

@@ -11,6 +11,7 @@ from svfap.clipstore import ClipStore
 from svfap.config import FinetuneConfig
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
+from svfap.training import loop
 from svfap.training.guard import replay
 from svfap.training.objectives import Classification
 from svfap.training.step import seed_everything
@@ -54,25 +55,51 @@ def test_a_bad_step_changes_nothing_and_the_run_goes_on(run, tmp_path, caplog):
     assert saved["version"]
 
 
-def test_the_third_in_a_row_goes_back_to_the_last_save(run, tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("points", "tried", "gone_back"),
+    [
+        pytest.param(500, [*range(0, 48, 4)], 8, id="read at once"),
+        pytest.param(2, [*range(0, 36, 4), *range(32, 48, 4)], 9, id="read one gradient later"),
+    ],
+)
+def test_the_third_in_a_row_goes_back_to_the_last_save(
+    run, tmp_path, caplog, monkeypatch, points, tried, gone_back
+):
+    """Data goes on; a gradient that was begun with the weights left behind is computed anew."""
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr(loop, "CURVE_POINTS", points)
     one = run({20, 24, 28}, save_minutes=1e-9)
-    steps, back = [], []
-    step, load = one.stepper.step, one.stepper.load_state_dict
+    seen, back = [], []
+    accumulate, load = one.stepper.accumulate, one.stepper.load_state_dict
 
-    def stepping(batches, rate, **options):
-        steps.append(batches[0].first)
-        return step(batches, rate, **options)
+    def accumulating(batches):
+        seen.append(batches[0].first)
+        accumulate(batches)
 
     def loading(state):
-        back.append(len(steps))
+        back.append(len(seen))
         load(state)
 
-    one.stepper.step, one.stepper.load_state_dict = stepping, loading
+    one.stepper.accumulate, one.stepper.load_state_dict = accumulating, loading
     one.fit(no_log)
     assert "going back to the weights of step 5" in caplog.text
-    assert back == [8]
-    assert steps == list(range(0, 48, 4))  # data goes on
+    assert back == [gone_back]
+    assert seen == tried
+
+
+def test_outcomes_read_late_lead_to_the_same_weights(run, tmp_path, monkeypatch):
+    ends, kept = [], []
+    for points in (500, 2):
+        monkeypatch.setattr(loop, "CURVE_POINTS", points)
+        one = run({12, 28, 32, 36}, save_minutes=1e-9, ema=0.5)
+        one.fit(no_log)
+        ends.append((one.stepper.objective.model.state_dict(), one.stepper.learned))
+        path = tmp_path / "state" / "nonfinite-0.pt"
+        kept.append(torch.load(path, weights_only=True))
+        one.state.remove()
+    assert all(map(same_weights, *ends))
+    assert kept[0]["step"] == kept[1]["step"] == 7
+    assert same_weights(*(save["learner"]["model"] for save in kept))
 
 
 def test_too_many_in_a_row_stop_with_advice(run):

@@ -9,7 +9,7 @@ from svfap.models import Autoencoder, Encoder, VideoModel, reconstruction_target
 from svfap.models.autoencoder import patch_pixels
 from svfap.models.encoder import fuse, patchify
 from svfap.models.layers import TemporalConv, TemporalPool, sinusoid_positions
-from svfap.models.masking import split_sites, tube_mask
+from svfap.models.masking import split_sites, target_sites, tube_sites
 
 
 def test_stages_halve_the_frame_rate(toy_model):
@@ -62,8 +62,8 @@ def test_encoder_never_sees_masked_pixels(toy_model):
     torch.manual_seed(0)
     model = Autoencoder(toy_model).eval()
     video = torch.randn(2, 3, 8, 32, 32, requires_grad=True)
-    mask = tube_mask(2, 4, 16, 0.75)
-    visible, _ = split_sites(mask, 4)
+    visible, masked = tube_sites(2, 4, 16, 0.75)
+    mask = torch.zeros(2, 4, 16, dtype=torch.bool).scatter(2, masked, True).flatten(1)
     encoded = model.encode(video, visible)
     encoded.square().sum().backward()
     per_patch = patchify(video.grad, 2, 8).flatten(1, 2).abs().sum(-1)
@@ -76,34 +76,89 @@ def test_encoder_never_sees_masked_pixels(toy_model):
     assert torch.equal(encoded.detach(), again.detach())
 
 
-def test_predictions_are_of_the_masked_tokens(toy_model):
-    mask = tube_mask(3, 4, 16, 0.9)
+@pytest.mark.parametrize(("fraction", "decoded"), [(1, 14), (0.5, 7), (0.001, 1)])
+def test_predictions_are_of_the_targets(toy_model, fraction, decoded):
+    visible, masked = tube_sites(3, 4, 16, 0.9)
+    targets = target_sites(masked, fraction)
     video = torch.rand(3, 3, 8, 32, 32)
-    predicted = Autoencoder(toy_model)(video, mask)
-    target = reconstruction_target(video, mask, 2, 8)
-    assert predicted.shape == target.shape == (3, int(mask[0].sum()), 2 * 8 * 8 * 3)
+    model = Autoencoder(toy_model)
+    predicted = model(video, visible, targets)
+    target = reconstruction_target(video, targets, 2, 8)
+    assert predicted.shape == target.shape == (3, 4 * decoded, 2 * 8 * 8 * 3)
+    predicted.square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert model.mask_token.grad.abs().sum() > 0
+
+
+def test_targets_are_drawn_anew_from_the_masked_sites_of_each_slice():
+    _, masked = tube_sites(50, 8, 100, 0.9)
+    chosen = target_sites(masked, 0.5)
+    assert chosen.shape == (50, 8, 45)
+    assert (chosen.diff(dim=2) > 0).all()
+    assert all({*c.tolist()} < {*m.tolist()} for c, m in zip(chosen[0], masked[0], strict=True))
+    assert not torch.equal(chosen[:, 0], chosen[:, 1])
+    shares = torch.bincount(chosen.flatten(), minlength=100) / (50 * 8)
+    assert shares.mean() == pytest.approx(0.45)
+    assert (shares > 0.25).all()
+    assert target_sites(masked, 1) is masked
+
+
+def test_a_mask_of_booleans_is_the_same_as_its_indices(toy_model):
+    model, video = Autoencoder(toy_model).eval(), torch.rand(2, 3, 8, 32, 32)
+    visible, masked = tube_sites(2, 4, 16, 0.5)
+    mask = torch.zeros(2, 4, 16, dtype=torch.bool).scatter(2, masked, True).flatten(1)
+    assert all(map(torch.equal, split_sites(mask, 4), (visible, masked)))
+    assert torch.equal(model.predict(video, mask), model(video, visible, masked))
+
+
+def test_the_graph_of_pretraining_has_no_breaks(toy_model):
+    """With `fullgraph`, a break is an error; the gradients are those of the eager model."""
+    model = Autoencoder(toy_model.model_copy(update={"depths": (1, 2)}))
+    video, (visible, masked) = torch.rand(2, 3, 8, 32, 32), tube_sites(2, 4, 16, 0.75)
+    targets = target_sites(masked, 0.5)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    gradients = []
+    for forward in (model, compiled):
+        model.zero_grad()
+        forward(video, visible, targets).square().mean().backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    torch.testing.assert_close(*gradients)
+
+
+def test_the_graph_of_finetuning_has_no_breaks(toy_model):
+    model, video = VideoModel(toy_model, 3, drop_path=0.1), torch.rand(2, 3, 8, 32, 32)
+    found = torch._dynamo.explain(model)(video)
+    assert (found.graph_count, found.graph_break_count) == (1, 0)
 
 
 def test_target_is_normalised_per_patch_and_channel():
     video = torch.rand(1, 3, 4, 16, 16)
-    mask = torch.ones(1, 8, dtype=torch.bool)
-    target = reconstruction_target(video, mask, 2, 8).unflatten(-1, (-1, 3))
+    sites = torch.arange(4).expand(1, 2, 4)
+    target = reconstruction_target(video, sites, 2, 8).unflatten(-1, (-1, 3))
     assert target.mean(2).abs().max() < 1e-5
     assert target.std(2) == pytest.approx(torch.ones(1, 8, 3), abs=1e-3)
     pixels = patch_pixels(video, 2, 8)
     assert torch.equal(pixels[0, 0, :8, 1], video[0, 1, 0, 0, :8])  # first row, green
+    alone = reconstruction_target(video, sites[..., 1:3], 2, 8).unflatten(-1, (-1, 3))
+    assert torch.equal(alone, target[:, [1, 2, 5, 6]])
 
 
 def test_tube_masks_hide_the_same_sites_in_every_slice():
-    mask = tube_mask(5, 8, 100, 0.9).unflatten(1, (8, 100))
-    assert (mask.sum(2) == 90).all()
-    assert (mask == mask[:, :1]).all()
-    assert len({tuple(m[0].tolist()) for m in mask}) > 1
+    visible, masked = tube_sites(5, 8, 100, 0.9)
+    assert (visible.shape, masked.shape) == ((5, 8, 10), (5, 8, 90))
+    both = torch.cat((visible, masked), dim=2)
+    assert (both.sort(dim=2).values == torch.arange(100)).all()
+    assert (both == both[:, :1]).all()
+    assert len({tuple(clip[0].tolist()) for clip in masked}) > 1
+    masked = tube_sites(2000, 1, 16, 0.75)[1]
+    assert torch.bincount(masked.flatten()) / 2000 == pytest.approx(
+        torch.full((16,), 0.75), abs=0.06
+    )
 
 
 @pytest.mark.parametrize(("ratio", "hidden"), [(0.75, 12), (0.9, 14), (0.999, 15), (0.001, 1)])
 def test_mask_ratio(ratio, hidden):
-    assert tube_mask(1, 2, 16, ratio).sum() == 2 * hidden
+    assert tube_sites(1, 2, 16, ratio)[1].shape == (1, 2, hidden)
 
 
 def test_positions_are_sines_and_cosines():
@@ -129,7 +184,9 @@ def test_a_video_of_the_wrong_size(toy_model, shape):
 
 def test_a_mask_of_the_wrong_size(toy_model):
     with pytest.raises(SvfapError, match=r"tokens need \(1, 64\)"):
-        Autoencoder(toy_model)(torch.zeros(1, 3, 8, 32, 32), torch.ones(1, 60, dtype=torch.bool))
+        Autoencoder(toy_model).predict(
+            torch.zeros(1, 3, 8, 32, 32), torch.ones(1, 60, dtype=torch.bool)
+        )
 
 
 def test_a_mask_that_is_uneven(toy_model):
@@ -137,7 +194,7 @@ def test_a_mask_that_is_uneven(toy_model):
     mask[:, ::2] = True
     mask[1, 0] = False
     with pytest.raises(SvfapError, match="hides 7 sites in one slice and 8 in another"):
-        Autoencoder(toy_model)(torch.zeros(2, 3, 8, 32, 32), mask)
+        Autoencoder(toy_model).predict(torch.zeros(2, 3, 8, 32, 32), mask)
 
 
 def test_fusion_adds_stages_repeated_over_time(toy_model):

@@ -145,12 +145,22 @@ def test_reconstruction_scores_the_masked_patches(toy_model):
     """Equations 10 and 11, with an answer that is off by two everywhere."""
     objective, batch = Reconstruction(Autoencoder(toy_model), 0.75), random_batch()
 
-    def forward(video, mask):
-        assert (mask.sum(dim=1) == 4 * 12).all()
+    def forward(video, visible, masked):
+        assert (visible.shape, masked.shape) == ((4, 4, 4), (4, 4, 12))
         torch.testing.assert_close(video, plain(batch))
-        return reconstruction_target(unit_range(batch.video), mask, 2, 8) + 2
+        return reconstruction_target(unit_range(batch.video), masked, 2, 8) + 2
 
     assert objective.loss(forward, batch).item() == pytest.approx(4)
+
+
+def test_half_of_the_masked_patches_are_scored(toy_model):
+    objective, batch = Reconstruction(Autoencoder(toy_model), 0.75, 0.5), random_batch()
+
+    def forward(video, visible, targets):
+        assert (visible.shape, targets.shape) == ((4, 4, 4), (4, 4, 6))
+        return reconstruction_target(unit_range(batch.video), targets, 2, 8) + 3
+
+    assert objective.loss(forward, batch).item() == pytest.approx(9)
 
 
 def test_scores():

@@ -7,10 +7,12 @@ import torch
 from learning import ALONE, PLAIN, make_stepper, random_batch, same_weights
 
 from svfap.config import FinetuneConfig, OptimConfig
-from svfap.models import VideoModel
+from svfap.models import Autoencoder, VideoModel
 from svfap.training.data import Batch
-from svfap.training.objectives import Classification, Regression
-from svfap.training.step import half_precision, seed_everything
+from svfap.training.distributed import Ranks
+from svfap.training.objectives import Classification, Reconstruction, Regression
+from svfap.training.optim import parameter_groups
+from svfap.training.step import Stepper, half_precision, seed_everything
 
 
 @pytest.fixture
@@ -145,3 +147,22 @@ def test_compiled_steps_are_the_same(toy_model):
     assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-4)
     for key, value in ends[0][1].items():
         torch.testing.assert_close(value, ends[1][1][key], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="only a GPU can be waited for")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_nothing_waits_for_the_gpu(toy_model, precision):
+    config = OptimConfig(precision=precision, clip_grad=1.0, ema=0.9)
+    groups = parameter_groups(model := Autoencoder(toy_model), weight_decay=0.05)
+    ranks = Ranks(device=torch.device("cuda"))
+    stepper = Stepper(Reconstruction(model, 0.75, 0.5), groups, config, ranks=ranks, seed=0)
+    batch = random_batch().to(ranks.device)
+    for _ in range(2):  # the first averages and allocates
+        stepper.step([batch], 1e-3)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        stepper.accumulate([batch])
+        stepper.update(1e-3)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert stepper.outcome().finite

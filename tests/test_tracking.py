@@ -19,8 +19,8 @@ from mlflow import MlflowClient, pyfunc, set_tracking_uri
 
 from svfap import record, spool, tracking
 from svfap.__main__ import main
-from svfap.config import FinetuneConfig, OptimConfig
 from svfap.clipstore import ClipStore
+from svfap.config import FinetuneConfig, OptimConfig
 from svfap.stage_config import EvaluateJob, FinetuneJob
 from svfap.stages.evaluate import load_model
 from svfap.training import scoring

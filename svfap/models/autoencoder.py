@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
-from svfap.models.encoder import Encoder, fuse, initialise, patchify
+from svfap.models.encoder import Encoder, fuse, initialise, patchify, take_sites
 from svfap.models.layers import Block, norm, sinusoid_positions
 from svfap.models.masking import split_sites
 
@@ -47,15 +47,32 @@ class Autoencoder(nn.Module):
         out: Tensor = self.norm(fuse(outputs) if self.fusion else alone)
         return out
 
-    def forward(self, video: Tensor, mask: Tensor) -> Tensor:
-        """Predict the masked patches.
+    def forward(self, video: Tensor, visible: Tensor, targets: Tensor) -> Tensor:
+        """Predict masked patches; every shape is known beforehand, so the graph has no breaks.
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.
-            mask: (B, N) boolean, True = masked, equally many per slice.
+            visible: (B, T', S_visible) sites of each slice that the encoder sees.
+            targets: (B, T', S_target) sites to predict, all or some of the others.
 
         Returns:
-            (B, N_masked, tubelet * patch**2 * 3) normalised pixels, in token order.
+            (B, T' * S_target, tubelet * patch**2 * 3) normalised pixels, in the order of `targets`.
+        """
+        seen = self.to_decoder(self.encode(video, visible))
+        hidden = self.mask_token.expand(*targets.shape, -1)
+        grid = (self.encoder.slices, self.encoder.sites)
+        positions = self.positions.unflatten(1, grid).expand(len(video), -1, -1, -1)
+        tokens = torch.cat((seen, hidden.to(seen.dtype)), dim=2)
+        x = tokens + take_sites(positions, torch.cat((visible, targets), dim=2))
+        x = x.flatten(1, 2)
+        for block in self.decoder:
+            x = block(x)
+        x = x.unflatten(1, (self.encoder.slices, -1))[:, :, visible.shape[2] :]
+        out: Tensor = self.head(self.decoder_norm(x)).flatten(1, 2)
+        return out
+
+    def predict(self, video: Tensor, mask: Tensor) -> Tensor:
+        """`forward` for a boolean mask (B, N), True = masked, equally many per slice.
 
         Raises:
             SvfapError: the mask or the video does not fit the model.
@@ -66,21 +83,7 @@ class Autoencoder(nn.Module):
                 f"the mask has shape {tuple(mask.shape)}, the model's tokens need"
                 f" ({len(video)}, {slices * sites})"
             )
-        return self.predict(video, *split_sites(mask, slices))
-
-    def predict(self, video: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
-        """`forward` with the mask as indices of sites, see `masking.split_sites`."""
-        seen = self.to_decoder(self.encode(video, visible))
-        hidden = self.mask_token.expand(*masked.shape, -1)
-        grid = (self.encoder.slices, self.encoder.sites)
-        positions = self.positions.unflatten(1, grid).expand(len(video), -1, -1, -1)
-        order = torch.cat((visible, masked), dim=2)[..., None].expand(-1, -1, -1, seen.shape[-1])
-        x = torch.cat((seen, hidden.to(seen.dtype)), dim=2) + positions.gather(2, order)
-        x = x.flatten(1, 2)
-        for block in self.decoder:
-            x = block(x)
-        x = x.unflatten(1, grid)[:, :, visible.shape[2] :]
-        out: Tensor = self.head(self.decoder_norm(x)).flatten(1, 2)
+        out: Tensor = self(video, *split_sites(mask, slices))
         return out
 
 
@@ -90,20 +93,22 @@ def patch_pixels(video: Tensor, tubelet: int, patch: int) -> Tensor:
     return channels.transpose(2, 3)
 
 
-def reconstruction_target(video: Tensor, mask: Tensor, tubelet: int = 2, patch: int = 16) -> Tensor:
-    """Masked patches, normalised per patch and channel (unbiased variance), flattened.
+def reconstruction_target(
+    video: Tensor, sites: Tensor, tubelet: int = 2, patch: int = 16
+) -> Tensor:
+    """Chosen patches, normalised per patch and channel (unbiased variance), flattened.
 
     Args:
         video: (B, 3, T, H, W) in [0, 1].
-        mask: (B, N) boolean, True = masked, equally many per clip.
+        sites: (B, T', S_target) of each slice.
         tubelet: frames per token.
         patch: side of a token in pixels.
 
     Returns:
-        (B, N_masked, tubelet * patch**2 * 3).
+        (B, T' * S_target, tubelet * patch**2 * 3).
     """
-    pixels = patch_pixels(video, tubelet, patch)
-    spread = pixels.std(dim=2, keepdim=True) + TARGET_EPS
-    normalised = (pixels - pixels.mean(dim=2, keepdim=True)) / spread
-    chosen: Tensor = normalised[mask].unflatten(0, (len(video), -1))
-    return chosen.flatten(2)
+    chosen = take_sites(patchify(video, tubelet, patch), sites).unflatten(-1, (3, -1))
+    variance, mean = torch.var_mean(chosen, dim=-1, keepdim=True)
+    normalised = (chosen - mean) / (variance.sqrt() + TARGET_EPS)
+    out: Tensor = normalised.transpose(-1, -2).flatten(3).flatten(1, 2)
+    return out

@@ -29,6 +29,11 @@ def patchify(video: Tensor, tubelet: int, patch: int) -> Tensor:
     return tokens
 
 
+def take_sites(tokens: Tensor, sites: Tensor) -> Tensor:
+    """Tokens (B, T', S, C) at some sites (B, T', S_taken) of each slice, (B, T', S_taken, C)."""
+    return tokens.gather(2, sites[..., None].expand(-1, -1, -1, tokens.shape[-1]))
+
+
 def fuse(outputs: Sequence[Tensor]) -> Tensor:
     """Sum of all stages, each slice repeated over those that it stands for (paper eq. 9)."""
     slices = outputs[0].shape[1]
@@ -86,10 +91,13 @@ class Encoder(nn.Module):
         patches = patchify(video, self.config.tubelet, self.config.patch_size)
         positions = self.positions.unflatten(1, (self.slices, self.sites))
         if visible is not None:
-            patches = patches.gather(2, visible[..., None].expand(-1, -1, -1, patches.shape[-1]))
-            positions = positions.expand(len(video), -1, -1, -1)
-            positions = positions.gather(2, visible[..., None].expand(-1, -1, -1, self.config.dim))
-        outputs = [self.patch_embed(patches) + positions]
+            patches = take_sites(patches, visible)
+            positions = take_sites(positions.expand(len(video), -1, -1, -1), visible)
+        return self.stages(self.patch_embed(patches) + positions)
+
+    def stages(self, tokens: Tensor) -> list[Tensor]:
+        """Run embedded tokens (B, T', S, C) through all stages; returns what `forward` does."""
+        outputs = [tokens]
         starts = accumulate(self.config.depths, initial=0)
         for stage, (start, end) in enumerate(pairwise(starts)):
             outputs.append(self._stage(stage, outputs[-1], self.blocks[start:end]))

@@ -11,11 +11,42 @@ def hidden_sites(sites: int, ratio: float) -> int:
     return min(max(round(ratio * sites), 1), sites - 1)
 
 
-def tube_mask(batch: int, slices: int, sites: int, ratio: float) -> Tensor:
-    """Random boolean mask (batch, slices * sites), True = masked, equal along time."""
-    order = torch.rand(batch, sites).argsort(dim=1)
-    mask = order < hidden_sites(sites, ratio)
-    return mask[:, None].expand(-1, slices, -1).flatten(1)
+def tube_sites(
+    batch: int, slices: int, sites: int, ratio: float, *, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
+    """Random visible and masked sites, the same in every slice, drawn where they are used.
+
+    Returns:
+        (batch, slices, S_visible) and (batch, slices, S_masked) indices in ascending order. Their
+        shapes follow from the arguments alone.
+    """
+    hidden = hidden_sites(sites, ratio)
+    place = torch.rand(batch, sites, device=device).argsort(dim=1)
+    order = (place < hidden).to(torch.int8).argsort(dim=1, stable=True)
+    tube = order[:, None].expand(-1, slices, -1)
+    return tube[..., : sites - hidden], tube[..., sites - hidden :]
+
+
+def target_sites(masked: Tensor, share: float) -> Tensor:
+    """Random masked sites of each slice that are decoded and scored, the others are dropped.
+
+    Args:
+        masked: (B, slices, S_masked).
+        share: of the masked sites; at least one is kept.
+
+    Returns:
+        (B, slices, S_target) in the order of `masked`.
+    """
+    count = targets(masked.shape[2], share)
+    if count == masked.shape[2]:
+        return masked
+    drawn = torch.rand(masked.shape, device=masked.device).argsort(dim=2)[..., :count]
+    return masked.gather(2, drawn.sort(dim=2).values)
+
+
+def targets(hidden: int, share: float) -> int:
+    """How many of a slice's hidden sites are decoded: `share` of them, at least one."""
+    return max(round(share * hidden), 1)
 
 
 def split_sites(mask: Tensor, slices: int) -> tuple[Tensor, Tensor]:

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from svfap.clipstore import ClipStore
 from svfap.config import OptimConfig
 from svfap.jobs import Plan
 from svfap.planning import multiply_adds
 from svfap.planning.timing import Steps, silent, timed
 from svfap.planning.trainings import BACKWARD
-from svfap.clipstore import ClipStore
 from svfap.stages import finetune, pretrain
 from svfap.training.scoring import predict
 

@@ -29,6 +29,6 @@ def run(config: CostConfig, *, output: Path, log: Log) -> None:
 @cache
 def _count(job: CostJob) -> dict[str, int]:
     finetune = finetune_cost(job.model, job.outputs)
-    pretrain = pretrain_cost(job.model, job.mask_ratio)
+    pretrain = pretrain_cost(job.model, job.mask_ratio, job.target_fraction)
     figures = (*finetune, *pretrain)
     return dict(zip(COLUMNS[1:], figures, strict=True))

@@ -49,7 +49,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         repeats=optim.repeats,
     )
     runs.Run(config, optim, shards, output, "pretrain").train(
-        Reconstruction(model, settings.mask_ratio),
+        Reconstruction(model, settings.mask_ratio, settings.target_fraction),
         draws,
         parameter_groups(model, weight_decay=optim.weight_decay),
         log=log,

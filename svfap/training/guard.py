@@ -46,15 +46,18 @@ class Guard:
         stepper: Stepper,
         batches: Sequence[Batch],
         state: State,
-    ) -> None:
-        """Act on what came of a step.
+    ) -> bool:
+        """Act on what came of a step, before the next one changes the weights.
+
+        Returns:
+            Whether the weights went back to the last save.
 
         Raises:
             SvfapError: the limit is reached.
         """
         if outcome.finite:
             self.skipped = 0
-            return
+            return False
         self.skipped += 1
         if self.skipped == 1:
             self._keep(stepper, batches, step)
@@ -69,6 +72,8 @@ class Guard:
         if self.skipped == ROLL_BACK_AFTER and (saved := state.load()):
             stepper.load_state_dict(saved["learner"])
             logger.warning("going back to the weights of step %d", saved["step"])
+            return True
+        return False
 
     def _file(self, stepper: Stepper) -> Path:
         return self.folder / f"nonfinite-{stepper.ranks.rank}.pt"

@@ -2,15 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from svfap.config import OptimConfig
 from svfap.progress import Progress
-from svfap.training.data import Loader
+from svfap.training.data import Batch, Loader
 from svfap.training.distributed import Ranks
 from svfap.training.guard import Guard
 from svfap.training.interrupt import exit_status, stop_requests
@@ -36,6 +37,13 @@ class Window:
     began: float = field(default_factory=time.monotonic)
 
 
+class Pending(NamedTuple):
+    """A step whose outcome was not read yet."""
+
+    step: int
+    batches: Sequence[Batch]
+
+
 @dataclass
 class Trainer:
     """Takes a learner through a loader's steps.
@@ -52,6 +60,10 @@ class Trainer:
         label: what the progress line calls the run.
         validate: gives figures of the model, asked for at the end of every epoch.
         curve: the training curve so far.
+        window: figures since its last point.
+        pending: the step whose outcome is to be read.
+        saved: when the state was last saved.
+        received: signals that ask to stop.
     """
 
     stepper: Stepper
@@ -63,6 +75,9 @@ class Trainer:
     validate: Callable[[], Row] | None = None
     curve: list[Row] = field(default_factory=list)
     window: Window = field(default_factory=Window)
+    pending: Pending | None = None
+    saved: float = 0.0
+    received: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.guard = Guard(self.config.max_skips, self.state.folder)
@@ -80,29 +95,47 @@ class Trainer:
         torch.set_num_threads(max(1, torch.get_num_threads() - self.loader.workers))
         start, steps = self._resume(), self.loader.steps
         progress = Progress(label=self.label, total=steps, start=start, shown=self.ranks.first)
-        saved, self.window = time.monotonic(), Window(losses=self.window.losses)
-        with stop_requests() as received:
+        self.saved, self.window = time.monotonic(), Window(losses=self.window.losses)
+        with stop_requests() as self.received:
             loading = self.loader.load(start)
             for step in range(start, steps):
                 asked = time.monotonic()
                 batches = next(loading)
                 self.window.waited += time.monotonic() - asked
-                outcome = self.stepper.step(batches, self.schedule(step), stop=bool(received))
-                self.guard.watch(
-                    outcome, step=step, stepper=self.stepper, batches=batches, state=self.state
-                )
-                self._count(outcome, step)
+                self.stepper.accumulate(batches)
+                if self._settle(log):
+                    self.stepper.accumulate(batches)
+                self.stepper.update(self.schedule(step), stop=bool(self.received))
+                self.pending = Pending(step, batches)
                 if self._is_point(step + 1):
-                    log(self._close_window(step + 1), step + 1)
+                    self._settle(log)
                 progress.advance(figures=self._shown())
-                due = time.monotonic() - saved > 60 * self.config.save_minutes
-                if outcome.stop or (due and outcome.finite):
-                    self._save(step + 1)
-                    saved = time.monotonic()
-                if outcome.stop:
-                    self._leave(step + 1, received)
         progress.close()
         return self.curve
+
+    def _settle(self, log: Log) -> bool:
+        """Read what came of the pending step, and act on it before the next one moves the weights.
+
+        Between two points of the curve the next gradient is then under way, so that the device
+        has work while this process waits; it has to be summed anew if the weights went back.
+        """
+        if self.pending is None:
+            return False
+        (step, batches), self.pending = self.pending, None
+        outcome = self.stepper.outcome()
+        went_back = self.guard.watch(
+            outcome, step=step, stepper=self.stepper, batches=batches, state=self.state
+        )
+        self._count(outcome, step)
+        if self._is_point(step + 1):
+            log(self._close_window(step + 1), step + 1)
+        due = time.monotonic() - self.saved > 60 * self.config.save_minutes
+        if outcome.stop or (due and outcome.finite):
+            self._save(step + 1)
+            self.saved = time.monotonic()
+        if outcome.stop:
+            self._leave(step + 1, self.received)
+        return went_back
 
     def _count(self, outcome: Outcome, step: int) -> None:
         """Add a step to the window."""

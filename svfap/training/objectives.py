@@ -1,6 +1,7 @@
 """What is learned: from a batch to a loss, and from a model's output to scores."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from svfap.config import FinetuneConfig
 from svfap.models import Autoencoder, VideoModel, reconstruction_target
-from svfap.models.masking import tube_mask
+from svfap.models.masking import target_sites, tube_sites
 from svfap.training.data import Batch
 
 Forward = Callable[..., Tensor]
@@ -44,28 +45,42 @@ def unit_range(video: Tensor) -> Tensor:
 
 def normalise(video: Tensor) -> Tensor:
     """ImageNet-normalise a video (B, 3, T, H, W) in [0, 1]."""
-    mean, std = (
-        video.new_tensor(values).view(1, 3, 1, 1, 1)
-        for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-    )
+    mean, std = _imagenet(video.device)
     return (video - mean) / std
 
 
-class Reconstruction:
-    """Mean squared error of the masked, normalised patches (paper eq. 10 and 11)."""
+@cache
+def _imagenet(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel, copied to a device once: a copy waits for it."""
+    mean, std = (
+        torch.tensor(values, device=device).view(1, 3, 1, 1, 1)
+        for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+    )
+    return mean, std
 
-    def __init__(self, model: Autoencoder, mask_ratio: float) -> None:
-        self.model, self.mask_ratio = model, mask_ratio
+
+class Reconstruction:
+    """Mean squared error of the masked, normalised patches (paper eq. 10 and 11).
+
+    Args:
+        model: the masked autoencoder.
+        mask_ratio: share of the tokens that the encoder does not see.
+        target_fraction: share of those that is decoded and scored.
+    """
+
+    def __init__(self, model: Autoencoder, mask_ratio: float, target_fraction: float = 1) -> None:
+        self.model, self.mask_ratio, self.target_fraction = model, mask_ratio, target_fraction
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Hide a random tube of the batch and score what the model makes of it."""
-        encoder = self.model.encoder
+        encoder, config = self.model.encoder, self.model.encoder.config
         video = unit_range(batch.video)
-        mask = tube_mask(len(video), encoder.slices, encoder.sites, self.mask_ratio)
-        mask = mask.to(video.device)
-        config = encoder.config
-        target = reconstruction_target(video, mask, config.tubelet, config.patch_size)
-        return F.mse_loss(forward(normalise(video), mask).float(), target)
+        visible, masked = tube_sites(
+            len(video), encoder.slices, encoder.sites, self.mask_ratio, device=video.device
+        )
+        chosen = target_sites(masked, self.target_fraction)
+        target = reconstruction_target(video, chosen, config.tubelet, config.patch_size)
+        return F.mse_loss(forward(normalise(video), visible, chosen).float(), target)
 
 
 class Classification:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from svfap.models import Autoencoder
 from svfap.models.autoencoder import TARGET_EPS, patch_pixels
-from svfap.models.masking import tube_mask
+from svfap.models.masking import tube_sites
 from svfap.training.distributed import device
 from svfap.training.objectives import normalise, unit_range
 
@@ -40,7 +40,7 @@ def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor
         the true ones are put back, as is usual for such pictures.
     """
     config = model.encoder.config
-    predicted = model(normalise(video), mask).float()
+    predicted = model.predict(normalise(video), mask).float()
     pixels = patch_pixels(video, config.tubelet, config.patch_size)
     mean, spread = pixels.mean(dim=2, keepdim=True), pixels.std(dim=2, keepdim=True) + TARGET_EPS
     completed, hidden = pixels.clone(), pixels.clone()
@@ -66,8 +66,10 @@ def videos(
     """
     model.to(device()).eval()
     video = unit_range(torch.from_numpy(frames)).to(device())
-    mask = tube_mask(len(video), model.encoder.slices, model.encoder.sites, mask_ratio)
-    masked, output = reconstruct(model, video, mask.to(device()))
+    grid = model.encoder.slices, model.encoder.sites
+    visible, _ = tube_sites(len(video), *grid, mask_ratio, device=video.device)
+    mask = torch.ones(len(video), *grid, dtype=torch.bool, device=video.device)
+    masked, output = reconstruct(model, video, mask.scatter(2, visible, False).flatten(1))
     rows = {"input": video, "masked": masked, "output": output}
     return {label: row.permute(0, 2, 3, 4, 1).cpu().numpy() for label, row in rows.items()}
 
