@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -100,6 +101,16 @@ def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]])
     temporary.replace(index)
 
 
+def _crop_of(shard: Path) -> dict[str, Any]:
+    """How the first clip of a shard was cropped; empty where that was not written down."""
+    with tarfile.open(shard) as tar:
+        first = tar.next()
+        file = tar.extractfile(first) if first else None
+        text = json.load(file)["crop"] if file else ""
+    settings: dict[str, Any] = json.loads(text) if text else {}
+    return settings
+
+
 class ClipStore:
     """Random access to the clips of several indexes.
 
@@ -136,6 +147,21 @@ class ClipStore:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @property
+    def crop(self) -> dict[str, Any]:
+        """How the clips were cropped: the settings that all shards have in common."""
+        settings = [_crop_of(shard) for shard in dict.fromkeys(self.shards)]
+        return {
+            key: value
+            for key, value in settings[0].items()
+            if all(key in other and other[key] == value for other in settings)
+        }
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the clips, the median."""
+        return float(np.median(self.table["fps"].to_numpy()))
 
     def length(self, clip: int) -> int:
         """Number of frames of a clip."""
