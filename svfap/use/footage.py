@@ -1,0 +1,221 @@
+"""A video with its faces found: what is cropped for a model, and when it is shown."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from svfap.config import CropConfig, Preset
+from svfap.configfile import parse
+from svfap.datasets.layout import VIDEO_SUFFIXES
+from svfap.errors import SvfapError
+from svfap.faces.cropping import FIXED, FaceClip, cut_clips, plan_clips
+from svfap.faces.detect import Detector
+from svfap.progress import track
+from svfap.use.bundle import Facts
+from svfap.use.windows import Grid, Picture, gather, grid
+from svfap.video.decode import Frame, Reject, declared_frames
+from svfap.video.facevideo import encode_jpeg
+from svfap.video.replay import Replay
+from svfap.video.transforms import resize
+
+logger = logging.getLogger(__name__)
+
+_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How videos are looked at.
+
+    Attributes:
+        hop: seconds from one window to the next; None: half a window.
+        speaker: the main face of each moment, or all of them.
+        preset: how faces are cropped; None: as the training clips were.
+        pad: repeat the last frame of what is shorter than a window, as testing does.
+        batch_size: windows that are scored at a time.
+    """
+
+    hop: float | None = None
+    speaker: Literal["main", "all"] = "main"
+    preset: Preset | None = None
+    pad: bool = False
+    batch_size: int = 8
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A video, the faces that are followed in it, and their windows.
+
+    Attributes:
+        path: the video.
+        frames: its frames, to be read as often as needed.
+        faces: number of the face in each clip, from 1.
+        clips: where each face is in every frame, for drawing.
+        thinned: the same for the frames that are sampled.
+        grids: the windows of each clip.
+        step: frames of the video from one sampled frame to the next.
+    """
+
+    path: Path
+    frames: Replay
+    faces: tuple[int, ...]
+    clips: tuple[FaceClip, ...]
+    thinned: tuple[FaceClip, ...]
+    grids: tuple[Grid, ...]
+    step: float
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return sum(len(grid.starts) for grid in self.grids)
+
+    def span(self, clip: int, window: int) -> tuple[float, float]:
+        """First and last second of a window."""
+        places, of, fps = self.grids[clip], self.clips[clip], self.clips[clip].fps
+        first = places.sampled[places.starts[window]]
+        end = min(first + places.frames * self.step, len(of))
+        return of.start + float(first) / fps, of.start + float(end) / fps
+
+    def windows(self, *, quality: int, size: int) -> Iterator[tuple[int, int, Picture]]:
+        """Number of the clip, number of its window and its frames (T, size, size, 3), RGB.
+
+        Pictures pass through JPEG as those of the training clips did.
+        """
+        pictures = (
+            (clip, _as_stored(picture, quality=quality, size=size))
+            for clip, picture in cut_clips(self.frames, self.thinned)
+        )
+        return gather(pictures, self.grids)
+
+
+def sources(path: Path) -> dict[str, Path]:
+    """Name -> video: a file, a folder of frames, or all videos below a folder.
+
+    Raises:
+        SvfapError: there is no such file or folder, or no video in it.
+    """
+    if not path.exists():
+        raise SvfapError(f"{path}: no such file or folder; name a video, a folder or a camera")
+    if path.is_file():
+        return {path.name: path}
+    files = sorted(p for p in path.rglob("*") if not p.name.startswith("."))
+    videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
+    if videos:
+        return {p.relative_to(path).as_posix(): p for p in videos}
+    if any(p.suffix.lower() in _PICTURES for p in path.iterdir()):
+        return {path.name: path}
+    raise SvfapError(f"{path}: no video in this folder ({', '.join(sorted(VIDEO_SUFFIXES))})")
+
+
+def crop_settings(facts: Facts, options: Options) -> CropConfig:
+    """How to crop for a model: as its training clips were, or as is asked for."""
+    own = facts.crop.get("preset")
+    preset = options.preset or own
+    if preset is None:
+        logger.warning("the model does not say how its faces were cropped; taking preset auto")
+    elif preset in FIXED and options.preset is None:
+        logger.warning(
+            "the model learned from face pictures that its publisher cut out; raw video is cropped"
+            " with preset auto instead (--preset %s if yours are such pictures)", preset,
+        )  # fmt: skip
+        preset = None
+    changes = {"preset": preset or "auto", "speaker": "all", "min_frames": 1}
+    return parse(CropConfig, facts.crop | changes, where="the model's crop settings")
+
+
+def find(
+    path: Path,
+    facts: Facts,
+    options: Options,
+    *,
+    config: CropConfig,
+    detector: Detector,
+    shown: bool = False,
+) -> Footage:
+    """Look for faces in a video.
+
+    Args:
+        path: the video.
+        facts: the model's sizes and preprocessing.
+        options: how it is looked at.
+        config: how to crop, see `crop_settings`.
+        detector: finds and follows faces.
+        shown: whether progress is.
+
+    Raises:
+        Reject: the video cannot be read, shows no face, or is shorter than a window.
+    """
+    frames = Replay(path)
+    looked: Iterable[Frame] = frames
+    if shown:
+        total = declared_frames(path)
+        looked = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
+    clips = plan_clips(path, config, detector, frames=looked)
+    grids = [_grid(clip, facts, options) for clip in clips]
+    kept = [pair for pair in zip(clips, grids, strict=True) if options.pad or not pair[1].padded]
+    if not kept:
+        raise Reject(_too_short(clips, facts))
+    if options.speaker == "main":
+        kept = _main(kept)
+    clips, grids = [clip for clip, _ in kept], [grid for _, grid in kept]
+    numbers = [1] * len(kept) if options.speaker == "main" else range(1, len(kept) + 1)
+    return Footage(
+        path, frames, tuple(numbers), tuple(clips),
+        tuple(_thinned(clip, grid) for clip, grid in kept), tuple(grids),
+        _step(clips[0], facts),
+    )  # fmt: skip
+
+
+def _step(clip: FaceClip, facts: Facts) -> float:
+    """Frames of the video between two sampled frames: the same time as in training."""
+    return max(1.0, facts.stride * clip.fps / (facts.fps or clip.fps))
+
+
+def _grid(clip: FaceClip, facts: Facts, options: Options) -> Grid:
+    frames, step = facts.job.model.num_frames, _step(clip, facts)
+    hop = step * frames / 2 if options.hop is None else options.hop * clip.fps
+    return grid(len(clip), frames=frames, step=step, hop=hop)
+
+
+def _thinned(clip: FaceClip, grid: Grid) -> FaceClip:
+    """The clip with no frames but those that are sampled."""
+    return replace(clip, source=clip.source[grid.sampled], corners=clip.corners[grid.sampled])
+
+
+def _too_short(clips: Sequence[FaceClip], facts: Facts) -> str:
+    longest = max(clips, key=lambda clip: len(clip) / clip.fps)
+    frames, step = facts.job.model.num_frames, _step(longest, facts)
+    needed = ((frames - 1) * step + 1) / longest.fps
+    return (
+        f"a face is seen for {len(longest) / longest.fps:.2f} s, a window takes {needed:.2f} s;"
+        " give a longer video, or --pad to repeat its last frame as testing does"
+    )
+
+
+def _main(kept: Sequence[tuple[FaceClip, Grid]]) -> list[tuple[FaceClip, Grid]]:
+    """The main face of each moment: the weightiest clips that do not overlap in time."""
+    chosen: list[tuple[FaceClip, Grid]] = []
+    for clip, grid in sorted(kept, key=lambda pair: _weight(pair[0]), reverse=True):
+        first, last = clip.source[0], clip.source[-1]
+        if all(last < other.source[0] or first > other.source[-1] for other, _ in chosen):
+            chosen.append((clip, grid))
+    return sorted(chosen, key=lambda pair: pair[0].start)
+
+
+def _weight(clip: FaceClip) -> float:
+    """The sum of size times centrality over a clip, as `faces.track.weight` has it."""
+    edges = np.abs(clip.corners[:, 1:] - clip.corners[:, :1]).max(axis=2).prod(axis=1)
+    centres = clip.corners[:, 1:].mean(axis=1)
+    off = np.linalg.norm(centres - 0.5, axis=1) / np.hypot(0.5, 0.5)
+    return float((edges * np.maximum(0.0, 1 - off)).sum())
+
+
+def _as_stored(picture: Picture, *, quality: int, size: int) -> Picture:
+    """A BGR picture as it comes out of a shard: through JPEG, RGB, scaled for the model."""
+    data = np.frombuffer(encode_jpeg(picture, quality=quality), np.uint8)
+    rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
+    return resize(rgb[None], size)[0]
