@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "svfap"
 HEAVY = {"torch", "torchvision", "timm", "mlflow", "face_alignment"}
 LIGHT = {
+    "svfap": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib", "pydantic"},
     "svfap.jobs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.runs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.__main__": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
@@ -25,7 +26,8 @@ RANKS = {
     "sources": 1, "tracking": 1, "config": 2, "configfile": 3, "datasets": 3, "mlflow_writer": 3,
     "jobs": 4, "video": 4, "shards": 4, "metrics": 4, "catalogue": 4, "predictions": 4, "runs": 5,
     "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6, "tables": 6, "faces": 5, "demo": 5,
-    "models": 5, "training": 6, "stages": 7, "__main__": 8, "launch": 9,
+    "models": 5, "training": 6, "stages": 7, "use": 7, "commands": 8,
+    "__main__": 8, "launch": 9,
 }  # fmt: skip
 
 

@@ -59,6 +59,8 @@ class Footage:
         thinned: the same for the frames that are sampled.
         grids: the windows of each clip.
         step: frames of the video from one sampled frame to the next.
+        size: width and height of its first frame in pixels.
+        seconds: its length.
     """
 
     path: Path
@@ -68,6 +70,8 @@ class Footage:
     thinned: tuple[FaceClip, ...]
     grids: tuple[Grid, ...]
     step: float
+    size: tuple[int, int]
+    seconds: float
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -86,7 +90,7 @@ class Footage:
         Pictures pass through JPEG as those of the training clips did.
         """
         pictures = (
-            (clip, _as_stored(picture, quality=quality, size=size))
+            (clip, as_stored(picture, quality=quality, size=size))
             for clip, picture in cut_clips(self.frames, self.thinned)
         )
         return gather(pictures, self.grids)
@@ -154,7 +158,8 @@ def find(
     if shown:
         total = declared_frames(path)
         looked = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
-    clips = plan_clips(path, config, detector, frames=looked)
+    measured = _Measured(looked)
+    clips = plan_clips(path, config, detector, frames=measured)
     grids = [_grid(clip, facts, options) for clip in clips]
     kept = [pair for pair in zip(clips, grids, strict=True) if options.pad or not pair[1].padded]
     if not kept:
@@ -166,8 +171,29 @@ def find(
     return Footage(
         path, frames, tuple(numbers), tuple(clips),
         tuple(_thinned(clip, grid) for clip, grid in kept), tuple(grids),
-        _step(clips[0], facts),
+        _step(clips[0], facts), measured.size, measured.last + 1 / clips[0].fps,
     )  # fmt: skip
+
+
+class _Measured:
+    """Frames that are measured as they pass.
+
+    Attributes:
+        size: width and height of the first in pixels.
+        last: second at which the last is shown, counted from the first.
+    """
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self._frames = frames
+        self.size, self.last = (0, 0), 0.0
+
+    def __iter__(self) -> Iterator[Frame]:
+        first = None
+        for number, frame in enumerate(self._frames):
+            self.size = self.size if number else frame.size
+            first = frame.seconds if first is None else first
+            self.last = (frame.seconds or 0.0) - (first or 0.0)
+            yield frame
 
 
 def _step(clip: FaceClip, facts: Facts) -> float:
@@ -214,7 +240,7 @@ def _weight(clip: FaceClip) -> float:
     return float((edges * np.maximum(0.0, 1 - off)).sum())
 
 
-def _as_stored(picture: Picture, *, quality: int, size: int) -> Picture:
+def as_stored(picture: Picture, *, quality: int, size: int) -> Picture:
     """A BGR picture as it comes out of a shard: through JPEG, RGB, scaled for the model."""
     data = np.frombuffer(encode_jpeg(picture, quality=quality), np.uint8)
     rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)

@@ -35,7 +35,7 @@ class Grid:
 
 
 def grid(length: int, *, frames: int, step: float, hop: float) -> Grid:
-    """The windows of a clip; the last ends where the clip ends.
+    """The windows of a clip; of several, the last ends where the clip ends.
 
     Args:
         length: number of frames of the clip.
@@ -48,7 +48,11 @@ def grid(length: int, *, frames: int, step: float, hop: float) -> Grid:
     sampled = np.concatenate((sampled, np.full(missing, length - 1)))
     last = len(sampled) - frames
     every = max(1, round(hop / step))
-    starts = sorted({*range(0, last + 1, every), last})
+    starts = [*range(0, last + 1, every)]
+    if last - starts[-1] > every / 2:
+        starts.append(last)
+    elif len(starts) > 1:
+        starts[-1] = last
     return Grid(sampled, tuple(starts), frames, missing > 0)
 
 
