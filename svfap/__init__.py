@@ -19,12 +19,12 @@ def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
 
     Args:
         source: a checkpoint, a folder that `python -m svfap export` wrote, or its id on the hub.
-        **options: fields of `svfap.use.footage.Options`: hop, speaker, preset, pad, batch_size.
+        **options: fields of `svfap.use.options.Options`: hop, speaker, preset, pad, batch_size.
 
     Raises:
         SvfapError: there is no such model, or it is damaged.
     """
     from svfap.use import predictor
-    from svfap.use.footage import Options
+    from svfap.use.options import Options
 
     return predictor.load(source, Options(**options))

@@ -16,8 +16,8 @@ from svfap.use import bundle as bundles
 from svfap.use import camera, timeline
 from svfap.use.annotate import annotate
 from svfap.use.card import CAUTION
-from svfap.use.footage import Options
 from svfap.use.live import watch
+from svfap.use.options import Options
 from svfap.use.page import write_page
 from svfap.use.predictor import Outcome, Predictor
 from svfap.use.timeline import summary, text

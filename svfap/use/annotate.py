@@ -129,7 +129,8 @@ def _drawn(
 ) -> NDArray[np.uint8]:
     """One frame with its windows and labels, RGB."""
     size = layout.width, layout.height
-    picture = cv2.resize(frame.bgr(_LONGEST), size)[..., ::-1].copy()
+    shown = cv2.resize(frame.bgr(_LONGEST), size)
+    picture: NDArray[np.uint8] = np.ascontiguousarray(shown[..., ::-1], dtype=np.uint8)
     for face, clip in zip(footage.faces, footage.clips, strict=True):
         place = int(np.searchsorted(clip.source, number))
         if place < len(clip) and clip.source[0] <= number:
@@ -137,4 +138,4 @@ def _drawn(
             words, colour = labels.at(face, seconds)
             outline(picture, corners, colour)
             label(picture, words, corners, colour)
-    return np.asarray(picture, dtype=np.uint8)
+    return picture

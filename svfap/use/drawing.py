@@ -1,5 +1,6 @@
 """What is drawn over and under the frames of an annotated video: labels, outlines, curves."""
 
+import io
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
@@ -71,10 +72,12 @@ class Strip:
         self.seconds = seconds
         with mpl.rc_context(STYLE):
             figure = Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI)
-            canvas = FigureCanvasAgg(figure)
+            FigureCanvasAgg(figure)
             _curves(figure, table, facts, seconds)
-            canvas.draw()
-        self._drawn = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="rgba")
+        pixels = np.frombuffer(drawn.getvalue(), np.uint8)
+        self._drawn = pixels.reshape(size[1], size[0], 4)[..., :3]
         self._left, self._right = (_MARGINS[side] * size[0] for side in ("left", "right"))
 
     def at(self, seconds: float) -> Picture:

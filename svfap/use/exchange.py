@@ -4,8 +4,11 @@ Both take RGB frames (B, T, H, W, 3) uint8 of any batch size as `video` and give
 `embedding`; normalisation and softmax are inside.
 """
 
+import contextlib
 import importlib.util
-from collections.abc import Callable, Sequence
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +48,12 @@ def to_onnx(bundle: Bundle, path: Path) -> float:
     if missing:
         raise SvfapError(f"ONNX needs {', '.join(missing)}: install svfap with the extra `onnx`")
     model = scorer(bundle)
-    torch.onnx.export(
-        model, (_frames(bundle, 2),), str(path), dynamo=True, external_data=False, verbose=False,
-        input_names=["video"], output_names=["scores", "embedding"], dynamic_shapes=_dynamic(),
-    )  # fmt: skip
+    with _quiet():
+        torch.onnx.export(
+            model, (_frames(bundle, 2),), str(path), dynamo=True, external_data=False,
+            input_names=["video"], output_names=["scores", "embedding"],
+            dynamic_shapes=_dynamic(), verbose=False,
+        )  # fmt: skip
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -65,10 +70,24 @@ def to_program(bundle: Bundle, path: Path) -> float:
         SvfapError: the file does not do what the model does.
     """
     model = scorer(bundle)
-    program = torch.export.export(model, (_frames(bundle, 2),), dynamic_shapes=_dynamic())
-    torch.export.save(program, path)
-    loaded = torch.export.load(path).module()
+    with _quiet():
+        program = torch.export.export(model, (_frames(bundle, 2),), dynamic_shapes=_dynamic())
+        torch.export.save(program, path)
+        loaded = torch.export.load(path).module()
     return _difference(bundle, model, path, lambda x: [y.detach().numpy() for y in loaded(x)])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporters tell of their own inner workings."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
 
 
 def _dynamic() -> dict[str, dict[int, object]]:

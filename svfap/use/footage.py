@@ -1,50 +1,23 @@
 """A video with its faces found: what is cropped for a model, and when it is shown."""
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 
-from svfap.config import CropConfig, Preset
-from svfap.configfile import parse
-from svfap.datasets.layout import VIDEO_SUFFIXES
-from svfap.errors import SvfapError
-from svfap.faces.cropping import FIXED, FaceClip, cut_clips, plan_clips
+from svfap.config import CropConfig
+from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detect import Detector
 from svfap.progress import track
 from svfap.use.bundle import Facts
+from svfap.use.options import Options
 from svfap.use.windows import Grid, Picture, gather, grid
 from svfap.video.decode import Frame, Reject, declared_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.replay import Replay
 from svfap.video.transforms import resize
-
-logger = logging.getLogger(__name__)
-
-_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
-
-
-@dataclass(frozen=True)
-class Options:
-    """How videos are looked at.
-
-    Attributes:
-        hop: seconds from one window to the next; None: half a window.
-        speaker: the main face of each moment, or all of them.
-        preset: how faces are cropped; None: as the training clips were.
-        pad: repeat the last frame of what is shorter than a window, as testing does.
-        batch_size: windows that are scored at a time.
-    """
-
-    hop: float | None = None
-    speaker: Literal["main", "all"] = "main"
-    preset: Preset | None = None
-    pad: bool = False
-    batch_size: int = 8
 
 
 @dataclass(frozen=True)
@@ -94,41 +67,6 @@ class Footage:
             for clip, picture in cut_clips(self.frames, self.thinned)
         )
         return gather(pictures, self.grids)
-
-
-def sources(path: Path) -> dict[str, Path]:
-    """Name -> video: a file, a folder of frames, or all videos below a folder.
-
-    Raises:
-        SvfapError: there is no such file or folder, or no video in it.
-    """
-    if not path.exists():
-        raise SvfapError(f"{path}: no such file or folder; name a video, a folder or a camera")
-    if path.is_file():
-        return {path.name: path}
-    files = sorted(p for p in path.rglob("*") if not p.name.startswith("."))
-    videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
-    if videos:
-        return {p.relative_to(path).as_posix(): p for p in videos}
-    if any(p.suffix.lower() in _PICTURES for p in path.iterdir()):
-        return {path.name: path}
-    raise SvfapError(f"{path}: no video in this folder ({', '.join(sorted(VIDEO_SUFFIXES))})")
-
-
-def crop_settings(facts: Facts, options: Options) -> CropConfig:
-    """How to crop for a model: as its training clips were, or as is asked for."""
-    own = facts.crop.get("preset")
-    preset = options.preset or own
-    if preset is None:
-        logger.warning("the model does not say how its faces were cropped; taking preset auto")
-    elif preset in FIXED and options.preset is None:
-        logger.warning(
-            "the model learned from face pictures that its publisher cut out; raw video is cropped"
-            " with preset auto instead (--preset %s if yours are such pictures)", preset,
-        )  # fmt: skip
-        preset = None
-    changes = {"preset": preset or "auto", "speaker": "all", "min_frames": 1}
-    return parse(CropConfig, facts.crop | changes, where="the model's crop settings")
 
 
 def find(
@@ -225,10 +163,10 @@ def _too_short(clips: Sequence[FaceClip], facts: Facts) -> str:
 def _main(kept: Sequence[tuple[FaceClip, Grid]]) -> list[tuple[FaceClip, Grid]]:
     """The main face of each moment: the weightiest clips that do not overlap in time."""
     chosen: list[tuple[FaceClip, Grid]] = []
-    for clip, grid in sorted(kept, key=lambda pair: _weight(pair[0]), reverse=True):
+    for clip, windows in sorted(kept, key=lambda pair: _weight(pair[0]), reverse=True):
         first, last = clip.source[0], clip.source[-1]
         if all(last < other.source[0] or first > other.source[-1] for other, _ in chosen):
-            chosen.append((clip, grid))
+            chosen.append((clip, windows))
     return sorted(chosen, key=lambda pair: pair[0].start)
 
 
@@ -244,4 +182,5 @@ def as_stored(picture: Picture, *, quality: int, size: int) -> Picture:
     """A BGR picture as it comes out of a shard: through JPEG, RGB, scaled for the model."""
     data = np.frombuffer(encode_jpeg(picture, quality=quality), np.uint8)
     rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
-    return resize(rgb[None], size)[0]
+    scaled: Picture = resize(rgb[None], size)[0]
+    return scaled

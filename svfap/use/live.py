@@ -168,7 +168,7 @@ def watch(source: Camera, predictor: Predictor, *, seconds: float | None = None)
         predictor: the model.
         seconds: how long; None: until the end.
     """
-    follower, sampler = (kind(predictor, fps=source.fps) for kind in (Follower, Sampler))
+    follower, sampler = Follower(predictor, fps=source.fps), Sampler(predictor, fps=source.fps)
     length = sampler.step * predictor.facts.job.model.num_frames
     rows: list[pd.DataFrame] = []
     latencies: list[float] = []

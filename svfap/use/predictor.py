@@ -17,8 +17,9 @@ from svfap.progress import track
 from svfap.training.distributed import device
 from svfap.use import bundle as bundles
 from svfap.use.bundle import Bundle
-from svfap.use.footage import Footage, Options, crop_settings, find, sources
+from svfap.use.footage import Footage, find
 from svfap.use.graph import Scorer
+from svfap.use.options import Options, crop_settings, sources
 from svfap.use.timeline import timeline
 from svfap.use.windows import Picture
 from svfap.video.decode import Reject
@@ -153,9 +154,7 @@ class Predictor:
         scores, embeddings = self.score(pictures())
         spans = [(footage.faces[clip], *footage.span(clip, number)) for clip, number in places]
         table = timeline(name, spans, scores[:, : len(self.facts.job.targets)], self.facts)
-        return Outcome(
-            name, path, table.reset_index(drop=True), embeddings[table.index], footage
-        )
+        return Outcome(name, path, table.reset_index(drop=True), embeddings[table.index], footage)
 
     def _rejected(self, name: str, path: Path, reason: str) -> Outcome:
         job = self.facts.job

@@ -39,12 +39,12 @@ def share(
     Raises:
         SvfapError: a format cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     bundle = replace(bundle, metrics=tuple(figures) or bundle.metrics)
     bundle.network()
     weights = {name: tensor.contiguous().clone() for name, tensor in bundle.weights.items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
     _write(folder / CONFIG, _config(bundle.facts))
     _write(folder / PREPROCESSING, _preprocessing(bundle.facts))
     _write(folder / METRICS, {"figures": list(bundle.metrics), "notice": bundle.facts.notices})

@@ -87,9 +87,7 @@ def as_json(frame: pd.DataFrame, facts: Facts) -> dict[str, Any]:
     }
 
 
-def _with_scores(
-    frame: pd.DataFrame, scores: NDArray[np.float32], facts: Facts
-) -> pd.DataFrame:
+def _with_scores(frame: pd.DataFrame, scores: NDArray[np.float32], facts: Facts) -> pd.DataFrame:
     """The frame with the likeliest class, if there are classes, and a column for each target."""
     names = np.array(facts.job.targets, dtype=object)
     if facts.job.task == "classification" and len(names):
