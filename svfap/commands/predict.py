@@ -3,7 +3,8 @@
 import argparse
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,8 +17,9 @@ from svfap.use import bundle as bundles
 from svfap.use import camera, timeline
 from svfap.use.annotate import annotate
 from svfap.use.card import CAUTION
+from svfap.use.footage import Footage
 from svfap.use.live import watch
-from svfap.use.options import Options
+from svfap.use.options import Options, sources
 from svfap.use.page import write_page
 from svfap.use.predictor import Outcome, Predictor
 from svfap.use.timeline import summary, text
@@ -45,14 +47,15 @@ def run(arguments: Sequence[str]) -> str:
     device = camera.device_of(chosen.source)
     if device is not None:
         return _live(device, options, chosen)
+    videos = sources(Path(chosen.source))
     predictor = _predictor(chosen.checkpoint, options)
     outcomes = []
-    for outcome in predictor.outcomes(Path(chosen.source)):
-        if outcome.reject:
+    for outcome in predictor.outcomes(videos):
+        if outcome.reject and len(videos) > 1:
             logger.warning("%s left out: %s", outcome.path, outcome.reject)
-        elif not chosen.no_video:
-            _show(outcome, predictor, _prepared(chosen.output))
-        outcomes.append(outcome)
+        if outcome.footage is not None and not chosen.no_video:
+            _show(outcome, outcome.footage, predictor, chosen.output / _stem(outcome.video, videos))
+        outcomes.append(replace(outcome, footage=None))
     return _finish(outcomes, predictor, chosen.output)
 
 
@@ -75,17 +78,22 @@ def _finish(outcomes: Sequence[Outcome], predictor: Predictor, output: Path) -> 
     return "\n".join(filter(None, [*parts, f"written to {folder}"]))
 
 
-def _show(outcome: Outcome, predictor: Predictor, output: Path) -> None:
+def _stem(name: str, videos: Iterable[str]) -> Path:
+    """A video's name without its suffix, unless another differs by the suffix alone."""
+    stem = Path(name).with_suffix("")
+    alone = sum(Path(other).with_suffix("") == stem for other in videos) == 1
+    return stem if alone else Path(name)
+
+
+def _show(outcome: Outcome, footage: Footage, predictor: Predictor, stem: Path) -> None:
     """Write the annotated video and the page of one video."""
-    assert outcome.footage is not None
-    folder = (output / outcome.video).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    video = folder / f"{Path(outcome.video).name}.mp4"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    video = stem.with_name(f"{stem.name}.mp4")
     facts = predictor.facts
-    layout = annotate(outcome.footage, outcome.table, facts, video, shown=predictor.shown)
+    layout = annotate(footage, outcome.table, facts, video, shown=predictor.shown)
     write_page(
         video.with_suffix(".html"), outcome.table, predictor.bundle,
-        video=video, layout=layout, seconds=outcome.footage.seconds,
+        video=video, layout=layout, seconds=footage.seconds,
     )  # fmt: skip
 
 

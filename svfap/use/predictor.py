@@ -1,8 +1,8 @@
 """From videos to scores over time: `svfap.load(model).predict(path)`."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -38,7 +38,8 @@ class Outcome:
         path: its file.
         table: a row per window, see `timeline`; empty if the video cannot be used.
         embeddings: of each row, (n, C).
-        footage: the faces that were followed; None if the video cannot be used.
+        footage: the faces that were followed, and some of the video's frames; None if it cannot
+            be used, or once they are no longer needed.
         reject: why it cannot be used; empty if it can.
     """
 
@@ -100,13 +101,9 @@ class Predictor:
         """
         return np.concatenate([done.embeddings for done in self._usable(path)])
 
-    def outcomes(self, path: str | Path) -> Iterator[Outcome]:
-        """What the model says of each video, one after the other.
-
-        Raises:
-            SvfapError: there is no video.
-        """
-        for name, video in sources(Path(path)).items():
+    def outcomes(self, videos: Mapping[str, Path]) -> Iterator[Outcome]:
+        """What the model says of each video by its name, one after the other; see `sources`."""
+        for name, video in videos.items():
             try:
                 yield self._outcome(name, video)
             except Reject as reject:
@@ -122,7 +119,8 @@ class Predictor:
 
     def _usable(self, path: str | Path) -> list[Outcome]:
         """All videos that can be used."""
-        outcomes = list(self.outcomes(path))
+        found = self.outcomes(sources(Path(path)))
+        outcomes = [replace(done, footage=None) for done in found]
         good = [done for done in outcomes if not done.reject]
         if not good:
             first = outcomes[0]
