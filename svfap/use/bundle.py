@@ -117,7 +117,7 @@ def read_checkpoint(path: Path) -> Bundle:
     try:
         content = checkpoint.load(path)
     except SvfapError as error:
-        if "weights_only" not in str(error) and "Unsupported" not in str(error):
+        if "Weights only load failed" not in str(error):
             raise
         raise SvfapError(_foreign(path)) from None
     values = content.get("config")

@@ -210,7 +210,7 @@ def _see(shots: list[Shot], follower: Follower, sampler: Sampler) -> int:
 def _line(row: pd.DataFrame, latency: float, predictor: Predictor) -> str:
     """A window in one line."""
     first = row.iloc[0]
-    names = predictor.facts.job.targets
+    names = list(predictor.facts.job.targets)
     if predictor.facts.job.task == "classification":
         said = f"{first['label']} {float(first[names].max()):.0%}"
     else:
