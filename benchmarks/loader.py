@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def face(video: Path) -> Clip:
-    """The middle of a video, to and fro: 200 frames of 224 x 224 as VoxCeleb2 has, RGB."""
+    """The middle of a video, there and back: 200 frames of 224 x 224 as VoxCeleb2 has, RGB."""
     frames = []
     for frame in islice(read_frames(video), FRAMES):
         image = frame.bgr()

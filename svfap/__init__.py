@@ -1,7 +1,30 @@
 """SVFAP: from raw face video to a benchmark table (arXiv 2401.00416)."""
 
+from typing import TYPE_CHECKING, Any
+
 from svfap.registry import register
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from svfap.use.predictor import Predictor
 
 __version__ = "0.1.0"
 
 register()
+
+
+def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
+    """A trained model, ready for videos: `svfap.load("checkpoint.pt").predict("video.mp4")`.
+
+    Args:
+        source: a checkpoint, a folder that `python -m svfap export` wrote, or its id on the hub.
+        **options: fields of `svfap.use.options.Options`: hop, speaker, preset, pad, batch_size.
+
+    Raises:
+        SvfapError: there is no such model, or it is damaged.
+    """
+    from svfap.use import predictor
+    from svfap.use.options import Options
+
+    return predictor.load(source, Options(**options))

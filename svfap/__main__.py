@@ -1,6 +1,6 @@
 """`python -m svfap STAGE ...`: a stage's signature is its command line.
 
-Commands such as `python -m svfap datasets` are no stages: they print what they have to say.
+Beside the stages there are commands, which read their arguments themselves and print an answer.
 """
 
 import argparse
@@ -29,10 +29,9 @@ STAGES = (
     "tabulate",
 )  # fmt: skip
 COMMANDS = {
-    "datasets": ("catalogue", "all datasets, or one: facts, how to get it, what is missing"),
-    "plan": ("planning.command", "what an experiment costs on a machine, and what holds it up"),
-    "sync-tracking": ("mlflow_sync", "copy to MLflow what run.jsonl files hold and it lacks"),
-}
+    "predict": "commands.predict", "export": "commands.export", "convert": "commands.convert",
+    "datasets": "catalogue", "plan": "planning.command", "sync-tracking": "mlflow_sync",
+}  # fmt: skip
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
@@ -42,33 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; 0 if it went well, 2 if the user can mend what did not."""
     level = logging.INFO if tracking.first_process() else logging.ERROR
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
-    given = sys.argv[1:] if arguments is None else arguments
-    if given and given[0] in COMMANDS:
-        return _command(given[0], given[1:])
-    stage, rest = _choose(given)
-    function: Callable[..., None] = importlib.import_module(f"svfap.stages.{stage}").run
-    values = _parse(stage, function, rest)
+    name, rest = _choose(sys.argv[1:] if arguments is None else arguments)
     try:
-        _run(stage, function, values)
+        if name in COMMANDS:
+            print(importlib.import_module(f"svfap.{COMMANDS[name]}").run(rest))
+        else:
+            function: Callable[..., None] = importlib.import_module(f"svfap.stages.{name}").run
+            _run(name, function, _parse(name, function, rest))
     except SvfapError as error:
-        return _complain(stage, str(error))
+        return _complain(name, str(error))
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
         advice = "make room, or choose a folder that you may write to"
-        return _complain(stage, f"{error.filename}: {error.strerror}; {advice}")
+        return _complain(name, f"{error.filename}: {error.strerror}; {advice}")
     except KeyboardInterrupt:
-        return _complain(stage, "interrupted; the same command goes on from here", code=130)
-    return 0
-
-
-def _command(name: str, arguments: Sequence[str]) -> int:
-    """Print what a command that is no stage has to say."""
-    module = importlib.import_module(f"svfap.{COMMANDS[name][0]}")
-    try:
-        print(module.run(arguments))
-    except SvfapError as error:
-        return _complain(name, str(error))
+        return _complain(name, "interrupted; the same command goes on from here", code=130)
     return 0
 
 
@@ -90,21 +78,26 @@ def _run(stage: str, function: Callable[..., None], values: dict[str, Any]) -> N
 
 
 def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """Split the name of the stage off the command line."""
-    folder = Path(__file__).parent / "stages"
-    summaries = []
-    for stage in STAGES:
-        doc = ast.get_docstring(ast.parse((folder / f"{stage}.py").read_text(encoding="utf-8")))
-        summaries.append(f"  {stage:<10}{(doc or '').splitlines()[0].split(': ', 1)[-1]}")
-    commands = [f"  {name:<15}{line}" for name, (_, line) in COMMANDS.items()]
+    """Split the name of the stage or command off the command line."""
+    modules = {stage: f"stages.{stage}" for stage in STAGES} | COMMANDS
+    summaries = [f"  {each:<15}{_summary(module)}" for each, module in modules.items()]
     parser = argparse.ArgumentParser(
         prog="python -m svfap",
         description="Run one stage of the pipeline; Snakemake calls them in order.",
-        epilog="\n".join(("stages:", *summaries, "", "commands:", *commands)),
+        epilog="\n".join(
+            ["stages:", *summaries[: len(STAGES)], "", "commands:", *summaries[len(STAGES) :]]
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=(*STAGES, *COMMANDS), metavar="STAGE")
+    parser.add_argument("stage", choices=tuple(modules), metavar="STAGE")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
+
+
+def _summary(module: str) -> str:
+    """What the first line of a module says of it."""
+    path = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return doc.splitlines()[0].split(": ", 1)[-1]
 
 
 def _parse(stage: str, function: Callable[..., None], arguments: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Random access to the clips of shards, by their indexes."""
 
 import copy
+import json
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,22 @@ class ClipStore:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def crop(self) -> dict[str, Any]:
+        """How the clips were cropped: the settings that all shards have in common."""
+        shards = pa.array([str(self._shard(clip)) for clip in range(len(self))]).unique()
+        settings = [_crop_of(Path(shard)) for shard in shards.to_pylist()]
+        return {
+            key: value
+            for key, value in settings[0].items()
+            if all(key in other and other[key] == value for other in settings)
+        }
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the clips, the median."""
+        return float(np.median(self._columns["fps"].to_numpy()[self._rows]))
 
     def length(self, clip: int) -> int:
         """Number of frames of a clip."""
@@ -165,3 +182,13 @@ def _open(index: Path) -> pa.Table:
         if not shard.is_file() or shard.stat().st_size != row["shard_bytes"]:
             raise SvfapError(f"{shard}: missing or cut short; delete {index} and run again")
     return table
+
+
+def _crop_of(shard: Path) -> dict[str, Any]:
+    """How the first clip of a shard was cropped; empty where that was not written down."""
+    with tarfile.open(shard) as tar:
+        first = tar.next()
+        file = tar.extractfile(first) if first else None
+        text = json.load(file)["crop"] if file else ""
+    settings: dict[str, Any] = json.loads(text) if text else {}
+    return settings

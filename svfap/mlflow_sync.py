@@ -1,4 +1,4 @@
-"""`python -m svfap sync-tracking [FOLDER ...]`: bring to MLflow what records hold and it lacks."""
+"""Command `sync-tracking`: copy to MLflow what run.jsonl files hold and it lacks."""
 
 import argparse
 from collections.abc import Sequence

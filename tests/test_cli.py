@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from svfap.__main__ import STAGES, main
+from svfap.__main__ import COMMANDS, STAGES, main
 
 BAD_CALLS = {
     "download": ("--config", "{}", "--dataset", "dmeo"),
@@ -31,11 +31,19 @@ def test_help(stage, capsys):
     assert "--output" in text
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_commands(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert f"python -m svfap {command}" in capsys.readouterr().out
+
+
 def test_help_lists_every_stage_with_a_line(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    for stage in STAGES:
+    for stage in (*STAGES, *COMMANDS):
         (line,) = (line for line in text.splitlines() if line.startswith(f"  {stage} "))
         assert len(line.split()) > 4
 

@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "svfap"
 HEAVY = {"torch", "torchvision", "timm", "mlflow", "face_alignment"}
 LIGHT = {
+    "svfap": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib", "pydantic"},
     "svfap.jobs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.runs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.__main__": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
@@ -27,8 +28,8 @@ RANKS = {
     "stage_config": 3, "configfile": 3, "datasets": 3, "mlflow_models": 2, "mlflow_runs": 3,
     "mlflow_writer": 4, "mlflow_sync": 4, "jobs": 4, "video": 4, "metrics": 4, "catalogue": 4,
     "predictions": 4, "runs": 5, "shards": 5, "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6,
-    "tables": 6, "faces": 5, "demo": 5, "models": 5, "clipstore": 6, "training": 7, "stages": 8,
-    "predictor": 9, "planning": 9, "__main__": 10, "launch": 11,
+    "tables": 6, "faces": 5, "demo": 5, "models": 5, "clipstore": 6, "training": 7, "use": 8,
+    "stages": 8, "predictor": 9, "planning": 9, "commands": 9, "__main__": 10, "launch": 11,
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Shards: readable by WebDataset, random access by index, damage is noticed."""
 
 import io
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from svfap.clipstore import ClipStore
 from svfap.errors import SvfapError
 from svfap.shards import Sample, write_shards
+from svfap.video.facevideo import encode_jpeg
 
 
 def jpeg(value):
@@ -175,3 +177,20 @@ def test_clips_of_many_frames(tmp_path):
 
 def test_toy_shards_are_well_formed(tmp_path):
     assert len(ClipStore([make_shards(tmp_path, [0, 1])])) == 2
+
+
+def test_a_store_tells_how_its_clips_were_cropped(tmp_path):
+    """What all shards agree on, read off the tars; nothing where it was not written down."""
+    settings = ({"preset": "auto", "size": 160}, {"preset": "auto", "size": 112}, None)
+    indexes = []
+    for number, crop in enumerate(settings):
+        text = json.dumps(crop) if crop else ""
+        sample = Sample(f"c{number}", "c", "s", (0.0,), 25.0 + number, text)
+        indexes.append(tmp_path / str(number) / "index.parquet")
+        indexes[-1].parent.mkdir()
+        jpeg = encode_jpeg(np.zeros((8, 8, 3), np.uint8), quality=90)
+        write_shards(indexes[-1], [(sample, [jpeg])], max_bytes=10**6)
+    assert ClipStore(indexes[:1]).crop == settings[0]
+    assert ClipStore(indexes[:2]).crop == {"preset": "auto"}
+    assert ClipStore(indexes).crop == {}
+    assert ClipStore(indexes).fps == 26.0

@@ -180,7 +180,7 @@ def _followed(
     """The clip of one track."""
     source = _kept(timing, span.first, span.end)
     radius = round(config.smoothing * timing.fps / 2)
-    aligned, shaken = (_windows(span.track, source, config, radius=r) for r in (radius, 0))
+    aligned, shaken = (windows_of(span.track, source, config, radius=r) for r in (radius, 0))
     clip = _clip(span.track, aligned, source, found, timing, config)
     quality = replace(
         clip.quality,
@@ -192,7 +192,8 @@ def _followed(
     return replace(clip, quality=quality)
 
 
-def _windows(track: Track, source: Numbers, config: CropConfig, *, radius: int) -> Floats:
+def windows_of(track: Track, source: Numbers, config: CropConfig, *, radius: int) -> Floats:
+    """Corners (frames, 3, 2) of the windows around a face, by a preset that follows faces."""
     if config.preset == "openface":
         return presets.openface(track, source, radius=radius)
     return presets.auto(track, source, margin=config.margin, radius=radius)

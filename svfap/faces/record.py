@@ -15,7 +15,7 @@ from svfap.replacing import replacing
 
 # Part of every fingerprint; to be raised when the same settings give other pictures than before.
 _VERSION = 3
-_NOT_OF_ONE_CLIP = {"max_rejects"}
+NOT_OF_ONE_CLIP = {"max_rejects"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def fingerprint(config: CropConfig, video: Path) -> str:
         source = [status.st_size, status.st_mtime_ns]
     except OSError:
         source = []
-    settings = config.model_dump(mode="json", exclude=_NOT_OF_ONE_CLIP)
+    settings = config.model_dump(mode="json", exclude=NOT_OF_ONE_CLIP)
     text = json.dumps([_VERSION, settings, source], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

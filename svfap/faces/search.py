@@ -82,7 +82,7 @@ def search(
         Reject: the video cannot be read.
     """
     fps, declared = frame_rate(path), declared_frames(path)
-    watch = _Watch(detector, period=round(fps * _SECONDS))
+    watch = Watch(detector, period=round(fps * _SECONDS))
     cuts = CutFinder()
     times: list[float | None] = []
     looks: list[tuple[int, list[Face]]] = []
@@ -112,8 +112,13 @@ def _shots(starts: list[int], looks: list[tuple[int, list[Face]]], frames: int) 
         yield Shot(start, end, looks[first:last])
 
 
-class _Watch:
-    """Chooses between a search of the whole frame and a glance at the known faces."""
+class Watch:
+    """Chooses between a search of the whole frame and a glance at the known faces.
+
+    Args:
+        detector: finds and follows faces.
+        period: frames from one glance to the next.
+    """
 
     def __init__(self, detector: Detector, *, period: int) -> None:
         self._detector, self._period = detector, period
@@ -121,7 +126,7 @@ class _Watch:
         self._glanced = 0
 
     def look(self, number: int, image: Image, *, new_shot: bool) -> list[Face]:
-        """The faces in a picture."""
+        """The faces in a picture, the next that is looked at."""
         faces = None if new_shot else self._followed(image)
         if faces is not None and number >= self._glanced + self._period:
             self._glanced = number

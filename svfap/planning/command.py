@@ -1,4 +1,4 @@
-"""`python -m svfap plan`: its options, and from a configuration to a plan."""
+"""Command `plan`: what an experiment costs on a machine, and what holds it up."""
 
 import argparse
 from collections.abc import Sequence

@@ -28,7 +28,14 @@ from svfap.datasets.base import Clip, read_manifest
 from svfap.errors import SvfapError
 from svfap.faces.batch import Job, crop_videos
 from svfap.faces.quality import Quality
-from svfap.faces.record import ClipRecord, Record, clip_name, file_stem, write_text
+from svfap.faces.record import (
+    NOT_OF_ONE_CLIP,
+    ClipRecord,
+    Record,
+    clip_name,
+    file_stem,
+    write_text,
+)
 from svfap.progress import track
 from svfap.replacing import replacing
 
@@ -40,7 +47,6 @@ CLIP_COLUMNS = (
 REJECT_COLUMNS = ("key", "path", "reason")
 QUALITY_COLUMNS = ("key", "frames", *(field.name for field in fields(Quality)))
 COUNTS = ("frames", "cuts", "people")
-_DESCRIBES = {"preset", "detector", "speaker", "size", "margin", "smoothing", "fps"}
 
 
 def run(
@@ -119,7 +125,7 @@ def _named(done: Iterable[tuple[Clip, Record]]) -> Iterator[tuple[str, Clip, Cli
 
 def _clips_table(done: Iterable[tuple[Clip, Record]], config: CropConfig) -> str:
     """`clips.csv`: one row per face clip."""
-    crop = json.dumps(config.model_dump(mode="json", include=_DESCRIBES))
+    crop = json.dumps(config.model_dump(mode="json", exclude=NOT_OF_ONE_CLIP))
     rows = [
         (
             key,

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from svfap.clipstore import ClipStore
 from svfap.errors import SvfapError
@@ -50,11 +51,11 @@ def run(
         config.model, len(config.targets), settings.drop_path,
         activation=settings.activation, fusion=settings.fusion,
     )  # fmt: skip
-    if settings.init == "pretrained":
-        _load_encoder(model, pretrained)
+    origin = _load_encoder(model, pretrained) if settings.init == "pretrained" else {}
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
     held_back = ClipStore(validation) if validation else None
-    runs.Run(config, optim, [*pretrained, *shards, *validation], output, label).train(
+    inputs = [*pretrained, *shards, *validation]
+    runs.Run(config, optim, inputs, output, label, origin).train(
         _objective(model, config),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),
@@ -79,17 +80,24 @@ def _check_targets(store: ClipStore, config: FinetuneJob) -> None:
         )
 
 
-def _load_encoder(model: VideoModel, pretrained: list[Path]) -> None:
-    """Take over the encoder of a pre-trained checkpoint."""
+def _load_encoder(model: VideoModel, pretrained: list[Path]) -> dict[str, Any]:
+    """Take over the encoder of a pre-trained checkpoint, and tell what that was trained on."""
     if len(pretrained) != 1:
         raise SvfapError(
             "finetune.init is 'pretrained', which needs one checkpoint as --pretrained;"
             " give it or set finetune.init to 'scratch'"
         )
-    weights = checkpoint.load(pretrained[0])["model"]
+    content = checkpoint.load(pretrained[0])
+    weights = content["model"]
     prefix = "encoder."
     encoder = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
     checkpoint.load_weights(model.encoder, encoder, where=pretrained[0])
+    job = content.get("config", {})
+    return {
+        "datasets": list(job.get("pretrain", {}).get("datasets", ())),
+        "notice": job.get("notice", ""),
+        "clips": content.get("clips", 0),
+    }
 
 
 def _objective(model: VideoModel, config: FinetuneJob) -> Objective:

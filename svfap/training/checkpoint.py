@@ -2,7 +2,7 @@
 
 import functools
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,19 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
         torch.save(dict(content), partial)
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path, *, allowed: Sequence[type] = ()) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
+
+    Args:
+        path: the file.
+        allowed: plain classes that it may hold beside tensors and plain values.
 
     Raises:
         SvfapError: it is missing, cut short, or holds more than tensors and plain values.
     """
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(allowed)):
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise SvfapError(f"{path}: cannot be read ({error.strerror})") from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:

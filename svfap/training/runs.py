@@ -2,8 +2,8 @@
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Run:
         inputs: the files that the run depends on.
         output: the checkpoint; the curve and the live state lie beside it.
         label: what the progress line calls the run.
+        origin: what is known of the checkpoint that it begins with.
     """
 
     job: PretrainJob | FinetuneJob
@@ -41,6 +42,7 @@ class Run:
     inputs: Sequence[Path]
     output: Path
     label: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def train(
         self,
@@ -80,6 +82,9 @@ class Run:
                     "model": {k: v.cpu() for k, v in stepper.learned.items()},
                     "config": self.job.model_dump(mode="json"),
                     "clips": len(draws.store),
+                    "crop": draws.store.crop,
+                    "fps": draws.store.fps,
+                    "origin": dict(self.origin),
                 }
                 checkpoint.save(self.output, content)
                 state.remove()

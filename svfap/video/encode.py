@@ -25,7 +25,7 @@ X264 = {
 
 def write_video(
     path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: int = 20,
-    preset: str = "veryfast", pix_fmt: str = "yuv420p",
+    preset: str = "veryfast", pix_fmt: str = "yuv420p", sound: Path | None = None,
 ) -> None:  # fmt: skip
     """Encode frames to an H.264 mp4 file, which appears under its name only when complete.
 
@@ -36,6 +36,7 @@ def write_video(
         crf: x264's quality, 0 (lossless) to 51.
         preset: x264's speed preset.
         pix_fmt: pixel format of the file.
+        sound: a video whose sound, if it has any, goes with the frames.
 
     Raises:
         SvfapError: no frames, frames of different shapes, or ffmpeg fails.
@@ -47,8 +48,11 @@ def write_video(
     height, width = first.shape[:2]
     stream = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}",
                           framerate=fps)  # fmt: skip
+    streams = [stream] if sound is None else [stream, ffmpeg.input(str(sound.absolute()))["a?"]]
     with replacing(path) as partial:
-        output = stream.output(str(partial), crf=crf, preset=preset, pix_fmt=pix_fmt, **X264)
+        output = ffmpeg.output(
+            *streams, str(partial), crf=crf, preset=preset, pix_fmt=pix_fmt, **X264
+        )
         _run(output, _raw(path, chain((first,), source), first.shape), path)
 
 

@@ -1,0 +1,1 @@
+"""A trained model in use: on a video, a folder or a camera; shared, exported, converted."""

@@ -1,0 +1,199 @@
+"""What a model needs in use, whatever it comes from.
+
+A bundle is read from a checkpoint of the stage `finetune` or `pretrain`, from a folder that
+`python -m svfap export` wrote, or from such a folder on the Hugging Face hub.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from torch import Tensor
+
+from svfap.config import FinetuneConfig
+from svfap.configfile import parse
+from svfap.errors import SvfapError
+from svfap.models import VideoModel
+from svfap.section import Section
+from svfap.stage_config import FinetuneJob, PretrainJob
+from svfap.training import checkpoint
+
+WEIGHTS, CONFIG, PREPROCESSING, METRICS = (
+    "model.safetensors", "config.json", "preprocessor_config.json", "metrics.json",
+)  # fmt: skip
+HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
+_NO_HEAD = "it was pre-trained only and has no labels; fine-tune it first (stage finetune)"
+
+
+class Origin(Section):
+    """What a fine-tuned model was pre-trained on."""
+
+    datasets: tuple[str, ...] = ()
+    notice: str = ""
+    clips: int = 0
+
+
+class Facts(Section):
+    """What is known of a model beside its weights."""
+
+    job: FinetuneJob = Field(description="sizes, task, targets, recipe; no targets: no head")
+    crop: dict[str, Any] = Field(default_factory=dict, description="as the training clips'")
+    fps: float | None = Field(default=None, gt=0, description="of the training clips, the median")
+    clips: int = Field(default=0, description="number of training clips")
+    origin: Origin = Origin()
+    version: str = ""
+    commit: str = ""
+
+    @property
+    def notices(self) -> str:
+        """What must stand wherever its results are shown."""
+        return " ".join(dict.fromkeys(filter(None, (self.job.notice, self.origin.notice))))
+
+    @property
+    def stride(self) -> int:
+        """Frames between two sampled frames, as in training and testing."""
+        return self.job.finetune.stride or self.job.stride
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model and all that is known of it.
+
+    Attributes:
+        name: what it was loaded by.
+        facts: its sizes, labels and preprocessing.
+        weights: a state dict of `network`.
+        metrics: rows of dataset, fold, metric, target, value, clips; empty if it was not evaluated.
+    """
+
+    name: str
+    facts: Facts
+    weights: dict[str, Tensor]
+    metrics: tuple[dict[str, Any], ...] = ()
+
+    def network(self) -> VideoModel:
+        """The model on the CPU, ready to predict.
+
+        Raises:
+            SvfapError: the weights do not fit its sizes.
+        """
+        job = self.facts.job
+        settings = job.finetune
+        model = VideoModel(
+            job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
+        )
+        checkpoint.load_weights(model, self.weights, where=self.name)
+        return model.eval()
+
+    def require_head(self) -> None:
+        """Refuse a model that cannot predict.
+
+        Raises:
+            SvfapError: the model was pre-trained only.
+        """
+        if not self.facts.job.targets:
+            raise SvfapError(f"{self.name}: {_NO_HEAD}")
+
+
+def load(source: str | Path) -> Bundle:
+    """A bundle from a checkpoint, an exported folder or a hub id such as `name/model`.
+
+    Raises:
+        SvfapError: there is nothing of that name, it is damaged, or is no model of this package.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return read_folder(path)
+    if not path.exists() and HUB_ID.match(str(source)) and path.suffix not in {".pt", ".pth"}:
+        return read_folder(_from_hub(str(source)), name=str(source))
+    return read_checkpoint(path)
+
+
+def read_checkpoint(path: Path) -> Bundle:
+    """The bundle of a checkpoint that a stage wrote."""
+    try:
+        content = checkpoint.load(path)
+    except SvfapError as error:
+        if "Weights only load failed" not in str(error):
+            raise
+        raise SvfapError(_foreign(path)) from None
+    values = content.get("config")
+    if not isinstance(values, dict) or "model" not in content:
+        raise SvfapError(_foreign(path))
+    weights, job = dict(content["model"]), values
+    if "pretrain" in values:
+        weights, job = _without_decoder(path, weights, values)
+    known = {key: content[key] for key in Facts.model_fields if key in content}
+    return Bundle(str(path), parse(Facts, known | {"job": job}, where=str(path)), weights)
+
+
+def read_folder(folder: Path, *, name: str = "") -> Bundle:
+    """The bundle in a folder that `python -m svfap export` wrote."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    config, preprocessing = (_read_json(folder / file) for file in (CONFIG, PREPROCESSING))
+    values = config.get("svfap", {}) | {key: preprocessing.get(key) for key in ("crop", "fps")}
+    facts = parse(Facts, values, where=str(folder / CONFIG))
+    metrics = _read_json(folder / METRICS)["figures"] if (folder / METRICS).is_file() else ()
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise SvfapError(
+            f"{folder / WEIGHTS}: cannot be read ({error}); export the model again"
+        ) from None
+    return Bundle(name or str(folder), facts, weights, tuple(metrics))
+
+
+def _from_hub(source: str) -> Path:
+    """The folder of a model on the hub, fetched unless it lies in the hub's local cache."""
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = source.partition("@")
+    try:
+        return Path(snapshot_download(name, revision=revision or None))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SvfapError(
+            f"{source}: no such file or folder here, and the hub does not give it ({reason})"
+        ) from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SvfapError(
+            f"{path}: cannot be read ({' '.join(str(error).split())}); a shared model is a folder"
+            " that `python -m svfap export` wrote"
+        ) from None
+    return content
+
+
+def _without_decoder(
+    path: Path, weights: dict[str, Tensor], values: dict[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The encoder of a pre-trained model as fine-tuning begins with it, and its job."""
+    job = parse(PretrainJob, values, where=str(path))
+    bare = FinetuneJob(
+        seed=job.seed,
+        task="classification",
+        targets=(),
+        stride=job.pretrain.stride,
+        notice=job.notice,
+        model=job.model,
+        finetune=FinetuneConfig(),
+    )
+    begun = VideoModel(job.model, 0).state_dict()
+    begun |= {k: v for k, v in weights.items() if k.startswith("encoder.")}
+    return begun, bare.model_dump(mode="json")
+
+
+def _foreign(path: Path) -> str:
+    return (
+        f"{path}: weights without this package's configuration; convert the authors' checkpoints"
+        " with `python -m svfap convert`"
+    )

@@ -1,0 +1,97 @@
+"""Scores over time as tables: of all windows, and of each face on the whole."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from svfap.use.bundle import Facts
+
+COLUMNS = ("video", "face", "start", "end")
+LABEL = "label"
+_DECIMALS = 4
+
+
+def timeline(
+    video: str,
+    spans: Sequence[tuple[int, float, float]],
+    scores: NDArray[np.float32],
+    facts: Facts,
+) -> pd.DataFrame:
+    """A row per window in the order of time, indexed by its place in `spans`.
+
+    Args:
+        video: name of the video.
+        spans: face, first and last second of each window.
+        scores: of each window, (n, targets).
+        facts: names of the targets.
+    """
+    frame = pd.DataFrame(
+        {
+            "video": [video] * len(spans),
+            "face": np.array([face for face, *_ in spans], dtype=np.int64),
+            "start": np.array([start for _, start, _ in spans], dtype=np.float64).round(3),
+            "end": np.array([end for *_, end in spans], dtype=np.float64).round(3),
+        }
+    )
+    return _with_scores(frame, scores, facts).sort_values(["start", "face"], kind="stable")
+
+
+def summary(frame: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """A row per face: the mean over its windows, as a whole clip is scored in testing."""
+    names = list(facts.job.targets)
+    groups = frame.groupby(["video", "face"], sort=False)
+    spans = groups.agg(start=("start", "min"), end=("end", "max"), windows=("start", "size"))
+    means = groups[names].mean().to_numpy(dtype=np.float32)
+    return _with_scores(spans.reset_index(), means, facts)
+
+
+def text(frame: pd.DataFrame) -> str:
+    """A table for people."""
+    shown = frame.copy()
+    for name in shown.select_dtypes("float"):
+        decimals = 1 if name in COLUMNS else 2
+        shown[name] = shown[name].map(f"{{:.{decimals}f}}".format)
+    return shown.to_string(index=False)
+
+
+def write(frame: pd.DataFrame, facts: Facts, folder: Path) -> None:
+    """Write `timeline.csv`, `timeline.parquet`, `timeline.json` and `summary.csv`."""
+    frame.round(_DECIMALS).to_csv(folder / "timeline.csv", index=False)
+    frame.to_parquet(folder / "timeline.parquet", index=False)
+    summary(frame, facts).round(_DECIMALS).to_csv(folder / "summary.csv", index=False)
+    content = as_json(frame, facts)
+    (folder / "timeline.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def as_json(frame: pd.DataFrame, facts: Facts) -> dict[str, Any]:
+    """The same as nested lists: videos, their faces, and the windows of each."""
+    names = list(facts.job.targets)
+    videos: dict[str, list[dict[str, Any]]] = {}
+    for (video, face), rows in frame.groupby(["video", "face"], sort=False):
+        windows = {
+            "start": rows["start"].tolist(),
+            "end": rows["end"].tolist(),
+            "scores": rows[names].astype(float).round(_DECIMALS).to_numpy().tolist(),
+        }
+        videos.setdefault(str(video), []).append({"face": int(str(face)), **windows})
+    return {
+        "task": facts.job.task,
+        "targets": names,
+        "notice": facts.notices,
+        "videos": [{"video": name, "faces": faces} for name, faces in videos.items()],
+    }
+
+
+def _with_scores(frame: pd.DataFrame, scores: NDArray[np.float32], facts: Facts) -> pd.DataFrame:
+    """The frame with the likeliest class, if there are classes, and a column for each target."""
+    names = np.array(facts.job.targets, dtype=object)
+    if facts.job.task == "classification" and len(names):
+        best = scores.argmax(axis=1) if len(scores) else np.empty(0, np.int64)
+        frame = frame.assign(**{LABEL: names[best]})
+    values = pd.DataFrame(scores, columns=list(names), index=frame.index)
+    return pd.concat([frame, values], axis=1)
