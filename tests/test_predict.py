@@ -14,10 +14,11 @@ from using import CLASSES, NOTICE, TRAITS, write_checkpoint, write_pretrained
 
 import svfap
 from svfap.__main__ import main
+from svfap.clipstore import ClipStore
 from svfap.config import CropConfig
 from svfap.errors import SvfapError
 from svfap.faces.batch import Job, crop_videos
-from svfap.shards import ClipStore, Sample, write_shards
+from svfap.shards import Sample, write_shards
 from svfap.stage_config import EvaluateJob
 from svfap.stages.evaluate import load_model
 from svfap.training import scoring
