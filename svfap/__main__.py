@@ -1,6 +1,7 @@
 """`python -m svfap STAGE ...`: a stage's signature is its command line.
 
-`python -m svfap datasets [NAME]` is no stage: it makes nothing and tells what there is.
+`python -m svfap datasets [NAME]` and `python -m svfap doctor` are no stages: they make nothing and
+tell what there is, and whether this machine is ready.
 """
 
 import argparse
@@ -28,6 +29,7 @@ STAGES = (
     "tabulate",
 )  # fmt: skip
 DATASETS = "datasets"
+DOCTOR = "doctor"
 DISK_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == [DATASETS]:
         return _show_datasets(given[1:])
+    if given[:1] == [DOCTOR]:
+        return _examine(given[1:])
     stage, rest = _choose(given)
     function: Callable[..., None] = importlib.import_module(f"svfap.stages.{stage}").run
     values = _parse(stage, function, rest)
@@ -68,6 +72,17 @@ def _show_datasets(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _examine(arguments: Sequence[str]) -> int:
+    """Print what a run would find on this machine."""
+    from svfap import doctor
+
+    failing = False
+    for line, failed in doctor.lines(arguments):
+        print(line, flush=True)
+        failing |= failed
+    return 2 if failing else 0
+
+
 def _run(stage: str, function: Callable[..., None], values: dict[str, Any]) -> None:
     """Check the configuration and run a stage under tracking."""
     kind = inspect.signature(function).parameters["config"].annotation
@@ -93,13 +108,14 @@ def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
         doc = ast.get_docstring(ast.parse((folder / f"{stage}.py").read_text(encoding="utf-8")))
         summaries.append(f"  {stage:<10}{(doc or '').splitlines()[0].split(': ', 1)[-1]}")
     summaries.append(f"  {DATASETS:<10}all datasets, or one: facts, how to get it, what is missing")
+    summaries.append(f"  {DOCTOR:<10}is this machine ready for a long run, and what must be fixed")
     parser = argparse.ArgumentParser(
         prog="python -m svfap",
         description="Run one stage of the pipeline; Snakemake calls them in order.",
         epilog="stages:\n" + "\n".join(summaries),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=(*STAGES, DATASETS), metavar="STAGE")
+    parser.add_argument("stage", choices=(*STAGES, DATASETS, DOCTOR), metavar="STAGE")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
 
 
