@@ -11,6 +11,7 @@ import importlib
 import inspect
 import json
 import logging
+import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -30,8 +31,9 @@ STAGES = (
 )  # fmt: skip
 DATASETS = "datasets"
 DOCTOR = "doctor"
-DISK_ERRORS = {
-    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_ERRORS = DISK_FULL | {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
 
 
@@ -54,8 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
-        advice = "make room, or choose a folder that you may write to"
-        return _complain(stage, f"{error.filename}: {error.strerror}; {advice}")
+        advice = "choose a folder that you may write to"
+        if error.errno in DISK_FULL:
+            advice = "make room, then the same command goes on from here"
+        where = error.filename or values["output"]
+        return _complain(stage, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
         return _complain(stage, "interrupted; the same command goes on from here", code=130)
     return 0

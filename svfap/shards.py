@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ SCHEMA = pa.schema(
         ("shard_bytes", pa.int64()),
         ("offsets", pa.list_(pa.int64())),
         ("sizes", pa.list_(pa.int32())),
+        ("checksums", pa.list_(pa.uint32())),
     ]
 )
 
@@ -71,7 +73,8 @@ def write_shards(
         names = (f"{sample.key}.{number:04d}.jpg" for number in range(len(jpegs)))
         offsets = [_add(tar, name, jpeg) for name, jpeg in zip(names, jpegs, strict=True)]
         row = asdict(sample) | {"shard": shards[-1].name, "offsets": offsets}
-        rows.append(row | {"sizes": [len(jpeg) for jpeg in jpegs]})
+        sums = {"sizes": [*map(len, jpegs)], "checksums": [*map(zlib.crc32, jpegs)]}
+        rows.append(row | sums)
     if tar is not None:
         tar.close()
     _publish(index, shards, rows)
@@ -143,17 +146,20 @@ class ClipStore:
 
     def frames(self, clip: int, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """Decode the chosen frames of a clip, RGB uint8 (T, H, W, 3)."""
-        offsets, sizes = self.table["offsets"][clip].values, self.table["sizes"][clip].values
-        file = self._file(self.shards[clip])
+        offsets, sizes, checksums = (
+            self.table[name][clip].values for name in ("offsets", "sizes", "checksums")
+        )
+        shard = self.shards[clip]
+        file = self._file(shard)
         decoded: dict[int, NDArray[np.uint8]] = {}
         for i in {int(i) for i in indices}:
             data = os.pread(file, sizes[i].as_py(), offsets[i].as_py())
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-            if image is None:
+            if zlib.crc32(data) != checksums[i].as_py():
                 raise SvfapError(
-                    f"{self.shards[clip]}: frame {i} of {self.keys[clip]} is damaged;"
-                    f" delete the shard's index.parquet and run again"
+                    f"{shard}: frame {i} of {self.keys[clip]} is damaged; delete"
+                    f" {shard.with_name('index.parquet')} and run again"
                 )
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
             decoded[i] = image  # type: ignore[assignment]
         return np.stack([decoded[int(i)] for i in indices])
 
@@ -171,6 +177,8 @@ class ClipStore:
             raise SvfapError(
                 f"{index}: not a shard index ({reason}); delete it and run again"
             ) from None
+        if table["checksums"].null_count:
+            raise SvfapError(f"{index}: of an earlier version; delete it and run again")
         for name, size in {
             *zip(table["shard"].to_pylist(), table["shard_bytes"].to_pylist(), strict=True)
         }:

@@ -22,14 +22,25 @@ def provenance() -> dict[str, str]:
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint atomically: temporary file, fsync, rename."""
+    """Write a checkpoint atomically: temporary file, fsync, rename.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save(dict(content), file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            torch.save(dict(content), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # torch's writer stumbles over its own end
+            raise error.__context__ from None
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -133,9 +133,17 @@ class Loader:
             count = len(self.positions(step))
             batches = []
             for portion in self.portions(step):
-                video, target = next(loaded)
+                video, target = _next(loaded)
                 batches.append(Batch(video, target, portion.start, len(portion) / count))
             yield batches
+
+
+def _next(loaded: Iterator[list[Tensor]]) -> list[Tensor]:
+    """The next batch; of a user's error in a loader process, the message without its traceback."""
+    try:
+        return next(loaded)
+    except SvfapError as error:
+        raise SvfapError(str(error).strip().rpartition(f"{SvfapError.__name__}: ")[2]) from None
 
 
 @dataclass(frozen=True)
