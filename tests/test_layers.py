@@ -24,8 +24,9 @@ RANKS = {
     "registry": 0, "errors": 0, "section": 0, "order": 0, "canvas": 1, "progress": 0, "variants": 1,
     "sources": 1, "tracking": 1, "config": 2, "configfile": 3, "datasets": 3, "mlflow_writer": 3,
     "stage_config": 3, "jobs": 4, "video": 4, "shards": 4, "metrics": 4, "catalogue": 4,
-    "predictions": 4, "runs": 5, "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6, "tables": 6, "faces": 5,
-    "demo": 5, "models": 5, "training": 6, "stages": 7, "doctor": 7, "__main__": 8, "launch": 9,
+    "predictions": 4, "runs": 5, "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6, "tables": 6,
+    "faces": 5, "demo": 5, "models": 5, "training": 6, "stages": 7, "doctor": 7, "__main__": 8,
+    "launch": 9,
 }  # fmt: skip
 
 
