@@ -10,10 +10,11 @@ import importlib
 import inspect
 import json
 import logging
+import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ STAGES = (
 )  # fmt: skip
 COMMANDS = {
     "predict": "commands.predict", "export": "commands.export", "convert": "commands.convert",
-    "datasets": "catalogue", "plan": "planning.command", "sync-tracking": "mlflow_sync",
+    "datasets": "catalogue", "plan": "planning.command", "doctor": "commands.doctor",
+    "sync-tracking": "mlflow_sync",
 }  # fmt: skip
-DISK_ERRORS = {
-    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_ERRORS = DISK_FULL | {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
 }  # fmt: skip
 
 
@@ -53,8 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
-        advice = "make room, or choose a folder that you may write to"
-        return _complain(name, f"{error.filename}: {error.strerror}; {advice}")
+        advice = "choose a folder that you may write to"
+        if error.errno in DISK_FULL:
+            advice = "make room, then the same command goes on from here"
+        where = error.filename or dict(pairwise(rest)).get("--output", "disk")
+        return _complain(name, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
         return _complain(name, "interrupted; the same command goes on from here", code=130)
     return 0

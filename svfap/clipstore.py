@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ class ClipStore:
     """Random access to the clips of several indexes.
 
     What lies in memory are a few flat arrays, which loader processes share; a million clips of two
-    hundred frames take 0.9 GB.
+    hundred frames take 1.6 GB.
 
     Raises:
         SvfapError: an index is unreadable, or a shard is missing or not of the indexed size.
@@ -38,7 +39,7 @@ class ClipStore:
         table = pa.concat_tables(tables)
         if not len(table):
             raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
-        self._columns = table.drop_columns(["sizes"])
+        self._columns = table.drop_columns(["sizes", "checksums"])
         self._folder = np.repeat([index.parent for index in indexes], [len(t) for t in tables])
         self._places = np.stack(
             [table[name].to_numpy() for name in ("offset", "header", "height", "width")], axis=1
@@ -46,6 +47,7 @@ class ClipStore:
         sizes = table["sizes"].combine_chunks()
         self._ends = np.cumsum(sizes.value_lengths().to_numpy(), dtype=np.int64)
         self._sizes = sizes.flatten().to_numpy()
+        self._checksums = table["checksums"].combine_chunks().flatten().to_numpy()
         self._rows = np.arange(len(table))
         self._files: dict[Path, int] = {}
 
@@ -100,7 +102,7 @@ class ClipStore:
 
     def length(self, clip: int) -> int:
         """Number of frames of a clip."""
-        return len(self._frame_sizes(self._rows[clip]))
+        return len(self._of(clip, self._sizes))
 
     def size(self, clip: int) -> tuple[int, int]:
         """Height and width of a clip's frames in pixels."""
@@ -120,21 +122,26 @@ class ClipStore:
         """
         wanted, places = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
         form, size = self._value("format", clip), self.size(clip)
+        sums = self._of(clip, self._checksums)[wanted]
         frames = np.empty((len(indices), *size, 3), np.uint8) if out is None else out
         for number, data in enumerate(self._read(clip, wanted)):
             try:
+                if (
+                    form == "jpeg" and zlib.crc32(data) != sums[number]
+                ):  # for raw, as dear as reading
+                    raise ValueError("it has changed")
                 frames[places == number] = pixels.decode(data, form, size)
             except ValueError:
                 raise SvfapError(
                     f"{self._shard(clip)}: frame {wanted[number]} of {self._value('key', clip)} is"
-                    " damaged; delete the shard's index.parquet and run again"
+                    f" damaged; delete {self._shard(clip).with_name('index.parquet')} and run again"
                 ) from None
         return frames
 
     def _read(self, clip: int, wanted: NDArray[np.int64]) -> Iterator[memoryview]:
         """The bytes of frames in ascending order, in as few reads as are worth it."""
-        row = self._rows[clip]
-        sizes, (first, header, _, _) = self._frame_sizes(row), self._places[row]
+        sizes = self._of(clip, self._sizes)
+        first, header, _, _ = self._places[self._rows[clip]]
         blocks = -(-sizes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         steps = np.cumsum(blocks + header, dtype=np.int64)
         starts = first + np.where(wanted, steps[wanted - 1], 0)
@@ -147,10 +154,10 @@ class ClipStore:
             for n in group:
                 yield data[starts[n] - start : ends[n] - start]
 
-    def _frame_sizes(self, row: int) -> NDArray[np.int32]:
-        start = self._ends[row - 1] if row else 0
-        sizes: NDArray[np.int32] = self._sizes[start : self._ends[row]]
-        return sizes
+    def _of(self, clip: int, values: NDArray[Any]) -> NDArray[Any]:
+        """A clip's part of what is known of all frames."""
+        row = self._rows[clip]
+        return values[self._ends[row - 1] if row else 0 : self._ends[row]]
 
     def _strings(self, column: str) -> list[str]:
         found: list[str] = self._columns[column].take(self._rows).to_pylist()

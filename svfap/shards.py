@@ -9,6 +9,7 @@ number of workers.
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ SCHEMA = pa.schema(
         ("offset", pa.int64()),  # of the first frame
         ("header", pa.int32()),  # bytes between two frames, beside the padding to whole blocks
         ("sizes", pa.list_(pa.int32())),
+        ("checksums", pa.list_(pa.uint32())),
     ]
 )
 
@@ -93,6 +95,7 @@ def _add_frames(
     """
     digits = max(4, len(str(len(jpegs) - 1)))
     sizes: list[int] = []
+    checksums: list[int] = []
     first = header = 0
     for number, jpeg in enumerate(jpegs):
         before, frame = tar.offset, pixels.encode(jpeg, form)
@@ -100,8 +103,9 @@ def _add_frames(
         header = offset - before
         first = first or offset
         sizes.append(len(frame))
+        checksums.append(zlib.crc32(frame))
     height, width = pixels.size_of(jpegs[0])
-    place = {"offset": first, "header": header, "sizes": sizes}
+    place = {"offset": first, "header": header, "sizes": sizes, "checksums": checksums}
     return place | {"format": form, "height": height, "width": width}
 
 

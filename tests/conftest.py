@@ -23,7 +23,12 @@ TOY_SUBJECTS = (0, 1, 2, 3)
 @pytest.fixture(scope="session")
 def toy_videos(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str], Path]:
     """(subject, expression) -> a rendered H.264 mp4."""
-    folder = tmp_path_factory.mktemp("videos")
+    return render_toys(tmp_path_factory.mktemp("videos"))
+
+
+def render_toys(folder: Path) -> dict[tuple[int, str], Path]:
+    """Render a synthetic video of each subject and expression."""
+    folder.mkdir(parents=True, exist_ok=True)
     videos = {}
     for subject in TOY_SUBJECTS:
         for expression in TOY_CLASSES:

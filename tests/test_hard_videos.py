@@ -141,3 +141,12 @@ def test_frames_of_changing_proportions_are_refused(tmp_path: Path) -> None:
 def test_no_face_at_all(tmp_path: Path) -> None:
     with pytest.raises(Reject, match=r"^no face found$"):
         plan(save(tmp_path / "noise.mp4", noise_frames(12)))
+
+
+def test_a_small_file_of_huge_frames_is_refused_unread(tmp_path: Path) -> None:
+    path = convert(
+        save(tmp_path / "small.mp4", noise_frames(1)), tmp_path / "huge.mkv",
+        vf="scale=16000:16000", vcodec="mjpeg", pix_fmt="yuvj420p", qscale=31,
+    )  # fmt: skip
+    with pytest.raises(Reject, match=r"^frames of 16000 x 16000 pixels, at most 100,000,000"):
+        plan(path)

@@ -29,7 +29,8 @@ RANKS = {
     "mlflow_writer": 4, "mlflow_sync": 4, "jobs": 4, "video": 4, "metrics": 4, "catalogue": 4,
     "predictions": 4, "runs": 5, "shards": 5, "bootstrap": 5, "plots": 5, "charts": 5, "sheets": 6,
     "tables": 6, "faces": 5, "demo": 5, "models": 5, "clipstore": 6, "training": 7, "use": 8,
-    "stages": 8, "predictor": 9, "planning": 9, "commands": 9, "__main__": 10, "launch": 11,
+    "stages": 8, "predictor": 9, "planning": 9, "doctor": 8,
+    "commands": 9, "__main__": 10, "launch": 11,
 }  # fmt: skip
 
 

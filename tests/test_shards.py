@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import webdataset
 from conftest import make_shards
@@ -112,10 +113,19 @@ def test_a_damaged_frame(index, tmp_path):
     content = bytearray(tar.read_bytes())
     with tarfile.open(tar) as archive:
         offset = archive.getmember("clip_0.0002.jpg").offset_data
-    content[offset : offset + 60] = bytes(60)
+    content[offset + 300] ^= 1  # decodes, to another picture
     tar.write_bytes(content)
-    with pytest.raises(SvfapError, match="frame 2 of clip_0 is damaged"):
+    told = r"frame 2 of clip_0 is damaged; delete \S+/index\.parquet and run again"
+    with pytest.raises(SvfapError, match=told):
         ClipStore([index]).frames(0, [2])
+    assert ClipStore([index]).frames(0, [0, 1, 3, 4]).shape == (4, 16, 16, 3)
+
+
+def test_an_index_of_an_earlier_version(index):
+    table = pq.read_table(index)
+    pq.write_table(table.drop_columns("checksums"), index)
+    with pytest.raises(SvfapError, match="of an earlier version; delete it and run again"):
+        ClipStore([index])
 
 
 def test_an_index_that_is_none(tmp_path):

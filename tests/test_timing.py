@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from footage import convert, face_frames, noise_frames, save
 
-from svfap.video.decode import declared_frames, frame_rate, read_frames
+from svfap.video.decode import Reject, declared_frames, frame_rate, read_frames
 from svfap.video.timing import on_grid
 
 
@@ -90,3 +90,8 @@ def test_what_a_truncated_file_claims_is_known(tmp_path: Path) -> None:
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     assert declared_frames(whole) == declared_frames(cut) == 60
     assert declared_frames(tmp_path) == 0
+
+
+def test_time_stamps_that_leap_do_not_fill_the_memory() -> None:
+    with pytest.raises(Reject, match=r"^10 frames for 1000000000 s; its time stamps are wrong$"):
+        on_grid([*range(9), 1e9], fps=1, target=25)

@@ -62,6 +62,8 @@ def write_project(folder: Path, videos) -> None:
         rows.writerow(["missing.mp4", "happy", "s2"])
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("this is no video")
+    for name in ("empty.mp4", "text.mp4"):  # a record of a crop knows the date of its video
+        os.utime(folder / name, (0, 0))
     with (folder / "unlabelled.csv").open("w") as file:
         file.write("path\n" + "".join(f"{path}\n" for path in list(videos.values())[:4]))
     (folder / "toy.yaml").write_text(yaml.safe_dump(CONFIG))

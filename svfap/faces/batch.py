@@ -5,13 +5,14 @@ whatever the number of processes. A video is finished when its record is written
 finished is left alone; an interrupted run loses the videos it was at, one for each process.
 """
 
+import logging
 import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -21,7 +22,6 @@ import numpy as np
 from av.error import FFmpegError
 
 from svfap.config import CropConfig
-from svfap.errors import SvfapError
 from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detectors import make_detector
 from svfap.faces.quality import blur
@@ -40,8 +40,11 @@ from svfap.video.replay import Replay
 
 _AHEAD = 4  # videos that wait for each process
 _BLUR_EVERY = 10  # frames
+_FRAME_SECONDS = 120.0  # of computing for one frame; none that ends comes near
 
 _detector = cache(make_detector)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,31 +60,53 @@ def crop_videos(
 ) -> Iterator[Record]:
     """Crop videos, and yield their records in the order of the jobs.
 
+    A video that brings down the process that reads it is tried once more, alone, and rejected if
+    it does so again; the others are not harmed.
+
     Args:
         jobs: the videos.
         config: how to crop; its preset is set.
         folder: takes the clips and records.
-        workers: processes; with 1 all is done in this one.
+        workers: processes.
 
     Raises:
-        SvfapError: weights of the detector are missing, or a process died.
+        SvfapError: weights of the detector are missing.
         OSError: the folder cannot be written.
     """
-    if workers < 2 or len(jobs) < 2:
-        _prepare()
-        _detector(config)
-        yield from (_crop(job, config, folder) for job in jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    count = min(workers, len(jobs))
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_prepare_worker) as pool:
+    left = deque(jobs)
+    count = max(1, min(workers, len(jobs)))
+    while left:
         try:
-            yield from _in_order(pool, (partial(_crop, job, config, folder) for job in jobs), count)
+            with _pool(count) as pool:
+                calls = (partial(_crop, job, config, folder) for job in [*left])
+                for record in _in_order(pool, calls, count):
+                    left.popleft()
+                    yield record
         except BrokenProcessPool:
-            raise SvfapError(
-                "a process that cropped died, most likely for want of memory; run again with fewer"
-                " (--workers, in the workflow --set-threads crop=N)"
-            ) from None
+            handed_out = min(len(left), _AHEAD * count + 1)
+            yield from (_alone(left.popleft(), config, folder) for _ in range(handed_out))
+
+
+def _alone(job: Job, config: CropConfig, folder: Path) -> Record:
+    """The record of a video that is cropped while no other is; of a deadly one it is not kept."""
+    try:
+        with _pool(1) as pool:
+            return pool.submit(_crop, job, config, folder).result()
+    except BrokenProcessPool:
+        logger.warning("%s: ended the process that cropped it, twice", job.path)
+        reason = "crashes the decoder, keeps it from coming to an end, or needs too much memory"
+        return Record("", reject=reason)
+
+
+@contextmanager
+def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end when an error, or an interrupt, leaves the block."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_prepare) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool:
+            raise
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
@@ -103,14 +128,23 @@ def _in_order(
 
 
 def _prepare() -> None:
-    """One thread for each process."""
+    """One thread for each process; interrupts are left to the one that handed out the work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
 
 
-def _prepare_worker() -> None:
-    """Leave interrupts to the process that handed out the work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _prepare()
+class _Watched(Replay):
+    """Reads a video twice; a frame that takes too long ends the process, by SIGPROF."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            _allow(_FRAME_SECONDS)
+            yield frame
+
+
+def _allow(seconds: float) -> None:
+    """Let this process compute for so long; 0 for as long as it likes."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _crop(job: Job, config: CropConfig, folder: Path) -> Record:
@@ -122,8 +156,9 @@ def _crop(job: Job, config: CropConfig, folder: Path) -> Record:
     if before and before.fingerprint == mark and all(path.is_file() for path in earlier):
         return before
     sidecar.unlink(missing_ok=True)
+    _allow(_FRAME_SECONDS)
     try:
-        frames = Replay(job.path)
+        frames = _Watched(job.path)
         clips = plan_clips(job.path, config, _detector(config), frames=frames)
         made = _write(clips, frames, _paths(job, folder, len(clips)), quality=config.quality)
         record = Record(mark, made)
@@ -131,6 +166,8 @@ def _crop(job: Job, config: CropConfig, folder: Path) -> Record:
         record = Record(mark, reject=str(reject))
     except FFmpegError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from None
+    finally:
+        _allow(0)
     for path in _paths(job, folder, max(1, len(earlier)))[len(record.clips) :]:
         path.unlink(missing_ok=True)
     write_record(sidecar, record)

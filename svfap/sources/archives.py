@@ -64,7 +64,7 @@ def unpack_all(root: Path) -> None:
     note = root / UNPACKED
     done = {*note.read_text(encoding="utf-8").splitlines()} if note.exists() else set()
     for _ in range(NESTED_LEVELS):
-        marks = {_mark(archive, root): archive for archive in _archives(root)}
+        marks = {_mark(archive, root): archive for archive in archives_below(root)}
         for mark in sorted(marks.keys() - done):
             with note.open("a", encoding="utf-8") as file:
                 unpack(marks[mark], marks[mark].parent)
@@ -113,7 +113,7 @@ def unpack(
     return len(wanted)
 
 
-def _archives(root: Path) -> list[Path]:
+def archives_below(root: Path) -> list[Path]:
     """Archives below a root, of one in parts the part to begin with."""
     found = []
     for parent, _, names in os.walk(root):

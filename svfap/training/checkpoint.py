@@ -22,10 +22,19 @@ def provenance() -> dict[str, str]:
 
 
 def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint atomically: temporary file, fsync, rename."""
+    """Write a checkpoint atomically: temporary file, fsync, rename.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path, fsync=True) as partial:
-        torch.save(dict(content), partial)
+    try:
+        with replacing(path, fsync=True) as partial, partial.open("wb") as file:
+            torch.save(dict(content), file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # torch's writer stumbles over its own end
+            raise error.__context__ from None
+        raise
 
 
 def load(path: Path, *, allowed: Sequence[type] = ()) -> dict[str, Any]:

@@ -175,13 +175,21 @@ class Loader:
         )
         for step in steps:
             count = len(self.positions(step))
-            portions = [next(loaded) for _ in self.portions(step)]
+            portions = [_next(loaded) for _ in self.portions(step)]
             yield [replace(batch, share=len(batch.target) / count) for batch in portions]
 
 
 def _whole(batch: Batch) -> Batch:
     """What is loaded is a batch already."""
     return batch
+
+
+def _next(loaded: Iterator[Batch]) -> Batch:
+    """The next batch; of a user's error in a loader process, the message without its traceback."""
+    try:
+        return next(loaded)
+    except SvfapError as error:
+        raise SvfapError(str(error).strip().rpartition(f"{SvfapError.__name__}: ")[2]) from None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ Image = NDArray[np.uint8]
 
 FOLDER_RATE = 25.0
 _UNKNOWN_RATE = 25.0
+_MOST_PIXELS = 100_000_000  # of a frame; a small file may claim, and hold, as much as it likes
 _PICTURES = frozenset({".jpg", ".jpeg", ".png"})
 
 
@@ -185,7 +186,11 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = container.streams.video[0]
         if stream.codec_context is None:
             raise Reject("its video codec is not known to FFmpeg")
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if width * height > _MOST_PIXELS:
+            raise Reject(f"frames of {width} x {height} pixels, at most {_MOST_PIXELS:,} are read")
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
         yield container, stream
 
 

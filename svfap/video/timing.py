@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from svfap.video.decode import Reject
+
 Numbers = NDArray[np.int64]
 Times = NDArray[np.float64]
 
 _STEADY = 0.75  # frames of a constant rate lie this close to their place, in frames
 _EPSILON = 0.05  # of a frame: what rounding a time stamp may take away
 _ROUNDING = 0.02  # a varying rate this close to a whole number is that number
+_MOST_REPEATS = 1000  # points of the grid for each frame of the video, on average
 _NEARLY_ALL = 0.1  # share of the frames that a varying rate may be too slow for
 
 
@@ -40,6 +43,9 @@ def on_grid(times: Sequence[float | None], *, fps: float, target: float | None =
         times: when each frame is shown in seconds; None where the file does not tell.
         fps: frames per second that the file claims.
         target: frames per second that are wanted; None: the video's own.
+
+    Raises:
+        Reject: nearly all that would be kept is one frame, shown for very long.
     """
     shown = _complete(times, fps)
     rate = _rate(shown, fps)
@@ -47,6 +53,9 @@ def on_grid(times: Sequence[float | None], *, fps: float, target: float | None =
         return Timing(rate, np.arange(len(shown)))
     wanted = target or rate
     length = shown[-1] - shown[0] + 1 / rate
+    if length * wanted > _MOST_REPEATS * len(shown):
+        span = shown[-1] - shown[0]
+        raise Reject(f"{len(shown)} frames for {span:.0f} s; its time stamps are wrong")
     points = shown[0] + np.arange(max(1, round(length * wanted))) / wanted
     source = np.searchsorted(shown, points + _EPSILON / wanted, side="right") - 1
     return Timing(wanted, source.astype(np.int64))

@@ -1,0 +1,69 @@
+"""`python -m svfap doctor [--configfile FILE]`: is this machine ready for a long run?
+
+Every check is a line that begins with `ok`, `warn` (the run goes on, but read this) or `fix`
+(it would fail; the line says what to do).
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from svfap.config import Config
+from svfap.configfile import load
+from svfap.doctor import machine, project
+from svfap.doctor.finding import FIX, OK, WARN, Finding, State
+from svfap.errors import SvfapError
+
+__all__ = ["FIX", "OK", "WARN", "Finding", "lines"]
+
+DEFAULT = Path("config/config.yaml")
+
+Check = Callable[[], Finding]
+
+
+def lines(arguments: Sequence[str]) -> Iterator[tuple[State, str]]:
+    """Examine this machine; yields state and line of each finding as soon as it is known."""
+    parser = argparse.ArgumentParser(
+        prog="python -m svfap doctor",
+        description="Is this machine ready for a long run? Exit status 0 if it is, else 2.",
+    )
+    parser.add_argument(
+        "--configfile", type=Path, default=DEFAULT, help=f"the experiment, {DEFAULT} by default"
+    )
+    path: Path = parser.parse_args(arguments).configfile
+    checks = _checks(path)
+    width = max(map(len, checks))
+    for name, check in checks.items():
+        finding = _examined(check)
+        text = " ".join(finding.text.split())
+        yield finding.state, f"{finding.state:<4}  {name:<{width}}  {text}"
+
+
+def _checks(path: Path) -> dict[str, Check]:
+    """Every check by the name that its line shows."""
+    config: Config | None = None
+    try:
+        config = load(path)
+        settings = Finding(OK, str(path))
+    except SvfapError as error:
+        settings = Finding(FIX, str(error))
+    checks: dict[str, Check] = {"configuration": lambda: settings}
+    checks |= {"torch": machine.torch, "GPU": machine.gpu}
+    for folder in dict.fromkeys([config.data, config.results]) if config else []:
+        checks[f"disk {folder}"] = partial(machine.disk, folder)
+    checks["decoder"] = machine.decoder
+    if config:
+        checks["detector"] = partial(project.detector, config.crop)
+        for name in config.datasets:
+            checks[f"dataset {name}"] = partial(project.dataset, config, name)
+    results = config.results if config else Path("results")
+    return checks | {"MLflow": partial(machine.mlflow, results), "SLURM": machine.slurm}
+
+
+def _examined(check: Check) -> Finding:
+    """The finding of a check, also where it stumbles over what it looks for."""
+    try:
+        return check()
+    except SvfapError as error:
+        return Finding(FIX, str(error))

@@ -1,0 +1,75 @@
+"""What a run needs that the configuration names: the detector's weights, and the datasets."""
+
+from pathlib import Path
+
+from svfap import datasets
+from svfap.config import Config, CropConfig
+from svfap.datasets import listing
+from svfap.datasets.base import Dataset
+from svfap.datasets.verify import Census, listed
+from svfap.doctor.finding import FIX, OK, WARN, Finding
+from svfap.errors import SvfapError
+from svfap.sources import is_url
+from svfap.sources.archives import archives_below
+
+NAMES_SHOWN = 3
+
+
+def detector(config: CropConfig) -> Finding:
+    """Whether the detector's weights load and find the face of a rendered head."""
+    import cv2
+    import numpy as np
+
+    from svfap.demo.videos import frames
+    from svfap.faces.detectors import make_detector
+
+    image = cv2.cvtColor(next(frames(0, "happy")).image, cv2.COLOR_RGB2BGR)
+    faces = make_detector(config).detect(np.asarray(image, np.uint8))
+    if len(faces) != 1:
+        return Finding(FIX, f"{config.detector} finds {len(faces)} faces in a picture of one")
+    return Finding(OK, f"{config.detector} finds the face of a rendered head")
+
+
+def dataset(config: Config, name: str) -> Finding:
+    """Whether a dataset is here, or will be."""
+    chosen = config.datasets[name]
+    known = datasets.get(name, chosen)
+    if chosen.csv:
+        return _own(chosen.csv, config.crop.max_rejects)
+    return _published(known, chosen.root or config.data / "raw" / name, chosen.allow_incomplete)
+
+
+def _own(csv: Path, max_rejects: float) -> Finding:
+    """The videos of a user's list."""
+    rows = listing.read(csv)
+    local = [row.source for row in rows if not is_url(row.source)]
+    lacking = [source for source in local if not Path(source).exists()]
+    counts = f"{len(local) - len(lacking):,} of {len(local):,} videos of {csv} are here"
+    if len(local) < len(rows):
+        counts += f", {len(rows) - len(local):,} are to be downloaded"
+    if not lacking:
+        return Finding(OK, counts)
+    shown = ", ".join(lacking[:NAMES_SHOWN]) + ", ..." * (len(lacking) > NAMES_SHOWN)
+    too_many = len(lacking) > max_rejects * len(rows)
+    return Finding(FIX if too_many else WARN, f"{counts}; correct the paths of {shown}")
+
+
+def _published(known: Dataset, root: Path, allow_incomplete: bool) -> Finding:
+    """The copy of a dataset, counted against what is published."""
+    access = known.about.access
+    if access == "embedded":
+        return Finding(OK, "comes with the package")
+    census = Census(known)
+    try:
+        for _ in census.count(listed(known, root)):
+            pass
+        differences = "; ".join(census.differences())
+    except SvfapError as error:
+        differences = str(error)
+    if not differences:
+        return Finding(OK, f"{census.clips:,} clips in {root}")
+    if access == "open":
+        return Finding(OK, f"not whole in {root} yet; the stage `download` fetches it")
+    if archives_below(root):
+        return Finding(OK, f"the stage `download` unpacks the archives in {root}")
+    return Finding(WARN if allow_incomplete and census.clips else FIX, differences)
