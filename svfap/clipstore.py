@@ -184,6 +184,8 @@ def _open(index: Path) -> pa.Table:
         raise SvfapError(
             f"{index}: not a shard index ({str(error).splitlines()[0]}); delete it and run again"
         ) from None
+    if any(table[name].null_count for name in ("offset", "checksums")):
+        raise SvfapError(f"{index}: of an earlier version; delete it and run again")
     for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
         shard = index.parent / row["shard"]
         if not shard.is_file() or shard.stat().st_size != row["shard_bytes"]:
