@@ -102,5 +102,5 @@ def test_the_workflow_runs_in_conda_environments(tmp_path, toy_videos):
     made = [*(project / ".snakemake/conda").glob("*/bin/python")]
     assert len(made) == 2
     assert done.stderr.count("Activating conda environment") >= 12
-    assert (project / "data/shards/toy/part1/index.parquet").is_file()
+    assert (project / "data/shards/toy/fold1/index.parquet").is_file()
     assert (project / "results/tables/costs.csv").is_file()

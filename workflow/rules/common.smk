@@ -30,7 +30,7 @@ jobs.set_environment(RESULTS)
 # stopped, while the shell, `tee` and Snakemake wait for it. Environments of conda hold no svfap.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 CODE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
-shell.prefix(f"set -euo pipefail; trap '' TERM; export PYTHONPATH={CODE}; ")
+shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={CODE}; ")
 
 
 wildcard_constraints:
