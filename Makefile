@@ -7,7 +7,7 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requi
 SNAKEMAKE := $(BIN)/snakemake --cores all --rerun-incomplete
 export PYTHONUTF8 := 1
 
-.PHONY: demo setup test lint report mlflow lock clean
+.PHONY: demo setup test test-slurm lint report mlflow lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## raw video -> benchmark table on the embedded demo
@@ -28,8 +28,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests but those of test-slurm
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slurm"
+
+test-slurm: $(READY)  ## the workflow on a SLURM cluster that is started here; root, installs SLURM by apt
+	$(BIN)/python -m pytest -m slurm -rs
 
 lint: $(READY)  ## style, types, spelling, workflow
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import inspect
 import json
 import logging
 import os
+import signal
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; 0 if it went well, 2 if the user can mend what did not."""
     level = logging.INFO if tracking.first_process() else logging.ERROR
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the workflow's shells ignore it
     name, rest = _choose(sys.argv[1:] if arguments is None else arguments)
     try:
         if name in COMMANDS:

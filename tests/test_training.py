@@ -147,7 +147,7 @@ def test_stop_signals_save_within_seconds(tmp_path, finetuning, number):
         sent = time.monotonic()
         process.send_signal(number)
         assert process.wait(60) == 128 + number
-        assert time.monotonic() - sent < 10
+        assert time.monotonic() - sent < 20
         assert "stopped at step" in process.stderr.read()
     assert checkpoint.load(output.parent / "state" / "last.pt")["step"] > 0
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,9 +91,9 @@ def changed(folder: Path, **changes) -> None:
     (folder / "toy.yaml").write_text(yaml.safe_dump(config))
 
 
-def planned(folder: Path) -> dict[str, int]:
+def planned(folder: Path, *, root: Path = ROOT) -> dict[str, int]:
     """Rule -> number of jobs that a run would start."""
-    done = snakemake(folder, "--dry-run")
+    done = snakemake(folder, "--dry-run", "--snakefile", str(root / "Snakefile"))
     lines = done.stdout.split("Job stats:")[-1].splitlines() if "Job stats:" in done.stdout else []
     jobs = [line.split() for line in lines if len(line.split()) == 2]
     return {name: int(count) for name, count in jobs if count.isdigit()}
@@ -131,6 +132,19 @@ def test_bad_videos_are_rejected_with_their_reason(project):
 def test_a_second_run_does_nothing(project):
     assert planned(project) == {}
     assert "Nothing to be done" in snakemake(project).stderr
+
+
+def test_an_edited_module_or_rule_trains_nothing_anew(project, tmp_path):
+    for name in ("Snakefile", "profiles", "workflow", "svfap", "envs"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, tmp_path / name)
+    for name in ("svfap/training/loop.py", "svfap/stages/pretrain.py"):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "# a comment\n")
+    rules = tmp_path / "workflow/rules/train.smk"
+    text = rules.read_text()
+    rules.write_text(text.replace("python -m svfap", "# a comment\\npython -m svfap"))
+    assert rules.read_text() != text
+    assert planned(project, root=tmp_path) == {}
 
 
 def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):

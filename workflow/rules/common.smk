@@ -1,5 +1,7 @@
 """The checked configuration, and functions that name a rule's inputs and parameters."""
 
+import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +25,12 @@ TABLE_FILES = [
 
 jobs.set_environment(RESULTS)
 PIPELINE = tracking.Pipeline(RESULTS, PLAN.config.model_dump(mode="json"))
+
+# SLURM signals every process of a job. Only a stage is to take it up: it saves, and says where it
+# stopped, while the shell, `tee` and Snakemake wait for it. Environments of conda hold no svfap.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+CODE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
+shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={CODE}; ")
 
 
 wildcard_constraints:

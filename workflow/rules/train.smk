@@ -20,10 +20,11 @@ rule pretrain:
     threads: 16
     resources:
         gpus=1,
+        nodes=1,
     params:
         config=pretrain_config,
     shell:
-        "python -m svfap.launch {resources.gpus} pretrain --config {params.config:q}"
+        "python -m svfap.launch {resources.nodes}x{resources.gpus} pretrain --config {params.config:q}"
         " --shards {input.shards:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
@@ -66,6 +67,8 @@ rule evaluate:
         f"{RESULTS}/benchmarks/{{run}}evaluate/{{dataset}}/{{fold}}.tsv"
     conda:
         "../../envs/train.yaml"
+    resources:
+        gpus=1,
     params:
         config=evaluate_config,
     shell:
