@@ -48,7 +48,7 @@ def main() -> None:
         compiled=given.compile or device().type == "cuda",
     )  # fmt: skip
     rounds = given.rounds or (10 if given.full else 3)
-    rows = bench.pretrain(rounds, half=given.full) + bench.finetune(rounds)
+    rows = bench.pretrain(rounds, half=given.full) + bench.finetune(max(1, rounds // 2))
     if given.full and bench.device.type == "cuda":
         rows += [bench.memory(batch) for batch in LARGE]
     theirs, ours = rows[:2]
@@ -89,8 +89,8 @@ class Bench:
         return self._rows("pretrain", contenders, rounds, work)
 
     def finetune(self, rounds: int) -> list[dict[str, Any]]:
-        """Rows of the fine-tuning step, with half as many clips: they have ten times the tokens."""
-        frames, targets = self._clips(max(1, self.batch // 2))
+        """Rows of the fine-tuning step, of an even number of clips: an odd one is seen twice."""
+        frames, targets = self._clips(self.batch + self.batch % 2)
         steps = Steps(finetune_model(self.config, CLASSES, self.checkout), self.device)
         model = VideoModel(self.config, CLASSES)
         ours = self._stepper(Classification(model, FinetuneConfig(**UNMIXED)))
