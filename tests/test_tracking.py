@@ -179,7 +179,9 @@ def test_a_killed_stage_is_shown_as_killed_and_a_killed_writer_is_replaced(tmp_p
 def writer_of(uri):
     """Process id of the writer for a server, from the system's list of processes."""
     folder = str(spool._folder(uri))
-    listed = subprocess.run(["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
+    )
     (line,) = (line for line in listed.stdout.splitlines() if f"mlflow_writer {folder}" in line)
     return int(line.split()[0])
 
@@ -219,10 +221,11 @@ def training(folder, toy_model, epochs):
     return command, job, output
 
 
+@pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")
 def test_a_training_that_is_killed_and_resumed_is_one_run_with_a_model_that_predicts(
     tmp_path, toy_model, database
 ):
-    command, job, output = training(tmp_path, toy_model, 60)
+    command, job, output = training(tmp_path, toy_model, 300)
     state = output.parent / "state" / "last.pt"
     with subprocess.Popen(command) as process:
         wait_for(lambda: state.exists() and record.run_id(output))
