@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import Headline, arguments, cpu_seconds, report
-from benchmarks.crop import BoxDetector, carphone, their_detector, their_faces
+from benchmarks.crop import BoxDetector, their_detector, their_faces, wide_carphone
 from benchmarks.plain import FrameFolders, score, train
 from svfap.clipstore import ClipStore
 from svfap.config import CropConfig, FinetuneConfig, ModelConfig, OptimConfig, ShardConfig
@@ -114,7 +114,7 @@ def _pieces(folder: Path) -> list[Clip]:
     """Two real videos cut into short ones, of a class each."""
     folder.mkdir()
     sources = {name: folder / f"{name}.mp4" for name in CLASSES}
-    carphone(sources["carphone"])
+    wide_carphone(sources["carphone"])
     footage.astronaut(sources["astronaut"])
     clips: list[Clip] = []
     for label, (name, path) in enumerate(sources.items()):

@@ -15,8 +15,15 @@ from typing import Any
 
 import torch
 
-from benchmarks.common import Headline, arguments, cpu_seconds, report, spread
-from benchmarks.reference import PLAIN, THEIRS, Steps, finetune_model, pretrain_model
+from benchmarks.common import Headline, cpu_seconds, report, spread
+from benchmarks.reference import (
+    PLAIN,
+    THEIRS,
+    Steps,
+    finetune_model,
+    model_arguments,
+    pretrain_model,
+)
 from svfap.config import FinetuneConfig, ModelConfig, OptimConfig
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.cost import finetune_cost, pretrain_cost
@@ -35,11 +42,7 @@ UNMIXED = {"mixup": 0.0, "cutmix": 0.0, "erasing": 0.0, "label_smoothing": 0.0}
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = arguments(__doc__ or "")
-    parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
-    parser.add_argument("--batch", type=int, default=2, help="clips per step")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--model", default="{}", help="sizes as JSON; default: SVFAP-B")
+    parser = model_arguments(__doc__ or "")
     parser.add_argument("--compile", action="store_true", help="compile ours on a CPU too")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -87,8 +87,8 @@ class ClipStore:
     @property
     def crop(self) -> dict[str, Any]:
         """How the clips were cropped: the settings that all shards have in common."""
-        shards = pa.array([str(self._shard(clip)) for clip in range(len(self))]).unique()
-        settings = [_crop_of(Path(shard)) for shard in shards.to_pylist()]
+        shards = dict.fromkeys(zip(self._folder[self._rows], self._strings("shard"), strict=True))
+        settings = [_crop_of(folder / name) for folder, name in shards]
         return {
             key: value
             for key, value in settings[0].items()
