@@ -28,11 +28,10 @@ from test_workflow import command, write_project
 STARTED = re.compile(r"^\[(.+)\]\n(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
 FINISHED = re.compile(r"^\[(.+)\]\nFinished jobid: (\d+) ", re.MULTILINE)
 RULES = (
-    "track", "cost", "download", "crop", "shard", "review", "pretrain", "finetune", "evaluate",
-    "tabulate",
+    "cost", "download", "crop", "shard", "review", "pretrain", "finetune", "evaluate", "tabulate",
 )  # fmt: skip
 # Times, speeds and addresses are each run's own, and so is what shows them.
-OWN = re.compile(r"run\.jsonl|runs\.html|curve\.csv|curves\.png|.*\.(log|tsv|db|lock)")
+OWN = re.compile(r"run\.jsonl|runs\.html|report\.html|curve\.csv|curves\.png|.*\.(log|tsv|db|lock)")
 
 
 @dataclass(frozen=True)
@@ -99,18 +98,18 @@ def kill_and_go_on(
     Args:
         folder: the project.
         targets: rules; a kill each, while one of its jobs is running. What a rule's jobs were too
-            short for is made up for by the last rule.
+            short for is made up for by the last rule, which is killed in its first half.
         seconds: rule -> how long its shortest job takes.
-        seed: of the moments.
+        seed: of the moments, which depend on nothing else but the job and the attempt.
 
     Raises:
         AssertionError: the workflow failed for another reason than a kill.
     """
-    moments, left, tally = random.Random(seed), Counter(targets), Tally()
+    left, tally = Counter(targets), Tally()
     killed = True
     while killed:
         log = folder / f"attempt{tally.kills}.log"
-        killed = _attempt(folder, log, left, seconds, moments)
+        killed = _attempt(folder, log, left, seconds, f"{seed} {tally.kills}")
         tally.account(log.read_text(), folder, killed=killed)
         if killed:
             subprocess.run([*command(folder), "--unlock"], check=True, capture_output=True)
@@ -118,7 +117,7 @@ def kill_and_go_on(
 
 
 def _attempt(
-    folder: Path, log: Path, left: Counter[str], seconds: dict[str, float], moments: random.Random
+    folder: Path, log: Path, left: Counter[str], seconds: dict[str, float], seed: str
 ) -> bool:
     """Run until a wanted job is at a random moment of its time, then kill; whether that was."""
     moment: dict[tuple[str, ...], float] = {}
@@ -131,11 +130,11 @@ def _attempt(
         while workflow.poll() is None:
             time.sleep(0.02)
             for job in jobs(log.read_text()):
-                wanted = left[job.rule] or (job.rule == RULES[-1] and left.total())
-                if job.seconds is None and wanted:
-                    wait = moments.random() * seconds[job.rule]
-                    due = moment.setdefault(job.outputs, time.monotonic() + wait)
-                    if time.monotonic() >= due:
+                last = job.rule == RULES[-1]
+                if job.seconds is None and (left[job.rule] or (last and left.total())):
+                    share = random.Random(f"{seed} {job.outputs}").random() * (0.5 if last else 1)
+                    began = moment.setdefault(job.outputs, time.monotonic())
+                    if time.monotonic() >= began + share * seconds[job.rule]:
                         os.killpg(workflow.pid, signal.SIGKILL)
                         left[job.rule if left[job.rule] else left.most_common(1)[0][0]] -= 1
                         return True
@@ -144,11 +143,16 @@ def _attempt(
 
 
 def unbroken(folder: Path) -> dict[str, float]:
-    """Run a project once; rule -> seconds that its shortest job took, at least a moment."""
+    """Run a project once; rule -> seconds that its shortest job took."""
     done = subprocess.run(command(folder), check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+    return durations(done.stderr)
+
+
+def durations(log: str) -> dict[str, float]:
+    """Rule -> seconds that its shortest job took, at least a moment."""
     seconds: dict[str, float] = {}
-    for job in jobs(done.stderr):
+    for job in jobs(log):
         seconds[job.rule] = max(0.3, min(seconds.get(job.rule, 1e9), job.seconds or 0.0))
     return seconds
 

@@ -1,5 +1,6 @@
 """Downloads against a real HTTP server on this machine that misbehaves as servers do."""
 
+import threading
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -11,7 +12,7 @@ import pytest
 from server import Handler, Server, running
 
 from svfap.errors import SvfapError
-from svfap.sources import SourceError, fetch, is_url
+from svfap.sources import SourceError, fetch, http, is_url
 
 BODY = bytes(range(256)) * 2000
 MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -244,6 +245,44 @@ def test_nobody_listens(server: Server, tmp_path: Path) -> None:
         port = closed.server_port
     message = failure(f"http://127.0.0.1:{port}/clip.mp4", tmp_path / "clip.mp4")
     assert "no connection" in message
+
+
+def test_a_server_that_falls_silent(server: Server, tmp_path: Path, monkeypatch) -> None:
+    def silent(handler: Handler, number: int) -> None:
+        if number > 1:
+            return serve(handler)
+        handler.answer(200, BODY[:1000], length=len(BODY), ETag='"one"')
+        handler.wfile.flush()
+        over.wait(10)
+
+    over = threading.Event()
+    monkeypatch.setattr(http, "TIMEOUT_SECONDS", 0.3)
+    server.script = silent
+    assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
+    over.set()
+    assert server.ranges == [None, "bytes=1000-"]
+
+
+def test_a_network_that_is_gone_for_a_while(server: Server, tmp_path: Path) -> None:
+    def gone(handler: Handler, number: int) -> None:
+        serve(handler, limit=300_000)
+        server.socket.close()
+
+    def back() -> None:
+        again = ThreadingHTTPServer(server.server_address, Handler)
+        again.ranges, again.script = [], lambda handler, _: serve(handler)
+        asked.append(again.ranges)
+        again.handle_request()
+        again.server_close()
+
+    asked: list[list[str]] = []
+    server.script = gone
+    timer = threading.Timer(0.5, back)
+    timer.start()
+    path = fetch(server.url, tmp_path / "clip.mp4", tries=8, backoff=0.05)
+    timer.join()
+    assert path.read_bytes() == BODY
+    assert asked == [["bytes=300000-"]]
 
 
 @pytest.mark.parametrize("url", ["http://", "http://127.0.0.1:port/a.mp4", "http://[::1/a.mp4"])

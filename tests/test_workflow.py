@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -134,6 +135,16 @@ def test_a_second_run_does_nothing(project):
     assert "Nothing to be done" in snakemake(project).stderr
 
 
+def test_a_clock_that_jumped_makes_nothing_anew(project):
+    dates = random.Random(0)
+    for path in sorted(
+        path for name in ("data", "results") for path in (project / name).rglob("*")
+    ):
+        if path.is_file():
+            os.utime(path, (dates.randrange(2**31),) * 2)  # from 1970 to 2038
+    assert planned(project) == {}
+
+
 def test_an_edited_module_or_rule_trains_nothing_anew(project, tmp_path):
     for name in ("Snakefile", "profiles", "workflow", "svfap", "envs"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
@@ -254,7 +265,7 @@ def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_vi
     assert not state.exists()
 
 
-def test_an_interrupt_saves_and_leaves_the_folder_unlocked(tmp_path, toy_videos):
+def test_a_second_run_is_refused_and_an_interrupt_saves_and_unlocks(tmp_path, toy_videos):
     write_project(tmp_path, toy_videos)
     changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 4000})
     environment = os.environ | {"MLFLOW_TRACKING_URI": "off"}
@@ -266,8 +277,27 @@ def test_an_interrupt_saves_and_leaves_the_folder_unlocked(tmp_path, toy_videos)
         while not (progress.exists() and "pretrain" in progress.read_text()):
             assert workflow.poll() is None
             time.sleep(0.1)
+        second = snakemake(tmp_path, check=False)
+        assert second.returncode == 1
+        assert "Directory cannot be locked" in second.stderr
+        assert "--unlock" in second.stderr
+        assert workflow.poll() is None
         os.killpg(workflow.pid, signal.SIGINT)
         workflow.wait(60)
     assert (tmp_path / "results/pretrain/state/last.pt").is_file()
     assert "stopped at step" in progress.read_text()
     assert "pretrain" in planned(tmp_path)
+
+
+@pytest.mark.faults
+def test_a_run_that_is_killed_again_and_again_ends_in_the_same(project, tmp_path, toy_videos):
+    import faults
+
+    write_project(tmp_path, toy_videos)
+    (log,) = sorted((project / ".snakemake/log").glob("*.log"))[:1]
+    seconds = faults.durations(log.read_text())
+    tally = faults.kill_and_go_on(tmp_path, ("crop", "pretrain", "evaluate"), seconds, seed=0)
+    assert tally.kills == 3
+    assert tally.repeated == []
+    assert tally.lost == 0
+    assert faults.contents(tmp_path) == faults.contents(project)

@@ -7,6 +7,7 @@ when faces are cropped.
 import contextlib
 import csv
 import logging
+import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,9 +91,11 @@ def _cut(row: Row, origin: Path, path: Path) -> None:
 
     if origin.is_dir():
         raise SvfapError(f"{row.where}: start and end cannot cut a folder of frames; drop them")
-    if not path.exists() or path.stat().st_mtime < origin.stat().st_mtime:
+    made = origin.stat().st_mtime_ns  # the clip takes its video's date, whatever a clock says
+    if not path.exists() or path.stat().st_mtime_ns != made:
         path.parent.mkdir(parents=True, exist_ok=True)
         encode.cut(origin, path, start=row.start, end=row.end)
+        os.utime(path, ns=(made, made))
 
 
 def _report(path: Path, failed: Sequence[tuple[str, str, str]], total: int) -> None:
