@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("MLFLOW_TRACKING_URI", "off")
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,16 @@ from svfap.video.facevideo import encode_jpeg
 
 TOY_CLASSES = ("happy", "surprise")
 TOY_SUBJECTS = (0, 1, 2, 3)
+TOY_NAMES = (  # as users' files are called, and as nobody should call them
+    "s0 happy.mp4",
+    "-rf 'its'.mp4",
+    '"quoted" & more; $(touch pwned).mp4',
+    "`touch pwned`|>pwned.mp4",
+    "{x} %s %d [1] *.mp4",
+    "nai\u0308ve \U0001f600 \u05d0.mp4",
+    "back\\slash #1?.mp4",
+    f"{'long' * 55}.mp4",
+)
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +38,13 @@ def toy_videos(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str]
 
 
 def render_toys(folder: Path) -> dict[tuple[int, str], Path]:
-    """Render a synthetic video of each subject and expression."""
+    """Render a synthetic video of each subject and expression, under names that test a shell."""
     folder.mkdir(parents=True, exist_ok=True)
-    videos = {}
-    for subject in TOY_SUBJECTS:
-        for expression in TOY_CLASSES:
-            videos[subject, expression] = folder / f"s{subject} {expression}.mp4"
-            render_video(videos[subject, expression], subject, expression)
+    videos = dict(
+        zip(product(TOY_SUBJECTS, TOY_CLASSES), map(folder.joinpath, TOY_NAMES), strict=True)
+    )
+    for (subject, expression), path in videos.items():
+        render_video(path, subject, expression)
     return videos
 
 

@@ -101,8 +101,9 @@ def wait_for_training(workflow: subprocess.Popen, folder: Path, *, since: float)
     record = folder / PRETRAIN / "run.jsonl"
     while True:
         assert workflow.poll() is None, (folder / "snakemake.log").read_text()[-5000:]
-        events = record.read_text().splitlines() if record.exists() else []
-        if len(events) > 2 and json.loads(events[0])["time"] > since:
+        lines = record.read_bytes().splitlines()[:-1] if record.exists() else []
+        events = [event for event in map(json.loads, lines) if event["time"] > since]
+        if {"start", "metrics"} <= {event["event"] for event in events}:
             return running_job()
         time.sleep(0.2)
 

@@ -58,7 +58,7 @@ def write_project(folder: Path, videos) -> None:
         rows = csv.writer(file)
         rows.writerow(["path", "label", "subject"])
         for (subject, label), path in videos.items():
-            rows.writerow([path, label, f"s{subject}"])
+            rows.writerow([path, label, f"s{subject}; $(touch pwned), <b>'&{{x}}_%\\"])
         rows.writerow(["empty.mp4", "happy", "s0"])
         rows.writerow(["text.mp4", "happy", "s1"])
         rows.writerow(["missing.mp4", "happy", "s2"])
@@ -128,6 +128,11 @@ def test_bad_videos_are_rejected_with_their_reason(project):
     rejects = pd.read_csv(project / "results/tables/rejects.csv").set_index("key")
     assert {*rejects.index} == {"empty", "text", "missing"}
     assert rejects.reason.nunique() == 3
+
+
+def test_no_name_of_a_video_or_subject_is_run_as_a_command(project):
+    assert not [*project.rglob("*pwned*")]
+    assert not (ROOT / "pwned").exists()
 
 
 def test_a_second_run_does_nothing(project):

@@ -19,7 +19,7 @@ from svfap.use.annotate import annotate
 from svfap.use.card import CAUTION
 from svfap.use.footage import Footage
 from svfap.use.live import watch
-from svfap.use.options import Options, sources
+from svfap.use.options import Options, printable, sources
 from svfap.use.page import write_page
 from svfap.use.predictor import Outcome, Predictor
 from svfap.use.timeline import summary, text
@@ -61,7 +61,9 @@ def run(arguments: Sequence[str]) -> str:
 
 def _finish(outcomes: Sequence[Outcome], predictor: Predictor, output: Path) -> str:
     """Write the tables of all videos, and give them for people."""
-    rejects = [(done.video, done.path, done.reject) for done in outcomes if done.reject]
+    rejects = [
+        (done.video, printable(str(done.path)), done.reject) for done in outcomes if done.reject
+    ]
     if len(rejects) == len(outcomes):
         others = f" (and {len(rejects) - 1} more videos)" if len(rejects) > 1 else ""
         raise SvfapError(f"{rejects[0][1]}: {rejects[0][2]}{others}")

@@ -192,11 +192,15 @@ def _given(cells: Mapping[str, str]) -> str:
 def _source(folder: Path, where: str, value: str) -> str:
     if "\0" in value:
         raise SvfapError(f"{where}: path {value!r} holds a NUL, as no path can; delete the row")
-    if is_url(value):
-        return value
+    try:
+        if is_url(value):
+            urlsplit(value)
+            return value
+        local = Path(value).expanduser() if value.startswith("~") else value
+    except (ValueError, RuntimeError) as error:
+        raise SvfapError(f"{where}: path '{value}' is none ({error}); correct it") from None
     if "://" in value:
         raise SvfapError(f"{where}: path '{value}' is neither a local path nor http(s)")
-    local = Path(value).expanduser() if value.startswith("~") else value
     return str(folder / local)
 
 

@@ -45,14 +45,20 @@ def sources(path: Path) -> dict[str, Path]:
     if not path.exists():
         raise SvfapError(f"{path}: no such file or folder; name a video, a folder or a camera")
     if path.is_file():
-        return {path.name: path}
+        return {printable(path.name): path}
     files = sorted(p for p in path.rglob("*") if not p.name.startswith("."))
     videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
     if videos:
-        return {p.relative_to(path).as_posix(): p for p in videos}
+        return {printable(p.relative_to(path).as_posix()): p for p in videos}
     if any(p.suffix.lower() in _PICTURES for p in path.iterdir()):
-        return {path.name: path}
+        return {printable(path.name): path}
     raise SvfapError(f"{path}: no video in this folder ({', '.join(sorted(VIDEO_SUFFIXES))})")
+
+
+def printable(name: str) -> str:
+    """A file's name in one line of text; bytes that are none and control characters as escapes."""
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return "".join(shown)
 
 
 def crop_settings(facts: Facts, options: Options) -> CropConfig:
