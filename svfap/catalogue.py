@@ -107,6 +107,8 @@ def _protocol(dataset: Dataset) -> dict[str, str]:
         "metrics": ", ".join(dataset.metrics),
         "faces": {"raw": "to be cropped", "cropped": "cropped by the publisher"}[dataset.faces],
         "variants": variants and f"{variants} (key `variant`)",
+        "split": dataset.split,
+        "gaps": dataset.gaps,
         "notice": dataset.notice,
     }
 

@@ -152,6 +152,9 @@ class FinetuneConfig(Section):
     activation: Activation = Field(default="none", description="of the head, for regression")
     fusion: bool = Field(default=False, description="pool the sum of all stages, not the last")
     fraction: float = Field(default=1, gt=0, le=1, description="share of each class that is used")
+    balance: Literal["none", "sampler", "loss"] = Field(
+        default="none", description="rare classes are shown as often, or weigh as much in the loss"
+    )
     views: int = Field(default=2, ge=1, description="test clips spread evenly over the video")
     optim: OptimConfig = OptimConfig(batch_size=96, lr=1e-3, min_lr=1e-6, betas=(0.9, 0.999))
 

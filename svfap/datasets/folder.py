@@ -21,7 +21,13 @@ from svfap.datasets import listing
 from svfap.datasets.base import Clip, Dataset, Fold, Task, leave_one_part_out
 from svfap.datasets.collect import clip_path, collect
 from svfap.datasets.listing import Row
-from svfap.datasets.split import check_training_classes, dealt_parts, named_parts
+from svfap.datasets.split import (
+    check_training_classes,
+    dealt_parts,
+    how_split,
+    named_parts,
+    untested_classes,
+)
 from svfap.errors import SvfapError
 from svfap.order import natural_key
 
@@ -61,6 +67,7 @@ def load(
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
     splits: dict[str, Fold] = {}
+    gaps = ""
     if task != "unlabelled":
         if len(ordered) < 2:
             raise SvfapError(f"{csv}: column 'fold' names one fold only; name at least 2")
@@ -68,6 +75,7 @@ def load(
     if task == "classification":
         labels = [row.cells["label"] for row in rows]
         check_training_classes(csv, splits, parts, labels, names)
+        gaps = untested_classes(parts, labels, names)
     keys = listing.keys(rows)
     return Dataset(
         name,
@@ -78,6 +86,8 @@ def load(
         clips=lambda root: _clips(root, rows, keys, parts, targets),
         bring=lambda root: collect(root, rows, keys),
         metrics=METRICS[task],
+        split=how_split(rows, parts) if splits else "",
+        gaps=gaps,
     )
 
 
