@@ -115,6 +115,7 @@ def _protocol(dataset: Dataset) -> dict[str, str]:
 
 def _terms(about: About) -> dict[str, str]:
     return {
+        "people": about.people,
         "licence": about.licence,
         "get it": about.apply or ACCESS[about.access],
         "place": ", ".join(about.place),

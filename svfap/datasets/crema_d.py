@@ -91,6 +91,8 @@ CREMA_D = Dataset(
     metrics=("UAR", "WAR"),
     about=About(
         access="open",
+        people="91 actors who were asked to act each emotion; the label is what they"
+        " were asked for",
         licence="ODbL 1.0 and DbCL 1.0",
         citation="Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE"
         " TAC 5(4), 2014",

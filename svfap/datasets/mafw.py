@@ -60,6 +60,8 @@ MAFW = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
+        people="people in films, series and videos of the web; labelled by annotators"
+        " who watched the clips",
         licence="non-commercial research; no redistribution",
         citation="Liu et al., MAFW: A Large-scale, Multi-modal, Compound Affective Database for"
         " Dynamic Facial Expression Recognition in the Wild, ACM Multimedia 2022",

@@ -48,6 +48,7 @@ MEAD = Dataset(
     notice=NOTICE,
     about=About(
         access="sign-up",
+        people="actors who were asked to act each emotion at three intensities",
         licence="research only, see its page",
         citation="Wang et al., MEAD: A Large-scale Audio-visual Dataset for Emotional"
         " Talking-face Generation, ECCV 2020",

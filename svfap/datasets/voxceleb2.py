@@ -66,6 +66,7 @@ VOXCELEB2 = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
+        people="celebrities in videos that a program found on YouTube, nobody was asked; no labels",
         licence="metadata: CC BY 4.0; videos: their owners'",
         citation="Chung et al., VoxCeleb2: Deep Speaker Recognition, Interspeech 2018",
         homepage="https://mm.kaist.ac.kr/datasets/voxceleb/",

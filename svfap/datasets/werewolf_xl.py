@@ -59,6 +59,8 @@ WEREWOLF_XL = Dataset(
     metrics=("PCC", "CCC"),
     about=About(
         access="closed",
+        people="players of a group game, not acted; rated on scales by people who"
+        " watched the clips",
         licence="unknown",
         citation="Zhang et al., Werewolf-XL: A Database for Identifying Spontaneous Affect in"
         " Large Competitive Group Interactions, IEEE TAC 14(2), 2023",
