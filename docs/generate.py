@@ -1,9 +1,13 @@
 """Pages that are made when the site is built: from the README, the code, and published numbers."""
 
 import inspect
+import json
+import re
+import typing
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Literal
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -25,6 +29,7 @@ SECTIONS = {
     "predict.md": "On your own video",
     "cluster.md": "On your cluster",
 }
+BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 START = ("Quick start", "Licence and citation")
 
 
@@ -71,7 +76,7 @@ def on_page_markdown(text: str, **_: object) -> str:
 def _from_readme() -> dict[str, str]:
     """The README's sections as pages, their links turned to the site's."""
     text = (ROOT / "README.md").read_text("utf-8").replace(PICTURE, "pipeline.svg")
-    head, *sections = text.replace("](docs/", "](").split("\n## ")
+    head, *sections = re.split(r"\n## (?=[^:\n]+\n)", text.replace("](docs/", "]("))
     bodies = dict(section.split("\n", 1) for section in sections)
     pages = {path: f"# {title}\n{bodies[title]}" for path, title in SECTIONS.items()}
     return pages | {"index.md": "\n## ".join([head, *(f"{t}\n{bodies[t]}" for t in START)])}
@@ -168,34 +173,42 @@ def _configuration() -> str:
 
 def _keys(section: type[Section]) -> Iterator[tuple[str, str, str, str]]:
     for key, field in section.model_fields.items():
-        kind = inspect.formatannotation(field.annotation).replace("typing.", "")
         nested = inspect.isclass(field.annotation) and issubclass(field.annotation, Section)
-        default = field.get_default(call_default_factory=True, validated_data={})
+        default = field.get_default(call_default_factory=True)
         shown = "required" if default is PydanticUndefined else f"`{_yaml(default)}`"
-        limits = [str(each) for each in field.metadata if type(each).__module__ != "pydantic"]
-        bounds = ", ".join(limit.split("(")[-1].rstrip(")") for limit in limits)
-        about = "; ".join(filter(None, (field.description, bounds)))
-        yield (
-            f"`{key}`",
-            "section" if nested else f"`{_short(kind)}`",
-            "" if nested else shown,
-            about,
-        )
+        limits = [
+            f"{BOUNDS[name]} {getattr(limit, name):g}"
+            for limit in field.metadata
+            for name in BOUNDS
+            if hasattr(limit, name)
+        ]
+        about = "; ".join(filter(None, (field.description, ", ".join(limits))))
+        kind = "section" if nested else _kind(field.annotation)
+        yield f"`{key}`", kind, "" if nested else shown, about
 
 
 def _yaml(value: object) -> str:
-    names = {None: "null", True: "true", False: "false", "": "''"}
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_yaml, value))}]"
-    return str(names.get(value, value)) if not isinstance(value, (dict, int, float)) else (
-        str(value).lower()
-    )  # fmt: skip
+    """A default as YAML writes it."""
+    return "''" if value == "" else json.dumps(value, default=str).replace('"', "")
 
 
-def _short(kind: str) -> str:
-    return kind.rpartition("Literal")[2].strip("[]") if kind.startswith("Literal") else (
-        kind.replace("pathlib._local.", "").replace("pathlib.", "").replace("svfap.variants.", "")
-    )  # fmt: skip
+def _kind(annotation: Any) -> str:
+    """A type for people."""
+    inner, origin = typing.get_args(annotation), typing.get_origin(annotation)
+    if annotation is type(None):
+        return "null"
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin is dict:
+        return "mapping by name"
+    if origin is tuple:
+        kinds = dict.fromkeys(_kind(each) for each in inner if each is not Ellipsis)
+        return f"list of {', '.join(kinds)}"
+    if inner:
+        return ", ".join(_kind(each) for each in inner)
+    return {Path: "path", str: "text", float: "number", int: "whole number", bool: "yes or no"}.get(
+        annotation, getattr(annotation, "__name__", str(annotation))
+    )
 
 
 def _stages() -> str:
