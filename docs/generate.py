@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -192,7 +192,7 @@ def _yaml(value: object) -> str:
     return "''" if value == "" else json.dumps(value, default=str).replace('"', "")
 
 
-def _kind(annotation: Any) -> str:
+def _kind(annotation: object) -> str:
     """A type for people."""
     inner, origin = typing.get_args(annotation), typing.get_origin(annotation)
     if annotation is type(None):
