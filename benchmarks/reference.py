@@ -6,6 +6,7 @@ between two products. The steps use unfused AdamW and wait for every loss. They 
 training loop, whose own file cannot run without a GPU.
 """
 
+import argparse
 import importlib
 import sys
 import types
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.common import arguments
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, VideoModel
@@ -28,6 +30,16 @@ from svfap.models.layers import NORM_EPS, Attention
 from svfap.training.objectives import normalise, unit_range
 
 PLAIN, THEIRS = "plain PyTorch", "the authors' model"
+
+
+def model_arguments(description: str) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark that compares models."""
+    parser = arguments(description)
+    parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
+    parser.add_argument("--batch", type=int, default=2, help="clips at a time")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--model", default="{}", help="sizes as JSON; default: SVFAP-B")
+    return parser
 
 
 class PlainAttention(Attention):

@@ -15,8 +15,15 @@ from typing import Any
 
 import torch
 
-from benchmarks.common import Headline, arguments, cpu_seconds, report, spread
-from benchmarks.reference import PLAIN, THEIRS, Steps, finetune_model, pretrain_model
+from benchmarks.common import Headline, cpu_seconds, report, spread
+from benchmarks.reference import (
+    PLAIN,
+    THEIRS,
+    Steps,
+    finetune_model,
+    model_arguments,
+    pretrain_model,
+)
 from svfap.config import FinetuneConfig, ModelConfig, OptimConfig
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.cost import finetune_cost, pretrain_cost
@@ -35,11 +42,7 @@ UNMIXED = {"mixup": 0.0, "cutmix": 0.0, "erasing": 0.0, "label_smoothing": 0.0}
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = arguments(__doc__ or "")
-    parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
-    parser.add_argument("--batch", type=int, default=2, help="clips per step")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--model", default="{}", help="sizes as JSON; default: SVFAP-B")
+    parser = model_arguments(__doc__ or "")
     parser.add_argument("--compile", action="store_true", help="compile ours on a CPU too")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -48,7 +51,7 @@ def main() -> None:
         compiled=given.compile or device().type == "cuda",
     )  # fmt: skip
     rounds = given.rounds or (10 if given.full else 3)
-    rows = bench.pretrain(rounds, half=given.full) + bench.finetune(rounds)
+    rows = bench.pretrain(rounds, half=given.full) + bench.finetune(max(1, rounds // 2))
     if given.full and bench.device.type == "cuda":
         rows += [bench.memory(batch) for batch in LARGE]
     theirs, ours = rows[:2]
@@ -89,8 +92,8 @@ class Bench:
         return self._rows("pretrain", contenders, rounds, work)
 
     def finetune(self, rounds: int) -> list[dict[str, Any]]:
-        """Rows of the fine-tuning step, with half as many clips: they have ten times the tokens."""
-        frames, targets = self._clips(max(1, self.batch // 2))
+        """Rows of the fine-tuning step, of an even number of clips: an odd one is seen twice."""
+        frames, targets = self._clips(self.batch + self.batch % 2)
         steps = Steps(finetune_model(self.config, CLASSES, self.checkout), self.device)
         model = VideoModel(self.config, CLASSES)
         ours = self._stepper(Classification(model, FinetuneConfig(**UNMIXED)))

@@ -19,10 +19,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from svfap import tracking
-from svfap.configfile import parse
+from svfap.configfile import parse, read
 from svfap.errors import SvfapError
 from svfap.section import Section
 
@@ -132,10 +130,9 @@ def _parse(stage: str, function: Callable[..., None], arguments: Sequence[str]) 
 def _config(kind: type[Section], text: str) -> Section:
     """A section from JSON or from a YAML file."""
     try:
-        inline = text.lstrip().startswith("{")
-        values = json.loads(text) if inline else yaml.safe_load(Path(text).read_text("utf-8"))
-    except (OSError, json.JSONDecodeError, yaml.YAMLError) as error:
-        raise SvfapError(f"--config: {' '.join(str(error).split())}") from None
+        values = json.loads(text) if text.lstrip().startswith("{") else read(Path(text))
+    except (ValueError, RecursionError) as error:
+        raise SvfapError(f"--config: {error}") from None
     return parse(kind, values, where="--config")
 
 

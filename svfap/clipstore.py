@@ -87,8 +87,8 @@ class ClipStore:
     @property
     def crop(self) -> dict[str, Any]:
         """How the clips were cropped: the settings that all shards have in common."""
-        shards = pa.array([str(self._shard(clip)) for clip in range(len(self))]).unique()
-        settings = [_crop_of(Path(shard)) for shard in shards.to_pylist()]
+        shards = dict.fromkeys(zip(self._folder[self._rows], self._strings("shard"), strict=True))
+        settings = [_crop_of(folder / name) for folder, name in shards]
         return {
             key: value
             for key, value in settings[0].items()
@@ -179,12 +179,13 @@ class ClipStore:
 def _open(index: Path) -> pa.Table:
     """An index whose shards are there."""
     try:
-        table = pq.read_table(index, schema=SCHEMA)
-    except (OSError, pa.ArrowInvalid) as error:
+        table = pq.read_table(index, schema=SCHEMA, page_checksum_verification=True)
+        table.validate(full=True)
+    except (OSError, pa.ArrowException) as error:
         raise SvfapError(
             f"{index}: not a shard index ({str(error).splitlines()[0]}); delete it and run again"
         ) from None
-    if any(table[name].null_count for name in ("offset", "checksums")):
+    if any(column.null_count for column in table.columns):
         raise SvfapError(f"{index}: of an earlier version; delete it and run again")
     for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
         shard = index.parent / row["shard"]

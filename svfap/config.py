@@ -112,7 +112,9 @@ class OptimConfig(Section):
     precision: Precision = Field(default="auto", description="auto: bf16 on a GPU, fp32 on a CPU")
     compile: bool = Field(default=False, description="torch.compile the model")
     max_skips: int = Field(default=10, ge=1, description="steps in a row without a finite loss")
-    workers: int = Field(default=0, ge=0, description="loader processes besides training")
+    workers: int | None = Field(
+        default=None, ge=0, description="loader processes; null: with a GPU, all cores but one"
+    )
     save_minutes: float = Field(default=10, gt=0, description="time between two checkpoints")
 
 

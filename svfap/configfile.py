@@ -43,13 +43,22 @@ def load(path: Path) -> Config:
     Raises:
         SvfapError: the file is missing, not YAML, or does not fit `Config`.
     """
+    return check(read(path) or {}, where=str(path))
+
+
+def read(path: Path) -> object:
+    """The values in a YAML file, which are data only: no tag makes an object of Python.
+
+    Raises:
+        SvfapError: the file is missing or not YAML.
+    """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SvfapError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from None
-    except yaml.YAMLError as error:
-        raise SvfapError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return check(values or {}, where=str(path))
+    except Exception as error:  # a wrong number, date or tag raises what it likes
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise SvfapError(f"{path}: not valid YAML: {problem}") from None
 
 
 def check(values: object, *, where: str = "config") -> Config:

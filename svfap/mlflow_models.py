@@ -39,7 +39,7 @@ def dataset(table: Mapping[str, Any], params: Mapping[str, str]) -> tuple[dict[s
 def signature(targets: int) -> ModelSignature:
     """RGB videos uint8 (N, T, H, W, 3), of any size, to scores float32 (N, targets)."""
     return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, -1, 3), "videos")]),
+        inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, -1, 3))]),
         outputs=Schema([TensorSpec(np.dtype("float32"), (-1, targets))]),
     )
 

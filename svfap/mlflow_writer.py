@@ -47,7 +47,7 @@ class Follower:
             whole = file.read().rpartition(b"\n")[0]
         if whole:
             self.read += len(whole) + 1
-            self.pending += parse(whole.decode().splitlines())
+            self.pending += parse(whole)
         if not alive and not self._ended():
             append(self.record, {"event": "end", "status": "KILLED", "artifacts": []})
             return self.poll()

@@ -16,27 +16,35 @@ from typing import Any
 
 RECORD = "run.jsonl"
 DATASETS = {"manifest", "clips", "crops", "shards", "validation", "predictions"}
+NEEDED = {
+    "start": {"stage", "params"},
+    "metrics": {"metrics", "step"},
+    "tracked": {"uri", "run_id"},
+    "end": {"status"},
+}
 
 Event = dict[str, Any]
 
 
 def read_record(output: Path) -> list[Event]:
-    """Events of the run that made `output`, oldest first; without a torn last line.
+    """Events of the run that made `output`, oldest first; without torn or damaged lines.
 
     A record of an earlier version, whose runs have no id, counts as empty.
     """
     record = output.parent / RECORD
     if not record.is_file():
         return []
-    events = list(parse(record.read_text(encoding="utf-8").splitlines()))
+    events = list(parse(record.read_bytes()))
     return events if all("id" in e for e in events if e["event"] == "start") else []
 
 
-def parse(lines: Sequence[str]) -> Iterator[Event]:
-    """The events that lines hold, leaving out what was torn by a kill."""
-    for line in lines:
-        with contextlib.suppress(json.JSONDecodeError):
-            yield json.loads(line)
+def parse(content: bytes) -> Iterator[Event]:
+    """The events that a record holds, leaving out what was torn by a kill or is damaged."""
+    for line in content.splitlines():
+        with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
+            event = json.loads(line)
+            if isinstance(event, dict) and event.keys() >= NEEDED[event["event"]] | {"event"}:
+                yield event
 
 
 def append(record: Path, event: Mapping[str, Any]) -> None:

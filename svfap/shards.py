@@ -127,4 +127,5 @@ def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]])
     sizes = {shard.name: shard.stat().st_size for shard in shards}
     table = [row | {"shard_bytes": sizes[str(row["shard"])]} for row in rows]
     with replacing(index) as partial:
-        pq.write_table(pa.Table.from_pylist(table, schema=SCHEMA), partial)
+        content = pa.Table.from_pylist(table, schema=SCHEMA)
+        pq.write_table(content, partial, write_page_checksum=True)

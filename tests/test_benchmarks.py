@@ -77,3 +77,15 @@ def test_plain_models_compute_what_ours_do() -> None:
     plain, whole = finetune_model(config, 3, None), VideoModel(config, 3)
     whole.load_state_dict(plain.state_dict())
     torch.testing.assert_close(plain(video), whole(video))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="decord, the baseline, has no wheels elsewhere")
+def test_clips_are_loaded_faster_than_the_authors_way(tmp_path: Path) -> None:
+    path = tmp_path / "loader.json"
+    command = [sys.executable, "-m", "benchmarks.loader", "--rounds", "1", "--json", str(path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    result = json.loads(path.read_text())
+    speed = {row["name"]: row["clips_per_cpu_second"] for row in result["rows"]}
+    assert result["headline"]["ratio"] == pytest.approx(speed["raw shards"] / speed["authors' way"])
+    assert speed["raw shards"] > speed["jpeg shards"] > 4 * speed["authors' way"]

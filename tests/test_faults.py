@@ -14,10 +14,10 @@ from deadly import Deadly
 from learning import draws
 from mounts import enlarge, read_only, small_disk
 
+from svfap.clipstore import ClipStore
 from svfap.config import CropConfig, OptimConfig
 from svfap.errors import SvfapError
 from svfap.faces.batch import Job, crop_videos
-from svfap.shards import ClipStore
 from svfap.training import checkpoint
 from svfap.training.data import Loader
 from svfap.training.distributed import Ranks

@@ -52,11 +52,11 @@ def test_versions_are_those_of_this_environment(results):
     ],
 )
 def test_tracked_runs_link_to_their_pages(results, uri, page):
-    start = {"event": "start", "stage": "finetune", "id": "a"}
+    start = {"event": "start", "stage": "finetune", "id": "a", "params": {}}
     tracked = {"event": "tracked", "run_id": "abc123", "uri": uri}
     record(results, "finetune/demo/1", start, tracked, {"event": "end", "status": "FINISHED"})
     record(results, "finetune/demo/2", start)
-    record(results, "tracking", {"event": "start", "stage": "pipeline", "id": "b"})
+    record(results, "tracking", {"event": "start", "stage": "pipeline", "id": "b", "params": {}})
     runs = provenance.tables(results)[2]
     assert runs.rows == (
         ("finetune", "finetune/demo/1", "finished", page),

@@ -59,7 +59,7 @@ def test_the_papers_sizes():
 def test_pretraining_model_by_name():
     model = timm.create_model("pretrain_svfap_base_patch16_160", **TINY)
     mask = torch.tensor([[True, False, True, True] * 4] * 2)
-    predicted = model(torch.randn(2, 3, 8, 32, 32), mask)
+    predicted = model.predict(torch.randn(2, 3, 8, 32, 32), mask)
     assert predicted.shape == (2, 12, 1536)
 
 

@@ -52,7 +52,8 @@ def test_a_span_that_breaks_off_goes_on(server, tmp_path):
     server.script = breaks
     get(server, tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == BODY
-    assert "bytes=850002-1000002" in server.ranges
+    begun = {int(given.removeprefix("bytes=").partition("-")[0]) for given in server.ranges}
+    assert begun & {100_000, 350_000, 600_001, 850_002}  # where the answers broke off
 
 
 def test_spans_are_kept_for_the_next_run(server, tmp_path):

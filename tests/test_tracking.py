@@ -163,10 +163,11 @@ def test_a_killed_stage_is_shown_as_killed_and_a_killed_writer_is_replaced(tmp_p
     output = tmp_path / "k" / "x"
     code = FOLD + "    Path(sys.argv[1]).touch()\n    import time; time.sleep(600)\n"
     with subprocess.Popen([sys.executable, "-c", code, str(output)]) as stage:
-        wait_for(lambda: output.exists() and record.run_id(output))
-        writer = writer_of(database)
-        os.kill(writer, signal.SIGKILL)
-        stage.kill()
+        try:
+            wait_for(lambda: output.exists() and record.run_id(output))
+            os.kill(writer_of(database), signal.SIGKILL)
+        finally:
+            stage.kill()
     write(tmp_path / "next" / "x")
     wait_for(lambda: runs(database)[0][str(output)].info.status == "KILLED")
     found, client = runs(database)
@@ -178,7 +179,9 @@ def test_a_killed_stage_is_shown_as_killed_and_a_killed_writer_is_replaced(tmp_p
 def writer_of(uri):
     """Process id of the writer for a server, from the system's list of processes."""
     folder = str(spool._folder(uri))
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
+    )
     (line,) = (line for line in listed.stdout.splitlines() if f"mlflow_writer {folder}" in line)
     return int(line.split()[0])
 
@@ -218,10 +221,11 @@ def training(folder, toy_model, epochs):
     return command, job, output
 
 
+@pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")
 def test_a_training_that_is_killed_and_resumed_is_one_run_with_a_model_that_predicts(
     tmp_path, toy_model, database
 ):
-    command, job, output = training(tmp_path, toy_model, 60)
+    command, job, output = training(tmp_path, toy_model, 300)
     state = output.parent / "state" / "last.pt"
     with subprocess.Popen(command) as process:
         wait_for(lambda: state.exists() and record.run_id(output))

@@ -190,6 +190,8 @@ def _given(cells: Mapping[str, str]) -> str:
 
 
 def _source(folder: Path, where: str, value: str) -> str:
+    if "\0" in value:
+        raise SvfapError(f"{where}: path {value!r} holds a NUL, as no path can; delete the row")
     if is_url(value):
         return value
     if "://" in value:

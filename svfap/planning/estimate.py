@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from svfap.planning.job import Job
 from svfap.planning.machines import Machine
@@ -79,7 +79,8 @@ def stages(work: Workload, machine: Machine, rates: Rates, *, share: float) -> l
     """Every stage; `share` of the GPUs' peak is reached."""
     plans = []
     for stage in STAGES:
-        jobs = [estimate(job, machine, rates, share=share) for job in work.of(stage)]
+        given = (replace(j, workers=j.loaders(machine.cpus, machine.gpus)) for j in work.of(stage))
+        jobs = [estimate(job, machine, rates, share=share) for job in given]
         if jobs:
             lanes = _lanes(jobs[0].job, machine)
             plans.append(StagePlan(stage, tuple(jobs), _makespan([j.seconds for j in jobs], lanes)))
@@ -102,17 +103,17 @@ def _training(job: Job, machine: Machine, rates: Rates, *, fixed: float, share: 
     """A job with a model: loaders and steps side by side, or in turns without loader processes."""
     factor = rates.corrections.get(job.stage, 1.0)
     cpus, gpus = _cpus(job, machine), _gpus(job, machine)
-    processes = max(1, gpus)
+    processes, workers = max(1, gpus), job.loaders(machine.cpus, machine.gpus)
     load = job.loads * rates.seconds[f"load {job.stage}"] * factor
-    feeders = min(max(1, job.workers) * processes, machine.cpus)
+    feeders = min(max(1, workers) * processes, machine.cpus)
     if gpus:
         step = 2 * job.multiply_adds / (gpus * machine.tflops * 1e12 * share)
         busy = step * gpus
     else:
         busy = job.multiply_adds / 1e9 * rates.seconds[f"step {job.stage}"] * factor
-        step = busy / max(1, cpus - job.workers)
+        step = busy / max(1, cpus - workers)
     loading = load / feeders
-    running = max(step, loading) if job.workers else step + loading
+    running = max(step, loading) if workers else step + loading
     return Estimate(
         job,
         seconds=fixed + running,

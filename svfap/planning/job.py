@@ -18,7 +18,7 @@ class Job:
         loads: frames that are read, decoded and augmented for the model.
         clips: that the model is shown, over all epochs.
         multiply_adds: of the model, backward passes included.
-        workers: loader processes of each training process.
+        workers: loader processes of each training process; None for all spare CPUs.
         stored: bytes that stay on the disk.
         fetched: bytes that come over the network.
     """
@@ -29,9 +29,15 @@ class Job:
     loads: float = 0
     clips: float = 0
     multiply_adds: float = 0
-    workers: int = 0
+    workers: int | None = 0
     stored: float = 0
     fetched: float = 0
+
+    def loaders(self, cpus: int, gpus: int) -> int:
+        """Loader processes on a machine with so many CPUs and GPUs."""
+        if self.workers is not None:
+            return self.workers
+        return max(1, cpus // gpus - 1) if gpus else 0
 
     @property
     def threads(self) -> int:

@@ -89,6 +89,8 @@ class LastPart:
         """Turn an offset in a part into one in the whole."""
         if self.starts:
             info.header_offset += self.starts[info.volume]
+            if "_end_offset" in zipfile.ZipInfo.__slots__:  # of newer Pythons, not corrected
+                info._end_offset = None  # type: ignore[attr-defined]
 
 
 @contextmanager

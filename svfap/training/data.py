@@ -1,5 +1,6 @@
 """Batches of clips as a pure function of (seed, step): exact epochs, and resume at any step."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -139,7 +140,8 @@ class Loader:
     """
 
     def __init__(self, draws: Draws, config: OptimConfig, ranks: Ranks) -> None:
-        self.draws, self.ranks, self.workers = draws, ranks, config.workers
+        self.draws, self.ranks = draws, ranks
+        self.workers = spare_cores(ranks.device) if config.workers is None else config.workers
         epoch = len(draws.store) * draws.repeats
         self.batch_size = min(config.batch_size, epoch)
         if self.batch_size < ranks.size:
@@ -181,6 +183,14 @@ class Loader:
             count = len(self.positions(step))
             portions = [_next(loaded) for _ in self.portions(step)]
             yield [replace(batch, share=len(batch.target) / count) for batch in portions]
+
+
+def spare_cores(device: torch.device) -> int:
+    """Cores beside this process's own; none where the model itself runs on them."""
+    if device.type == "cpu":
+        return 0
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, len(os.sched_getaffinity(0)) // here - 1)
 
 
 def _whole(batch: Batch) -> Batch:

@@ -1,0 +1,179 @@
+"""From raw video to scored clips: our stages against the same work done the usual way.
+
+Both crop short pieces of two real videos, keep the faces, train one small model on them for a few
+epochs and score them, on one thread. The usual way detects in every frame, keeps a JPEG file a
+frame, and reads, resizes and augments frames one by one with PIL. Model, steps and views are the
+same, and the model is so small that steps do not hide the rest, as where a GPU takes them. Clips
+are scored that were trained on, since only speed is asked for. `--full` takes the paper's 100
+epochs.
+"""
+
+import logging
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.common import Headline, arguments, cpu_seconds, report
+from benchmarks.crop import BoxDetector, their_detector, their_faces, wide_carphone
+from benchmarks.plain import FrameFolders, score, train
+from svfap.clipstore import ClipStore
+from svfap.config import CropConfig, FinetuneConfig, ModelConfig, OptimConfig, ShardConfig
+from svfap.datasets.base import Clip, write_manifest
+from svfap.demo import footage
+from svfap.planning import timing
+from svfap.stage_config import EvaluateJob, FinetuneJob
+from svfap.stages import crop, evaluate, finetune, shard
+from svfap.training import scoring
+from svfap.video.decode import read_frames
+from svfap.video.encode import write_video
+
+OURS, THEIRS = "ours", "usual way"
+PIECE, FPS, PART = 30, 25, "real"
+CLASSES = ("carphone", "astronaut")
+MODEL = ModelConfig(patch_size=32, dim=64, heads=2, depths=(1, 1, 1), decoder_heads=2)
+Parts = dict[str, list[float]]
+
+
+@dataclass
+class Stopwatch:
+    """CPU seconds of each part of the chain, a value per run."""
+
+    taken: Parts = field(default_factory=lambda: defaultdict(list))
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        began = timing.cpu_seconds()
+        yield
+        self.taken[name].append(timing.cpu_seconds() - began)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What both ways do.
+
+    Attributes:
+        clips: the raw videos with their classes.
+        job: model and recipe.
+        folder: a new folder below it is taken by every run.
+    """
+
+    clips: Sequence[Clip]
+    job: FinetuneJob
+    folder: Path
+
+    def fresh(self) -> Path:
+        """An empty folder."""
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+
+def main() -> None:
+    """Measure and report."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    given = arguments(__doc__ or "").parse_args()
+    logging.getLogger("svfap").setLevel(logging.WARNING)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        task = Task(_pieces(folder / "raw"), _job(epochs=100 if given.full else 20), folder)
+        watches = {OURS: Stopwatch(), THEIRS: Stopwatch()}
+        detector = their_detector()
+        contenders: dict[str, Callable[[], object]] = {
+            OURS: partial(_ours, task, watches[OURS]),
+            THEIRS: partial(_theirs, task, watches[THEIRS], detector),
+        }
+        rounds = 3 if given.full else 1
+        taken = cpu_seconds(contenders, rounds=rounds, clock=timing.cpu_seconds)
+    views = len(task.clips) * task.job.finetune.views
+    rows = [_row(name, taken[name], watches[name].taken, views) for name in contenders]
+    ours, theirs = (row["clips_per_cpu_second"] for row in rows)
+    headline = Headline("raw video to scored clips", ours, "scored clips per CPU second", theirs,
+                        ours / theirs)  # fmt: skip
+    report(headline, rows, path=given.json)
+
+
+def _row(name: str, seconds: Sequence[float], parts: Parts, views: int) -> dict[str, Any]:
+    """Figures of one way; the first run of each part was the warm-up."""
+    whole = median(seconds)
+    apart = {f"{part}_cpu_s": median(values[1:]) for part, values in parts.items()}
+    return {"name": name, "clips_per_cpu_second": views / whole, "cpu_s": whole, **apart}
+
+
+def _pieces(folder: Path) -> list[Clip]:
+    """Two real videos cut into short ones, of a class each."""
+    folder.mkdir()
+    sources = {name: folder / f"{name}.mp4" for name in CLASSES}
+    wide_carphone(sources["carphone"])
+    footage.astronaut(sources["astronaut"])
+    clips: list[Clip] = []
+    for label, (name, path) in enumerate(sources.items()):
+        frames = (np.ascontiguousarray(frame.bgr()[..., ::-1]) for frame in read_frames(path))
+        while piece := list(islice(frames, PIECE)):
+            short = folder / f"{name}-{len(clips)}.mp4"
+            write_video(short, piece, fps=FPS)
+            clips.append(Clip(short.stem, short, PART, name, (float(label),)))
+    return clips
+
+
+def _job(*, epochs: int) -> FinetuneJob:
+    """The model and a recipe that both ways can follow: crops and flips, no mixing."""
+    recipe = FinetuneConfig(
+        init="scratch", mixup=0, cutmix=0, rand_augment="", erasing=0, drop_path=0, min_crop=0.5,
+        label_smoothing=0, optim=OptimConfig(epochs=epochs, warmup_epochs=0, batch_size=8),
+    )  # fmt: skip
+    return FinetuneJob(
+        seed=0, task="classification", targets=CLASSES, stride=2, model=MODEL, finetune=recipe
+    )
+
+
+def _ours(task: Task, watch: Stopwatch) -> None:
+    """The stages as the workflow calls them."""
+    folder = task.fresh()
+    manifest, crops = folder / "manifest.csv", folder / "crops" / "clips.csv"
+    index, model = folder / "shards" / "index.parquet", folder / "model" / "checkpoint.pt"
+    model.parent.mkdir()
+    with watch.part("crop"):
+        write_manifest(manifest, task.clips)
+        config = CropConfig(preset="auto")
+        crop.run(config, manifest=manifest, part=PART, output=crops, workers=1, log=_silent)
+    with watch.part("pack"):
+        shard.run(ShardConfig(), clips=crops, output=index, log=_silent)
+    with watch.part("train"):
+        finetune.run(task.job, pretrained=[], shards=[index], validation=[], output=model,
+                     log=_silent)  # fmt: skip
+    with watch.part("score"):
+        network, job = evaluate.load_model(model)
+        views = EvaluateJob(views=job.finetune.views)
+        scoring.predict(network, ClipStore([index]), job, views, shown=False)
+
+
+def _theirs(task: Task, watch: Stopwatch, detector: BoxDetector) -> None:
+    """Detection in every frame, a file a frame, PIL."""
+    folder = task.fresh()
+    with watch.part("crop"):
+        for clip in task.clips:
+            frames = folder / clip.key
+            frames.mkdir()
+            for number, face in enumerate(their_faces(clip.path, detector)):
+                cv2.imwrite(str(frames / f"{number:04d}.jpg"), face)
+    clips = FrameFolders([(folder / c.key, int(c.target[0])) for c in task.clips], task.job)
+    with watch.part("train"):
+        network = train(clips, task.job)
+    with watch.part("score"):
+        score(network, clips, task.job)
+
+
+def _silent(metrics: Mapping[str, float], step: int = 0) -> None:
+    """Take metrics and keep none."""
