@@ -54,16 +54,7 @@ def load(
         SvfapError: names the column or row that is wrong, and how to mend it.
     """
     rows = listing.read(csv)
-    columns = list(rows[0].cells)
-    names: tuple[str, ...] = ()
-    targets: list[tuple[float, ...]] = [()] * len(rows)
-    if task == "classification":
-        listing.require(csv, columns, "label")
-        names = _classes(csv, rows, tuple(classes))
-        targets = [(float(_index(row, names)),) for row in rows]
-    elif task == "regression":
-        names = _measured(csv, rows, tuple(classes))
-        targets = [tuple(row.number(column) for column in names) for row in rows]
+    names, targets = _targets(csv, rows, task, tuple(classes))
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
     splits: dict[str, Fold] = {}
@@ -89,6 +80,22 @@ def load(
         split=how_split(rows, parts) if splits else "",
         gaps=gaps,
     )
+
+
+def _targets(
+    path: Path, rows: Sequence[Row], task: Task, chosen: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
+    """What is predicted, by name, and its values in each row."""
+    match task:
+        case "classification":
+            listing.require(path, list(rows[0].cells), "label")
+            names = _classes(path, rows, chosen)
+            return names, [(float(_index(row, names)),) for row in rows]
+        case "regression":
+            names = _measured(path, rows, chosen)
+            return names, [tuple(row.number(column) for column in names) for row in rows]
+        case "unlabelled":
+            return (), [()] * len(rows)
 
 
 def _classes(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple[str, ...]:
