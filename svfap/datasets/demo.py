@@ -31,8 +31,13 @@ PRETRAIN_NOTICE = (
 ABOUT = About(
     access="embedded",
     licence="free",
-    people="nobody: rendered faces, but for the two real clips of demo_pretrain",
+    people="nobody: faces are rendered, and the label is the expression that was rendered",
     remarks="rendered by svfap.demo",
+)
+ABOUT_PRETRAIN = replace(
+    ABOUT,
+    licence="rendered faces: free; carphone and astronaut: see their packages",
+    people="rendered faces, a speaker in a car and an astronaut; no labels",
 )
 
 
@@ -77,7 +82,7 @@ def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int
         bring=bring,
         stride=2,
         notice=PRETRAIN_NOTICE,
-        about=ABOUT,
+        about=ABOUT_PRETRAIN,
         published=Published(subjects * len(CLASSES) * takes + len(REAL), subjects=subjects + 2),
     )
 

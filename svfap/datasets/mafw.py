@@ -60,9 +60,8 @@ MAFW = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
-        people="people in films, series and videos of the web; labelled by annotators"
-        " who watched the clips",
-        licence="non-commercial research; no redistribution",
+        people="people in films, series and short videos; each clip labelled by eleven annotators",
+        licence="non-commercial research; no redistribution, derived data included",
         citation="Liu et al., MAFW: A Large-scale, Multi-modal, Compound Affective Database for"
         " Dynamic Facial Expression Recognition in the Wild, ACM Multimedia 2022",
         homepage="https://mafw-database.github.io/MAFW",

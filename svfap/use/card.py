@@ -19,11 +19,12 @@ Research on how facial behaviour is perceived: scores of videos that show one fa
 over time, and embeddings for other heads. The people shown should have agreed."""
 _LIMITS = f"""\
 - {CAUTION} In particular not for hiring, teaching, policing, insurance, health or law.
-- Labels are those of the training data: acted, or judged by others from the outside.
+- Labels are those of the training data: acted, judged by others, or said of oneself.
 - People, cameras, light, ages and cultures that the training data lack may be scored worse; how
   much worse has not been measured unless a table below says so.
 - Faces must be cropped as they were for training (`{{preprocessing}}`); other crops ruin scores.
-- The law restricts emotion recognition in places, such as the EU's at work and in education."""
+- The law restricts emotion recognition in places, such as the EU's at work and in education
+  (Regulation 2024/1689, article 5)."""
 
 
 def card(bundle: Bundle, *, name: str, dataset: str, exchange: dict[str, float]) -> str:
