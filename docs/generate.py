@@ -30,6 +30,8 @@ SECTIONS = {
     "cluster.md": "On your cluster",
 }
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+NUMBER = re.compile(r"[\d.,]*")
+MOST_FIGURES = 6
 START = ("Quick start", "Licence and citation")
 
 
@@ -66,11 +68,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(text: str, **_: object) -> str:
     """Fill in what a page asks for."""
     makers = {"datasets": _overview, "consent": _consent, "stages": _stages}
-    for name, make in makers.items():
-        mark = f"<!-- generated: {name} -->"
-        if mark in text:
-            text = text.replace(mark, make())
-    return text
+    return re.sub(r"<!-- generated: (\w+) -->", lambda mark: makers[mark[1]](), text)
 
 
 def _from_readme() -> dict[str, str]:
@@ -82,13 +80,11 @@ def _from_readme() -> dict[str, str]:
     return pages | {"index.md": "\n## ".join([head, *(f"{t}\n{bodies[t]}" for t in START)])}
 
 
-def _grid(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, notes: Sequence[str] = ()
-) -> str:
+def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table below a heading; without a title, the table alone."""
-    right = {"Value", "clips", "folds", "UAR", "WAR", "Params (M)", "FLOPs (G)"}
-    align = "".join("r" if column in right else "l" for column in columns)
-    table = Table(title, tuple(columns), tuple(map(tuple, rows)), align, tuple(notes))
+    columnwise = zip(*rows, strict=True)
+    align = "".join("r" if all(map(NUMBER.fullmatch, cells)) else "l" for cells in columnwise)
+    table = Table(title, tuple(columns), tuple(map(tuple, rows)), align)
     text = markdown([table], heading="").split("\n", 2)[2]
     return text if title else text.split("\n", 2)[2]
 
@@ -113,25 +109,30 @@ def _consent() -> str:
 def _dataset(name: str) -> str:
     """All that the command line knows of a dataset, but what is here."""
     text = catalogue.describe(name, DatasetConfig(), Path("data")).rpartition("\n\n")[0]
-    paper = _published([name])
     example = f"```yaml\ndatasets:\n  {name}: {{}}\n```"
-    facts = f"```text\n{text}\n```"
     shown = f"`python -m svfap datasets {name}` says this, and what is missing on your machine."
-    return "\n\n".join([f"# {name}", facts, shown, example, *([paper] if paper else [])]) + "\n"
+    return "\n\n".join([f"# {name}", f"```text\n{text}\n```", shown, example, _published(name)])
 
 
-def _published(names: Sequence[str]) -> str:
-    """Published figures on datasets, a table each; each with its unit."""
-    rows = [*rows_of("paper_results"), *rows_of("other_results")]
-    plain = {_plain(name): name for name in names}
-    found = [row for row in rows if any(key.startswith(_plain(row["dataset"])) for key in plain)]
-    cells = [
-        (row["model"], " ".join(filter(None, (row["metric"], row["target"]))), row["value"],
-         row["unit"], row["source"])
-        for row in found
-    ]  # fmt: skip
-    columns = ("Model", "Figure", "Value", "Unit", "Source")
-    return _grid("Published figures", columns, cells) if cells else ""
+def _published(name: str) -> str:
+    """Published figures on a dataset, each with unit and source; a row a model, or a figure."""
+    known: dict[tuple[str, str], dict[str, str]] = {}
+    for row in [*rows_of("paper_results"), *rows_of("other_results")]:
+        if _plain(name).startswith(_plain(row["dataset"])):
+            unit = {"percent": "in %"}.get(row["unit"], row["unit"])
+            figure = " ".join(filter(None, (row["target"], row["metric"], unit)))
+            known.setdefault((row["model"], row["source"]), {})[figure] = row["value"]
+    figures = [*dict.fromkeys(figure for values in known.values() for figure in values)]
+    if len(figures) > MOST_FIGURES:
+        columns = ["Figure", *(f"{model} ({source})" for model, source in known)]
+        rows = [[name, *(values.get(name, "") for values in known.values())] for name in figures]
+    else:
+        columns = ["Model", *figures, "Source"]
+        rows = [
+            [model, *(values.get(name, "") for name in figures), source]
+            for (model, source), values in known.items()
+        ]
+    return _grid("Published figures", columns, rows) if rows else ""
 
 
 def _results() -> str:
@@ -142,7 +143,7 @@ def _results() -> str:
         " `results/tables`; none of them was measured for this page.",
     ]
     names = dict.fromkeys(row["dataset"] for row in rows_of("paper_results"))
-    parts += [_published([name]).replace("Published figures", name, 1) for name in names]
+    parts += [_published(name).replace("Published figures", name, 1) for name in names]
     models = [
         (row["model"], row["data"], row["parameters"], row["flops"], row["UAR"], row["WAR"])
         for row in rows_of("paper_models")
@@ -182,7 +183,8 @@ def _keys(section: type[Section]) -> Iterator[tuple[str, str, str, str]]:
             for name in BOUNDS
             if hasattr(limit, name)
         ]
-        about = "; ".join(filter(None, (field.description, ", ".join(limits))))
+        told = field.description or (inspect.getdoc(field.annotation) if nested else "") or ""
+        about = "; ".join(filter(None, (told.split("\n")[0], ", ".join(limits))))
         kind = "section" if nested else _kind(field.annotation)
         yield f"`{key}`", kind, "" if nested else shown, about
 

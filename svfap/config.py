@@ -165,7 +165,9 @@ class DatasetConfig(Section):
     """What is chosen for one dataset; its facts live in `svfap/datasets`."""
 
     csv: Path | None = Field(default=None, description="list of your own videos")
-    task: Literal["classification", "regression", "unlabelled"] = "classification"
+    task: Literal["classification", "regression", "unlabelled"] = Field(
+        default="classification", description="of your own videos"
+    )
     classes: tuple[str, ...] = Field(default=(), description="order of classes; (): as found")
     folds: int = Field(default=5, ge=2, description="folds, if the CSV names none")
     root: Path | None = Field(default=None, description="your copy; null: data/raw/NAME")
@@ -183,8 +185,8 @@ class Config(Section):
 
     data: Path = Field(default=Path("data"), description="raw videos, face clips, shards")
     results: Path = Field(default=Path("results"), description="checkpoints, predictions, tables")
-    seed: int = 0
-    datasets: dict[Name, DatasetConfig] = Field(min_length=1)
+    seed: int = Field(default=0, description="of everything that is drawn at random")
+    datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="what to run on")
     crop: CropConfig = CropConfig()
     shard: ShardConfig = ShardConfig()
     model: ModelConfig = ModelConfig()
