@@ -7,7 +7,7 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requi
 SNAKEMAKE := $(BIN)/snakemake --cores all --rerun-incomplete
 export PYTHONUTF8 := 1
 
-.PHONY: demo setup test test-slurm lint report mlflow lock clean
+.PHONY: demo setup test test-slurm docs lint report mlflow lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## raw video -> benchmark table on the embedded demo
@@ -33,6 +33,10 @@ test: $(READY)  ## all tests but those of test-slurm
 
 test-slurm: $(READY)  ## the workflow on a SLURM cluster that is started here; root, installs SLURM by apt
 	$(BIN)/python -m pytest -m slurm -rs
+
+docs: $(READY)  ## the documentation as a site in site/, without network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
 
 lint: $(READY)  ## style, types, spelling, workflow
 	$(BIN)/ruff check .

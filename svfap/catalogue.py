@@ -107,12 +107,15 @@ def _protocol(dataset: Dataset) -> dict[str, str]:
         "metrics": ", ".join(dataset.metrics),
         "faces": {"raw": "to be cropped", "cropped": "cropped by the publisher"}[dataset.faces],
         "variants": variants and f"{variants} (key `variant`)",
+        "split": dataset.split,
+        "gaps": dataset.gaps,
         "notice": dataset.notice,
     }
 
 
 def _terms(about: About) -> dict[str, str]:
     return {
+        "people": about.people,
         "licence": about.licence,
         "get it": about.apply or ACCESS[about.access],
         "place": ", ".join(about.place),

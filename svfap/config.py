@@ -154,6 +154,9 @@ class FinetuneConfig(Section):
     activation: Activation = Field(default="none", description="of the head, for regression")
     fusion: bool = Field(default=False, description="pool the sum of all stages, not the last")
     fraction: float = Field(default=1, gt=0, le=1, description="share of each class that is used")
+    balance: Literal["none", "sampler", "loss"] = Field(
+        default="none", description="rare classes are shown as often, or weigh as much in the loss"
+    )
     views: int = Field(default=2, ge=1, description="test clips spread evenly over the video")
     optim: OptimConfig = OptimConfig(batch_size=96, lr=1e-3, min_lr=1e-6, betas=(0.9, 0.999))
 
@@ -162,7 +165,9 @@ class DatasetConfig(Section):
     """What is chosen for one dataset; its facts live in `svfap/datasets`."""
 
     csv: Path | None = Field(default=None, description="list of your own videos")
-    task: Literal["classification", "regression", "unlabelled"] = "classification"
+    task: Literal["classification", "regression", "unlabelled"] = Field(
+        default="classification", description="of your own videos"
+    )
     classes: tuple[str, ...] = Field(default=(), description="order of classes; (): as found")
     folds: int = Field(default=5, ge=2, description="folds, if the CSV names none")
     root: Path | None = Field(default=None, description="your copy; null: data/raw/NAME")
@@ -180,8 +185,8 @@ class Config(Section):
 
     data: Path = Field(default=Path("data"), description="raw videos, face clips, shards")
     results: Path = Field(default=Path("results"), description="checkpoints, predictions, tables")
-    seed: int = 0
-    datasets: dict[Name, DatasetConfig] = Field(min_length=1)
+    seed: int = Field(default=0, description="of everything that is drawn at random")
+    datasets: dict[Name, DatasetConfig] = Field(min_length=1, description="what to run on")
     crop: CropConfig = CropConfig()
     shard: ShardConfig = ShardConfig()
     model: ModelConfig = ModelConfig()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from svfap import datasets
 from svfap.config import Config, CropConfig, DatasetConfig, Preset
-from svfap.configfile import check, finetune_for
+from svfap.configfile import check, finetune_for, parse
 from svfap.datasets.base import Dataset, Fold
 from svfap.errors import SvfapError
 from svfap.stage_config import (
@@ -95,15 +95,16 @@ class Plan:
         facts = self.datasets[dataset]
         if facts.task == "unlabelled":
             raise SvfapError(f"{dataset} has no labels to fine-tune on")
-        return FinetuneJob(
-            seed=self.config.seed,
-            task=facts.task,
-            targets=facts.targets,
-            stride=facts.stride,
-            notice=facts.notice,
-            model=self.config.model,
-            finetune=finetune_for(self.config, dataset),
-        )
+        job = {
+            "seed": self.config.seed,
+            "task": facts.task,
+            "targets": facts.targets,
+            "stride": facts.stride,
+            "notice": facts.notice,
+            "model": self.config.model,
+            "finetune": finetune_for(self.config, dataset),
+        }
+        return parse(FinetuneJob, job, where=f"datasets.{dataset}")
 
     def evaluate(self, dataset: str) -> EvaluateJob:
         """For the stage `evaluate`."""

@@ -6,7 +6,7 @@ changed key reruns just what depends on it.
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from svfap.config import FinetuneConfig, ModelConfig, PretrainConfig
 from svfap.section import Section
@@ -48,6 +48,12 @@ class FinetuneJob(Section):
     notice: str = ""
     model: ModelConfig
     finetune: FinetuneConfig
+
+    @model_validator(mode="after")
+    def _balanced_classes(self) -> "FinetuneJob":
+        if self.finetune.balance != "none" and self.task != "classification":
+            raise ValueError("finetune.balance is for classes; remove it where task is regression")
+        return self
 
 
 class EvaluateJob(Section):

@@ -16,9 +16,12 @@ import av
 import numpy as np
 import pytest
 
+from svfap.config import DatasetConfig
+from svfap.datasets import get
 from svfap.datasets.base import Dataset, Task, leave_one_part_out
 from svfap.datasets.folder import load
 from svfap.errors import SvfapError
+from svfap.stages import download
 from svfap.video.encode import write_video
 
 GOOD = "path,label,subject\na.mp4,sad,anna\nb.mp4,happy,anna\nc.mp4,sad,ben\nd.mp4,happy,ben\n"
@@ -151,6 +154,32 @@ def test_dealing_balances_clips_and_classes(tmp_path: Path) -> None:
     lines[1:] = reversed(lines[1:])
     turned = read(tmp_path, "\n".join(lines), folds=5).fetch(tmp_path)
     assert {(clip.subject, clip.part) for clip in turned} == homes
+
+
+def test_it_is_said_how_folds_were_made_and_what_they_lack(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"{subject}{label}.mp4,{label},{subject}" for subject in "abcdef" for label in "xy"]
+    (tmp_path / "my.csv").write_text(
+        "\n".join(["path,label,subject", *rows, "1.mp4,rare,a", "2.mp4,rare,b"])
+    )
+    config = DatasetConfig(csv=tmp_path / "my.csv", folds=3)
+    source = get("mine", config)
+    assert "3 folds of 4 to 5 clips: 6 subjects were dealt" in source.split
+    home = {clip.subject: clip.part for clip in source.clips(tmp_path)}
+    (lacking,) = {*source.parts} - {home["a"], home["b"]}
+    assert source.gaps.startswith(f"{lacking} has no rare: not tested there")
+    with caplog.at_level("INFO", "svfap.stages.download"):
+        download.run(config, dataset="mine", output=tmp_path / "manifest.csv", log=lambda _: None)
+    told = [(record.levelname, record.message) for record in caplog.records]
+    assert told[1:] == [("INFO", f"mine: {source.split}"), ("WARNING", f"mine: {source.gaps}")]
+
+
+def test_named_folds_are_said_to_be_named(tmp_path: Path) -> None:
+    text = "path,label,fold\na.mp4,x,1\nb.mp4,y,1\nc.mp4,x,2\nd.mp4,y,2\n"
+    dataset = read(tmp_path, text, folds=5)
+    assert dataset.split == "2 folds of 2 to 2 clips, as the column 'fold' names them"
+    assert dataset.gaps == ""
 
 
 def test_keys_are_safe_unique_and_do_not_depend_on_the_order(tmp_path: Path) -> None:

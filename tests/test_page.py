@@ -85,6 +85,8 @@ def test_names_are_escaped_and_the_notice_stands_there(tmp_path, toy_model):
     assert "a &lt;b&gt; face.mp4" in text
     assert NOTICE in text
     assert "not what someone feels" in text
+    assert "m.pt, described in card.md" in text
+    assert (path.parent / "card.md").is_file()
     assert not re.search(r"(src|href)=.https?:", text)
     data = re.search(r'id="data">(.*?)</script>', text)[1]
     assert json.loads(data)["targets"] == [*targets]

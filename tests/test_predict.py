@@ -22,6 +22,7 @@ from svfap.shards import Sample, write_shards
 from svfap.stage_config import EvaluateJob
 from svfap.stages.evaluate import load_model
 from svfap.training import scoring
+from svfap.use.card import CAUTION
 from svfap.video.facevideo import read_jpegs
 
 
@@ -136,7 +137,7 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     made = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert made == {
         "timeline.csv", "timeline.parquet", "timeline.json", "summary.csv", "rejects.csv",
-        "a.mp4", "a.html", "sub/b.mp4", "sub/b.html",
+        "card.md", "a.mp4", "a.html", "sub/b.mp4", "sub/b.html",
     }  # fmt: skip
     table = pd.read_parquet(out / "timeline.parquet")
     assert [*table["video"].unique()] == ["a.mp4", "sub/b.mp4"]
@@ -144,6 +145,12 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
         pd.read_csv(out / "timeline.csv"), table.round(4), check_dtype=False
     )
     content = json.loads((out / "timeline.json").read_text())
+    assert content["model"] == str(model)
+    assert content["card"] == "card.md"
+    assert content["caution"] == CAUTION
+    card = (out / "card.md").read_text()
+    assert NOTICE in card
+    assert CAUTION in card
     scores = content["videos"][1]["faces"][0]["scores"]
     np.testing.assert_allclose(scores, table[table["video"] == "sub/b.mp4"][[*CLASSES]], atol=1e-4)
     assert pd.read_csv(out / "rejects.csv")["reason"].tolist() == ["no face found"]

@@ -72,7 +72,8 @@ def test_the_card_tells_data_licence_limits_and_figures(tmp_path, toy_model):
     text = (tmp_path / "shared" / "README.md").read_text()
     assert text.startswith("---\nlibrary_name: svfap\n")
     for words in (
-        f"**{NOTICE} Old.**", "Fine-tuned on: demo (licence: ", "Pre-trained on: VoxCeleb2 (",
+        f"**{NOTICE} Old.**", "Fine-tuned on: demo (shows: nobody", "; licence: free",
+        "Pre-trained on: VoxCeleb2 (",
         "Not for decisions about people", "## Intended use", "## Limits", "crop preset `auto`",
         "every 2. frame at 25 frames per second", "happy, surprise, sad",
     ):  # fmt: skip

@@ -69,7 +69,7 @@ def _finish(outcomes: Sequence[Outcome], predictor: Predictor, output: Path) -> 
         raise SvfapError(f"{rejects[0][1]}: {rejects[0][2]}{others}")
     folder = _prepared(output)
     frame = pd.concat([done.table for done in outcomes], ignore_index=True)
-    timeline.write(frame, predictor.facts, folder)
+    timeline.write(frame, predictor.bundle, folder)
     with (folder / "rejects.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("video", "path", "reason"), *rejects])
     parts = [text(summary(frame, predictor.facts)), predictor.facts.notices, CAUTION]
@@ -108,7 +108,7 @@ def _live(device: int | str, options: Options, chosen: argparse.Namespace) -> st
     if watched.table.empty:
         raise SvfapError(f"{chosen.source}: no face was seen for as long as a window takes")
     folder = _prepared(chosen.output)
-    timeline.write(watched.table, predictor.facts, folder)
+    timeline.write(watched.table, predictor.bundle, folder)
     parts = [text(summary(watched.table, predictor.facts)), predictor.facts.notices, CAUTION]
     return "\n".join(filter(None, [*parts, watched.told(), f"written to {folder}"]))
 

@@ -77,6 +77,8 @@ def _dataset(scale: str, classes: tuple[str, ...], media: str) -> Dataset:
 
 ABOUT = About(
     access="sign-up",
+    people="people of 18 countries at tasks in video calls; labels are what they reported of"
+    " themselves after each task",
     licence="Database License Agreement, academic use only",
     citation="Sarkar et al., AVCAffe: A Large Scale Audio-Visual Dataset of Cognitive Load and"
     " Affect for Remote Work, AAAI 2023",

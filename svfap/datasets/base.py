@@ -73,6 +73,8 @@ class Dataset:
         about: how to get it, and its terms.
         published: the figures that a complete copy has.
         variants: name -> the same videos under another protocol or in another form.
+        split: how the folds of a user's own videos were made, and why so.
+        gaps: which classes which folds cannot test; empty if none.
     """
 
     name: str
@@ -89,6 +91,8 @@ class Dataset:
     about: About = field(default_factory=About)
     published: Published = field(default_factory=Published)
     variants: Mapping[str, "Dataset"] = field(default_factory=dict)
+    split: str = ""
+    gaps: str = ""
 
     def __post_init__(self) -> None:
         """Refuse folds that name unknown parts or that test on what they train on."""

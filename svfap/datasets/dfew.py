@@ -51,6 +51,7 @@ DFEW = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
+        people="people in films; each clip labelled by ten annotators",
         licence="non-commercial research; no redistribution, derived data included",
         citation="Jiang et al., DFEW: A Large-Scale Database for Recognizing Dynamic Facial"
         " Expressions in the Wild, ACM Multimedia 2020",

@@ -83,6 +83,8 @@ ENTERFACE05 = Dataset(
     metrics=("UAR", "WAR"),
     about=About(
         access="open",
+        people="people of 14 nations, 81 % men, who reacted to a story for each emotion, which is"
+        " the label; kept where two experts found it unambiguous",
         licence="none stated; the site calls it publicly available for scientific research",
         citation="Martin et al., The eNTERFACE'05 Audio-Visual Emotion Database, ICDE Workshops"
         " 2006",

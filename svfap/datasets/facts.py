@@ -15,6 +15,7 @@ class About:
     Attributes:
         access: "open" fetches itself; "sign-up" must be applied for; "closed" has no known route.
         licence: the terms in a few words.
+        people: who is seen, and where the labels come from.
         citation: the paper to cite.
         homepage: where it is described.
         apply: how to apply for it.
@@ -24,6 +25,7 @@ class About:
 
     access: Access = "own"
     licence: str = "yours"
+    people: str = ""
     citation: str = ""
     homepage: str = ""
     apply: str = ""

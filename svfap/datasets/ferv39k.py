@@ -55,7 +55,9 @@ FERV39K = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
-        licence="non-commercial research; no redistribution",
+        people="people in videos of the internet, in 22 kinds of scenes; each clip labelled by 30"
+        " annotators",
+        licence="non-commercial research; no redistribution, derived data included",
         citation="Wang et al., FERV39k: A Large-Scale Multi-Scene Dataset for Facial Expression"
         " Recognition in Videos, CVPR 2022",
         homepage="https://wangyanckxx.github.io/Proj_CVPR2022_FERV39k.html",

@@ -21,7 +21,13 @@ from svfap.datasets import listing
 from svfap.datasets.base import Clip, Dataset, Fold, Task, leave_one_part_out
 from svfap.datasets.collect import clip_path, collect
 from svfap.datasets.listing import Row
-from svfap.datasets.split import check_training_classes, dealt_parts, named_parts
+from svfap.datasets.split import (
+    check_training_classes,
+    dealt_parts,
+    how_split,
+    named_parts,
+    untested_classes,
+)
 from svfap.errors import SvfapError
 from svfap.order import natural_key
 
@@ -48,19 +54,11 @@ def load(
         SvfapError: names the column or row that is wrong, and how to mend it.
     """
     rows = listing.read(csv)
-    columns = list(rows[0].cells)
-    names: tuple[str, ...] = ()
-    targets: list[tuple[float, ...]] = [()] * len(rows)
-    if task == "classification":
-        listing.require(csv, columns, "label")
-        names = _classes(csv, rows, tuple(classes))
-        targets = [(float(_index(row, names)),) for row in rows]
-    elif task == "regression":
-        names = _measured(csv, rows, tuple(classes))
-        targets = [tuple(row.number(column) for column in names) for row in rows]
+    names, targets = _targets(csv, rows, task, tuple(classes))
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
     splits: dict[str, Fold] = {}
+    gaps = ""
     if task != "unlabelled":
         if len(ordered) < 2:
             raise SvfapError(f"{csv}: column 'fold' names one fold only; name at least 2")
@@ -68,6 +66,7 @@ def load(
     if task == "classification":
         labels = [row.cells["label"] for row in rows]
         check_training_classes(csv, splits, parts, labels, names)
+        gaps = untested_classes(parts, labels, names)
     keys = listing.keys(rows)
     return Dataset(
         name,
@@ -78,7 +77,25 @@ def load(
         clips=lambda root: _clips(root, rows, keys, parts, targets),
         bring=lambda root: collect(root, rows, keys),
         metrics=METRICS[task],
+        split=how_split(rows, parts) if splits else "",
+        gaps=gaps,
     )
+
+
+def _targets(
+    path: Path, rows: Sequence[Row], task: Task, chosen: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
+    """What is predicted, by name, and its values in each row."""
+    match task:
+        case "classification":
+            listing.require(path, list(rows[0].cells), "label")
+            names = _classes(path, rows, chosen)
+            return names, [(float(_index(row, names)),) for row in rows]
+        case "regression":
+            names = _measured(path, rows, chosen)
+            return names, [tuple(row.number(column) for column in names) for row in rows]
+        case "unlabelled":
+            return (), [()] * len(rows)
 
 
 def _classes(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple[str, ...]:

@@ -60,7 +60,8 @@ MAFW = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
-        licence="non-commercial research; no redistribution",
+        people="people in films, series and short videos; each clip labelled by eleven annotators",
+        licence="non-commercial research; no redistribution, derived data included",
         citation="Liu et al., MAFW: A Large-scale, Multi-modal, Compound Affective Database for"
         " Dynamic Facial Expression Recognition in the Wild, ACM Multimedia 2022",
         homepage="https://mafw-database.github.io/MAFW",

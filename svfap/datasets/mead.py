@@ -48,7 +48,8 @@ MEAD = Dataset(
     notice=NOTICE,
     about=About(
         access="sign-up",
-        licence="research only, see its page",
+        people="actors who spoke with each emotion at three intensities, which is the label",
+        licence="see its page",
         citation="Wang et al., MEAD: A Large-scale Audio-visual Dataset for Emotional"
         " Talking-face Generation, ECCV 2020",
         homepage="https://wywu.github.io/projects/MEAD/MEAD.html",

@@ -84,6 +84,7 @@ def _dataset(codes: dict[str, str], notice: str = "", *, aligned: bool = False) 
 
 ABOUT = About(
     access="open",
+    people="24 professional actors who spoke two sentences in each emotion, which is the label",
     licence="CC BY-NC-SA 4.0",
     citation="Livingstone and Russo, The Ryerson Audio-Visual Database of Emotional Speech and"
     " Song (RAVDESS), PLoS ONE 13(5), 2018",

@@ -7,6 +7,7 @@ from pathlib import Path
 from svfap.datasets.base import Fold
 from svfap.datasets.listing import SAFE_NAME, Row
 from svfap.errors import SvfapError
+from svfap.order import natural_key
 
 
 def named_parts(rows: Sequence[Row]) -> list[str]:
@@ -86,6 +87,32 @@ def check_training_classes(
                     f"{path}: class '{label}' has no training clips when '{name}' is tested;"
                     " add clips of it in other folds, or leave the class out"
                 )
+
+
+def how_split(rows: Sequence[Row], parts: Sequence[str]) -> str:
+    """How the rows came into their parts, and why so, in a sentence."""
+    sizes = Counter(parts).values()
+    spread = f"{len(sizes)} folds of {min(sizes)} to {max(sizes)} clips"
+    if "fold" in rows[0].cells:
+        return f"{spread}, as the column 'fold' names them"
+    subjects = len({row.cells["subject"] for row in rows})
+    return (
+        f"{spread}: {subjects} subjects were dealt so that each is in one fold alone (known faces"
+        " make results too good) and labels are spread as evenly as that allows"
+    )
+
+
+def untested_classes(parts: Sequence[str], labels: Sequence[str], classes: Sequence[str]) -> str:
+    """The parts that lack a class, in a sentence; empty if all have all."""
+    there = set(zip(parts, labels, strict=True))
+    lacking = {
+        part: [label for label in classes if (part, label) not in there]
+        for part in sorted({*parts}, key=natural_key)
+    }
+    named = [f"{part} has no {', '.join(labels)}" for part, labels in lacking.items() if labels]
+    if not named:
+        return ""
+    return f"{'; '.join(named)}: not tested there; fewer folds or more subjects would help"
 
 
 def _crowding(part: Counter[object], own: Counter[object], total: Counter[object]) -> float:

@@ -66,7 +66,9 @@ VOXCELEB2 = Dataset(
     faces="cropped",
     about=About(
         access="sign-up",
-        licence="metadata: CC BY 4.0; videos: their owners'",
+        people="celebrities in interviews and other videos that a program found on YouTube; no"
+        " labels",
+        licence="see its page",
         citation="Chung et al., VoxCeleb2: Deep Speaker Recognition, Interspeech 2018",
         homepage="https://mm.kaist.ac.kr/datasets/voxceleb/",
         apply="fill in the form at https://mm.kaist.ac.kr/datasets/voxceleb/ with a non-personal"

@@ -59,6 +59,7 @@ WEREWOLF_XL = Dataset(
     metrics=("PCC", "CCC"),
     about=About(
         access="closed",
+        people="players of the game Werewolf, not acted; the values were rated by others",
         licence="unknown",
         citation="Zhang et al., Werewolf-XL: A Database for Identifying Spontaneous Affect in"
         " Large Competitive Group Interactions, IEEE TAC 14(2), 2023",

@@ -44,6 +44,10 @@ def run(
             f"{error.filename or output}: cannot be written ({error.strerror});"
             " check the folder's permissions and free space"
         ) from None
+    if source.split:
+        logger.info("%s: %s", dataset, source.split)
+    if source.gaps:
+        logger.warning("%s: %s", dataset, source.gaps)
     log({"clips": census.clips, "subjects": census.subjects, "missing": census.lost})
 
 

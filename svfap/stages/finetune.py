@@ -4,12 +4,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from svfap.clipstore import ClipStore
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
 from svfap.stage_config import FinetuneJob
 from svfap.tracking import Log
-from svfap.training import checkpoint, fraction, runs, scoring
+from svfap.training import balance, checkpoint, fraction, runs, scoring
 from svfap.training.data import Draws
 from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
@@ -56,7 +58,7 @@ def run(
     held_back = ClipStore(validation) if validation else None
     inputs = [*pretrained, *shards, *validation]
     runs.Run(config, optim, inputs, output, label, origin).train(
-        _objective(model, config),
+        _objective(model, config, store),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),
         log=log,
@@ -100,17 +102,22 @@ def _load_encoder(model: VideoModel, pretrained: list[Path]) -> dict[str, Any]:
     }
 
 
-def _objective(model: VideoModel, config: FinetuneJob) -> Objective:
-    if config.task == "classification":
+def _objective(model: VideoModel, config: FinetuneJob, store: ClipStore) -> Objective:
+    """The loss of the task; with `balance: loss`, weighted by the classes of the clips."""
+    if config.task != "classification":
+        return Regression(model)
+    if config.finetune.balance != "loss":
         return Classification(model, config.finetune)
-    return Regression(model)
+    weights = balance.class_weights(store.targets[:, 0], len(config.targets))
+    return Classification(model, config.finetune, torch.from_numpy(weights))
 
 
 def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
     """Random windows and augmentation of the training clips."""
     settings, frames = config.finetune, config.model.num_frames
     stride = settings.stride or config.stride
-    return Draws(
+    kind = balance.EqualShares if settings.balance == "sampler" else Draws
+    return kind(
         store,
         lambda length, rng: train_indices(length, frames, stride, rng),
         partial(random_resized_crop, min_area=settings.min_crop, flip=settings.flip),

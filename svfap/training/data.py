@@ -85,12 +85,16 @@ class Draws(Dataset[Batch]):
         self.size, self.seed, self.repeats = size, seed, repeats
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
+    def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Numbers of the clips of an epoch, as many as there are, drawn from its generator."""
+        return rng.permutation(len(self.store))
+
     def clip(self, position: int) -> int:
         """Number of the clip that a position shows."""
         epoch, place = divmod(position // self.repeats, len(self.store))
         if epoch != self._epoch:
             shuffler = np.random.default_rng((self.seed, 0, epoch))
-            self._epoch, self._order = epoch, shuffler.permutation(len(self.store))
+            self._epoch, self._order = epoch, self.order(shuffler)
         return int(self._order[place])
 
     def __getitems__(self, positions: Sequence[int]) -> Batch:

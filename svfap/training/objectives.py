@@ -84,10 +84,18 @@ class Reconstruction:
 
 
 class Classification:
-    """Cross-entropy with label smoothing, mixup, cutmix and random erasing (paper eq. 12)."""
+    """Cross-entropy with label smoothing, mixup, cutmix and random erasing (paper eq. 12).
 
-    def __init__(self, model: VideoModel, config: FinetuneConfig) -> None:
-        self.model, self.classes = model, model.num_classes
+    Args:
+        model: the classifier.
+        config: what is mixed, smoothed and erased.
+        weights: (classes,) how much each class weighs; None lets all clips weigh alike.
+    """
+
+    def __init__(
+        self, model: VideoModel, config: FinetuneConfig, weights: Tensor | None = None
+    ) -> None:
+        self.model, self.classes, self.weights = model, model.num_classes, weights
         self.erase = RandomErasing(config.erasing, mode="pixel", device="cpu")
         mixed = config.mixup > 0 or config.cutmix > 0
         self.mix = Mixup(
@@ -110,7 +118,11 @@ class Classification:
         if odd:
             flat, labels = torch.cat((flat, flat[:1])), torch.cat((labels, labels[:1]))
         flat, soft = self.mix(flat, labels)
-        out: Tensor = self.cross_entropy(forward(flat.unflatten(1, (3, -1))).float(), soft)
+        logits = forward(flat.unflatten(1, (3, -1))).float()
+        if self.weights is not None:
+            self.weights = self.weights.to(logits.device)
+            return F.cross_entropy(logits, soft, weight=self.weights)
+        out: Tensor = self.cross_entropy(logits, soft)
         return out
 
     @staticmethod

@@ -1,10 +1,14 @@
 """The model card: what a shared model was made from, what it is for, and how good it is."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from svfap.datasets import DATASETS
 from svfap.use.bundle import Bundle, Facts
+from svfap.use.figures import beside, figures
 
+CARD = "card.md"
 CAUTION = (
     "Scores tell how a face looks to people who labelled such videos, not what someone feels."
     " Not for decisions about people."
@@ -15,11 +19,12 @@ Research on how facial behaviour is perceived: scores of videos that show one fa
 over time, and embeddings for other heads. The people shown should have agreed."""
 _LIMITS = f"""\
 - {CAUTION} In particular not for hiring, teaching, policing, insurance, health or law.
-- Labels are those of the training data: acted, or judged by others from the outside.
+- Labels are those of the training data: acted, judged by others, or said of oneself.
 - People, cameras, light, ages and cultures that the training data lack may be scored worse; how
   much worse has not been measured unless a table below says so.
 - Faces must be cropped as they were for training (`{{preprocessing}}`); other crops ruin scores.
-- The law restricts emotion recognition in places, such as the EU's at work and in education."""
+- The law restricts emotion recognition in places, such as the EU's at work and in education
+  (Regulation 2024/1689, article 5)."""
 
 
 def card(bundle: Bundle, *, name: str, dataset: str, exchange: dict[str, float]) -> str:
@@ -46,6 +51,15 @@ def card(bundle: Bundle, *, name: str, dataset: str, exchange: dict[str, float])
     lead = [_header(facts), f"# {name}", *([f"**{facts.notices}**"] if facts.notices else [])]
     parts = [f"## {title}\n\n{body}" for title, body in sections.items() if body]
     return "\n\n".join([*lead, _summary(facts, dataset), *parts]) + "\n"
+
+
+def write_card(bundle: Bundle, path: Path) -> None:
+    """Write the card of a model beside what it predicted, with its figures where they are known."""
+    known = figures(beside(Path(bundle.name)), bundle.facts.job.targets)
+    bundle = replace(bundle, metrics=tuple(known) or bundle.metrics)
+    dataset = next((row["dataset"] for row in bundle.metrics), "")
+    text = card(bundle, name=bundle.name, dataset=dataset, exchange={})
+    path.write_text(text, encoding="utf-8")
 
 
 def _header(facts: Facts) -> str:
@@ -91,7 +105,12 @@ def _terms(role: str, name: str) -> Iterator[str]:
         yield f"- {role}: {name}. Its licence and consent must be stated by whoever shares this."
         return
     about = known.about
-    facts = {"licence": about.licence, "page": about.homepage, "cite": about.citation}
+    facts = {
+        "shows": about.people,
+        "licence": about.licence,
+        "page": about.homepage,
+        "cite": about.citation,
+    }
     told = "; ".join(f"{key}: {value}" for key, value in facts.items() if value)
     yield f"- {role}: {name} ({told})." + (f" {known.notice}" if known.notice else "")
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from svfap.use.annotate import Layout
 from svfap.use.bundle import Bundle
-from svfap.use.card import CAUTION
+from svfap.use.card import CARD, CAUTION
 from svfap.use.drawing import colours, limits
 from svfap.use.timeline import as_json
 
@@ -43,7 +43,7 @@ def write_page(
         "seconds": seconds,
         "picture": [layout.width, layout.height],
     }
-    footer = f"Model: {html.escape(bundle.name)}. {CAUTION}"
+    footer = f"Model: {html.escape(bundle.name)}, described in {CARD}. {CAUTION}"
     if facts.notices:
         footer = f"<strong>{html.escape(facts.notices)}</strong> {footer}"
     filled = {

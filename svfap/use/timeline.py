@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svfap.use.bundle import Facts
+from svfap.use.bundle import Bundle, Facts
+from svfap.use.card import CARD, CAUTION, write_card
 
 COLUMNS = ("video", "face", "start", "end")
 LABEL = "label"
@@ -59,12 +60,15 @@ def text(frame: pd.DataFrame) -> str:
     return shown.to_string(index=False)
 
 
-def write(frame: pd.DataFrame, facts: Facts, folder: Path) -> None:
-    """Write `timeline.csv`, `timeline.parquet`, `timeline.json` and `summary.csv`."""
+def write(frame: pd.DataFrame, bundle: Bundle, folder: Path) -> None:
+    """Write `timeline.csv`, `.parquet` and `.json`, `summary.csv`, and the model's `card.md`."""
+    facts = bundle.facts
     frame.round(_DECIMALS).to_csv(folder / "timeline.csv", index=False)
     frame.to_parquet(folder / "timeline.parquet", index=False)
     summary(frame, facts).round(_DECIMALS).to_csv(folder / "summary.csv", index=False)
-    content = as_json(frame, facts)
+    model = {"model": bundle.name, "card": CARD, "caution": CAUTION}
+    content = model | as_json(frame, facts)
+    write_card(bundle, folder / CARD)
     (folder / "timeline.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

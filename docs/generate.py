@@ -1,0 +1,247 @@
+"""Pages that are made when the site is built: from the README, the code, and published numbers."""
+
+import inspect
+import json
+import re
+import typing
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from pydantic_core import PydanticUndefined
+
+from svfap import catalogue
+from svfap.__main__ import STAGES
+from svfap.config import Config, DatasetConfig
+from svfap.datasets import DATASETS
+from svfap.section import Section
+from svfap.tables.paper import rows_of
+from svfap.tables.render import Table, markdown
+from svfap.variants import Variant
+
+ROOT = Path(__file__).parent.parent
+PICTURE = "workflow/report/pipeline.svg"
+SECTIONS = {
+    "own-videos.md": "Your own videos in 5 lines",
+    "predict.md": "On your own video",
+    "cluster.md": "On your cluster",
+}
+BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+NUMBER = re.compile(r"[\d.,]*")
+MOST_FIGURES = 6
+START = ("Quick start", "Licence and citation")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the generated pages where the navigation names their folders."""
+    folders = {
+        "datasets": [f"datasets/{name}.md" for name in DATASETS],
+        "api": [{title: f"api/{title}.md"} for title in _api()],
+    }
+    for group in config.nav or []:
+        for title, pages in group.items():
+            nested = (folders.get(page, [page]) if isinstance(page, str) else [page]
+                      for page in pages)  # fmt: skip
+            group[title] = [page for several in nested for page in several]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages."""
+    pages = {
+        **_from_readme(),
+        **{f"datasets/{name}.md": _dataset(name) for name in DATASETS},
+        **{f"api/{title}.md": _reference(title, modules) for title, modules in _api().items()},
+        "configuration.md": _configuration(),
+        "results.md": _results(),
+        "benchmarks.md": (ROOT / "benchmarks" / "README.md").read_text("utf-8"),
+    }
+    for path, text in pages.items():
+        files.append(File.generated(config, path, content=text))
+    files.append(File.generated(config, "pipeline.svg", abs_src_path=str(ROOT / PICTURE)))
+    return files
+
+
+def on_page_markdown(text: str, **_: object) -> str:
+    """Fill in what a page asks for."""
+    makers = {"datasets": _overview, "consent": _consent, "stages": _stages}
+    return re.sub(r"<!-- generated: (\w+) -->", lambda mark: makers[mark[1]](), text)
+
+
+def _from_readme() -> dict[str, str]:
+    """The README's sections as pages, their links turned to the site's."""
+    text = (ROOT / "README.md").read_text("utf-8").replace(PICTURE, "pipeline.svg")
+    head, *sections = re.split(r"\n## (?=[^:\n]+\n)", text.replace("](docs/", "]("))
+    bodies = dict(section.split("\n", 1) for section in sections)
+    pages = {path: f"# {title}\n{bodies[title]}" for path, title in SECTIONS.items()}
+    return pages | {"index.md": "\n## ".join([head, *(f"{t}\n{bodies[t]}" for t in START)])}
+
+
+def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table below a heading; without a title, the table alone."""
+    columnwise = zip(*rows, strict=True)
+    align = "".join("r" if all(map(NUMBER.fullmatch, cells)) else "l" for cells in columnwise)
+    table = Table(title, tuple(columns), tuple(map(tuple, rows)), align)
+    text = markdown([table], heading="").split("\n", 2)[2]
+    return text if title else text.split("\n", 2)[2]
+
+
+def _overview() -> str:
+    rows = [
+        (f"[{name}](datasets/{name}.md)", d.task, f"{d.published.clips:,}",
+         str(len(d.folds)), catalogue.ACCESS[d.about.access], d.about.licence)
+        for name, d in DATASETS.items()
+    ]  # fmt: skip
+    return _grid("", ("dataset", "task", "clips", "folds", "get it", "licence"), rows)
+
+
+def _consent() -> str:
+    rows = [
+        (f"[{name}](datasets/{name}.md)", dataset.about.people, dataset.about.licence)
+        for name, dataset in DATASETS.items()
+    ]
+    return _grid("", ("dataset", "who is seen, and what labels are", "licence"), rows)
+
+
+def _dataset(name: str) -> str:
+    """All that the command line knows of a dataset, but what is here."""
+    text = catalogue.describe(name, DatasetConfig(), Path("data")).rpartition("\n\n")[0]
+    example = f"```yaml\ndatasets:\n  {name}: {{}}\n```"
+    shown = f"`python -m svfap datasets {name}` says this, and what is missing on your machine."
+    return "\n\n".join([f"# {name}", f"```text\n{text}\n```", shown, example, _published(name)])
+
+
+def _published(name: str) -> str:
+    """Published figures on a dataset, each with unit and source; a row a model, or a figure."""
+    known: dict[tuple[str, str], dict[str, str]] = {}
+    for row in [*rows_of("paper_results"), *rows_of("other_results")]:
+        if _plain(name).startswith(_plain(row["dataset"])):
+            unit = {"percent": "in %"}.get(row["unit"], row["unit"])
+            figure = " ".join(filter(None, (row["target"], row["metric"], unit)))
+            known.setdefault((row["model"], row["source"]), {})[figure] = row["value"]
+    figures = [*dict.fromkeys(figure for values in known.values() for figure in values)]
+    if len(figures) > MOST_FIGURES:
+        columns = ["Figure", *(f"{model} ({source})" for model, source in known)]
+        rows = [[name, *(values.get(name, "") for values in known.values())] for name in figures]
+    else:
+        columns = ["Model", *figures, "Source"]
+        rows = [
+            [model, *(values.get(name, "") for name in figures), source]
+            for (model, source), values in known.items()
+        ]
+    return _grid("Published figures", columns, rows) if rows else ""
+
+
+def _results() -> str:
+    """Published figures of all datasets, and the paper's comparison of models."""
+    parts = [
+        "# How results compare",
+        "Published figures, each with its source. Those of a run of yours stand beside them in"
+        " `results/tables`; none of them was measured for this page.",
+    ]
+    names = dict.fromkeys(row["dataset"] for row in rows_of("paper_results"))
+    parts += [_published(name).replace("Published figures", name, 1) for name in names]
+    models = [
+        (row["model"], row["data"], row["parameters"], row["flops"], row["UAR"], row["WAR"])
+        for row in rows_of("paper_models")
+    ]
+    columns = ("Model", "Pre-trained on", "Params (M)", "FLOPs (G)", "UAR", "WAR")
+    parts.append(_grid("Pre-trained models on DFEW, fold 1 (paper, table 7)", columns, models))
+    notes = [f"- {row['about']}: {row['note']}" for row in rows_of("paper_notes")]
+    return "\n\n".join([*parts, "## Notes", "\n".join(notes)]) + "\n"
+
+
+def _configuration() -> str:
+    """Every key of the configuration."""
+    sections = {"": Config, "datasets.NAME": DatasetConfig, "variants.NAME": Variant}
+    for name, field in Config.model_fields.items():
+        if inspect.isclass(field.annotation) and issubclass(field.annotation, Section):
+            sections[name] = field.annotation
+    sections["pretrain.optim, finetune.optim"] = (
+        sections["pretrain"].model_fields["optim"].annotation
+    )
+    lead = "Keys of `config/config.yaml`. Those that are not set have these values, the paper's."
+    parts = ["# Configuration", lead]
+    for name, section in sections.items():
+        summary = (inspect.getdoc(section) or "").splitlines()[0]
+        table = _grid("", ("key", "type", "default", "what it is"), [*_keys(section)])
+        parts += [f"## {name or 'At the top'}", summary, table]
+    return "\n\n".join(parts) + "\n"
+
+
+def _keys(section: type[Section]) -> Iterator[tuple[str, str, str, str]]:
+    for key, field in section.model_fields.items():
+        nested = inspect.isclass(field.annotation) and issubclass(field.annotation, Section)
+        default = field.get_default(call_default_factory=True)
+        shown = "required" if default is PydanticUndefined else f"`{_yaml(default)}`"
+        limits = [
+            f"{BOUNDS[name]} {getattr(limit, name):g}"
+            for limit in field.metadata
+            for name in BOUNDS
+            if hasattr(limit, name)
+        ]
+        told = field.description or (inspect.getdoc(field.annotation) if nested else "") or ""
+        about = "; ".join(filter(None, (told.split("\n")[0], ", ".join(limits))))
+        kind = "section" if nested else _kind(field.annotation)
+        yield f"`{key}`", kind, "" if nested else shown, about
+
+
+def _yaml(value: object) -> str:
+    """A default as YAML writes it."""
+    return "''" if value == "" else json.dumps(value, default=str).replace('"', "")
+
+
+def _kind(annotation: object) -> str:
+    """A type for people."""
+    inner, origin = typing.get_args(annotation), typing.get_origin(annotation)
+    if annotation is type(None):
+        return "null"
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin is dict:
+        return "mapping by name"
+    if origin is tuple:
+        kinds = dict.fromkeys(_kind(each) for each in inner if each is not Ellipsis)
+        return f"list of {', '.join(kinds)}"
+    if inner:
+        return ", ".join(_kind(each) for each in inner)
+    return {Path: "path", str: "text", float: "number", int: "whole number", bool: "yes or no"}.get(
+        annotation, getattr(annotation, "__name__", str(annotation))
+    )
+
+
+def _stages() -> str:
+    """What each stage does and is handed."""
+    parts = ["## The stages one by one"]
+    for stage in STAGES:
+        module = import_module(f"svfap.stages.{stage}")
+        summary = (inspect.getdoc(module) or "").splitlines()[0].split(": ", 1)[-1]
+        options = (
+            "options: {show_root_heading: false, show_root_toc_entry: false, heading_level: 4}"
+        )
+        parts += [f"### {stage}", f"{summary[0].upper()}{summary[1:]}",
+                  f"::: svfap.stages.{stage}.run\n    {options}"]  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def _api() -> dict[str, list[str]]:
+    """Page of the reference -> its modules."""
+    pages: dict[str, list[str]] = {"svfap": ["svfap"]}
+    for path in sorted((ROOT / "svfap").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[-1].startswith("__"):
+            continue
+        page = ".".join(parts[:-1])
+        pages.setdefault(page, []).append(".".join(parts))
+    return dict(sorted(pages.items()))
+
+
+def _reference(title: str, modules: Sequence[str]) -> str:
+    return "\n\n".join([f"# {title}", *(f"::: {module}" for module in modules)]) + "\n"
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
