@@ -1,6 +1,8 @@
 """A model on videos: the pipeline's own scores, tables, pictures, and one line for each mistake."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -159,6 +161,31 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
 def pictures(path):
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_names_that_are_no_text(tmp_path, model, face):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    names = [
+        b"s\xe9ance.mp4",
+        b"new\nline.mp4",
+        b'-rf $(touch pwned) <b>,"{x}.mp4',
+        b"s\xc3\xa9ance.mp4",
+    ]
+    for name in names:
+        shutil.copy2(face, videos / os.fsdecode(name))
+    (videos / os.fsdecode(b"bad\xff.mp4")).touch()
+    predict(videos, "--checkpoint", model, "--output", tmp_path / "out", "--hop", 10)
+    shown = {
+        r"s\udce9ance.mp4",
+        r"new\nline.mp4",
+        '-rf $(touch pwned) <b>,"{x}.mp4',
+        "s\u00e9ance.mp4",
+    }
+    assert {*pd.read_csv(tmp_path / "out/timeline.csv").video} == shown
+    assert {*pd.read_csv(tmp_path / "out/rejects.csv").video} == {r"bad\udcff.mp4"}
+    assert {path.name for path in (tmp_path / "out").glob("*.mp4")} == shown
+    assert not [*tmp_path.rglob("pwned")]
 
 
 def test_the_annotated_video_shows_the_window_around_the_face(tmp_path, model, face):

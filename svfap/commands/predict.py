@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> str:
     outcomes = []
     for outcome in predictor.outcomes(videos):
         if outcome.reject and len(videos) > 1:
-            logger.warning("%s left out: %s", outcome.path, outcome.reject)
+            logger.warning("%s left out: %s", outcome.video, outcome.reject)
         if outcome.footage is not None and not chosen.no_video:
             _show(outcome, outcome.footage, predictor, chosen.output / _stem(outcome.video, videos))
         outcomes.append(replace(outcome, footage=None))

@@ -128,7 +128,7 @@ class Predictor:
             raise SvfapError(f"{first.path}: {first.reject}{more}")
         for done in outcomes:
             if done.reject:
-                logger.warning("%s left out: %s", done.path, done.reject)
+                logger.warning("%s left out: %s", done.video, done.reject)
         return good
 
     def _outcome(self, name: str, path: Path) -> Outcome:

@@ -48,8 +48,8 @@ def write_video(
     height, width = first.shape[:2]
     stream = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}",
                           framerate=fps)  # fmt: skip
-    streams = [stream] if sound is None else [stream, ffmpeg.input(str(sound.absolute()))["a?"]]
-    with replacing(path) as partial:
+    with replacing(path) as partial, tempfile.TemporaryDirectory() as folder:
+        streams = [stream] if sound is None else [stream, _input(sound, folder)["a?"]]
         output = ffmpeg.output(
             *streams, str(partial), crf=crf, preset=preset, pix_fmt=pix_fmt, **X264
         )
@@ -83,6 +83,13 @@ def cut(
         log = _run(output, (), source)
         if "Output file is empty" in log or partial.stat().st_size == 0:
             raise SvfapError(f"{source}: no frames between {start} s and {end} s; check its length")
+
+
+def _input(video: Path, folder: str) -> ffmpeg.nodes.FilterableStream:
+    """A video by a link in a folder: ffmpeg-python takes no name that is not text."""
+    link = Path(folder, "video")
+    link.symlink_to(video.absolute())
+    return ffmpeg.input(str(link))
 
 
 def _raw(
