@@ -40,12 +40,25 @@ wildcard_constraints:
     fold="[^/]+",
 
 
+# Functions, since Snakemake takes `{x}` in a plain parameter, as in a label, for a wildcard.
 def download_config(wildcards):
     return PLAN.download(wildcards.dataset).model_dump_json()
 
 
 def crop_config(wildcards):
     return PLAN.crop(wildcards.dataset).model_dump_json()
+
+
+def shard_config(wildcards):
+    return PLAN.config.shard.model_dump_json()
+
+
+def cost_config(wildcards):
+    return runs.cost(RUNS).model_dump_json()
+
+
+def tabulate_config(wildcards):
+    return runs.tabulate(RUNS).model_dump_json()
 
 
 def review_config(wildcards):

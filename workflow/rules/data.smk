@@ -50,7 +50,7 @@ rule shard:
     conda:
         "../../envs/data.yaml"
     params:
-        config=PLAN.config.shard.model_dump_json(),
+        config=shard_config,
     shell:
         "python -m svfap shard --config {params.config:q} --clips {input.clips:q}"
         " --output {output:q} 2>&1 | tee -i {log:q}"

@@ -13,7 +13,7 @@ rule cost:
     conda:
         "../../envs/train.yaml"
     params:
-        config=runs.cost(RUNS).model_dump_json(),
+        config=cost_config,
     shell:
         "python -m svfap cost --config {params.config:q} --output {output:q} 2>&1 | tee -i {log:q}"
 
@@ -38,7 +38,7 @@ rule tabulate:
     conda:
         "../../envs/data.yaml"
     params:
-        config=runs.tabulate(RUNS).model_dump_json(),
+        config=tabulate_config,
     shell:
         "python -m svfap tabulate --config {params.config:q}"
         " --predictions {input.predictions:q} --curves {input.curves:q}"
