@@ -6,7 +6,7 @@ from pathlib import Path
 
 from svfap.commands.output import claim
 from svfap.use import bundle as bundles
-from svfap.use.figures import beside, figures
+from svfap.use.figures import evaluated
 from svfap.use.share import FORMATS, share
 
 
@@ -23,13 +23,12 @@ def run(arguments: Sequence[str]) -> str:
     chosen = _parser().parse_args(arguments)
     bundle = bundles.load(chosen.checkpoint)
     bundle.require_head()
-    paths = chosen.predictions or beside(Path(chosen.checkpoint))
-    rows = figures(paths, bundle.facts.job.targets)
-    dataset = chosen.dataset or next((row["dataset"] for row in rows), "")
+    bundle = evaluated(bundle, chosen.predictions or ())
+    dataset = chosen.dataset or bundle.dataset
     folder = claim(chosen.folder, overwrite=chosen.overwrite)
-    written = share(bundle, folder, figures=rows, formats=chosen.format, dataset=dataset)
+    written = share(bundle, folder, formats=chosen.format, dataset=dataset)
     told = [f"{file} differs from the model by at most {d:.1e}" for file, d in written.items()]
-    if not rows and not bundle.metrics:
+    if not bundle.metrics:
         told.append("no predictions are at hand, so the card has no figures (--predictions)")
     return "\n".join([*told, f"written to {folder}; read its README.md before you share it"])
 

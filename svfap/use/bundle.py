@@ -74,6 +74,11 @@ class Bundle:
     weights: dict[str, Tensor]
     metrics: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def dataset(self) -> str:
+        """What it was fine-tuned on, as its figures say; empty if it has none."""
+        return next((str(row["dataset"]) for row in self.metrics), "")
+
     def network(self) -> VideoModel:
         """The model on the CPU, ready to predict.
 

@@ -1,12 +1,11 @@
 """The model card: what a shared model was made from, what it is for, and how good it is."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from svfap.datasets import DATASETS
 from svfap.use.bundle import Bundle, Facts
-from svfap.use.figures import beside, figures
+from svfap.use.figures import evaluated
 
 CARD = "card.md"
 CAUTION = (
@@ -55,10 +54,8 @@ def card(bundle: Bundle, *, name: str, dataset: str, exchange: dict[str, float])
 
 def write_card(bundle: Bundle, path: Path) -> None:
     """Write the card of a model beside what it predicted, with its figures where they are known."""
-    known = figures(beside(Path(bundle.name)), bundle.facts.job.targets)
-    bundle = replace(bundle, metrics=tuple(known) or bundle.metrics)
-    dataset = next((row["dataset"] for row in bundle.metrics), "")
-    text = card(bundle, name=bundle.name, dataset=dataset, exchange={})
+    bundle = evaluated(bundle)
+    text = card(bundle, name=bundle.name, dataset=bundle.dataset, exchange={})
     path.write_text(text, encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """Figures of merit of a shared model, fold by fold, from the predictions of its test clips."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from svfap import predictions
 from svfap.datasets import DATASETS
 from svfap.metrics import METRICS
+from svfap.use.bundle import Bundle
 
 POOLED = "pooled"
 _USUAL = {"classification": ("UAR", "WAR"), "regression": ("PCC", "CCC")}
@@ -34,6 +36,20 @@ def figures(paths: Sequence[Path], targets: Sequence[str]) -> list[dict[str, Any
         for fold, part in [*folds, *([(POOLED, own)] if len(folds) > 1 else [])]:
             rows += _of(str(dataset), fold, part, targets)
     return rows
+
+
+def evaluated(bundle: Bundle, paths: Sequence[Path] = ()) -> Bundle:
+    """A model with the figures of its predictions; without any, with those it was loaded with.
+
+    Args:
+        bundle: the model.
+        paths: predictions of the stage `evaluate`; empty: those beside its checkpoint, if any.
+
+    Raises:
+        SvfapError: the predictions are damaged or do not belong together.
+    """
+    rows = figures(paths or beside(Path(bundle.name)), bundle.facts.job.targets)
+    return replace(bundle, metrics=tuple(rows)) if rows else bundle
 
 
 def beside(checkpoint: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,14 @@ def share(
     bundle: Bundle,
     folder: Path,
     *,
-    figures: Iterable[dict[str, Any]] = (),
     formats: Iterable[str] = (),
     dataset: str = "",
 ) -> dict[str, float]:
     """Write the folder of a model; `bundle.read_folder` and the hub read it.
 
     Args:
-        bundle: the model.
+        bundle: the model and its figures.
         folder: takes the files; it exists.
-        figures: how good the model is; empty: those that it was loaded with.
         formats: of `FORMATS`, beside the weights.
         dataset: what the model was fine-tuned on.
 
@@ -41,7 +38,6 @@ def share(
     """
     from safetensors.torch import save
 
-    bundle = replace(bundle, metrics=tuple(figures) or bundle.metrics)
     bundle.network()
     weights = {name: tensor.contiguous().clone() for name, tensor in bundle.weights.items()}
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
