@@ -111,10 +111,11 @@ def _dataset(name: str) -> str:
     text = catalogue.describe(name, DatasetConfig(), Path("data")).rpartition("\n\n")[0]
     example = f"```yaml\ndatasets:\n  {name}: {{}}\n```"
     shown = f"`python -m svfap datasets {name}` says this, and what is missing on your machine."
-    return "\n\n".join([f"# {name}", f"```text\n{text}\n```", shown, example, _published(name)])
+    figures = _published(name, title="Published figures")
+    return "\n\n".join([f"# {name}", f"```text\n{text}\n```", shown, example, figures])
 
 
-def _published(name: str) -> str:
+def _published(name: str, *, title: str) -> str:
     """Published figures on a dataset, each with unit and source; a row a model, or a figure."""
     known: dict[tuple[str, str], dict[str, str]] = {}
     for row in [*rows_of("paper_results"), *rows_of("other_results")]:
@@ -132,7 +133,7 @@ def _published(name: str) -> str:
             [model, *(values.get(name, "") for name in figures), source]
             for (model, source), values in known.items()
         ]
-    return _grid("Published figures", columns, rows) if rows else ""
+    return _grid(title, columns, rows) if rows else ""
 
 
 def _results() -> str:
@@ -143,7 +144,7 @@ def _results() -> str:
         " `results/tables`; none of them was measured for this page.",
     ]
     names = dict.fromkeys(row["dataset"] for row in rows_of("paper_results"))
-    parts += [_published(name).replace("Published figures", name, 1) for name in names]
+    parts += [_published(name, title=name) for name in names]
     models = [
         (row["model"], row["data"], row["parameters"], row["flops"], row["UAR"], row["WAR"])
         for row in rows_of("paper_models")
