@@ -23,7 +23,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from conftest import render_toys
-from test_workflow import command, write_project
+from toyproject import command, write_project
 
 STARTED = re.compile(r"^\[(.+)\]\n(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
 FINISHED = re.compile(r"^\[(.+)\]\nFinished jobid: (\d+) ", re.MULTILINE)

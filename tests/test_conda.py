@@ -11,7 +11,7 @@ from pathlib import Path
 import channel
 import pytest
 import yaml
-from test_workflow import CONFIG, ROOT, write_project
+from toyproject import CONFIG, ROOT, write_project
 
 NOT_IN_RULES = {  # for a user's own hands
     "svfap.catalogue", "svfap.faces.checkpoints", "svfap.faces.fan", "svfap.faces.s3fd",

@@ -16,7 +16,7 @@ import torch
 import yaml
 from conftest import TOY_CLASSES
 from learning import same_weights
-from test_workflow import CONFIG, OPTIM, ROOT
+from toyproject import CONFIG, OPTIM, ROOT
 
 from svfap import jobs
 from svfap.training import checkpoint
