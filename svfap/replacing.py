@@ -18,7 +18,8 @@ def replacing(path: Path, *, fsync: bool = False) -> Iterator[Path]:
         OSError: the file cannot be written.
     """
     path = path.absolute()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = os.fsdecode(os.fsencode(path.name)[:200])  # of the 255 bytes that a name may have
+    partial = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         yield partial
         if fsync:

@@ -72,15 +72,19 @@ def missing() -> str:
     return "neither SLURM nor apt-get is here"
 
 
-def install() -> None:
-    """Install Debian's SLURM where it is not."""
-    if all(map(shutil.which, PROGRAMS)):
-        return
+def install() -> str:
+    """Install Debian's SLURM where it is not; why apt could not bring it, empty if it is there."""
     apt = ["apt-get", "--quiet", "--quiet"]
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     packages = ["install", "--yes", "--no-install-recommends", *PACKAGES]
-    subprocess.run([*apt, "update"], env=environment, check=True)
-    subprocess.run([*apt, *packages], env=environment, check=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    said = []
+    for command in ([*apt, "update"], [*apt, *packages]):
+        if all(map(shutil.which, PROGRAMS)):
+            return ""
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        said += done.stderr.strip().splitlines()[-1:]
+    present = all(map(shutil.which, PROGRAMS))
+    return "" if present else f"apt-get could not install SLURM: {' '.join(said)}"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Encoding and cutting: what is written is what was asked for, and only when it is whole."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,3 +142,18 @@ def test_several_threads_may_encode_at_once(tmp_path: Path) -> None:
     for job in jobs:
         job.join(30)
     assert all(_indices(path) == list(range(20)) for path in paths)
+
+
+@pytest.mark.parametrize(
+    "name", [b"bad\xff.mp4", b"-y.mp4", b"SOURCE", b"TARGET", b"%d\n'$(id).mp4"]
+)
+def test_names_of_every_kind(tmp_path: Path, name: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that are no text, that look like options, or like what stands for a name."""
+    monkeypatch.chdir(tmp_path)
+    whole, part, mixed = Path(os.fsdecode(name)), Path("part"), Path(os.fsdecode(b"new" + name))
+    write_video(whole, _greys(20), fps=25)
+    cut(whole, part, start=0.4)
+    write_video(mixed, _greys(5), fps=25, sound=whole)
+    assert [_indices(path) for path in (whole, part, mixed)] == [
+        [*range(20)], [*range(10, 20)], [*range(5)],
+    ]  # fmt: skip

@@ -1,5 +1,6 @@
 """A file appears whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,11 @@ def test_a_relative_path_in_a_folder_that_is_left_meanwhile(
         partial.write_text("new")
         monkeypatch.chdir(tmp_path / "other")
     assert (tmp_path / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["ü" * 127, "x" * 255, os.fsdecode(b"\xff" * 255)])
+def test_a_name_as_long_as_a_name_may_be(tmp_path: Path, name: str) -> None:
+    with replacing(tmp_path / name) as partial:
+        partial.write_text("new")
+    assert (tmp_path / name).read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -49,9 +49,8 @@ def command(folder: Path, *options: str) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def slurm(tmp_path_factory):
-    if reason := cluster.missing():
+    if reason := cluster.missing() or cluster.install():
         pytest.skip(f"no SLURM can be started: {reason}")
-    cluster.install()
     with cluster.running(tmp_path_factory.mktemp("slurm")):
         yield
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
 
+# Names of files until ffmpeg is run: ffmpeg-python takes none that are not text.
+SOURCE, TARGET = "SOURCE", "TARGET"
 X264 = {
     "format": "mp4", "vcodec": "libx264", "threads": 1, "flags": "+bitexact",
     "fflags": "+bitexact", "map_metadata": -1, "movflags": "+faststart",
@@ -48,12 +50,11 @@ def write_video(
     height, width = first.shape[:2]
     stream = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}",
                           framerate=fps)  # fmt: skip
-    with replacing(path) as partial, tempfile.TemporaryDirectory() as folder:
-        streams = [stream] if sound is None else [stream, _input(sound, folder)["a?"]]
-        output = ffmpeg.output(
-            *streams, str(partial), crf=crf, preset=preset, pix_fmt=pix_fmt, **X264
-        )
-        _run(output, _raw(path, chain((first,), source), first.shape), path)
+    streams = [stream] if sound is None else [stream, ffmpeg.input(SOURCE)["a?"]]
+    output = ffmpeg.output(*streams, TARGET, crf=crf, preset=preset, pix_fmt=pix_fmt, **X264)
+    with replacing(path) as partial:
+        frames = _raw(path, chain((first,), source), first.shape)
+        _run(output, frames, path, {SOURCE: sound or path, TARGET: partial})
 
 
 def cut(
@@ -75,21 +76,14 @@ def cut(
     span = {} if start is None else {"ss": start}
     if end is not None:
         span["t"] = end - (start or 0)
-    video = ffmpeg.input(str(source.absolute()), **span).video
+    video = ffmpeg.input(SOURCE, **span).video
     even = video.filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
+    output = even.output(TARGET, crf=18, preset="veryfast", pix_fmt="yuv420p",
+                         fps_mode="passthrough", **X264)  # fmt: skip
     with replacing(destination) as partial:
-        output = even.output(str(partial), crf=18, preset="veryfast", pix_fmt="yuv420p",
-                             fps_mode="passthrough", **X264)  # fmt: skip
-        log = _run(output, (), source)
+        log = _run(output, (), source, {SOURCE: source, TARGET: partial})
         if "Output file is empty" in log or partial.stat().st_size == 0:
             raise SvfapError(f"{source}: no frames between {start} s and {end} s; check its length")
-
-
-def _input(video: Path, folder: str) -> ffmpeg.nodes.FilterableStream:
-    """A video by a link in a folder: ffmpeg-python takes no name that is not text."""
-    link = Path(folder, "video")
-    link.symlink_to(video.absolute())
-    return ffmpeg.input(str(link))
 
 
 def _raw(
@@ -104,12 +98,16 @@ def _raw(
         yield frame.tobytes()
 
 
-def _run(output: object, chunks: Iterable[bytes], about: Path) -> str:
-    """Run ffmpeg, feed it, and return its log; the log is a file, so it can never block."""
+def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[str, Path]) -> str:
+    """Run ffmpeg, feed it, and return its log; the log is a file, so it can never block.
+
+    `files` are what SOURCE and TARGET stand for.
+    """
     with tempfile.TemporaryFile() as log:
         binary, *rest = ffmpeg.compile(
             ffmpeg.overwrite_output(output), cmd=imageio_ffmpeg.get_ffmpeg_exe()
         )
+        rest = [str(files[word].absolute()) if word in files else word for word in rest]
         arguments = [binary, "-nostdin", "-loglevel", "warning", *rest]
         with subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
