@@ -53,8 +53,8 @@ def write_video(
     streams = [stream] if sound is None else [stream, ffmpeg.input(SOURCE)["a?"]]
     output = ffmpeg.output(*streams, TARGET, crf=crf, preset=preset, pix_fmt=pix_fmt, **X264)
     with replacing(path) as partial:
-        frames = _raw(path, chain((first,), source), first.shape)
-        _run(output, frames, path, {SOURCE: sound or path, TARGET: partial})
+        raw = _raw(path, chain((first,), source), first.shape)
+        _run(output, raw, path, {SOURCE: sound or path, TARGET: partial})
 
 
 def cut(
