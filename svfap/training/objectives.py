@@ -1,7 +1,6 @@
 """What is learned: from a batch to a loss, and from a model's output to scores."""
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import torch
@@ -45,18 +44,16 @@ def unit_range(video: Tensor) -> Tensor:
 
 def normalise(video: Tensor) -> Tensor:
     """ImageNet-normalise a video (B, 3, T, H, W) in [0, 1]."""
-    mean, std = _imagenet(video.device)
+    mean, std = (
+        _channels(values, video.device) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+    )
     return (video - mean) / std
 
 
-@cache
-def _imagenet(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel, copied to a device once: a copy waits for it."""
-    mean, std = (
-        torch.tensor(values, device=device).view(1, 3, 1, 1, 1)
-        for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-    )
-    return mean, std
+def _channels(values: Iterable[float], device: torch.device) -> Tensor:
+    """A value of each channel, filled in where the video is: the host would wait for a copy."""
+    filled = [torch.full((1,), value, device=device) for value in values]
+    return torch.cat(filled).view(1, -1, 1, 1, 1)
 
 
 class Reconstruction:
