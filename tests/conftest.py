@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("MLFLOW_TRACKING_URI", "off")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as cores run at once
 
 from collections.abc import Sequence
 from itertools import product

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.data.mixup import Mixup
+from timm.data.mixup import Mixup, mixup_target
 from timm.data.random_erasing import RandomErasing
 from timm.loss.cross_entropy import SoftTargetCrossEntropy
 from torch import Tensor, nn
@@ -39,7 +39,7 @@ class Objective(Protocol):
 
 def unit_range(video: Tensor) -> Tensor:
     """Frames (B, T, H, W, 3) uint8 as a video (B, 3, T, H, W) in [0, 1]."""
-    return video.permute(0, 4, 1, 2, 3).float() / 255
+    return video.permute(0, 4, 1, 2, 3).contiguous().float().div_(255)
 
 
 def normalise(video: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def normalise(video: Tensor) -> Tensor:
     mean, std = (
         _channels(values, video.device) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
     )
-    return (video - mean) / std
+    return (video - mean).div_(std)
 
 
 def _channels(values: Iterable[float], device: torch.device) -> Tensor:
@@ -94,12 +94,11 @@ class Classification:
     ) -> None:
         self.model, self.classes, self.weights = model, model.num_classes, weights
         self.erase = RandomErasing(config.erasing, mode="pixel", device="cpu")
-        mixed = config.mixup > 0 or config.cutmix > 0
+        self.smoothing, self.mixed = config.label_smoothing, config.mixup > 0 or config.cutmix > 0
         self.mix = Mixup(
             mixup_alpha=config.mixup,
             cutmix_alpha=config.cutmix,
-            prob=1.0 if mixed else 0.0,
-            label_smoothing=config.label_smoothing,
+            label_smoothing=self.smoothing,
             num_classes=self.classes,
         )
         self.cross_entropy = SoftTargetCrossEntropy()
@@ -109,18 +108,24 @@ class Classification:
         video = normalise(unit_range(batch.video))
         flat = video.flatten(1, 2)  # frames as channels: one box for the whole clip
         self.erase.device = str(video.device)
-        flat = torch.stack([self.erase(clip) for clip in flat])
-        labels = batch.target[:, 0].long()
-        odd = len(labels) % 2  # pairs are mixed: an odd clip is seen twice
-        if odd:
-            flat, labels = torch.cat((flat, flat[:1])), torch.cat((labels, labels[:1]))
-        flat, soft = self.mix(flat, labels)
+        for clip in flat:
+            self.erase(clip)  # in place
+        flat, soft = self._mix(flat, batch.target[:, 0].long())
         logits = forward(flat.unflatten(1, (3, -1))).float()
         if self.weights is not None:
             self.weights = self.weights.to(logits.device)
             return F.cross_entropy(logits, soft, weight=self.weights)
         out: Tensor = self.cross_entropy(logits, soft)
         return out
+
+    def _mix(self, flat: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Clips mixed in pairs, if they are, and the share of each class in them, smoothed."""
+        if not self.mixed:
+            return flat, mixup_target(labels, self.classes, smoothing=self.smoothing)
+        if len(labels) % 2:  # an odd clip is seen twice
+            flat, labels = torch.cat((flat, flat[:1])), torch.cat((labels, labels[:1]))
+        mixed: tuple[Tensor, Tensor] = self.mix(flat, labels)
+        return mixed
 
     @staticmethod
     def scores(output: Tensor) -> Tensor:
