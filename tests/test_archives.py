@@ -77,7 +77,7 @@ def test_what_is_there_already_is_not_written_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "/tmp/evil", "a/../../evil", "..\\evil", "C:/evil", "a/.."]
+    "name", ["../evil", "/tmp/evil", "a/../../evil", "..\\evil", "C:/evil", "a/..", "."]
 )
 def test_no_path_leads_out(name, tmp_path):
     archive = zipped(tmp_path / "a.zip", {"good": b"1"})
@@ -92,6 +92,34 @@ def test_no_path_leads_out(name, tmp_path):
         tar.addfile(member, io.BytesIO(b"evil"))
     assert "leads out of its folder" in failure(tmp_path / "a.tar", tmp_path / "out")
     assert {path.name for path in tmp_path.rglob("*")} == {"a.zip", "a.tar", "out"}
+
+
+def tarred(path: Path, members: list[tuple[str, bytes]]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_of_members_by_one_name_the_last_counts(tmp_path):
+    archive = tarred(tmp_path / "a.tar", [("a", b"old"), ("b", b"1"), ("./a", b"newer")])
+    for _ in range(2):
+        assert unpack(archive, tmp_path / "out") == 2
+        check(tmp_path / "out", {"a": b"newer", "b": b"1"})
+
+
+@pytest.mark.parametrize("members", [["x" * 256], ["a", "a/b"], ["a/b", "a"]])
+def test_names_that_no_folder_can_hold(members, tmp_path):
+    archive = tarred(tmp_path / "a.tar", [(name, b"1") for name in members])
+    assert " cannot be written (" in failure(archive, tmp_path / "out")
+
+
+def test_the_longest_names(tmp_path):
+    files = {"x" * 255: b"1", "\u00fc" * 127: b"2"}
+    unpack(tarred(tmp_path / "a.tar", [*files.items()]), tmp_path / "out")
+    check(tmp_path / "out", files)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])

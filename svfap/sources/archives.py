@@ -7,6 +7,7 @@ has no AES. The password is read from `password.txt` beside the archive, so that
 configuration, log or process list.
 """
 
+import errno
 import logging
 import os
 import re
@@ -23,6 +24,7 @@ from typing import IO
 
 from svfap.errors import SvfapError
 from svfap.progress import Progress
+from svfap.replacing import replacing
 from svfap.sources.joined import AES, DAMAGED, LastPart, joined, open_zip
 from svfap.sources.partial import check_space
 
@@ -33,6 +35,7 @@ ZIPS = re.compile(r".*(\.zip|\.zip\.001|part_?aa)", re.IGNORECASE)
 TARS = re.compile(r".*\.(tar|tar\.gz|tgz|tar\.bz2|tar\.xz)", re.IGNORECASE)
 NESTED_LEVELS = 3
 CHUNK_BYTES = 1 << 20
+UNFIT = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}  # names, not the disk
 
 logger = logging.getLogger(__name__)
 
@@ -97,8 +100,10 @@ def unpack(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _opened(archive) as members:
-            wanted = [member for member in members if keep is None or keep(member.name)]
-            _refuse_danger(archive, wanted)
+            kept = [member for member in members if keep is None or keep(member.name)]
+            _refuse_danger(archive, kept)
+            # Of several by one name the last counts, as when a tar was added to.
+            wanted = {PurePosixPath(member.name): member for member in kept}.values()
             lacking = [member for member in wanted if not _is_done(folder, member)]
             check_space(str(archive), folder, sum(member.size for member in lacking))
             progress = Progress(label=f"unpack {archive.name}", total=len(lacking), unit="file")
@@ -109,6 +114,13 @@ def unpack(
     except (*DAMAGED, tarfile.TarError, zlib.error, EOFError) as error:
         raise SvfapError(
             f"{archive}: damaged or not whole ({error}); delete it and get it anew"
+        ) from None
+    except OSError as error:
+        if error.errno not in UNFIT:
+            raise
+        name = error.filename2 or error.filename
+        raise SvfapError(
+            f"{archive}: {name} cannot be written ({error.strerror}); unpack it by hand"
         ) from None
     return len(wanted)
 
@@ -196,7 +208,8 @@ def _refuse_danger(archive: Path, members: Iterable[Member]) -> None:
     """Refuse names that lead out of the folder, and contents that only a bomb has."""
     for member in members:
         path = PurePosixPath(member.name)
-        if path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in path.parts[0]:
+        outside = path.is_absolute() or ".." in path.parts or not path.parts
+        if outside or "\\" in member.name or ":" in path.parts[0]:
             raise SvfapError(f"{archive}: '{member.name}' leads out of its folder; do not use it")
     size = sum(member.size for member in members)
     if size > MAX_RATIO * max(archive.stat().st_size, CHUNK_BYTES):
@@ -211,15 +224,11 @@ def _is_done(folder: Path, member: Member) -> bool:
 def _extract(member: Member, path: Path) -> None:
     """Write one file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        with member.open() as source, partial.open("wb") as target:
+    with member.open() as source, replacing(path) as partial:
+        with partial.open("wb") as target:
             shutil.copyfileobj(source, target, CHUNK_BYTES)
         if partial.stat().st_size != member.size:
             raise EOFError(f"'{member.name}' is cut short")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _password(archive: Path) -> bytes | None:
