@@ -27,11 +27,11 @@ import torch
 from benchmarks.common import Headline, arguments, cpu_seconds, report
 from benchmarks.crop import BoxDetector, their_detector, their_faces, wide_carphone
 from benchmarks.plain import FrameFolders, score, train
+from svfap import tracking
 from svfap.clipstore import ClipStore
 from svfap.config import CropConfig, FinetuneConfig, ModelConfig, OptimConfig, ShardConfig
 from svfap.datasets.base import Clip, write_manifest
 from svfap.demo import footage
-from svfap.planning import timing
 from svfap.stage_config import EvaluateJob, FinetuneJob
 from svfap.stages import crop, evaluate, finetune, shard
 from svfap.training import scoring
@@ -54,9 +54,9 @@ class Stopwatch:
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Time a block."""
-        began = timing.cpu_seconds()
+        began = tracking.cpu_seconds()
         yield
-        self.taken[name].append(timing.cpu_seconds() - began)
+        self.taken[name].append(tracking.cpu_seconds() - began)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def main() -> None:
             THEIRS: partial(_theirs, task, watches[THEIRS], detector),
         }
         rounds = 3 if given.full else 1
-        taken = cpu_seconds(contenders, rounds=rounds, clock=timing.cpu_seconds)
+        taken = cpu_seconds(contenders, rounds=rounds, clock=tracking.cpu_seconds)
     views = len(task.clips) * task.job.finetune.views
     rows = [_row(name, taken[name], watches[name].taken, views) for name in contenders]
     ours, theirs = (row["clips_per_cpu_second"] for row in rows)

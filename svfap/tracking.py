@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from svfap import spool
-from svfap.record import RECORD, append, begin, describe, flatten, hash_of, read_record, record_id
+from svfap.record import (
+    RECORD,
+    Event,
+    append,
+    begin,
+    describe,
+    flatten,
+    hash_of,
+    read_record,
+    record_id,
+)
 
 SQLITE = "sqlite:///"
 DEFAULT_URI = f"{SQLITE}results/mlflow.db"
@@ -27,6 +37,7 @@ DEFAULT_EXPERIMENT = "svfap"
 PIPELINE = "pipeline"
 PIPELINE_VARIABLE = "SVFAP_PIPELINE"
 MODELS = {"finetune"}
+COST = "cpu_seconds"
 CLOSE_SECONDS = 30.0
 
 Log = Callable[..., None]
@@ -40,6 +51,17 @@ def tracking_uri() -> str:
     if uri.startswith(SQLITE):
         return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
     return uri
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process, imports included, and of those that it has waited for."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
+
+
+def cpu_seconds_of(events: Iterable[Event]) -> float:
+    """CPU seconds of a recorded run, over all its attempts; 0 where none has ended."""
+    return float(sum(e["metrics"].get(COST, 0) for e in events if e["event"] == "metrics"))
 
 
 def first_process() -> bool:
@@ -119,7 +141,7 @@ class Pipeline:
         if self._run:
             table = self.results / "tables" / "benchmark.md"
             for event in read_record(table):
-                if event["event"] == "metrics":
+                if event["event"] == "metrics" and COST not in event["metrics"]:
                     self._run.log(event["metrics"], event["step"])
             self._run.end(status, [table] if table.is_file() else [])
 
@@ -135,7 +157,8 @@ def run(
     """Record a run of a stage; yields `log(metrics, step=0)`.
 
     A run that was cut off and is started again goes on under the same MLflow run. Of several
-    processes that share a run, the first records it.
+    processes that share a run, the first records it. The last metric is `cpu_seconds`, of all
+    processes together, each taken for as busy as the first.
     """
     if not first_process():
         yield lambda metrics, step=0: None
@@ -160,6 +183,7 @@ def run(
         status = "KILLED"
         raise
     finally:
+        tracked.log({COST: cpu_seconds() * int(os.environ.get("WORLD_SIZE", "1"))})
         files = [p for p in sorted(output.parent.rglob("*")) if _shown(p, began)]
         model = output if stage in MODELS and status == "FINISHED" else None
         tracked.end(status, files, model)

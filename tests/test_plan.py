@@ -115,9 +115,14 @@ def test_the_recorded_demo_run_is_met_within_thirty_per_cent():
 
 
 def test_a_measured_run_corrects_the_rates(tmp_path):
-    path = tmp_path / "results" / "benchmarks" / "pretrain.tsv"
+    path = tmp_path / "results" / "pretrain" / "run.jsonl"
     path.parent.mkdir(parents=True)
-    path.write_text("s\tcpu_time\n1\t1000\n")
+    attempt = [
+        {"event": "start", "stage": "pretrain", "params": {}, "id": "a"},
+        {"event": "metrics", "metrics": {"cpu_seconds": 500.0}, "step": 0},
+        {"event": "end", "status": "KILLED"},
+    ]
+    path.write_text("".join(json.dumps(event) + "\n" for event in attempt * 2))
     plan = planned("--cpus", "2", "--results", "results", config=DEMO)
     stage = plan["stages"]["pretrain"]
     assert stage["measured_cpu_seconds"] == pytest.approx(stage["cpu_seconds"]) == 1000

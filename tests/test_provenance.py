@@ -35,7 +35,7 @@ def record(results, folder, *events):
 def test_times_are_summed_by_stage_over_all_runs(results):
     times, _, _ = provenance.tables(results)
     assert [row[0] for row in times.rows] == ["download", "finetune"]
-    assert times.rows[1] == ("finetune", "2", "1:01:01", "1:00:00", "2:01:00", "2.00")
+    assert times.rows[1] == ("finetune", "2", "1:01:01", "1:00:00", "2.00")
 
 
 def test_versions_are_those_of_this_environment(results):
@@ -54,13 +54,15 @@ def test_versions_are_those_of_this_environment(results):
 def test_tracked_runs_link_to_their_pages(results, uri, page):
     start = {"event": "start", "stage": "finetune", "id": "a", "params": {}}
     tracked = {"event": "tracked", "run_id": "abc123", "uri": uri}
-    record(results, "finetune/demo/1", start, tracked, {"event": "end", "status": "FINISHED"})
+    took = {"event": "metrics", "metrics": {"cpu_seconds": 124.8}, "step": 0}
+    end = {"event": "end", "status": "FINISHED"}
+    record(results, "finetune/demo/1", start, tracked, took, end)
     record(results, "finetune/demo/2", start)
     record(results, "tracking", {"event": "start", "stage": "pipeline", "id": "b", "params": {}})
     runs = provenance.tables(results)[2]
     assert runs.rows == (
-        ("finetune", "finetune/demo/1", "finished", page),
-        ("finetune", "finetune/demo/2", "not yet", "off"),
+        ("finetune", "finetune/demo/1", "finished", "0:02:05", page),
+        ("finetune", "finetune/demo/2", "not yet", "", "off"),
     )
     assert f'<a href="{page}" target="_blank">abc123</a>' in html([runs], heading="Runs")
     assert bool(runs.notes) == uri.startswith("sqlite")

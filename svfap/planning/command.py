@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> str:
         work = replace(work, jobs=tuple(replace(j, workers=chosen.workers) for j in work.jobs))
     compared: measured.Compared = {}
     if chosen.results:
-        known, compared = measured.correct(known, chosen.results, work)
+        known, compared = measured.correct(known, chosen.results, plan.config.data, work)
     planned = stages(work, machine, known, share=chosen.gpu_share)
     forecast = Forecast(work, machine, known, chosen.gpu_share, planned, compared)
     return show.as_json(forecast) if chosen.json else show.as_text(forecast)

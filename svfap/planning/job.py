@@ -13,7 +13,7 @@ class Job:
 
     Attributes:
         stage: what it does.
-        place: of its file below `results/benchmarks`.
+        place: of its record below the results; of the data stages, stage and place in the data.
         uses: units of work by the name of their rate, all done by CPUs.
         loads: frames that are read, decoded and augmented for the model.
         clips: that the model is shown, over all epochs.

@@ -1,7 +1,7 @@
 """How fast things go: CPU seconds for a unit of each kind of work, measured, never guessed.
 
-Rates come from a calibration (`--calibrate`), are corrected by the benchmark files of a run of the
-same configuration, or are taken over from the JSON that a benchmark of `benchmarks/` writes.
+Rates come from a calibration (`--calibrate`), are corrected by the records of a run of the same
+configuration, or are taken over from the JSON that a benchmark of `benchmarks/` writes.
 """
 
 import json

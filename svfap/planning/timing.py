@@ -1,16 +1,10 @@
 """CPU time of what a calibration does."""
 
-import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-
-def cpu_seconds() -> float:
-    """CPU seconds of this process and of those that it has waited for."""
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system
+from svfap.tracking import cpu_seconds
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -47,7 +47,7 @@ def workload(plan: Plan, *, jpeg_bytes: float) -> Workload:
     for run in runs.expand(plan).values():
         jobs += trainings.jobs(run, videos)
     jobs.append(Job("cost", "cost", {"start torch": 1}))
-    jobs.append(Job("tabulate", "tabulate", {"start": 1, "tables": 1}))
+    jobs.append(Job("tabulate", "tables", {"start": 1, "tables": 1}))
     return Workload(tuple(jobs), videos)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from svfap import __version__
 from svfap.record import RECORD, read_record
 from svfap.tables.render import Table
-from svfap.tracking import git_commit
+from svfap.tracking import cpu_seconds_of, git_commit
 
 PACKAGES = ("torch", "timm", "torchvision", "numpy", "opencv-python-headless", "av", "scikit-learn",
             "pandas", "snakemake", "mlflow")  # fmt: skip
@@ -36,15 +36,14 @@ def _times(folder: Path) -> Table:
         if done:
             frame = pd.concat(done)
             memory = pd.to_numeric(frame["max_rss"], errors="coerce").max() / MEGABYTES
-            processor = pd.to_numeric(frame["cpu_time"], errors="coerce").sum()
             seconds = frame["s"].astype(float)
             rows.append(
                 (stage, f"{len(done):,}", _clock(seconds.sum()), _clock(seconds.max()),
-                 _clock(processor), f"{memory:.2f}")
+                 f"{memory:.2f}")
             )  # fmt: skip
-    columns = ("Stage", "Jobs", "Time, all", "Time, longest", "Processor time", "Memory (GB)")
+    columns = ("Stage", "Jobs", "Time, all", "Time, longest", "Memory (GB)")
     note = "Hours, minutes and seconds of the last time that each job ran; memory of the largest."
-    return Table("Run times", columns, tuple(rows), "lrrrrr", (note,))
+    return Table("Run times", columns, tuple(rows), "lrrrr", (note,))
 
 
 def _job(path: Path, folder: Path) -> tuple[str, pd.DataFrame]:
@@ -82,8 +81,8 @@ def _tracked(results: Path) -> Table:
     rows = tuple(row for path in sorted(results.rglob(RECORD)) for row in _run(path, results))
     note = f"Pages on {LOCAL_SERVER} open while `make mlflow` runs."
     local = any(row[-1].startswith(LOCAL_SERVER) for row in rows)
-    columns = ("Stage", "Of", "Ended", "MLflow")
-    return Table("Tracked runs", columns, rows, "llll", (note,) if local else ())
+    columns = ("Stage", "Of", "Ended", "CPU time", "MLflow")
+    return Table("Tracked runs", columns, rows, "lllrl", (note,) if local else ())
 
 
 def _run(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
@@ -91,11 +90,13 @@ def _run(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
     start = next((event for event in events if event["event"] == "start"), None)
     ends = [event["status"].lower() for event in events if event["event"] == "end"]
     tracked = [event for event in events if event["event"] == "tracked"]
+    took = cpu_seconds_of(events)
     if start and start["stage"] in STAGES:
         yield (
             start["stage"],
             str(path.parent.relative_to(results)),
             ends[-1] if ends else "not yet",
+            _clock(took) if took else "",
             _page(tracked[-1]) if tracked else "off",
         )
 
