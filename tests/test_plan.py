@@ -99,7 +99,7 @@ def test_as_many_jobs_run_at_once_as_there_are_cpus():
 
 
 def test_the_recorded_demo_run_is_met_within_thirty_per_cent():
-    """CPU seconds by Snakemake's benchmark files, and rates calibrated on the same machine."""
+    """CPU seconds by the records of a demo run, and rates calibrated on the same machine."""
     work = workload(jobs.plan(yaml.safe_load(DEMO.read_text()), where="demo"), jpeg_bytes=0.2)
     known = rates.read(ROOT / "tests" / "demo_rates.json")
     machine = Machine("recorded", 1, 2, 0, 0, 100, "")

@@ -56,20 +56,25 @@ def _data(plan: Plan, folder: Path) -> tuple[dict[str, float], float]:
 
     name = next(iter(plan.labelled))
     clips, drawn = _videos(folder / "raw")
-    manifest, crops = folder / "raw" / "manifest.csv", folder / "crops" / "clips.csv"
-    write_manifest(manifest, clips)
+    crops = folder / "crops" / "clips.csv"
     frames = sum(declared_frames(clip.path) for clip in clips)
     config = plan.crop(name).model_copy(update={"max_rejects": 0.9})
 
-    def cut(preset: str, output: Path) -> float:
+    def cut(preset: str, place: str, clips: list[Clip] = clips) -> float:
+        manifest, output = folder / place / "manifest.csv", folder / place / "clips.csv"
+        output.parent.mkdir()
+        write_manifest(manifest, clips)
         chosen = config.model_copy(update={"preset": preset})
         arguments = {"manifest": manifest, "part": PART, "output": output, "workers": 1}
         return timed(lambda: crop.run(chosen, **arguments, log=silent))  # type: ignore[arg-type]
 
-    cut("auto", folder / "warm" / "clips.csv")
+    cut("auto", "warm")
     pixels, looked = _pixels(clips, config)
     decoding = timed(lambda: _decode(clips))
-    writing, searching = cut("frames", folder / "whole" / "clips.csv"), cut("auto", crops)
+    first, whole = cut("frames", "first", clips[:1]), cut("frames", "whole")
+    searching = cut("auto", "crops") - whole
+    share = declared_frames(clips[0].path) / frames
+    begun = max(0.0, (first - share * whole) / (1 - share))
     index = folder / "shards" / "index.parquet"
     packing = timed(lambda: shard.run(ShardConfig(), clips=crops, output=index, log=silent))
     written = frames * config.size**2
@@ -77,8 +82,9 @@ def _data(plan: Plan, folder: Path) -> tuple[dict[str, float], float]:
     return {
         "frames drawn": drawn,
         "megapixels decoded": decoding / pixels,
-        "megapixels searched": max(0.0, searching - writing) / looked,
-        "megapixels written": max(0.0, writing - decoding) / (written / 1e6),
+        "cropping begun": begun,
+        "megapixels searched": max(0.0, searching) / looked,
+        "megapixels written": max(0.0, whole - begun - decoding) / (written / 1e6),
         "frames packed": packing / frames,
         "sheets": _sheets(plan, name, crops),
     }, kept / written

@@ -14,10 +14,10 @@ from svfap.errors import SvfapError
 
 SHIPPED = Path(__file__).with_name("rates.json")
 WORK = (
-    "start", "start torch", "frames drawn", "megapixels decoded", "megapixels searched",
-    "megapixels written", "frames packed", "sheets", "tables", "pictures", "pretraining begun",
-    "fine-tuning begun", "load pretrain", "load finetune", "load evaluate", "step pretrain",
-    "step finetune", "step evaluate",
+    "start", "start torch", "frames drawn", "cropping begun", "megapixels decoded",
+    "megapixels searched", "megapixels written", "frames packed", "sheets", "tables", "pictures",
+    "pretraining begun", "fine-tuning begun", "load pretrain", "load finetune", "load evaluate",
+    "step pretrain", "step finetune", "step evaluate",
 )  # fmt: skip
 
 

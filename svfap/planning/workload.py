@@ -83,6 +83,7 @@ def _cropping(plan: Plan, name: str, frames: float, seen: Footage) -> dict[str, 
     """Units of work of cropping that many frames."""
     config = plan.crop(name)
     work = {
+        "cropping begun": 1,
         "megapixels decoded": frames * seen.megapixels,
         "megapixels written": frames * config.size**2 / 1e6,
     }
