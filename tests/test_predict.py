@@ -273,6 +273,12 @@ def test_bad_sources_are_one_line(tmp_path, model, source, message, capsys, monk
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("options", [{"hop": 0}, {"hop": float("nan")}, {"batch_size": 0}])
+def test_numbers_that_would_score_nothing(options):
+    with pytest.raises(SvfapError, match="take a number above 0"):
+        svfap.load("nowhere", **options)
+
+
 def test_a_short_video_may_be_padded_as_in_testing(tmp_path, model):
     table = svfap.load(model, pad=True).predict(save(tmp_path / "short.mp4", face_frames(10)))
     assert len(table) == 1

@@ -27,6 +27,9 @@ class Options:
         preset: how faces are cropped; None: as the training clips were.
         pad: repeat the last frame of what is shorter than a window, as testing does.
         batch_size: windows that are scored at a time.
+
+    Raises:
+        SvfapError: a number is not above 0.
     """
 
     hop: float | None = None
@@ -34,6 +37,12 @@ class Options:
     preset: Preset | None = None
     pad: bool = False
     batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse what would score nothing."""
+        for name, value in (("hop", self.hop), ("batch_size", self.batch_size)):
+            if value is not None and not value > 0:
+                raise SvfapError(f"{name.replace('_', ' ')} is {value}; take a number above 0")
 
 
 def sources(path: Path) -> dict[str, Path]:
