@@ -82,9 +82,9 @@ def carphone() -> Path:
     return Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
 
 
-def resident() -> float:
-    """Megabytes of memory that this process holds."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+def resident(process: int | str = "self") -> float:
+    """Megabytes of memory that a process holds; default: this one."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 

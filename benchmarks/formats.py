@@ -1,6 +1,7 @@
 """Forms of a face clip on disk: reading speed, space, fidelity, and the cost of making them."""
 
 import io
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from svfap.video import pixels
 from svfap.video.facevideo import encode_jpeg
 
 Clip = NDArray[np.uint8]
-SIDE, FPS, WANTED = 160, 25, range(70, 70 + 64, 4)
+FPS, WANTED = 25, range(70, 70 + 64, 4)
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,19 @@ def _raw(clip: Clip) -> list[bytes]:
     return [pixels.encode(jpeg, "raw") for jpeg in _jpegs(clip, 92)]
 
 
-def _read_frames(form: pixels.Format, frames: Sequence[bytes]) -> Clip:
-    return np.stack([pixels.decode(frames[n], form, (SIDE, SIDE)) for n in WANTED])
+def _read_jpegs(frames: Sequence[bytes]) -> Clip:
+    clip = np.empty((len(WANTED), *pixels.size_of(frames[0]), 3), np.uint8)
+    for n, picture in zip(WANTED, clip, strict=True):
+        pixels.decode(frames[n], picture)
+    return clip
+
+
+def _read_raw(frames: Sequence[bytes]) -> Clip:
+    side = math.isqrt(len(frames[0]) // 3)
+    clip = np.empty((len(WANTED), side, side, 3), np.uint8)
+    for n, picture in zip(WANTED, clip, strict=True):
+        picture[:] = np.frombuffer(frames[n][-picture.nbytes :], np.uint8).reshape(picture.shape)
+    return clip
 
 
 def _opencv(frames: Sequence[bytes]) -> Clip:
@@ -104,10 +116,10 @@ def _read_h264(parts: Sequence[bytes]) -> Clip:
 
 
 FORMS = {
-    "jpeg, quality 92": Form(partial(_jpegs, quality=92), partial(_read_frames, "jpeg")),
+    "jpeg, quality 92": Form(partial(_jpegs, quality=92), _read_jpegs),
     "jpeg, quality 92, read by OpenCV": Form(partial(_jpegs, quality=92), _opencv),
-    "jpeg, quality 80": Form(partial(_jpegs, quality=80), partial(_read_frames, "jpeg")),
-    "raw": Form(_raw, partial(_read_frames, "raw")),
+    "jpeg, quality 80": Form(partial(_jpegs, quality=80), _read_jpegs),
+    "raw": Form(_raw, _read_raw),
     "h264, key frame every 8": Form(partial(_h264, every=8), _read_h264),
     "h264, key frames only": Form(partial(_h264, every=1), _read_h264),
 }

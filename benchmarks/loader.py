@@ -10,7 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
+from itertools import count, cycle, islice
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report
 from svfap.clipstore import ClipStore
 from svfap.config import OptimConfig
 from svfap.shards import Sample, write_shards
-from svfap.training.data import Draws, Loader
+from svfap.training import memory
+from svfap.training.data import Draws
 from svfap.training.distributed import Ranks
+from svfap.training.loader import Loader
 from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 from svfap.video.facevideo import encode_jpeg
@@ -34,10 +37,13 @@ from svfap.video.sampling import pretrain_indices
 from svfap.video.transforms import multi_scale_crop
 
 FRAMES, CLIPS, QUALITY = 200, 16, 92
+BATCHES, FEW = 12, 6  # that we load in a turn, and clips that the others load
 RAW, JPEG = "raw shards", "jpeg shards"
 BYTES, THEIRS = "authors' way, without floats", "authors' way"
-SOAK_SECONDS = 60
 CPU = torch.device("cpu")
+
+LARGE = 192  # the largest side that shards are likely to have
+FORMS: dict[str, Format] = {RAW: "raw", JPEG: "jpeg"}
 
 Clip = NDArray[np.uint8]
 
@@ -48,18 +54,21 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--video", type=Path, help="default: carphone")
     parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--soak", type=float, default=60, help="seconds in which memory is watched")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    memory.keep()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = face(given.video or carphone())
         rows = speeds(clip, folder, given.reference, rounds=given.rounds)
         if given.full:
-            rows += formats.rows(face_crop(clip))
-            rows += [processes(folder / "jpeg.parquet", count) for count in (1, 2)]
-            rows.append(soak(folder / "jpeg.parquet"))
+            sizes = (face_crop(clip), resized(clip, LARGE))
+            rows += [row for frames in sizes for row in formats.rows(frames)]
+            rows += [processes(folder, form, count) for form in FORMS.values() for count in (1, 2)]
+            rows.append(soak(folder / "jpeg.parquet", given.soak))
     speed = {row["name"]: row.get("clips_per_cpu_second", 0.0) for row in rows}
     ours, theirs = speed[RAW], speed[THEIRS]
     title = "clips loaded, cut and scaled from raw shards"
@@ -76,13 +85,18 @@ def face(video: Path) -> Clip:
         top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
         part = image[top : top + side, left : left + side, ::-1]
         frames.append(cv2.resize(part, (224, 224), interpolation=cv2.INTER_AREA))
-    return np.stack((frames + frames[::-1]) * FRAMES)[:FRAMES].astype(np.uint8)
+    return np.stack([*islice(cycle(frames + frames[::-1]), FRAMES)]).astype(np.uint8)
 
 
 def face_crop(clip: Clip) -> Clip:
     """What the authors keep of a VoxCeleb2 frame."""
     left, top, right, bottom = authors.CUT
     return clip[:, top:bottom, left:right]
+
+
+def resized(clip: Clip, side: int) -> Clip:
+    """The frames at another size."""
+    return np.stack([cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in clip])
 
 
 def speeds(
@@ -93,8 +107,7 @@ def speeds(
     write_video(video, clip, fps=25)
     contenders: dict[str, Callable[[], object]] = {}
     sizes = {BYTES: video.stat().st_size, THEIRS: video.stat().st_size}
-    forms: dict[str, Format] = {RAW: "raw", JPEG: "jpeg"}
-    for name, form in forms.items():
+    for name, form in FORMS.items():
         index = folder / f"{form}.parquet"
         size = _write(face_crop(clip), index, form)
         for repeats, title in ((1, name), (4, f"{name}, 4 crops of each clip")):
@@ -102,10 +115,10 @@ def speeds(
     rng = np.random.default_rng(0)
     plain = partial(authors.clip, video, rng)
     load = authors.theirs(reference, video, folder) if reference else plain
-    contenders[BYTES] = lambda: [authors.pictures(video, rng) for _ in range(CLIPS // 4)]
-    contenders[THEIRS] = lambda: [load() for _ in range(CLIPS // 4)]
+    contenders[BYTES] = lambda: [authors.pictures(video, rng) for _ in range(FEW)]
+    contenders[THEIRS] = lambda: [load() for _ in range(FEW)]
     taken = cpu_seconds(contenders, rounds=rounds)
-    clips = {name: CLIPS // 4 if name in (BYTES, THEIRS) else CLIPS for name in taken}
+    clips = {name: FEW if name in (BYTES, THEIRS) else BATCHES * CLIPS for name in taken}
     speed = {name: clips[name] / spread(seconds)["median"] for name, seconds in taken.items()}
     return [
         {
@@ -118,36 +131,42 @@ def speeds(
     ]
 
 
-def processes(index: Path, workers: int) -> dict[str, Any]:
+def processes(folder: Path, form: Format, workers: int) -> dict[str, Any]:
     """Clips per second of wall time with so many loader processes, and the wait for the first."""
     began = time.perf_counter()
-    loading = _loader(index, workers).load(0)
+    loading = _loader(folder / f"{form}.parquet", workers).load(0)
     next(loading)
     first = time.perf_counter() - began
-    steps = 24
+    steps = 96
     for _ in range(2 * workers):  # what was fetched ahead
         next(loading)
     began = time.perf_counter()
     for _ in range(steps):
         next(loading)
     speed = steps * CLIPS / (time.perf_counter() - began)
-    return {"name": f"{workers} processes", "clips_per_second": speed, "first_batch_seconds": first}
+    return {
+        "name": f"{form}, {workers} processes",
+        "clips_per_second": speed,
+        "first_batch_seconds": first,
+    }
 
 
-def soak(index: Path) -> dict[str, Any]:
-    """Memory of this process early and late in a minute of loading."""
-    loading = _loader(index, 0, epochs=10**6).load(0)
-    for _ in range(20):
+def soak(index: Path, seconds: float) -> dict[str, Any]:
+    """Memory of this process and a loader process, early and late."""
+    loading = _loader(index, 1, epochs=10**6).load(0)
+    for _ in range(100):
         next(loading)
-    early, began, batches = resident(), time.perf_counter(), 0
-    while time.perf_counter() - began < SOAK_SECONDS:
+    early, began, batches = _held(), time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
         next(loading)
         batches += 1
-    return {
-        "name": f"memory over {batches * CLIPS} clips",
-        "early_megabytes": early,
-        "late_megabytes": resident(),
-    }
+    row = {"early_megabytes": early, "late_megabytes": _held()}
+    return {"name": f"memory over {seconds:g} s and {batches * CLIPS} clips"} | row
+
+
+def _held() -> float:
+    """Megabytes of this process and those that it started."""
+    return resident() + sum(resident(child.pid) for child in active_children() if child.pid)
 
 
 def _write(clip: Clip, index: Path, form: Format) -> int:
@@ -173,8 +192,14 @@ def _draws(index: Path, repeats: int = 1) -> Draws:
 
 
 def _ours(index: Path, repeats: int) -> Callable[[], object]:
-    draws = _draws(index, repeats)
-    return lambda: draws.__getitems__(range(CLIPS)).to(CPU)
+    """Loads the next few batches of a run, and cuts and scales them on the CPU."""
+    draws, numbers = _draws(index, repeats), count()
+
+    def load() -> None:
+        for number in islice(numbers, BATCHES):
+            draws.batch(range(number * CLIPS, (number + 1) * CLIPS)).to(CPU)
+
+    return load
 
 
 def _loader(index: Path, workers: int, epochs: int = 10**4) -> Loader:

@@ -27,7 +27,7 @@ from benchmarks.reference import (
 from svfap.config import FinetuneConfig, ModelConfig, OptimConfig
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.cost import finetune_cost, pretrain_cost
-from svfap.training.data import Batch
+from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks, device
 from svfap.training.objectives import Classification, Objective, Reconstruction
 from svfap.training.optim import parameter_groups

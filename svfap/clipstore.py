@@ -5,7 +5,7 @@ import json
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
 from svfap.shards import SCHEMA
 from svfap.video import pixels
+from svfap.video.sampling import Indices
 
 SKIPPED = 32 * 1024  # reading over so many bytes is cheaper than a second call
+LONGEST = 256  # frames in one read, of which the system limits the parts
 
 
 class ClipStore:
@@ -40,7 +43,14 @@ class ClipStore:
         if not len(table):
             raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
         self._columns = table.drop_columns(["sizes", "checksums"])
-        self._folder = np.repeat([index.parent for index in indexes], [len(t) for t in tables])
+        self._shards: list[Path] = []
+        numbers = []
+        for index, part in zip(indexes, tables, strict=True):
+            names = part["shard"].combine_chunks().dictionary_encode()
+            numbers.append(names.indices.to_numpy() + len(self._shards))
+            self._shards += [index.parent / name for name in names.dictionary.to_pylist()]
+        self._shard = np.concatenate(numbers)
+        self._raw = pc.equal(table["format"], "raw").to_numpy()
         self._places = np.stack(
             [table[name].to_numpy() for name in ("offset", "header", "height", "width")], axis=1
         )
@@ -49,9 +59,9 @@ class ClipStore:
         self._sizes = sizes.flatten().to_numpy()
         self._checksums = table["checksums"].combine_chunks().flatten().to_numpy()
         self._rows = np.arange(len(table))
-        self._files: dict[Path, int] = {}
+        self._files: dict[int, int] = {}
 
-    def take(self, clips: NDArray[np.int64]) -> "ClipStore":
+    def take(self, clips: Indices) -> "ClipStore":
         """A store of some of the clips, in the given order."""
         part = copy.copy(self)
         part._rows = self._rows[clips]
@@ -87,8 +97,8 @@ class ClipStore:
     @property
     def crop(self) -> dict[str, Any]:
         """How the clips were cropped: the settings that all shards have in common."""
-        shards = dict.fromkeys(zip(self._folder[self._rows], self._strings("shard"), strict=True))
-        settings = [_crop_of(folder / name) for folder, name in shards]
+        used = np.unique(self._shard[self._rows])
+        settings = [_crop_of(self._shards[shard]) for shard in used]
         return {
             key: value
             for key, value in settings[0].items()
@@ -104,6 +114,12 @@ class ClipStore:
         """Number of frames of a clip."""
         return len(self._of(clip, self._sizes))
 
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Height and width that every clip's frames fit in."""
+        height, width = self._places[self._rows, 2:].max(axis=0).tolist()
+        return height, width
+
     def size(self, clip: int) -> tuple[int, int]:
         """Height and width of a clip's frames in pixels."""
         _, _, height, width = self._places[self._rows[clip]].tolist()
@@ -112,7 +128,7 @@ class ClipStore:
     def frames(
         self,
         clip: int,
-        indices: Sequence[int] | NDArray[np.int64],
+        indices: Sequence[int] | Indices,
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Decode the chosen frames of a clip, RGB uint8 (T, H, W, 3), into `out` if it is given.
@@ -120,39 +136,61 @@ class ClipStore:
         Raises:
             SvfapError: one of them is damaged.
         """
-        wanted, places = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
-        form, size = self._value("format", clip), self.size(clip)
-        sums = self._of(clip, self._checksums)[wanted]
-        frames = np.empty((len(indices), *size, 3), np.uint8) if out is None else out
-        for number, data in enumerate(self._read(clip, wanted)):
-            try:
-                if (
-                    form == "jpeg" and zlib.crc32(data) != sums[number]
-                ):  # for raw, as dear as reading
-                    raise ValueError("it has changed")
-                frames[places == number] = pixels.decode(data, form, size)
-            except ValueError:
-                raise SvfapError(
-                    f"{self._shard(clip)}: frame {wanted[number]} of {self._value('key', clip)} is"
-                    f" damaged; delete {self._shard(clip).with_name('index.parquet')} and run again"
-                ) from None
+        chosen = np.asarray(indices, dtype=np.int64)
+        new = np.diff(chosen, prepend=-1) != 0  # the last frame of a short clip comes again
+        first = np.flatnonzero(new)
+        shape = (len(chosen), *self.size(clip), 3)
+        ready = out is not None and out.flags.c_contiguous
+        frames = out if out is not None and ready else np.empty(shape, np.uint8)
+        fill = self._copy if self._raw[self._rows[clip]] else self._decode
+        damaged = fill(clip, chosen[first], [frames[place] for place in first])
+        if damaged is not None:
+            raise self._damage(clip, damaged)
+        if len(first) < len(chosen):
+            frames[:] = frames[first[np.cumsum(new) - 1]]
+        if out is not None and not ready:
+            out[:] = frames
         return frames
 
-    def _read(self, clip: int, wanted: NDArray[np.int64]) -> Iterator[memoryview]:
-        """The bytes of frames in ascending order, in as few reads as are worth it."""
+    def _copy(self, clip: int, wanted: Indices, pictures: Sequence[pixels.Picture]) -> int | None:
+        """Read pixels to where they are wanted; return a frame that is cut short, if there is one.
+
+        Their checksums are left alone: they take as long as reading.
+        """
+        starts, sizes = self._extents(clip, wanted)
+        ends = starts + sizes
+        begins = ends - pictures[0].nbytes
+        between = memoryview(bytearray(SKIPPED))
+        for group in _reads(begins, ends):
+            into: list[Any] = [pictures[group[0]]]
+            for n in group[1:]:
+                into += [between[: begins[n] - ends[n - 1]], pictures[n]]
+            begin, end = int(begins[group[0]]), int(ends[group[-1]])
+            if os.preadv(self._file(clip), into, begin) < end - begin:
+                return int(wanted[group[0]])
+        return None
+
+    def _decode(self, clip: int, wanted: Indices, pictures: Sequence[pixels.Picture]) -> int | None:
+        """Decode JPEGs into their places; return a frame that is damaged, if there is one."""
+        starts, sizes = self._extents(clip, wanted)
+        sums = self._of(clip, self._checksums)[wanted]
+        ends = starts + sizes
+        for group in _reads(starts, ends):
+            begin, end = int(starts[group[0]]), int(ends[group[-1]])
+            data = memoryview(os.pread(self._file(clip), end - begin, begin))
+            for n in group:
+                jpeg = data[starts[n] - begin : ends[n] - begin]
+                if zlib.crc32(jpeg) != sums[n] or not pixels.decode(jpeg, pictures[n]):
+                    return int(wanted[n])
+        return None
+
+    def _extents(self, clip: int, wanted: Indices) -> tuple[Indices, Indices]:
+        """Where frames of a clip begin in its shard, and their bytes."""
         sizes = self._of(clip, self._sizes)
         first, header, _, _ = self._places[self._rows[clip]]
         blocks = -(-sizes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         steps = np.cumsum(blocks + header, dtype=np.int64)
-        starts = first + np.where(wanted, steps[wanted - 1], 0)
-        ends = starts + sizes[wanted]
-        file = self._file(self._shard(clip))
-        gaps = np.flatnonzero(starts[1:] - ends[:-1] > SKIPPED) + 1
-        for group in np.split(np.arange(len(wanted)), gaps):
-            start = int(starts[group[0]])
-            data = memoryview(os.pread(file, int(ends[group[-1]]) - start, start))
-            for n in group:
-                yield data[starts[n] - start : ends[n] - start]
+        return first + np.where(wanted, steps[wanted - 1], 0), sizes[wanted]
 
     def _of(self, clip: int, values: NDArray[Any]) -> NDArray[Any]:
         """A clip's part of what is known of all frames."""
@@ -163,17 +201,29 @@ class ClipStore:
         found: list[str] = self._columns[column].take(self._rows).to_pylist()
         return found
 
-    def _value(self, column: str, clip: int) -> Any:  # noqa: ANN401
-        return self._columns[column][self._rows[clip]].as_py()
+    def _damage(self, clip: int, frame: int) -> SvfapError:
+        """What is said of a damaged frame."""
+        row = self._rows[clip]
+        shard = self._shards[self._shard[row]]
+        return SvfapError(
+            f"{shard}: frame {frame} of {self._columns['key'][row].as_py()} is damaged; delete"
+            f" {shard.with_name('index.parquet')} and run again"
+        )
 
-    def _shard(self, clip: int) -> Path:
-        folder: Path = self._folder[self._rows[clip]]
-        return folder / str(self._value("shard", clip))
-
-    def _file(self, shard: Path) -> int:
+    def _file(self, clip: int) -> int:
+        """The opened shard that a clip is in."""
+        shard = int(self._shard[self._rows[clip]])
         if shard not in self._files:
-            self._files[shard] = os.open(shard, os.O_RDONLY)
+            self._files[shard] = os.open(self._shards[shard], os.O_RDONLY)
         return self._files[shard]
+
+
+def _reads(starts: Indices, ends: Indices) -> list[Indices]:
+    """Numbers of the frames of each read: those that lie close behind each other."""
+    gaps = starts[1:] - ends[:-1]
+    apart = (gaps < 0) | (gaps > SKIPPED)
+    apart[LONGEST - 1 :: LONGEST] = True
+    return np.split(np.arange(len(starts)), np.flatnonzero(apart) + 1)
 
 
 def _open(index: Path) -> pa.Table:

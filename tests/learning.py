@@ -3,8 +3,10 @@
 import torch
 
 from svfap.config import OptimConfig
-from svfap.training.data import Batch, Draws, Loader
+from svfap.training.batch import Batch
+from svfap.training.data import Draws
 from svfap.training.distributed import Ranks
+from svfap.training.loader import Loader
 from svfap.training.loop import Trainer
 from svfap.training.optim import parameter_groups
 from svfap.training.state import State

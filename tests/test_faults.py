@@ -19,8 +19,8 @@ from svfap.config import CropConfig, OptimConfig
 from svfap.errors import SvfapError
 from svfap.faces.batch import Job, crop_videos
 from svfap.training import checkpoint
-from svfap.training.data import Loader
 from svfap.training.distributed import Ranks
+from svfap.training.loader import Loader
 from svfap.video.facevideo import encode_jpeg, write_face_video
 
 pytestmark = pytest.mark.faults

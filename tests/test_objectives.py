@@ -8,7 +8,7 @@ from learning import PLAIN, random_batch
 
 from svfap.config import FinetuneConfig
 from svfap.models import Autoencoder, VideoModel, reconstruction_target
-from svfap.training.data import Batch
+from svfap.training.batch import Batch
 from svfap.training.objectives import (
     Classification,
     Reconstruction,

@@ -13,6 +13,7 @@ import webdataset
 from conftest import make_shards
 from PIL import Image
 
+from svfap import clipstore
 from svfap.clipstore import ClipStore
 from svfap.errors import SvfapError
 from svfap.shards import Sample, write_shards
@@ -162,17 +163,47 @@ def test_raw_frames_are_read_by_numpy(tmp_path):
     assert (picture.shape, picture.dtype) == ((40, 40, 3), np.uint8)
 
 
-def test_frames_far_apart_are_read_one_by_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("form", "call"), [("raw", "preadv"), ("jpeg", "pread")])
+def test_frames_far_apart_are_read_one_by_one(tmp_path, monkeypatch, form, call):
     """Reading over what is not wanted is worth it only as long as it is little."""
     reads = []
-    pread = os.pread
-    monkeypatch.setattr(os, "pread", lambda *given: reads.append(given[1]) or pread(*given))
-    index = make_shards(tmp_path, [0], form="raw", side=160)
+    read = getattr(os, call)
+    monkeypatch.setattr(os, call, lambda *given: reads.append(given[1]) or read(*given))
+    monkeypatch.setattr(clipstore, "SKIPPED", 2000)
+    index = make_shards(tmp_path, [0], form=form, side=160)
     store = ClipStore([index])
-    store.frames(0, [0, 1, 2])
+    together = store.frames(0, [0, 1, 2])
     assert len(reads) == 1
-    store.frames(0, [0, 4, 8])
+    apart = store.frames(0, [0, 4, 2])
     assert len(reads) == 4
+    assert np.array_equal(together[[0, 2]], apart[[0, 2]])
+
+
+def test_a_raw_shard_that_was_cut_short(tmp_path):
+    store = ClipStore([make_shards(tmp_path, [0], form="raw")])
+    os.truncate(tmp_path / "000000.tar", 5000)
+    with pytest.raises(SvfapError, match=r"frame 4 of c0_000 is damaged; delete \S+index\.parquet"):
+        store.frames(0, [4])
+
+
+@pytest.mark.parametrize("form", ["raw", "jpeg"])
+def test_frames_are_read_into_a_part_of_a_larger_array(tmp_path, form):
+    store = ClipStore([make_shards(tmp_path, [0], form=form)])
+    side = store.largest[0]
+    array = np.zeros((4, side + 2, side + 3, 3), np.uint8)
+    store.frames(0, [0, 3, 3, 5], out=array[:, :side, :side])
+    assert np.array_equal(array[:, :side, :side], store.frames(0, [0, 3, 3, 5]))
+    assert not array[:, side:].any()
+    assert not array[:, :, side:].any()
+
+
+def test_hundreds_of_frames_are_read_at_once(tmp_path):
+    """More than the parts that the system allows in one read."""
+    frames = [jpeg(n % 200) for n in range(1300)]
+    sample = Sample("a", "a", "", (), 25)
+    write_shards(tmp_path / "index.parquet", [(sample, frames)], max_bytes=10**9, form="raw")
+    found = ClipStore([tmp_path / "index.parquet"]).frames(0, range(1300))
+    assert found[:, 0, 0, 0] == pytest.approx([n % 200 for n in range(1300)], abs=1)
 
 
 def test_clips_of_many_frames(tmp_path):

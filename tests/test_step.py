@@ -8,7 +8,7 @@ from learning import ALONE, PLAIN, make_stepper, random_batch, same_weights
 
 from svfap.config import FinetuneConfig, OptimConfig
 from svfap.models import Autoencoder, VideoModel
-from svfap.training.data import Batch
+from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
 from svfap.training.objectives import Classification, Reconstruction, Regression
 from svfap.training.optim import parameter_groups

@@ -21,7 +21,7 @@ from svfap.models.autoencoder import patch_pixels
 from svfap.stage_config import FinetuneJob, PretrainJob
 from svfap.stages import evaluate, finetune, pretrain
 from svfap.training import checkpoint
-from svfap.training.data import Batch
+from svfap.training.batch import Batch
 from svfap.training.objectives import Classification, Reconstruction, Regression
 from svfap.training.reconstruction import reconstruct, unpatch
 from svfap.training.runs import identity

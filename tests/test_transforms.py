@@ -5,11 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from svfap.training.crops import cut
+from svfap.training.crops import all_at_once, cut
 from svfap.video.transforms import (
     Window,
     multi_scale_crop,
-    rand_augment,
     random_resized_crop,
     resize,
 )
@@ -22,17 +21,9 @@ def still():
     return np.repeat(picture[None], 8, axis=0)
 
 
-def cut_one(clip, window, size):
-    return cut(torch.from_numpy(clip)[None], torch.tensor([(0, *window)]), size)[0].numpy()
-
-
-def test_rand_augment_changes_every_frame_alike(still):
-    augment = rand_augment("rand-m7-n4-mstd0.5-inc1")
-    outputs = [augment(still, np.random.default_rng(seed)) for seed in range(6)]
-    assert all(output.shape == still.shape and output.dtype == np.uint8 for output in outputs)
-    assert all((output == output[:1]).all() for output in outputs)
-    assert len({output.tobytes() for output in outputs}) > 1
-    assert np.array_equal(augment(still, np.random.default_rng(0)), outputs[0])
+def cut_one(clip, window, size, cut=cut):
+    windows = torch.tensor([(0, *clip.shape[1:3], *window)])
+    return cut(torch.from_numpy(clip)[None], windows, size)[0].numpy()
 
 
 def multi_scale(count, side=80):
@@ -79,8 +70,9 @@ def test_flip_is_as_likely_as_asked():
     assert mirrored(0.5) == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.parametrize("cut", [cut, all_at_once])
 @pytest.mark.parametrize("size", [48, 96])
-def test_what_is_cut_is_what_pillow_cuts(still, size):
+def test_what_is_cut_is_what_pillow_cuts(still, size, cut):
     """The reference recipe crops and scales with Pillow, bilinearly."""
     for seed in range(10):
         window = random_resized_crop(80, 80, np.random.default_rng(seed), min_area=0.1, flip=0.5)
@@ -88,20 +80,23 @@ def test_what_is_cut_is_what_pillow_cuts(still, size):
         image = Image.fromarray(still[0]).crop((left, top, left + width, top + height))
         image = image.resize((size, size), Image.Resampling.BILINEAR)
         expected = np.asarray(image)[:, ::-1] if mirrored else np.asarray(image)
-        found = cut_one(still, window, size)
+        found = cut_one(still, window, size, cut)
         assert found.shape == (8, size, size, 3)
         assert (found == found[:1]).all()
         assert np.abs(found[0].astype(int) - expected).max() <= 1
 
 
-def test_a_window_of_the_right_size_is_not_scaled(still):
-    found = cut_one(still, Window(10, 20, 48, 48), 48)
+@pytest.mark.parametrize("cut", [cut, all_at_once])
+def test_a_window_of_the_right_size_is_not_scaled(still, cut):
+    found = cut_one(still, Window(10, 20, 48, 48), 48, cut)
     assert np.array_equal(found, still[:, 10:58, 20:68])
 
 
-def test_windows_are_cut_from_their_clips(still):
+@pytest.mark.parametrize("cut", [cut, all_at_once])
+def test_windows_are_cut_from_their_clips(still, cut):
     clips = torch.from_numpy(np.stack([still, 255 - still]))
-    windows = torch.tensor([(1, 0, 0, 80, 80, 0), (0, 0, 0, 80, 80, 1), (1, 0, 0, 80, 80, 1)])
+    rows = [(1, 0), (0, 1), (1, 1)]
+    windows = torch.tensor([(n, 80, 80, 0, 0, 80, 80, mirrored) for n, mirrored in rows])
     found = cut(clips, windows, 80).numpy()
     assert np.array_equal(found[0], 255 - still)
     assert np.array_equal(found[1], still[:, :, ::-1])

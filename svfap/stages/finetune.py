@@ -124,5 +124,5 @@ def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
         size=config.model.image_size,
         seed=config.seed,
         repeats=settings.optim.repeats,
-        augment=rand_augment(settings.rand_augment) if settings.rand_augment else None,
+        edits=rand_augment(settings.rand_augment) if settings.rand_augment else None,
     )

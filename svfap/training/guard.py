@@ -11,7 +11,7 @@ import torch
 
 from svfap.errors import SvfapError
 from svfap.training import checkpoint
-from svfap.training.data import Batch
+from svfap.training.batch import Batch
 from svfap.training.state import State
 from svfap.training.step import Outcome, Stepper
 

@@ -11,10 +11,11 @@ import torch
 
 from svfap.config import OptimConfig
 from svfap.progress import Progress
-from svfap.training.data import Batch, Loader
+from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
 from svfap.training.guard import Guard
 from svfap.training.interrupt import exit_status, stop_requests
+from svfap.training.loader import Loader
 from svfap.training.optim import Schedule
 from svfap.training.state import State
 from svfap.training.step import Outcome, Stepper

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from svfap.config import FinetuneConfig
 from svfap.models import Autoencoder, VideoModel, reconstruction_target
 from svfap.models.masking import target_sites, tube_sites
-from svfap.training.data import Batch
+from svfap.training.batch import Batch
 
 Forward = Callable[..., Tensor]
 

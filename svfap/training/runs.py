@@ -11,9 +11,10 @@ from typing import Any
 from svfap.config import OptimConfig
 from svfap.stage_config import FinetuneJob, PretrainJob
 from svfap.tracking import Log
-from svfap.training import checkpoint
-from svfap.training.data import Draws, Loader
+from svfap.training import checkpoint, memory
+from svfap.training.data import Draws
 from svfap.training.distributed import joined
+from svfap.training.loader import Loader
 from svfap.training.loop import Row, Trainer
 from svfap.training.objectives import Objective
 from svfap.training.state import State
@@ -68,6 +69,7 @@ class Run:
             SvfapError: a shard is damaged, or training diverged.
             SystemExit: a signal asked to stop; the state has been saved.
         """
+        memory.keep()
         with joined() as ranks:
             stepper = Stepper(objective, groups, self.optim, ranks=ranks, seed=self.job.seed)
             loader = Loader(draws, self.optim, ranks)

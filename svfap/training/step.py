@@ -18,7 +18,7 @@ from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from svfap.config import OptimConfig
-from svfap.training.data import Batch
+from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
 from svfap.training.objectives import Objective
 
@@ -157,9 +157,9 @@ class Stepper:
         """Mean loss of a batch in the run's precision, with the batch's own random numbers."""
         device = self.ranks.device
         seed_everything(self.seed, batch.first)
-        enabled = self.dtype is not None
+        clips, enabled = batch.to(device), self.dtype is not None
         with torch.autocast(device.type, self.dtype or torch.bfloat16, enabled=enabled):
-            return self.objective.loss(self.forward, batch.to(device))
+            return self.objective.loss(self.forward, clips)
 
     @property
     def learned(self) -> Weights:

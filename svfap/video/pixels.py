@@ -29,21 +29,13 @@ def encode(jpeg: bytes, form: Format) -> bytes:
     return file.getvalue()
 
 
-def decode(data: bytes | memoryview, form: Format, size: tuple[int, int]) -> Picture:
-    """RGB picture (H, W, 3) of a frame whose height and width are known.
-
-    Raises:
-        ValueError: the frame is damaged.
-    """
-    height, width = size
-    if form == "jpeg":
-        picture: Picture = simplejpeg.decode_jpeg(data)
-    else:
-        count = height * width * 3
-        picture = np.frombuffer(data, np.uint8, count, len(data) - count).reshape(*size, 3)
-    if picture.shape[:2] != size:
-        raise ValueError(f"the picture is {picture.shape[1]} x {picture.shape[0]}")
-    return picture
+def decode(jpeg: bytes | memoryview, picture: Picture) -> bool:
+    """Decode a JPEG into an RGB picture (H, W, 3); whether it is whole and of that size."""
+    try:
+        decoded: Picture = simplejpeg.decode_jpeg(jpeg, buffer=picture)
+    except ValueError:
+        return False
+    return decoded.shape == picture.shape
 
 
 def size_of(jpeg: bytes) -> tuple[int, int]:

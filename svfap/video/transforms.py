@@ -1,11 +1,12 @@
 """Clip augmentation: one random choice per clip, the same in every frame.
 
-Where a clip is cut is drawn here, beside the disk; cutting and scaling are done on the device that
-the clip is for (`svfap.training.crops`).
+What is done to a clip is drawn here, beside the disk; it is done on the device that the clip is for
+(`svfap.training.edits` and `svfap.training.crops`).
 """
 
 import random
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
@@ -13,8 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from svfap.errors import SvfapError
+
 Frames = NDArray[np.uint8]
-Augment = Callable[[Frames, np.random.Generator], Frames]
+Edits = tuple[tuple[str, tuple[float, ...]], ...]
+DrawEdits = Callable[[np.random.Generator], Edits]
 
 PRETRAIN_SCALES = (1.0, 0.875, 0.75, 0.66)
 CROP_PLACES = (
@@ -77,20 +81,34 @@ def random_resized_crop(
     return Window(*found, mirrored=bool(rng.uniform() < flip))
 
 
-def rand_augment(notation: str) -> Augment:
-    """Timm's RandAugment, with the same operations and magnitudes in every frame of a clip."""
-    from PIL import Image
+def rand_augment(notation: str) -> DrawEdits:
+    """Draws timm's RandAugment: operations and their strengths, one choice for a whole clip.
+
+    Raises:
+        SvfapError: timm does not understand the notation.
+    """
     from timm.data.auto_augment import rand_augment_transform
 
-    policy = rand_augment_transform(notation, {"interpolation": Image.Resampling.BILINEAR})
+    try:
+        policy = rand_augment_transform(notation, {"interpolation": "bilinear"})
+    except (AssertionError, ValueError, IndexError):
+        raise SvfapError(
+            f"finetune.rand_augment: {notation!r} is no RandAugment in timm's notation; write it"
+            " like rand-m7-n4-mstd0.5-inc1, or '' for none"
+        ) from None
+    for operation in policy.ops:
+        operation.aug_fn = partial(_noted, operation.name)
 
-    def augment(frames: Frames, rng: np.random.Generator) -> Frames:
+    def draw(rng: np.random.Generator) -> Edits:
         seed = int(rng.integers(2**32))
-        images = []
-        for frame in frames:
-            random.seed(seed)
-            np.random.seed(seed)
-            images.append(np.asarray(policy(Image.fromarray(frame))))
-        return np.stack(images)
+        random.seed(seed)
+        np.random.seed(seed)
+        drawn: Edits = policy(())
+        return drawn
 
-    return augment
+    return draw
+
+
+def _noted(name: str, before: Edits, *arguments: float, **_: object) -> Edits:
+    """What timm would do to a picture, added to what it would have done before."""
+    return (*before, (name, arguments))
