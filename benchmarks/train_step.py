@@ -27,6 +27,7 @@ from benchmarks.reference import (
 from svfap.config import FinetuneConfig, ModelConfig, OptimConfig
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.cost import finetune_cost, pretrain_cost
+from svfap.training import memory
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks, device
 from svfap.training.objectives import Classification, Objective, Reconstruction
@@ -44,13 +45,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = model_arguments(__doc__ or "")
     parser.add_argument("--compile", action="store_true", help="compile ours on a CPU too")
+    parser.set_defaults(batch=4)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    memory.keep()
     bench = Bench(
         ModelConfig(**json.loads(given.model)), given.batch, given.reference,
         compiled=given.compile or device().type == "cuda",
     )  # fmt: skip
-    rounds = given.rounds or (10 if given.full else 3)
+    rounds = given.rounds or (12 if given.full else 3)
     rows = bench.pretrain(rounds, half=given.full) + bench.finetune(max(1, rounds // 2))
     if given.full and bench.device.type == "cuda":
         rows += [bench.memory(batch) for batch in LARGE]
@@ -92,8 +95,11 @@ class Bench:
         return self._rows("pretrain", contenders, rounds, work)
 
     def finetune(self, rounds: int) -> list[dict[str, Any]]:
-        """Rows of the fine-tuning step, of an even number of clips: an odd one is seen twice."""
-        frames, targets = self._clips(self.batch + self.batch % 2)
+        """Rows of the fine-tuning step, which is three times the work, so half of the clips.
+
+        They are an even number: an odd one is seen twice.
+        """
+        frames, targets = self._clips(max(2, self.batch // 4 * 2))
         steps = Steps(finetune_model(self.config, CLASSES, self.checkout), self.device)
         model = VideoModel(self.config, CLASSES)
         ours = self._stepper(Classification(model, FinetuneConfig(**UNMIXED)))

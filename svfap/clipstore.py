@@ -1,7 +1,6 @@
 """Random access to the clips of shards, by their indexes."""
 
 import copy
-import json
 import os
 import tarfile
 import zlib
@@ -14,11 +13,10 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from svfap import shards
 from svfap.errors import SvfapError
-from svfap.shards import SCHEMA
 from svfap.video import pixels
 from svfap.video.sampling import Indices
 
@@ -38,7 +36,7 @@ class ClipStore:
 
     def __init__(self, indexes: Sequence[Path]) -> None:
         cv2.setNumThreads(1)  # pictures are small, and loader processes are forked
-        tables = [_open(index) for index in indexes]
+        tables = [shards.read_index(index) for index in indexes]
         table = pa.concat_tables(tables)
         if not len(table):
             raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
@@ -98,7 +96,7 @@ class ClipStore:
     def crop(self) -> dict[str, Any]:
         """How the clips were cropped: the settings that all shards have in common."""
         used = np.unique(self._shard[self._rows])
-        settings = [_crop_of(self._shards[shard]) for shard in used]
+        settings = [shards.crop_of(self._shards[shard]) for shard in used]
         return {
             key: value
             for key, value in settings[0].items()
@@ -224,31 +222,3 @@ def _reads(starts: Indices, ends: Indices) -> list[Indices]:
     apart = (gaps < 0) | (gaps > SKIPPED)
     apart[LONGEST - 1 :: LONGEST] = True
     return np.split(np.arange(len(starts)), np.flatnonzero(apart) + 1)
-
-
-def _open(index: Path) -> pa.Table:
-    """An index whose shards are there."""
-    try:
-        table = pq.read_table(index, schema=SCHEMA, page_checksum_verification=True)
-        table.validate(full=True)
-    except (OSError, pa.ArrowException) as error:
-        raise SvfapError(
-            f"{index}: not a shard index ({str(error).splitlines()[0]}); delete it and run again"
-        ) from None
-    if any(column.null_count for column in table.columns):
-        raise SvfapError(f"{index}: of an earlier version; delete it and run again")
-    for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
-        shard = index.parent / row["shard"]
-        if not shard.is_file() or shard.stat().st_size != row["shard_bytes"]:
-            raise SvfapError(f"{shard}: missing or cut short; delete {index} and run again")
-    return table
-
-
-def _crop_of(shard: Path) -> dict[str, Any]:
-    """How the first clip of a shard was cropped; empty where that was not written down."""
-    with tarfile.open(shard) as tar:
-        first = tar.next()
-        file = tar.extractfile(first) if first else None
-        text = json.load(file)["crop"] if file else ""
-    settings: dict[str, Any] = json.loads(text) if text else {}
-    return settings

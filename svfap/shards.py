@@ -13,10 +13,12 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.video import pixels
 
@@ -129,3 +131,35 @@ def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]])
     with replacing(index) as partial:
         content = pa.Table.from_pylist(table, schema=SCHEMA)
         pq.write_table(content, partial, write_page_checksum=True)
+
+
+def read_index(index: Path) -> pa.Table:
+    """An index whose shards are there.
+
+    Raises:
+        SvfapError: it is unreadable, or a shard is missing or not of the indexed size.
+    """
+    try:
+        table = pq.read_table(index, schema=SCHEMA, page_checksum_verification=True)
+        table.validate(full=True)
+    except (OSError, pa.ArrowException) as error:
+        raise SvfapError(
+            f"{index}: not a shard index ({str(error).splitlines()[0]}); delete it and run again"
+        ) from None
+    if any(column.null_count for column in table.columns):
+        raise SvfapError(f"{index}: of an earlier version; delete it and run again")
+    for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
+        shard = index.parent / row["shard"]
+        if not shard.is_file() or shard.stat().st_size != row["shard_bytes"]:
+            raise SvfapError(f"{shard}: missing or cut short; delete {index} and run again")
+    return table
+
+
+def crop_of(shard: Path) -> dict[str, Any]:
+    """How the first clip of a shard was cropped; empty where that was not written down."""
+    with tarfile.open(shard) as tar:
+        first = tar.next()
+        file = tar.extractfile(first) if first else None
+        text = json.load(file)["crop"] if file else ""
+    settings: dict[str, Any] = json.loads(text) if text else {}
+    return settings

@@ -45,8 +45,9 @@ def test_every_operation_is_pillows(clip, name, strength):
     function, operation.aug_fn = operation.aug_fn, lambda _, *arguments, **__: arguments
     arguments = operation(None)
     if "Posterize" in name and not arguments[0]:
-        pytest.skip("Pillow keeps at least one bit")
-    expected = pillow(clip, lambda image: function(image, *arguments, **operation.kwargs))
+        expected = np.zeros_like(clip)  # Pillow refuses to keep no bit
+    else:
+        expected = pillow(clip, lambda image: function(image, *arguments, **operation.kwargs))
     assert np.abs(ours(clip, ((name, arguments),)).astype(int) - expected).max() <= 1
 
 
