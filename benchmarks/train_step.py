@@ -26,8 +26,7 @@ from benchmarks.reference import (
 )
 from svfap.config import FinetuneConfig, ModelConfig, OptimConfig
 from svfap.models import Autoencoder, VideoModel
-from svfap.models.cost import finetune_cost, pretrain_cost
-from svfap.training import memory
+from svfap.models.cost import finetune_cost, pretrain_cost, saved
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks, device
 from svfap.training.objectives import Classification, Objective, Reconstruction
@@ -48,7 +47,6 @@ def main() -> None:
     parser.set_defaults(batch=4)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    memory.keep()
     bench = Bench(
         ModelConfig(**json.loads(given.model)), given.batch, given.reference,
         compiled=given.compile or device().type == "cuda",
@@ -90,6 +88,7 @@ class Bench:
             shares[HALF] = 0.5
         work = {
             name: pretrain_cost(self.config, MASK_RATIO, share).multiply_adds
+            - saved(self.config, MASK_RATIO, share)
             for name, share in shares.items()
         }
         return self._rows("pretrain", contenders, rounds, work)

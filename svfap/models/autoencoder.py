@@ -58,17 +58,16 @@ class Autoencoder(nn.Module):
         Returns:
             (B, T' * S_target, tubelet * patch**2 * 3) normalised pixels, in the order of `targets`.
         """
-        seen = self.to_decoder(self.encode(video, visible))
-        hidden = self.mask_token.expand(*targets.shape, -1)
         grid = (self.encoder.slices, self.encoder.sites)
         positions = self.positions.unflatten(1, grid).expand(len(video), -1, -1, -1)
-        tokens = torch.cat((seen, hidden.to(seen.dtype)), dim=2)
-        x = tokens + take_sites(positions, torch.cat((visible, targets), dim=2))
-        x = x.flatten(1, 2)
-        for block in self.decoder:
+        seen = self.to_decoder(self.encode(video, visible)) + take_sites(positions, visible)
+        hidden = self.mask_token + take_sites(positions, targets)
+        x = torch.cat((seen.flatten(1, 2), hidden.flatten(1, 2)), dim=1)
+        *earlier, last = self.decoder
+        for block in earlier:
             x = block(x)
-        x = x.unflatten(1, (self.encoder.slices, -1))[:, :, visible.shape[2] :]
-        out: Tensor = self.head(self.decoder_norm(x)).flatten(1, 2)
+        x = last(x, skip=seen.shape[1] * seen.shape[2])
+        out: Tensor = self.head(self.decoder_norm(x))
         return out
 
     def predict(self, video: Tensor, mask: Tensor) -> Tensor:

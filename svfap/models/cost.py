@@ -36,22 +36,37 @@ def finetune_cost(config: ModelConfig, num_classes: int) -> Cost:
 
 
 def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> Cost:
-    """Cost of the masked autoencoder (the ablations: "FLOPs-P").
+    """Cost of the masked autoencoder (the ablations: "FLOPs-P"), `saved` included.
 
-    The paper embeds all patches before it drops the hidden ones, so that is what is counted. This
-    model embeds the visible ones alone, which saves 0.57 G of 12.9 G at a mask ratio of 0.9. Masked
-    tokens that are no targets cost nothing.
+    Masked tokens that are no targets cost nothing.
     """
     with torch.device("meta"):
         model = Autoencoder(config)
         video = torch.empty(1, 3, config.num_frames, config.image_size, config.image_size)
-        slices, sites = model.encoder.slices, model.encoder.sites
-        order = torch.empty(1, slices, sites, dtype=torch.int64)
-    hidden = hidden_sites(sites, mask_ratio)
+        order = torch.empty(1, model.encoder.slices, model.encoder.sites, dtype=torch.int64)
+    hidden = hidden_sites(model.encoder.sites, mask_ratio)
     with _counter() as counter:
         model(video, order[..., hidden:], order[..., : targets(hidden, target_fraction)])
-    dropped = slices * hidden * model.encoder.patch_dim * config.dim
-    return Cost(_parameters(model), counter.get_total_flops() // 2 + dropped)
+    done = counter.get_total_flops() // 2
+    return Cost(_parameters(model), done + saved(config, mask_ratio, target_fraction))
+
+
+def saved(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> int:
+    """Multiply-adds that the paper counts for a forward pass of pre-training and that are not done.
+
+    The paper embeds all patches before it drops the hidden ones, and decodes visible tokens to the
+    end. This model embeds the visible ones alone, and its last decoder block transforms the targets
+    alone, which saves 0.74 G of 12.9 G at a mask ratio of 0.9.
+    """
+    slices, sites = (
+        config.num_frames // config.tubelet,
+        (config.image_size // config.patch_size) ** 2,
+    )
+    hidden, width = hidden_sites(sites, mask_ratio), config.decoder_dim
+    patch = 3 * config.tubelet * config.patch_size**2
+    visible, decoded = slices * (sites - hidden), slices * targets(hidden, target_fraction)
+    token = 10 * width**2 + 2 * (visible + decoded) * width + NORM_OPERATIONS * width
+    return slices * hidden * patch * config.dim + visible * token
 
 
 def _counter() -> FlopCounterMode:

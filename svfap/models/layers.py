@@ -73,10 +73,10 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, 4 * dim)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform tokens (B, N, C)."""
+    def forward(self, x: Tensor, skip: int = 0) -> Tensor:
+        """Transform tokens (B, N, C) but the first `skip`, which the others only look at."""
         y = self.norm1(x)
-        x = x + self.drop_path(self.attn(y, y))
+        x = x[:, skip:] + self.drop_path(self.attn(y[:, skip:], y))
         out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
         return out
 
