@@ -51,7 +51,7 @@ def main() -> None:
         ModelConfig(**json.loads(given.model)), given.batch, given.reference,
         compiled=given.compile or device().type == "cuda",
     )  # fmt: skip
-    rounds = given.rounds or (12 if given.full else 3)
+    rounds = given.rounds or (12 if given.full else 2)
     rows = bench.pretrain(rounds, half=given.full) + bench.finetune(max(1, rounds // 2))
     if given.full and bench.device.type == "cuda":
         rows += [bench.memory(batch) for batch in LARGE]
