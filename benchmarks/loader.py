@@ -34,7 +34,7 @@ from svfap.video.encode import write_video
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.pixels import Format
 from svfap.video.sampling import pretrain_indices
-from svfap.video.transforms import multi_scale_crop
+from svfap.video.transforms import multi_scale_crop, resize
 
 FRAMES, CLIPS, QUALITY = 200, 16, 92
 BATCHES, FEW = 12, 6  # that we load in a turn, and clips that the others load
@@ -65,7 +65,7 @@ def main() -> None:
         clip = face(given.video or carphone())
         rows = speeds(clip, folder, given.reference, rounds=given.rounds)
         if given.full:
-            sizes = (face_crop(clip), resized(clip, LARGE))
+            sizes = (face_crop(clip), resize(clip, LARGE))
             rows += [row for frames in sizes for row in formats.rows(frames)]
             rows += [processes(folder, form, count) for form in FORMS.values() for count in (1, 2)]
             rows.append(soak(folder / "jpeg.parquet", given.soak))
@@ -92,11 +92,6 @@ def face_crop(clip: Clip) -> Clip:
     """What the authors keep of a VoxCeleb2 frame."""
     left, top, right, bottom = authors.CUT
     return clip[:, top:bottom, left:right]
-
-
-def resized(clip: Clip, side: int) -> Clip:
-    """The frames at another size."""
-    return np.stack([cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in clip])
 
 
 def speeds(
