@@ -38,4 +38,4 @@ rule all:
     default_target: True
     input:
         rules.tabulate.output,
-        expand(rules.review.output, dataset=PLAN.datasets),
+        expand(rules.review.output, dataset=EXPERIMENT.datasets),

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from svfap.augment.crop_box import multi_scale_crop
 from svfap.video.sampling import pretrain_indices
-from svfap.video.transforms import multi_scale_crop
 
 SHOWN, STRIDE, SIDE = 16, 4, 160
 CUT = (32, 0, 192, 160)  # left, top, right, bottom of a VoxCeleb2 frame of 224 x 224

@@ -27,14 +27,15 @@ import torch
 from benchmarks.common import Headline, arguments, cpu_seconds, report
 from benchmarks.crop import BoxDetector, their_detector, their_faces, wide_carphone
 from benchmarks.plain import FrameFolders, score, train
-from svfap import tracking
-from svfap.clipstore import ClipStore
 from svfap.config import CropConfig, FinetuneConfig, ModelConfig, OptimConfig, ShardConfig
-from svfap.datasets.base import Clip, write_manifest
-from svfap.demo import footage
-from svfap.stage_config import EvaluateJob, FinetuneJob
-from svfap.stages import crop, evaluate, finetune, shard
-from svfap.training import scoring
+from svfap.config.stage_sections import EvaluateJob, FinetuneJob
+from svfap.datasets.dataset import Clip, write_manifest
+from svfap.demo import real_clips
+from svfap.evaluation import scoring
+from svfap.shards.store import ClipStore
+from svfap.stages import crop, finetune, shard
+from svfap.tracking import stage_run
+from svfap.training import checkpoint
 from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 
@@ -54,9 +55,9 @@ class Stopwatch:
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Time a block."""
-        began = tracking.cpu_seconds()
+        began = stage_run.cpu_seconds()
         yield
-        self.taken[name].append(tracking.cpu_seconds() - began)
+        self.taken[name].append(stage_run.cpu_seconds() - began)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def main() -> None:
             THEIRS: partial(_theirs, task, watches[THEIRS], detector),
         }
         rounds = 3 if given.full else 1
-        taken = cpu_seconds(contenders, rounds=rounds, clock=tracking.cpu_seconds)
+        taken = cpu_seconds(contenders, rounds=rounds, clock=stage_run.cpu_seconds)
     views = len(task.clips) * task.job.finetune.views
     rows = [_row(name, taken[name], watches[name].taken, views) for name in contenders]
     ours, theirs = (row["clips_per_cpu_second"] for row in rows)
@@ -116,7 +117,7 @@ def _pieces(folder: Path) -> list[Clip]:
     folder.mkdir()
     sources = {name: folder / f"{name}.mp4" for name in CLASSES}
     wide_carphone(sources["carphone"])
-    footage.astronaut(sources["astronaut"])
+    real_clips.astronaut(sources["astronaut"])
     clips: list[Clip] = []
     for label, (name, path) in enumerate(sources.items()):
         frames = (np.ascontiguousarray(frame.bgr()[..., ::-1]) for frame in read_frames(path))
@@ -154,7 +155,7 @@ def _ours(task: Task, watch: Stopwatch) -> None:
         finetune.run(task.job, pretrained=[], shards=[index], validation=[], output=model,
                      log=_silent)  # fmt: skip
     with watch.part("score"):
-        network, job = evaluate.load_model(model)
+        network, job = checkpoint.load_model(model)
         views = EvaluateJob(views=job.finetune.views)
         scoring.predict(network, ClipStore([index]), job, views, shown=False)
 

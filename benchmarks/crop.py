@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, spread
 from svfap.config import CropConfig
-from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
-from svfap.faces.detect import Detector, Floats
-from svfap.faces.detectors import make_detector
-from svfap.faces.yunet import MIN_SCORE, weights
+from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.detectors.detector import Detector, Floats
+from svfap.faces.detectors.make import make_detector
+from svfap.faces.detectors.yunet import MIN_SCORE, weights
 from svfap.video.decode import Image, frame_rate, read_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.replay import Replay

@@ -22,19 +22,19 @@ from numpy.typing import NDArray
 
 from benchmarks import authors, formats
 from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, resident, spread
-from svfap.clipstore import ClipStore
+from svfap.augment.crop_box import multi_scale_crop, resize
 from svfap.config import OptimConfig
-from svfap.shards import Sample, write_shards
+from svfap.shards.store import ClipStore
+from svfap.shards.writer import Sample, write_shards
 from svfap.training import memory
-from svfap.training.data import Draws
 from svfap.training.distributed import Ranks
+from svfap.training.draws import Draws
 from svfap.training.loader import Loader
 from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.pixels import Format
 from svfap.video.sampling import pretrain_indices
-from svfap.video.transforms import multi_scale_crop, resize
 
 FRAMES, CLIPS, QUALITY = 200, 16, 92
 BATCHES, FEW = 12, 6  # that we load in a turn, and clips that the others load

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms import functional as pictures
 
+from svfap.config.stage_sections import FinetuneJob
 from svfap.models import VideoModel
-from svfap.stage_config import FinetuneJob
 from svfap.video.sampling import Indices, train_indices, view_indices
 
 

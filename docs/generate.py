@@ -13,14 +13,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic_core import PydanticUndefined
 
-from svfap import catalogue
-from svfap.__main__ import STAGES
+from svfap.commands import datasets
 from svfap.config import Config, DatasetConfig
+from svfap.config.section import Section
+from svfap.config.variants import Variant
 from svfap.datasets import DATASETS
-from svfap.section import Section
+from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.tables.paper import rows_of
 from svfap.tables.render import Table, markdown
-from svfap.variants import Variant
 
 ROOT = Path(__file__).parent.parent
 PICTURE = "workflow/report/pipeline.svg"
@@ -92,7 +92,7 @@ def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 def _overview() -> str:
     rows = [
         (f"[{name}](datasets/{name}.md)", d.task, f"{d.published.clips:,}",
-         str(len(d.folds)), catalogue.ACCESS[d.about.access], d.about.licence)
+         str(len(d.folds)), datasets.ACCESS[d.about.access], d.about.licence)
         for name, d in DATASETS.items()
     ]  # fmt: skip
     return _grid("", ("dataset", "task", "clips", "folds", "get it", "licence"), rows)
@@ -108,7 +108,7 @@ def _consent() -> str:
 
 def _dataset(name: str) -> str:
     """All that the command line knows of a dataset, but what is here."""
-    text = catalogue.describe(name, DatasetConfig(), Path("data")).rpartition("\n\n")[0]
+    text = datasets.describe(name, DatasetConfig(), Path("data")).rpartition("\n\n")[0]
     example = f"```yaml\ndatasets:\n  {name}: {{}}\n```"
     shown = f"`python -m svfap datasets {name}` says this, and what is missing on your machine."
     figures = _published(name, title="Published figures")
@@ -217,7 +217,7 @@ def _kind(annotation: object) -> str:
 def _stages() -> str:
     """What each stage does and is handed."""
     parts = ["## The stages one by one"]
-    for stage in STAGES:
+    for stage in STAGE_NAMES:
         module = import_module(f"svfap.stages.{stage}")
         summary = (inspect.getdoc(module) or "").splitlines()[0].split(": ", 1)[-1]
         options = (

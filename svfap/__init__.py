@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from svfap.registry import register
+from svfap.models.registry import register
 
 if TYPE_CHECKING:
     from pathlib import Path

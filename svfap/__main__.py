@@ -19,20 +19,16 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-from svfap import tracking
-from svfap.configfile import parse, read
+from svfap.config.section import Section
+from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
-from svfap.section import Section
+from svfap.experiment.stage_list import STAGE_NAMES
+from svfap.tracking import stage_run
 
-STAGES = (
-    "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost",
-    "tabulate",
-)  # fmt: skip
-COMMANDS = {
-    "predict": "commands.predict", "export": "commands.export", "convert": "commands.convert",
-    "datasets": "catalogue", "plan": "planning.command", "doctor": "commands.doctor",
-    "sync-tracking": "mlflow_sync",
-}  # fmt: skip
+COMMANDS = ("predict", "export", "convert", "datasets", "plan", "doctor", "sync-tracking")
+MODULES = {name: f"stages.{name}" for name in STAGE_NAMES} | {
+    name: f"commands.{name.replace('-', '_')}" for name in COMMANDS
+}
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 DISK_ERRORS = DISK_FULL | {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
@@ -41,15 +37,16 @@ DISK_ERRORS = DISK_FULL | {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; 0 if it went well, 2 if the user can mend what did not."""
-    level = logging.INFO if tracking.first_process() else logging.ERROR
+    level = logging.INFO if stage_run.first_process() else logging.ERROR
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the workflow's shells ignore it
     name, rest = _choose(sys.argv[1:] if arguments is None else arguments)
     try:
+        module = importlib.import_module(f"svfap.{MODULES[name]}")
         if name in COMMANDS:
-            print(importlib.import_module(f"svfap.{COMMANDS[name]}").run(rest))
+            print(module.run(rest))
         else:
-            function: Callable[..., None] = importlib.import_module(f"svfap.stages.{name}").run
+            function: Callable[..., None] = module.run
             _run(name, function, _parse(name, function, rest))
     except SvfapError as error:
         return _complain(name, str(error))
@@ -79,23 +76,21 @@ def _run(stage: str, function: Callable[..., None], values: dict[str, Any]) -> N
     for path in chain(*inputs.values()):
         if not path.exists():
             raise SvfapError(f"{path}: no such file; run the stage that makes it first")
-    with tracking.run(stage, params=params, inputs=inputs, output=output) as log:
+    with stage_run.track_stage(stage, params=params, inputs=inputs, output=output) as log:
         function(config, **values, log=log)
 
 
 def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     """Split the name of the stage or command off the command line."""
-    modules = {stage: f"stages.{stage}" for stage in STAGES} | COMMANDS
-    summaries = [f"  {each:<15}{_summary(module)}" for each, module in modules.items()]
+    summaries = [f"  {each:<15}{_summary(module)}" for each, module in MODULES.items()]
+    count = len(STAGE_NAMES)
     parser = argparse.ArgumentParser(
         prog="python -m svfap",
         description="Run one stage of the pipeline; Snakemake calls them in order.",
-        epilog="\n".join(
-            ["stages:", *summaries[: len(STAGES)], "", "commands:", *summaries[len(STAGES) :]]
-        ),
+        epilog="\n".join(["stages:", *summaries[:count], "", "commands:", *summaries[count:]]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=tuple(modules), metavar="STAGE")
+    parser.add_argument("stage", choices=tuple(MODULES), metavar="STAGE")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
 
 

@@ -22,8 +22,8 @@ from datetime import datetime
 from itertools import cycle, islice
 from pathlib import Path
 
-from conftest import render_toys
-from toyproject import command, write_project
+from helpers.toy_project import command, write_project
+from helpers.toy_videos import render_toys
 
 STARTED = re.compile(r"^\[(.+)\]\n(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
 FINISHED = re.compile(r"^\[(.+)\]\nFinished jobid: (\d+) ", re.MULTILINE)

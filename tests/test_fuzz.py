@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import make_shards
+from helpers.toy_shards import make_shards
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from svfap import jobs
-from svfap.clipstore import ClipStore
-from svfap.configfile import check, load
+from svfap.config.yaml_file import check, load
 from svfap.datasets import folder
 from svfap.errors import SvfapError
-from svfap.record import append, begin, read_record, run_id
+from svfap.experiment import resolve
+from svfap.shards.store import ClipStore
+from svfap.tracking.record import append, begin, read_record, run_id
 
 USUAL = 100
 CASES = int(os.environ.get("SVFAP_FUZZ", USUAL))
@@ -147,7 +147,7 @@ def test_the_values_of_a_configuration(values):
 @given(values=changed_config())
 def test_a_plan(values):
     with told_in_one_line():
-        jobs.plan(values, where="config")
+        resolve.resolve(values, where="config")
 
 
 @pytest.mark.parametrize(

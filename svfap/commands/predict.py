@@ -21,9 +21,9 @@ from svfap.use.card import CAUTION
 from svfap.use.footage import Footage
 from svfap.use.live import watch
 from svfap.use.options import Options, printable, sources
-from svfap.use.page import write_page
-from svfap.use.predictor import Outcome, Predictor
+from svfap.use.predictor import Predictor, VideoScores
 from svfap.use.timeline import summary, text
+from svfap.use.timeline_page import write_page
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> str:
     return _finish(outcomes, predictor, chosen.output)
 
 
-def _finish(outcomes: Sequence[Outcome], predictor: Predictor, output: Path) -> str:
+def _finish(outcomes: Sequence[VideoScores], predictor: Predictor, output: Path) -> str:
     """Write the tables of all videos, and give them for people."""
     rejects = [
         (done.video, printable(str(done.path)), done.reject) for done in outcomes if done.reject
@@ -88,7 +88,7 @@ def _stem(name: str, videos: Iterable[str]) -> Path:
     return stem if alone else Path(name)
 
 
-def _show(outcome: Outcome, footage: Footage, predictor: Predictor, stem: Path) -> None:
+def _show(outcome: VideoScores, footage: Footage, predictor: Predictor, stem: Path) -> None:
     """Write the annotated video and the page of one video."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     video = stem.with_name(f"{stem.name}.mp4")

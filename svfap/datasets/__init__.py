@@ -9,9 +9,9 @@ from dataclasses import replace
 from svfap.config import DatasetConfig
 from svfap.datasets import folder
 from svfap.datasets.avcaffe import AVCAFFE_AROUSAL, AVCAFFE_VALENCE
-from svfap.datasets.base import Dataset
 from svfap.datasets.chalearn import CHALEARN
 from svfap.datasets.crema_d import CREMA_D
+from svfap.datasets.dataset import Dataset
 from svfap.datasets.demo import DEMO, DEMO_PRETRAIN
 from svfap.datasets.dfew import DFEW
 from svfap.datasets.enterface05 import ENTERFACE05

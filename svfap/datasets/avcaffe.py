@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, Fold
+from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import Absent, lines, need, safe_key, unpacks
+from svfap.datasets.local_copy import Absent, lines, need, safe_key, unpacks
 from svfap.errors import SvfapError
 
 AROUSAL = ("Excited", "Wide-awake", "Neutral", "Dull", "Calm")

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from svfap.datasets.base import Clip, Dataset, Fold
+from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import by_name, need, safe_key, unpacks
+from svfap.datasets.local_copy import by_name, need, safe_key, unpacks
 from svfap.errors import SvfapError
 
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")

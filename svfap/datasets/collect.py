@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from svfap import sources
 from svfap.datasets import listing
-from svfap.datasets.listing import Row
+from svfap.datasets.listing import ListedVideo
 from svfap.errors import SvfapError
 
 DOWNLOADS_AT_ONCE = 4
@@ -24,7 +24,7 @@ DOWNLOADS_AT_ONCE = 4
 logger = logging.getLogger(__name__)
 
 
-def collect(root: Path, rows: Sequence[Row], keys: Sequence[str]) -> None:
+def collect(root: Path, rows: Sequence[ListedVideo], keys: Sequence[str]) -> None:
     """Bring every video in place below `root`; what cannot be had is listed with its reason."""
     failed: list[tuple[str, str, str]] = []
     problems = _download(root, {row.source for row in rows if sources.is_url(row.source)})
@@ -42,7 +42,7 @@ def collect(root: Path, rows: Sequence[Row], keys: Sequence[str]) -> None:
     _report(root / "failed.csv", failed, len(rows))
 
 
-def clip_path(root: Path, key: str, row: Row) -> Path:
+def clip_path(root: Path, key: str, row: ListedVideo) -> Path:
     """Where the clip of a row lies: the video itself, or what is cut out of it."""
     if row.whole:
         return _origin(root, row.source)
@@ -85,7 +85,7 @@ def _origin(root: Path, source: str) -> Path:
     return root / "downloads" / f"{listing.stem(source)}-{listing.digest_of(source)}{safe}"
 
 
-def _cut(row: Row, origin: Path, path: Path) -> None:
+def _cut(row: ListedVideo, origin: Path, path: Path) -> None:
     """Cut a clip out of its video, unless that was done since the video last changed."""
     from svfap.video import encode
 

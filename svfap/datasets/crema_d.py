@@ -8,9 +8,9 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import Absent, by_name, lines, locate
+from svfap.datasets.local_copy import Absent, by_name, lines, locate
 from svfap.datasets.verify import is_there
 
 CODES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
@@ -59,8 +59,8 @@ def _names(root: Path, folder: Path) -> list[str]:
 def _bring(root: Path) -> None:
     """Download the list of names, then each clip that is not there, checked by its LFS pointer."""
     from svfap.sources import fetch
-    from svfap.sources.batch import fetch_all
     from svfap.sources.lfs import remote
+    from svfap.sources.parallel import fetch_all
 
     if locate(root, FOLDER) and sum(is_there(clip.path) for clip in _clips(root)) == CLIPS:
         return

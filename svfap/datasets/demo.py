@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
 
 CLASSES = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
@@ -109,12 +109,12 @@ def _real(root: Path) -> list[Clip]:
 
 def _copy_missing(clips: Iterable[Clip]) -> None:
     """Make the videos of real people that do not exist yet."""
-    from svfap.demo import footage
+    from svfap.demo import real_clips
 
     for clip in clips:
         clip.path.parent.mkdir(parents=True, exist_ok=True)
         if not clip.path.exists():
-            getattr(footage, clip.key)(clip.path)
+            getattr(real_clips, clip.key)(clip.path)
 
 
 def _acted(root: Path, part: str, subjects: Sequence[int], takes: int) -> list[Acted]:

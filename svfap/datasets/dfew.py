@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import by_number, check_training_lists, lines, need, unpacks
+from svfap.datasets.local_copy import by_number, check_training_lists, lines, need, unpacks
 
 CLASSES = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
 PARTS = ("set_1", "set_2", "set_3", "set_4", "set_5")

@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import Absent, locate, walk
+from svfap.datasets.local_copy import Absent, locate, walk
 from svfap.datasets.verify import is_there
 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -55,7 +55,7 @@ def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
 def _bring(root: Path) -> None:
     """Download and unpack the archive unless all clips are there."""
     from svfap.sources import archives
-    from svfap.sources.batch import Remote, fetch_all
+    from svfap.sources.parallel import Remote, fetch_all
 
     try:
         if sum(is_there(clip.path) for clip in _clips(root)) >= CLIPS:

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from svfap.datasets import listing
-from svfap.datasets.base import Clip, Dataset, Fold, Task, leave_one_part_out
 from svfap.datasets.collect import clip_path, collect
-from svfap.datasets.listing import Row
+from svfap.datasets.dataset import Clip, Dataset, Fold, Task, leave_one_part_out
+from svfap.datasets.listing import ListedVideo
 from svfap.datasets.split import (
     check_training_classes,
     dealt_parts,
@@ -83,7 +83,7 @@ def load(
 
 
 def _targets(
-    path: Path, rows: Sequence[Row], task: Task, chosen: tuple[str, ...]
+    path: Path, rows: Sequence[ListedVideo], task: Task, chosen: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
     """What is predicted, by name, and its values in each row."""
     match task:
@@ -98,13 +98,13 @@ def _targets(
             return (), [()] * len(rows)
 
 
-def _classes(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple[str, ...]:
+def _classes(path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]) -> tuple[str, ...]:
     """Class names in index order: the chosen ones, or all labels sorted."""
     if chosen:
         if len({*chosen}) < len(chosen):
             raise SvfapError(f"{path}: a class is named twice in {', '.join(chosen)}; name it once")
         return chosen
-    first: dict[str, Row] = {}
+    first: dict[str, ListedVideo] = {}
     for row in rows:
         label = row.need("label")
         known = first.setdefault(label.casefold(), row)
@@ -118,7 +118,7 @@ def _classes(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple[
     return tuple(sorted((row.cells["label"] for row in first.values()), key=natural_key))
 
 
-def _index(row: Row, classes: Sequence[str]) -> int:
+def _index(row: ListedVideo, classes: Sequence[str]) -> int:
     label = row.need("label")
     if label not in classes:
         near = difflib.get_close_matches(label, classes, n=1)
@@ -127,7 +127,7 @@ def _index(row: Row, classes: Sequence[str]) -> int:
     return classes.index(label)
 
 
-def _measured(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple[str, ...]:
+def _measured(path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]) -> tuple[str, ...]:
     """Columns to regress: the chosen ones, or all others that hold a number anywhere."""
     columns = list(rows[0].cells)
     for column in chosen:
@@ -145,7 +145,7 @@ def _measured(path: Path, rows: Sequence[Row], chosen: tuple[str, ...]) -> tuple
 def _parts(
     path: Path,
     name: str,
-    rows: Sequence[Row],
+    rows: Sequence[ListedVideo],
     targets: Sequence[tuple[float, ...]],
     task: Task,
     folds: int,
@@ -166,7 +166,7 @@ def _parts(
 
 def _clips(
     root: Path,
-    rows: Sequence[Row],
+    rows: Sequence[ListedVideo],
     keys: Sequence[str],
     parts: Sequence[str],
     targets: Sequence[tuple[float, ...]],

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, Fold
+from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.errors import SvfapError
 from svfap.order import natural_key
 

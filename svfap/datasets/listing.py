@@ -31,7 +31,7 @@ STEM_LENGTH = 80
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedVideo:
     """One listed video.
 
     Attributes:
@@ -72,7 +72,7 @@ class Row:
         return number
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path) -> list[ListedVideo]:
     """Read a listing of at least one row; every row has every column.
 
     Raises:
@@ -88,7 +88,7 @@ def read(path: Path) -> list[Row]:
     if "id" not in header:
         require(path, header, "path")
     folder = path.parent.absolute()
-    rows: list[Row] = []
+    rows: list[ListedVideo] = []
     first_at: dict[tuple[str, float, float | None], int] = {}
     for number, line in enumerate(lines[1:], start=2):
         if any(cell.strip() for cell in line):
@@ -116,7 +116,7 @@ def require(path: Path, columns: list[str], column: str) -> None:
         raise SvfapError(f"{path}: column '{column}' is missing (found: {shown}); {advice}")
 
 
-def keys(rows: list[Row]) -> list[str]:
+def keys(rows: list[ListedVideo]) -> list[str]:
     """A key for each row: the file's stem in safe letters, plus a digest where stems clash.
 
     A key depends on the row and on which stems clash, not on the order of rows. Upper and lower
@@ -130,7 +130,7 @@ def keys(rows: list[Row]) -> list[str]:
     ]
 
 
-def digest(row: Row) -> str:
+def digest(row: ListedVideo) -> str:
     """Tells apart the clips of a listing: eight hexadecimal digits."""
     return digest_of(f"{_given(row.cells)}\n{row.start}\n{row.end}")
 
@@ -165,7 +165,7 @@ def _column(name: str) -> str:
     return name.lower() if name.lower() in ORDINARY_COLUMNS else name
 
 
-def _row(where: str, folder: Path, header: list[str], line: list[str]) -> Row:
+def _row(where: str, folder: Path, header: list[str], line: list[str]) -> ListedVideo:
     """One line as a row; `folder` is what its path is relative to."""
     if any(cell.strip() for cell in line[len(header) :]):
         raise SvfapError(
@@ -174,14 +174,14 @@ def _row(where: str, folder: Path, header: list[str], line: list[str]) -> Row:
         )
     padded = [*(" ".join(cell.strip().splitlines()) for cell in line), *("" for _ in header)]
     cells = dict(zip(header, padded, strict=False))
-    draft = Row(where, "", 0.0, None, cells)
+    draft = ListedVideo(where, "", 0.0, None, cells)
     start = draft.number("start") if cells.get("start") else 0.0
     end = draft.number("end") if cells.get("end") else None
     if start < 0 or (end is not None and end <= start):
         raise SvfapError(f"{where}: start must be 0 or later and end after start, in seconds")
     if "path" not in cells:
-        return Row(where, WATCH.format(draft.need("id")), start, end, cells)
-    return Row(where, _source(folder, where, draft.need("path")), start, end, cells)
+        return ListedVideo(where, WATCH.format(draft.need("id")), start, end, cells)
+    return ListedVideo(where, _source(folder, where, draft.need("path")), start, end, cells)
 
 
 def _given(cells: Mapping[str, str]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import by_number, check_training_lists, lines, need, unpacks
+from svfap.datasets.local_copy import by_number, check_training_lists, lines, need, unpacks
 from svfap.errors import SvfapError
 
 CLASSES = (

@@ -7,9 +7,9 @@ all intensities, five folds dealt by the sorted names of the actors that are the
 from collections.abc import Iterator
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About
-from svfap.datasets.layout import VIDEO_SUFFIXES, Absent, locate_all, safe_key, unpacks
+from svfap.datasets.local_copy import VIDEO_SUFFIXES, Absent, locate_all, safe_key, unpacks
 
 CLASSES = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 PARTS = tuple(f"fold{number}" for number in range(1, 6))

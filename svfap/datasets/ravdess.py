@@ -9,9 +9,9 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import by_name, locate
+from svfap.datasets.local_copy import by_name, locate
 from svfap.datasets.verify import is_there
 
 CODES = {
@@ -44,7 +44,7 @@ def _clips(root: Path, *, codes: dict[str, str], aligned: bool = False) -> Itera
 def _bring(root: Path) -> None:
     """Download and unpack the archive of each actor of whom a clip is missing."""
     from svfap.sources import archives, zenodo
-    from svfap.sources.batch import fetch_all
+    from svfap.sources.parallel import fetch_all
 
     clips = _clips(root, codes=CODES)
     actors = sorted({clip.subject for clip in clips if not is_there(clip.path)})

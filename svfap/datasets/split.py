@@ -4,13 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from svfap.datasets.base import Fold
-from svfap.datasets.listing import SAFE_NAME, Row
+from svfap.datasets.dataset import Fold
+from svfap.datasets.listing import SAFE_NAME, ListedVideo
 from svfap.errors import SvfapError
 from svfap.order import natural_key
 
 
-def named_parts(rows: Sequence[Row]) -> list[str]:
+def named_parts(rows: Sequence[ListedVideo]) -> list[str]:
     """The part of each row as its `fold` column says.
 
     Raises:
@@ -33,7 +33,7 @@ def named_parts(rows: Sequence[Row]) -> list[str]:
 
 
 def dealt_parts(
-    path: Path, name: str, rows: Sequence[Row], labels: Sequence[object], folds: int
+    path: Path, name: str, rows: Sequence[ListedVideo], labels: Sequence[object], folds: int
 ) -> list[str]:
     """Deal subjects to parts `fold1`, `fold2`, ... so that clips and labels are spread evenly.
 
@@ -89,7 +89,7 @@ def check_training_classes(
                 )
 
 
-def how_split(rows: Sequence[Row], parts: Sequence[str]) -> str:
+def how_split(rows: Sequence[ListedVideo], parts: Sequence[str]) -> str:
     """How the rows came into their parts, and why so, in a sentence."""
     sizes = Counter(parts).values()
     spread = f"{len(sizes)} folds of {min(sizes)} to {max(sizes)} clips"

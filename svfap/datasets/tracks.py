@@ -8,16 +8,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from svfap.datasets.layout import lines, walk
+from svfap.datasets.local_copy import lines, walk
 from svfap.errors import SvfapError
 
 COLUMNS = ("id", "start", "end", "subject")
 VOXCELEB_RATE = 25
 
-Row = tuple[str, str, str, str]
+TrackRow = tuple[str, str, str, str]
 
 
-def read(path: Path) -> Iterator[Row]:
+def read(path: Path) -> Iterator[TrackRow]:
     """The clips of a folder of tracks, or of a JSON file.
 
     Raises:
@@ -26,7 +26,7 @@ def read(path: Path) -> Iterator[Row]:
     yield from _voxceleb(path) if path.is_dir() else _celebv(path)
 
 
-def _voxceleb(folder: Path) -> Iterator[Row]:
+def _voxceleb(folder: Path) -> Iterator[TrackRow]:
     """One clip a file; the last frame is shown too."""
     for path in walk(folder):
         if path.suffix == ".txt":
@@ -38,7 +38,7 @@ def _voxceleb(folder: Path) -> Iterator[Row]:
             yield video, f"{start:g}", f"{end:g}", subject
 
 
-def _celebv(path: Path) -> Iterator[Row]:
+def _celebv(path: Path) -> Iterator[TrackRow]:
     """One clip an entry; who is seen is not known, and the video stands for it."""
     try:
         clips = json.loads(path.read_text(encoding="utf-8"))["clips"]

@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset
-from svfap.datasets.layout import Absent
+from svfap.datasets.dataset import Clip, Dataset
 from svfap.datasets.listing import SAFE_NAME
+from svfap.datasets.local_copy import Absent
 from svfap.errors import SvfapError
 
 NAMES_SHOWN = 5

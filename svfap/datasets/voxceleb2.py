@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset
+from svfap.datasets.dataset import Clip, Dataset
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import Absent, locate, need, unpacks
+from svfap.datasets.local_copy import Absent, locate, need, unpacks
 
 PARTS = tuple(f"speakers{number:02d}" for number in range(64))
 VIDEOS = "dev/mp4"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from svfap.datasets.base import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.layout import by_name, lines, locate, need, unpacks
+from svfap.datasets.local_copy import by_name, lines, locate, need, unpacks
 from svfap.errors import SvfapError
 
 TARGETS = ("arousal", "valence", "dominance")

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svfap.demo.canvas import Canvas, Points, band, ellipse, moved, ribbon
 from svfap.demo.expression import Action
 from svfap.demo.identity import Colour, Identity
+from svfap.demo.painting import Canvas, Points, band, ellipse, moved, ribbon
 
 EYE_LINE = -10.0
 MOUTH_GAP = 19.0
@@ -24,7 +24,7 @@ class Landmarks:
     right_mouth: tuple[float, float]
 
 
-class Face:
+class DrawnFace:
     """The moving parts of one face at one moment.
 
     Args:

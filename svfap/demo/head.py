@@ -5,9 +5,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from svfap.demo.canvas import NECK, Canvas, Points, Texture, View, ellipse, flat, moved, ribbon
 from svfap.demo.expression import Action
 from svfap.demo.identity import Colour, Identity
+from svfap.demo.painting import (
+    NECK,
+    Canvas,
+    HeadView,
+    Points,
+    Texture,
+    ellipse,
+    flat,
+    moved,
+    ribbon,
+)
 
 SIDES = (-1, 1)
 
@@ -155,8 +165,8 @@ def _paint_beard(canvas: Canvas, who: Identity, outline: Points) -> None:
     canvas.fill(flat(ribbon(jaw, inner), 8), (red, green, blue), soft=4, alpha=who.beard * 0.85)
 
 
-def body_view(view: View) -> View:
+def body_view(view: HeadView) -> HeadView:
     """An upright view of the body that carries a head seen through `view`."""
     neck = np.asarray(NECK)
     axes = np.eye(3)[:2] * view.unit
-    return View(axes, view.project(neck[None])[0] - axes @ neck, view.unit)
+    return HeadView(axes, view.project(neck[None])[0] - axes @ neck, view.unit)

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from svfap.demo.camera import Camera, RenderedFrame, Setup, setup
 from svfap.demo.expression import EXPRESSIONS
+from svfap.demo.filming import Filming, RenderedFrame, Setup, setup
 from svfap.demo.identity import identity
 from svfap.demo.performance import perform
 from svfap.video.encode import write_video
@@ -27,7 +27,7 @@ def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFra
         Frames with true landmarks; the same arguments give the same frames.
     """
     rng = _rng(subject, expression, take)
-    camera = Camera(setup(rng), identity(subject), rng=rng)
+    camera = Filming(setup(rng), identity(subject), rng=rng)
     length = int(rng.integers(*LENGTH))
     for moment in perform(expression, length, rng=rng):
         yield camera.shoot(moment)

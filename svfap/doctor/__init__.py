@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from svfap.config import Config
-from svfap.configfile import load
+from svfap.config.yaml_file import load
 from svfap.doctor import machine, project
 from svfap.doctor.finding import FIX, OK, WARN, Finding, State
 from svfap.errors import SvfapError

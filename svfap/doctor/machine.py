@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from svfap import jobs, tracking
 from svfap.doctor.finding import FIX, OK, WARN, Finding
 from svfap.errors import SvfapError
-from svfap.record import RECORD
+from svfap.experiment import resolve
+from svfap.tracking import stage_run
+from svfap.tracking.record import RECORD
 
 PATIENCE = 120.0  # seconds
 SERVER_PATIENCE = 5.0
@@ -118,8 +119,8 @@ def decoder() -> Finding:
 
 def mlflow(results: Path) -> Finding:
     """Whether the tracking server answers; a run goes on without."""
-    jobs.set_environment(results)
-    uri = tracking.tracking_uri()
+    resolve.set_environment(results)
+    uri = stage_run.tracking_uri()
     if uri == "off":
         return Finding(OK, f"off; what each stage did is in {RECORD} alone")
     if not uri.startswith(("http://", "https://")):

@@ -5,7 +5,7 @@ from pathlib import Path
 from svfap import datasets
 from svfap.config import Config, CropConfig
 from svfap.datasets import listing
-from svfap.datasets.base import Dataset
+from svfap.datasets.dataset import Dataset
 from svfap.datasets.verify import Census, listed
 from svfap.doctor.finding import FIX, OK, WARN, Finding
 from svfap.errors import SvfapError
@@ -21,7 +21,7 @@ def detector(config: CropConfig) -> Finding:
     import numpy as np
 
     from svfap.demo.videos import frames
-    from svfap.faces.detectors import make_detector
+    from svfap.faces.detectors.make import make_detector
 
     image = cv2.cvtColor(next(frames(0, "happy")).image, cv2.COLOR_RGB2BGR)
     faces = make_detector(config).detect(np.asarray(image, np.uint8))

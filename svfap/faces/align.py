@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from svfap.faces.detect import Face, Floats
+from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.track import Track
 from svfap.video.decode import Image
 from svfap.video.timing import Numbers

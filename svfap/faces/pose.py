@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from svfap.faces.detect import Floats
+from svfap.faces.detectors.detector import Floats
 
 # An average face in millimetres, x to the right of the picture, y down, z away from the camera;
 # the tip of the nose where detectors see it, which is lower than anatomists do.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from svfap.faces.align import face_windows, interpolated, smooth
-from svfap.faces.detect import Face, Floats
+from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.track import Track
 from svfap.video.timing import Numbers
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from svfap.faces.detect import Face, Floats
+from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.pose import head_pose
 from svfap.video.decode import Image
 

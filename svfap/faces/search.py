@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from svfap.faces.cuts import CutFinder
-from svfap.faces.detect import Detector, Face
+from svfap.faces.detectors.detector import Detector, Face
 from svfap.video.decode import Frame, Image, declared_frames, frame_rate
 
 _SECONDS = 1.0  # between two glances at whole frames

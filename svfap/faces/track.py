@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from svfap.faces.detect import Face, Floats
+from svfap.faces.detectors.detector import Face, Floats
 
 _REACH = 0.5  # a face may move this many of its sides between two detections ...
 _SPEED = 2.0  # ... and this many more for each second between them,

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import cv2
 
-from svfap import runs
 from svfap.config import CropConfig, ShardConfig
-from svfap.datasets.base import Clip, write_manifest
-from svfap.demo import footage
+from svfap.datasets.dataset import Clip, write_manifest
+from svfap.demo import real_clips
 from svfap.demo.videos import render_video
 from svfap.errors import SvfapError
-from svfap.jobs import Plan, set_environment
+from svfap.experiment import runs
+from svfap.experiment.resolve import Experiment, set_environment
 from svfap.planning.rates import Rates
 from svfap.planning.timing import silent, timed
 from svfap.video.decode import declared_frames, read_frames
@@ -31,7 +31,7 @@ EXPRESSIONS = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear"
 PART = "part"
 
 
-def calibrate(plan: Plan) -> Rates:
+def calibrate(plan: Experiment) -> Rates:
     """Measure all rates with a configuration's model, recipe and crops.
 
     Raises:
@@ -50,7 +50,7 @@ def calibrate(plan: Plan) -> Rates:
     return Rates(seconds, jpeg_bytes, f"calibrated on {machine}, with a model {model}")
 
 
-def _data(plan: Plan, folder: Path) -> tuple[dict[str, float], float]:
+def _data(plan: Experiment, folder: Path) -> tuple[dict[str, float], float]:
     """Rendering, decoding, searching, writing, packing and reviewing; and bytes of a pixel."""
     from svfap.stages import crop, shard
 
@@ -90,7 +90,7 @@ def _data(plan: Plan, folder: Path) -> tuple[dict[str, float], float]:
     }, kept / written
 
 
-def _sheets(plan: Plan, name: str, crops: Path) -> float:
+def _sheets(plan: Experiment, name: str, crops: Path) -> float:
     """CPU seconds of a review, what it imports included."""
 
     def review() -> None:
@@ -112,7 +112,7 @@ def _videos(folder: Path) -> tuple[list[Clip], float]:
         drawn += timed(partial(render_video, path, 0, expression))
         clips.append(Clip(expression, path, PART, "rendered", (float(number),)))
     real = Clip("carphone", folder / "carphone.mp4", PART, "real", (0.0,))
-    footage.carphone(real.path)
+    real_clips.carphone(real.path)
     frames = sum(declared_frames(clip.path) for clip in clips)
     return [*clips, real], drawn / frames
 
@@ -134,7 +134,7 @@ def _decode(clips: list[Clip]) -> None:
             frame.bgr()
 
 
-def _starts(plan: Plan, folder: Path) -> dict[str, float]:
+def _starts(plan: Experiment, folder: Path) -> dict[str, float]:
     """What a job costs besides its work: the interpreter, imports, MLflow."""
     light = ("shard", "--config", "{}", "--clips", folder / "crops" / "clips.csv", "--output",
              folder / "start" / "index.parquet")  # fmt: skip

@@ -9,14 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from svfap.clipstore import ClipStore
 from svfap.config import OptimConfig
-from svfap.jobs import Plan
+from svfap.evaluation.scoring import predict
+from svfap.experiment.resolve import Experiment
 from svfap.planning import multiply_adds
 from svfap.planning.timing import Steps, silent, timed
 from svfap.planning.trainings import BACKWARD
+from svfap.shards.store import ClipStore
 from svfap.stages import finetune, pretrain
-from svfap.training.scoring import predict
+from svfap.training import checkpoint
 
 FOLD = "fold"
 COPIES = 5  # of the eight clips
@@ -25,7 +26,7 @@ STEPS = (3, 40)  # fewest and most
 Train = Callable[[OptimConfig, Steps], None]
 
 
-def rates(plan: Plan, name: str, folder: Path) -> dict[str, float]:
+def rates(plan: Experiment, name: str, folder: Path) -> dict[str, float]:
     """Rates of pre-training, fine-tuning, evaluation and tabulation.
 
     Args:
@@ -45,7 +46,7 @@ def rates(plan: Plan, name: str, folder: Path) -> dict[str, float]:
 class Bench:
     """The stages on the clips of a calibration, laid out as the pipeline lays them out."""
 
-    plan: Plan
+    plan: Experiment
     name: str
     folder: Path
 
@@ -98,7 +99,7 @@ class Bench:
 
             arguments = {"dataset": self.name, "fold": FOLD, "model": self.tuned}
             evaluate.run(config, **arguments, shards=once, output=self.scored, log=silent)  # type: ignore[arg-type]
-            done["model"] = evaluate.load_model(self.tuned)
+            done["model"] = checkpoint.load_model(self.tuned)
 
         whole = timed(evaluate)
         network, job = done["model"]

@@ -4,10 +4,11 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.planning.job import Job
 from svfap.planning.machines import Machine
 from svfap.planning.rates import Rates
-from svfap.planning.workload import STAGES, Workload
+from svfap.planning.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class StagePlan:
 def stages(work: Workload, machine: Machine, rates: Rates, *, share: float) -> list[StagePlan]:
     """Every stage; `share` of the GPUs' peak is reached."""
     plans = []
-    for stage in STAGES:
+    for stage in STAGE_NAMES:
         given = (replace(j, workers=j.loaders(machine.cpus, machine.gpus)) for j in work.of(stage))
         jobs = [estimate(job, machine, rates, share=share) for job in given]
         if jobs:

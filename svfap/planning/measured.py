@@ -10,8 +10,8 @@ from svfap.planning.job import Job
 from svfap.planning.machines import Machine
 from svfap.planning.rates import Rates
 from svfap.planning.workload import Workload
-from svfap.record import RECORD, read_record
-from svfap.tracking import cpu_seconds_of
+from svfap.tracking.record import RECORD, read_record
+from svfap.tracking.stage_run import cpu_seconds_of
 
 ONE_CPU = Machine("one CPU", 1, 1, 0, 0, 1e9, "")
 FOLDERS = {"download": "raw", "crop": "crops", "shard": "shards"}  # of the data

@@ -3,12 +3,10 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from svfap.planning.estimate import Estimate, StagePlan, total
-
-if TYPE_CHECKING:
-    from svfap.planning.command import Forecast
+from svfap.planning.forecast import Forecast
 
 COLUMNS = (
     "stage", "jobs", "time", "CPU hours", "GPU hours", "disk", "network", "limit", "measured",
@@ -17,7 +15,7 @@ HOUR, DAY = 3600, 86_400
 ADVISED = ("pretrain", "finetune")
 
 
-def as_text(plan: "Forecast") -> str:
+def as_text(plan: Forecast) -> str:
     """The table, what holds the experiment up, and what was assumed."""
     rows = [_row(stage, plan) for stage in plan.stages]
     columns = len(COLUMNS) - (not plan.measured)
@@ -26,7 +24,7 @@ def as_text(plan: "Forecast") -> str:
     return "\n".join([plan.machine.text, "", *_aligned(table), *lines])
 
 
-def as_json(plan: "Forecast") -> str:
+def as_json(plan: Forecast) -> str:
     """All figures in seconds, bytes and clips a second."""
     values: dict[str, Any] = {
         "machine": asdict(plan.machine),
@@ -38,7 +36,7 @@ def as_json(plan: "Forecast") -> str:
     return json.dumps(values, indent=1)
 
 
-def bottlenecks(plan: "Forecast") -> list[str]:
+def bottlenecks(plan: Forecast) -> list[str]:
     """The stage that takes longest, and what bounds each training."""
     longest = max(plan.stages, key=lambda stage: stage.seconds)
     share = longest.seconds / total(plan.stages)
@@ -60,7 +58,7 @@ def _feeding(job: Estimate) -> str:
     return f"{need} {gets}: {verdict}."
 
 
-def assumptions(plan: "Forecast") -> Iterator[str]:
+def assumptions(plan: Forecast) -> Iterator[str]:
     """What the figures rest on."""
     yield f"Rates: {plan.rates.source}; a CPU of the machine is as fast, and time falls with CPUs."
     if plan.rates.corrections:
@@ -81,7 +79,7 @@ def assumptions(plan: "Forecast") -> Iterator[str]:
         )
 
 
-def _row(stage: StagePlan, plan: "Forecast") -> tuple[str, ...]:
+def _row(stage: StagePlan, plan: Forecast) -> tuple[str, ...]:
     return (
         stage.stage, f"{len(stage.jobs):,}", clock(stage.seconds), hours(stage.cpu),
         hours(stage.gpu) if stage.gpu else "", size(stage.stored), size(stage.fetched),
@@ -89,7 +87,7 @@ def _row(stage: StagePlan, plan: "Forecast") -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _sum(plan: "Forecast") -> tuple[str, ...]:
+def _sum(plan: Forecast) -> tuple[str, ...]:
     every = plan.stages
     gpu = hours(sum(s.gpu for s in every)) if plan.machine.gpus else ""
     return (
@@ -99,7 +97,7 @@ def _sum(plan: "Forecast") -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _figures(stage: StagePlan, plan: "Forecast") -> dict[str, Any]:
+def _figures(stage: StagePlan, plan: Forecast) -> dict[str, Any]:
     slowest = max(stage.jobs, key=lambda job: job.seconds)
     figures = {
         "jobs": len(stage.jobs), "seconds": stage.seconds, "cpu_seconds": stage.cpu,
@@ -116,7 +114,7 @@ def _figures(stage: StagePlan, plan: "Forecast") -> dict[str, Any]:
     return figures
 
 
-def _compared(stage: str, plan: "Forecast") -> str:
+def _compared(stage: str, plan: Forecast) -> str:
     """Planned and measured CPU seconds of the jobs that were measured."""
     if stage not in plan.measured:
         return ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from svfap.tracking import cpu_seconds
+from svfap.tracking.stage_run import cpu_seconds
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -4,19 +4,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from svfap.config import ModelConfig, OptimConfig
-from svfap.datasets.base import Dataset
+from svfap.datasets.dataset import Dataset
+from svfap.experiment.runs import Run
 from svfap.planning import multiply_adds
-from svfap.planning.footage import Footage
 from svfap.planning.job import Job
-from svfap.runs import Run
+from svfap.planning.video_facts import VideoFacts
 
 BACKWARD = 2  # a backward pass takes the products of two forward passes
 WEIGHT = 4  # bytes
 
 
-def jobs(run: Run, videos: Mapping[str, Footage]) -> Iterator[Job]:
+def jobs(run: Run, videos: Mapping[str, VideoFacts]) -> Iterator[Job]:
     """Pre-training, fine-tuning and evaluation of a run, for the given videos of each dataset."""
-    plan, config = run.plan, run.plan.config
+    plan, config = run.experiment, run.experiment.config
     if run.pretrains:
         settings = config.pretrain
         cost = multiply_adds.pretrain(config.model, settings.mask_ratio)
@@ -28,11 +28,11 @@ def jobs(run: Run, videos: Mapping[str, Footage]) -> Iterator[Job]:
             yield from _fold(run, dataset, (name, fold), videos[name])
 
 
-def _fold(run: Run, dataset: Dataset, place: tuple[str, str], seen: Footage) -> Iterator[Job]:
+def _fold(run: Run, dataset: Dataset, place: tuple[str, str], seen: VideoFacts) -> Iterator[Job]:
     """Fine-tuning and evaluation of a fold; people held back are scored after every epoch."""
     name, fold = place
-    model, split = run.plan.config.model, dataset.folds[fold]
-    tuning = run.plan.finetune(name).finetune
+    model, split = run.experiment.config.model, dataset.folds[fold]
+    tuning = run.experiment.finetune(name).finetune
     cost = multiply_adds.finetune(model, len(dataset.targets))
     train, test, held_back = (
         sum(seen.videos.get(part, 0) for part in parts)

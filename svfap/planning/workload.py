@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from svfap import runs
-from svfap.jobs import Plan
-from svfap.planning import footage, trainings
-from svfap.planning.footage import Footage
+from svfap.experiment import runs
+from svfap.experiment.resolve import Experiment
+from svfap.planning import trainings, video_facts
 from svfap.planning.job import Job
+from svfap.planning.video_facts import VideoFacts
 
-STAGES = (
-    "download", "crop", "review", "shard", "pretrain", "finetune", "evaluate", "cost", "tabulate",
-)  # fmt: skip
 PADDED = 1_000  # bytes that a tar adds to a frame: a header and, on average, half a block
 WITHOUT_SEARCH = {"frames", "voxceleb2"}
 
@@ -21,14 +18,14 @@ class Workload:
     """All jobs, and what is known of the videos."""
 
     jobs: tuple[Job, ...]
-    footage: Mapping[str, Footage]
+    footage: Mapping[str, VideoFacts]
 
     def of(self, stage: str) -> list[Job]:
         """The jobs of a stage."""
         return [job for job in self.jobs if job.stage == stage]
 
 
-def workload(plan: Plan, *, jpeg_bytes: float) -> Workload:
+def workload(plan: Experiment, *, jpeg_bytes: float) -> Workload:
     """Everything that a configuration makes from nothing.
 
     Args:
@@ -40,7 +37,7 @@ def workload(plan: Plan, *, jpeg_bytes: float) -> Workload:
     """
     config = plan.config
     videos = {
-        name: footage.of(name, dataset, config.datasets[name], config.data)
+        name: video_facts.of(name, dataset, config.datasets[name], config.data)
         for name, dataset in plan.datasets.items()
     }
     jobs = [*_downloads(plan, videos), *_face_clips(plan, videos, jpeg_bytes)]
@@ -51,7 +48,7 @@ def workload(plan: Plan, *, jpeg_bytes: float) -> Workload:
     return Workload(tuple(jobs), videos)
 
 
-def _downloads(plan: Plan, videos: Mapping[str, Footage]) -> Iterator[Job]:
+def _downloads(plan: Experiment, videos: Mapping[str, VideoFacts]) -> Iterator[Job]:
     """What comes over the network or is drawn; a copy that two datasets share comes once."""
     places = set()
     for name, seen in videos.items():
@@ -66,7 +63,9 @@ def _downloads(plan: Plan, videos: Mapping[str, Footage]) -> Iterator[Job]:
         )
 
 
-def _face_clips(plan: Plan, videos: Mapping[str, Footage], jpeg_bytes: float) -> Iterator[Job]:
+def _face_clips(
+    plan: Experiment, videos: Mapping[str, VideoFacts], jpeg_bytes: float
+) -> Iterator[Job]:
     """Crops, sheets and shards."""
     face = jpeg_bytes * plan.config.crop.size**2
     for name, seen in videos.items():
@@ -79,7 +78,7 @@ def _face_clips(plan: Plan, videos: Mapping[str, Footage], jpeg_bytes: float) ->
         yield Job("review", f"review/{name}", {"start": 1, "sheets": 1})
 
 
-def _cropping(plan: Plan, name: str, frames: float, seen: Footage) -> dict[str, float]:
+def _cropping(plan: Experiment, name: str, frames: float, seen: VideoFacts) -> dict[str, float]:
     """Units of work of cropping that many frames."""
     config = plan.crop(name)
     work = {

@@ -25,8 +25,8 @@ from typing import IO
 from svfap.errors import SvfapError
 from svfap.progress import Progress
 from svfap.replacing import replacing
-from svfap.sources.joined import AES, DAMAGED, LastPart, joined, open_zip
 from svfap.sources.partial import check_space
+from svfap.sources.split_zip import AES, DAMAGED, LastPart, joined, open_zip
 
 UNPACKED = ".unpacked"
 PASSWORD = "password.txt"  # the name of a file

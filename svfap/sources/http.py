@@ -22,8 +22,8 @@ from urllib.request import Request, urlopen
 
 from svfap import __version__
 from svfap.errors import SvfapError
-from svfap.sources.errors import Interrupted, SourceError, WebPage
 from svfap.sources.partial import ANYTHING, Advance, Expected, Partial, check_space
+from svfap.sources.source_error import Interrupted, SourceError, WebPage
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60.0

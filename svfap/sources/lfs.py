@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from svfap.sources.batch import Remote
-from svfap.sources.errors import SourceError
 from svfap.sources.http import fetch
+from svfap.sources.parallel import Remote
 from svfap.sources.partial import Expected
+from svfap.sources.source_error import SourceError
 
 POINTER = re.compile(r"oid sha256:(?P<oid>[0-9a-f]{64})\s+size (?P<size>\d+)")
 

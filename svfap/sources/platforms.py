@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from svfap.errors import SvfapError
-from svfap.sources.errors import SourceError
+from svfap.sources.source_error import SourceError
 
 PLATFORMS = ("youtube.com", "youtu.be", "vimeo.com", "dailymotion.com", "bilibili.com")
 WATCH = "https://www.youtube.com/watch?v={}"

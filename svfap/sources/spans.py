@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from svfap.errors import SvfapError
-from svfap.sources.errors import Interrupted
 from svfap.sources.http import CONTENT_RANGE, fetch, persist, request, validator_of, verify
 from svfap.sources.partial import ANYTHING, Advance, Expected, Partial, Span, check_space
+from svfap.sources.source_error import Interrupted
 
 AT_ONCE = 4
 LEAST_BYTES = 64 << 20

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from svfap.sources.batch import Remote
-from svfap.sources.errors import SourceError
 from svfap.sources.http import fetch
+from svfap.sources.parallel import Remote
 from svfap.sources.partial import Expected
+from svfap.sources.source_error import SourceError
 
 
 def remotes(record: str, names: Sequence[str], folder: Path) -> list[Remote]:

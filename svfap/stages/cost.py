@@ -4,10 +4,10 @@ import csv
 from functools import cache
 from pathlib import Path
 
+from svfap.config.stage_sections import CostConfig, CostJob
 from svfap.models.cost import finetune_cost, pretrain_cost
-from svfap.stage_config import CostConfig, CostJob
 from svfap.tables.costs import COLUMNS
-from svfap.tracking import Log
+from svfap.tracking.stage_run import Log
 
 
 def run(config: CostConfig, *, output: Path, log: Log) -> None:

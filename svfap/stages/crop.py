@@ -24,18 +24,18 @@ import pyarrow.parquet as pq
 from av.error import FFmpegError
 
 from svfap.config import CropConfig
-from svfap.datasets.base import Clip, read_manifest
+from svfap.datasets.dataset import Clip, read_manifest
 from svfap.errors import SvfapError
-from svfap.faces.batch import Job, crop_videos
-from svfap.faces.quality import Quality
-from svfap.faces.record import (
+from svfap.faces.crop_videos import VideoToCrop, crop_videos
+from svfap.faces.cropped_video import (
     NOT_OF_ONE_CLIP,
-    ClipRecord,
-    Record,
+    CroppedClip,
+    CroppedVideo,
     clip_name,
     file_stem,
     write_text,
 )
+from svfap.faces.quality import Quality
 from svfap.progress import track
 from svfap.replacing import replacing
 
@@ -62,7 +62,7 @@ def run(
 
     Args:
         config: how to detect, align and crop; without a preset, "auto".
-        manifest: CSV of the dataset's clips, see `svfap.datasets.base`.
+        manifest: CSV of the dataset's clips, see `svfap.datasets.dataset`.
         part: the part to crop.
         output: `clips.csv`, the table of face clips; everything else is written beside it.
         workers: processes; the result does not depend on their number.
@@ -78,7 +78,7 @@ def run(
     began = time.monotonic()
     try:
         faces.mkdir(parents=True, exist_ok=True)
-        jobs = [Job(clip.key, clip.path) for clip in clips]
+        jobs = [VideoToCrop(clip.key, clip.path) for clip in clips]
         cropped = crop_videos(jobs, config, folder=faces, workers=workers)
         records = list(track(_told(jobs, cropped), total=len(jobs), label=f"crop {part}"))
         done = list(zip(clips, records, strict=True))
@@ -94,7 +94,7 @@ def run(
     _judge(records, config, output.with_name("rejects.csv"))
 
 
-def _told(jobs: Sequence[Job], records: Iterable[Record]) -> Iterator[Record]:
+def _told(jobs: Sequence[VideoToCrop], records: Iterable[CroppedVideo]) -> Iterator[CroppedVideo]:
     """The records; rejects are told as they come."""
     for job, record in zip(jobs, records, strict=True):
         if record.reject:
@@ -116,14 +116,14 @@ def _clips(manifest: Path, part: str) -> list[Clip]:
     return clips
 
 
-def _named(done: Iterable[tuple[Clip, Record]]) -> Iterator[tuple[str, Clip, ClipRecord]]:
+def _named(done: Iterable[tuple[Clip, CroppedVideo]]) -> Iterator[tuple[str, Clip, CroppedClip]]:
     """Every face clip with its key, in the manifest's order."""
     for clip, record in done:
         for number, made in enumerate(record.clips):
             yield clip_name(clip.key, number), clip, made
 
 
-def _clips_table(done: Iterable[tuple[Clip, Record]], config: CropConfig) -> str:
+def _clips_table(done: Iterable[tuple[Clip, CroppedVideo]], config: CropConfig) -> str:
     """`clips.csv`: one row per face clip."""
     crop = json.dumps(config.model_dump(mode="json", exclude=NOT_OF_ONE_CLIP))
     rows = [
@@ -143,7 +143,7 @@ def _clips_table(done: Iterable[tuple[Clip, Record]], config: CropConfig) -> str
     return _csv(CLIP_COLUMNS, rows)
 
 
-def _write_quality(path: Path, done: Iterable[tuple[Clip, Record]]) -> None:
+def _write_quality(path: Path, done: Iterable[tuple[Clip, CroppedVideo]]) -> None:
     """`quality.parquet`: one row per face clip."""
     rows = [
         {"key": key, "frames": made.frames, **asdict(made.quality)} for key, _, made in _named(done)
@@ -154,7 +154,7 @@ def _write_quality(path: Path, done: Iterable[tuple[Clip, Record]]) -> None:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), partial)
 
 
-def _rejects_table(done: Iterable[tuple[Clip, Record]]) -> str:
+def _rejects_table(done: Iterable[tuple[Clip, CroppedVideo]]) -> str:
     """`rejects.csv`: one row per video that gave no face clip."""
     return _csv(
         REJECT_COLUMNS,
@@ -169,7 +169,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _metrics(records: Sequence[Record]) -> dict[str, float]:
+def _metrics(records: Sequence[CroppedVideo]) -> dict[str, float]:
     """Counts, and means over the face clips."""
     kept = [made for record in records for made in record.clips]
     rows = [asdict(made.quality) for made in kept]
@@ -181,7 +181,7 @@ def _metrics(records: Sequence[Record]) -> dict[str, float]:
     } | means
 
 
-def _judge(records: Sequence[Record], config: CropConfig, table: Path) -> None:
+def _judge(records: Sequence[CroppedVideo], config: CropConfig, table: Path) -> None:
     """Refuse to go on with too few videos."""
     reasons = [record.reject for record in records if record.reject]
     if len(reasons) <= config.max_rejects * len(records) and len(reasons) < len(records):

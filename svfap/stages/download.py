@@ -6,7 +6,7 @@ from pathlib import Path
 
 from svfap.config import DatasetConfig
 from svfap.datasets import get
-from svfap.datasets.base import Dataset, write_manifest
+from svfap.datasets.dataset import Dataset, write_manifest
 from svfap.datasets.verify import Census, listed
 from svfap.errors import SvfapError
 from svfap.replacing import replacing

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from svfap import charts, plots, predictions
-from svfap.clipstore import ClipStore
-from svfap.configfile import parse
+from svfap.config.stage_sections import EvaluateJob, FinetuneJob
+from svfap.evaluation import predictions, scoring
 from svfap.models import VideoModel
-from svfap.stage_config import EvaluateJob, FinetuneJob
-from svfap.tracking import Log
-from svfap.training import checkpoint, insight, scoring
-from svfap.training.distributed import device
+from svfap.plots.clips import embedding, filmstrips
+from svfap.shards.store import ClipStore
+from svfap.tracking.stage_run import Log
+from svfap.training import checkpoint, insight
 
 
 def run(
@@ -38,7 +37,7 @@ def run(
         SvfapError: a shard or the checkpoint is damaged.
     """
     store = ClipStore(shards)
-    network, job = load_model(model)
+    network, job = checkpoint.load_model(model)
     table = scoring.predict(network, store, job, config, dataset=dataset, fold=fold)
     predictions.write(output, table)
     _draw(network, store, job, output, f"{dataset} {fold}")
@@ -49,7 +48,7 @@ def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path,
     """A map of the clips, and where the model looks."""
     features, targets = insight.embeddings(network, store, job)
     classes = job.task == "classification"
-    charts.embedding(
+    embedding(
         insight.neighbourhoods(features, seed=job.seed),
         targets[:, 0],
         job.targets if classes else (),
@@ -58,25 +57,9 @@ def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path,
         notice=job.notice,
         values="" if classes else job.targets[0],
     )
-    plots.filmstrips(
+    filmstrips(
         insight.attention_strips(network, store, job),
         title=f"{name}: where the later stages look",
         path=output.with_name("attention.png"),
         notice=job.notice,
     )
-
-
-def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:
-    """A fine-tuned model, ready to predict, and the job that made it.
-
-    Raises:
-        SvfapError: the checkpoint is damaged or not of a fine-tuned model.
-    """
-    content = checkpoint.load(path)
-    job = parse(FinetuneJob, content.get("config"), where=str(path))
-    settings = job.finetune
-    model = VideoModel(
-        job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
-    )
-    checkpoint.load_weights(model, content["model"], where=path)
-    return model.to(device()).eval(), job

@@ -6,18 +6,19 @@ from typing import Any
 
 import torch
 
-from svfap.clipstore import ClipStore
+from svfap.augment.crop_box import rand_augment, random_resized_crop
+from svfap.config.stage_sections import FinetuneJob
 from svfap.errors import SvfapError
+from svfap.evaluation import scoring
 from svfap.models import VideoModel
-from svfap.stage_config import FinetuneJob
-from svfap.tracking import Log
-from svfap.training import balance, checkpoint, fraction, runs, scoring
-from svfap.training.data import Draws
+from svfap.shards.store import ClipStore
+from svfap.tracking.stage_run import Log
+from svfap.training import balance, checkpoint, fraction, training_run
+from svfap.training.draws import Draws
 from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
 from svfap.video.sampling import train_indices
-from svfap.video.transforms import rand_augment, random_resized_crop
 
 
 def run(
@@ -57,7 +58,7 @@ def run(
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
     held_back = ClipStore(validation) if validation else None
     inputs = [*pretrained, *shards, *validation]
-    runs.Run(config, optim, inputs, output, label, origin).train(
+    training_run.TrainingRun(config, optim, inputs, output, label, origin).train(
         _objective(model, config, store),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),

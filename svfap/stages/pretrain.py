@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from svfap import plots
-from svfap.clipstore import ClipStore
+from svfap.augment.crop_box import multi_scale_crop, resize
+from svfap.config.stage_sections import PretrainJob
 from svfap.models import Autoencoder
-from svfap.stage_config import PretrainJob
-from svfap.tracking import Log
-from svfap.training import fraction, reconstruction, runs
-from svfap.training.data import Draws
+from svfap.plots.clips import filmstrips
+from svfap.shards.store import ClipStore
+from svfap.tracking.stage_run import Log
+from svfap.training import fraction, reconstruction, training_run
+from svfap.training.draws import Draws
 from svfap.training.objectives import Reconstruction
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
 from svfap.video.encode import write_video
 from svfap.video.sampling import pretrain_indices
-from svfap.video.transforms import multi_scale_crop, resize
 
 PICTURE_CLIPS = 4
 FPS = 6
@@ -48,7 +48,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         seed=config.seed,
         repeats=optim.repeats,
     )
-    runs.Run(config, optim, shards, output, "pretrain").train(
+    training_run.TrainingRun(config, optim, shards, output, "pretrain").train(
         Reconstruction(model, settings.mask_ratio, settings.target_fraction),
         draws,
         parameter_groups(model, weight_decay=optim.weight_decay),
@@ -76,4 +76,4 @@ def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJ
     rows = reconstruction.videos(model, sized, mask_ratio=ratio)
     write_video(path.with_suffix(".mp4"), reconstruction.montage(rows), fps=FPS)
     title = f"Pre-training: {ratio:.0%} of the patches are hidden"
-    plots.filmstrips(reconstruction.filmstrips(rows), title=title, path=path, notice=config.notice)
+    filmstrips(reconstruction.filmstrips(rows), title=title, path=path, notice=config.notice)

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from svfap.config.stage_sections import ReviewConfig
 from svfap.errors import SvfapError
-from svfap.sheets import Strip, contact_sheet, histograms, ranked
-from svfap.stage_config import ReviewConfig
+from svfap.plots.contact_sheet import Strip, contact_sheet, histograms, ranked
 from svfap.video.facevideo import read_jpegs
 
 _CLIPS = 9  # in each block

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from svfap.config import ShardConfig
 from svfap.progress import track
-from svfap.shards import Sample, write_shards
-from svfap.tracking import Log
+from svfap.shards.writer import Sample, write_shards
+from svfap.tracking.stage_run import Log
 from svfap.video.facevideo import read_jpegs
 
 

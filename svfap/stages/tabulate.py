@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from svfap import charts, plots
+from svfap.config.stage_sections import TabulateConfig
 from svfap.errors import SvfapError
-from svfap.predictions import by_clip, by_group, read
-from svfap.stage_config import TabulateConfig
+from svfap.evaluation.predictions import by_clip, by_group, read
+from svfap.plots.classes import class_bars, confusion
+from svfap.plots.curves import draw_curves, read_curve
 from svfap.tables import ablations, benchmark, comparison, folds, per_class, provenance
 from svfap.tables import rejects as reject_lists
-from svfap.tables.costs import Cost
+from svfap.tables.costs import CountedCost
 from svfap.tables.costs import read as read_costs
-from svfap.tables.page import html
+from svfap.tables.html import html
 from svfap.tables.render import Table, latex, markdown
 from svfap.tables.results import Result, check, folds_done, measure
 from svfap.tables.seeds import over_seeds
@@ -48,7 +49,7 @@ def run(
 
     Args:
         config: facts of the datasets, in the order of the table.
-        predictions: Parquet files of `svfap.predictions`, one per run, dataset and fold.
+        predictions: Parquet files of `svfap.evaluation.predictions`, one per run, dataset and fold.
         curves: CSVs of the training runs.
         crops: the `clips.csv` of every part; `rejects.csv` lies beside each.
         costs: what the models of all runs cost, from the stage `cost`.
@@ -128,7 +129,7 @@ def _write_benchmark(
 def _write_variants(
     config: TabulateConfig,
     scored: Mapping[str, Mapping[str, pd.DataFrame]],
-    costs: Mapping[str, Cost],
+    costs: Mapping[str, CountedCost],
     tables: Path,
 ) -> None:
     """The ablations, if there are variants, and the comparison of models, if there is DFEW."""
@@ -151,14 +152,14 @@ def _write_classes(
             matrix = per_class.confusion_of(groups[name], len(facts.targets))
             found = per_class.class_results(name, matrix, facts.targets, facts.notice)
             classes += found
-            charts.class_bars(
+            class_bars(
                 per_class.by_model(found),
                 facts.targets,
                 title=f"{name}: accuracy by class",
                 path=figures / name / "classes.png",
                 notice=facts.notice,
             )
-            plots.confusion(
+            confusion(
                 matrix,
                 facts.targets,
                 title=f"{name}: confusion matrix, {folds_done(groups[name], facts)}",
@@ -184,12 +185,12 @@ def _draw_curves(config: TabulateConfig, paths: list[Path], figures: Path) -> No
         name, fold = (
             (PRETRAIN, "") if folder.name == PRETRAIN else (folder.parent.name, folder.name)
         )
-        runs.setdefault(name, {})[f"fold {fold}"] = plots.read_curve(path)
+        runs.setdefault(name, {})[f"fold {fold}"] = read_curve(path)
     for name, frames in runs.items():
         if name != PRETRAIN and name not in config.datasets:
             raise SvfapError(f"a training curve of {name}, which the configuration does not name")
         facts = config.datasets.get(name)
-        plots.curves(
+        draw_curves(
             frames,
             title="Pre-training" if facts is None else f"{name}: fine-tuning",
             path=figures / name / "curves.png",

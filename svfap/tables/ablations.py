@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from svfap import bootstrap
-from svfap.metrics import METRICS
-from svfap.stage_config import DatasetFacts, TabulateConfig
-from svfap.tables.costs import Cost
-from svfap.tables.layout import MISSING, NOT_RUN, brackets, number
+from svfap.config.stage_sections import DatasetFacts, TabulateConfig
+from svfap.evaluation import bootstrap
+from svfap.evaluation.metrics import METRICS
+from svfap.tables.cells import MISSING, NOT_RUN, brackets, number
+from svfap.tables.costs import CountedCost
 from svfap.tables.paper import is_dataset, notes_on, rows_of
 from svfap.tables.render import Table
 from svfap.tables.results import AVERAGE, Result, measure
@@ -30,7 +30,7 @@ _PAPER_NOTE = "The paper's figures are of fold 1 of DFEW; costs are counted as t
 
 
 @dataclass(frozen=True)
-class Row:
+class AblationRow:
     """A setting of an ablation on a dataset.
 
     Attributes:
@@ -49,7 +49,7 @@ class Row:
     setting: str
     run: str | None
     paper: Mapping[str, float]
-    cost: Cost | None
+    cost: CountedCost | None
     ours: Mapping[str, Result]
     change: bootstrap.Difference | None
 
@@ -66,12 +66,12 @@ class Ablation:
     metrics: tuple[str, ...]
     folds: tuple[str, ...]
     drawn: str
-    rows: tuple[Row, ...]
+    rows: tuple[AblationRow, ...]
     notice: str
 
 
 def ablations(
-    config: TabulateConfig, scored: Scored, costs: Mapping[str, Cost]
+    config: TabulateConfig, scored: Scored, costs: Mapping[str, CountedCost]
 ) -> Iterator[Ablation]:
     """Every ablation that a variant is a row of, on every dataset of its variants.
 
@@ -138,7 +138,7 @@ def _ablation(
     dataset: tuple[str, DatasetFacts],
     settings: dict[str, str],
     scored: Scored,
-    costs: Mapping[str, Cost],
+    costs: Mapping[str, CountedCost],
 ) -> Ablation:
     """The rows of the paper in its order, then our own."""
     name, facts = dataset
@@ -157,7 +157,7 @@ def _ablation(
     for setting in order:
         run = runs.get(setting)
         rows.append(
-            Row(
+            AblationRow(
                 name, title, setting, run, _published(paper.get(setting)),
                 costs[run] if run is not None and run in costs else _paper_cost(paper.get(setting)),
                 _measured(None if run is None else units.get(run), name, facts),
@@ -171,9 +171,9 @@ def _published(row: Mapping[str, str] | None) -> dict[str, float]:
     return {metric: float(row[metric]) for metric in PAPER_METRICS} if row else {}
 
 
-def _paper_cost(row: Mapping[str, str] | None) -> Cost | None:
+def _paper_cost(row: Mapping[str, str] | None) -> CountedCost | None:
     columns = ("parameters", "flops", "pretrain_flops")
-    return Cost(*(float(row[column]) for column in columns)) if row else None
+    return CountedCost(*(float(row[column]) for column in columns)) if row else None
 
 
 def _measured(rows: pd.DataFrame | None, dataset: str, facts: DatasetFacts) -> dict[str, Result]:
@@ -197,7 +197,7 @@ def _change(
     return bootstrap.Difference(scale * found.value, ends, found.p)
 
 
-def _cells(row: Row, metrics: Sequence[str], published: bool) -> tuple[str, ...]:
+def _cells(row: AblationRow, metrics: Sequence[str], published: bool) -> tuple[str, ...]:
     cost = row.cost
     costs = (cost.parameters, cost.flops, cost.pretrain_flops) if cost else ()
     shown = [f"{value:.1f}" if value >= 1 else f"{value:.2g}" for value in costs] or [MISSING] * 3

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from svfap.tables.layout import (
+from svfap.tables.cells import (
     MISSING,
     alike,
     by_dataset,

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from svfap.stage_config import TabulateConfig
+from svfap.config.stage_sections import TabulateConfig
 from svfap.tables.ablations import MAIN, PAPER_DATASET, PAPER_METRICS
-from svfap.tables.costs import Cost
-from svfap.tables.layout import MISSING, NOT_RUN, show
+from svfap.tables.cells import MISSING, NOT_RUN, show
+from svfap.tables.costs import CountedCost
 from svfap.tables.paper import is_dataset, notes_on, rows_of
 from svfap.tables.render import Table
 from svfap.tables.results import OURS, THIS_RUN, measure
@@ -19,7 +19,7 @@ _NOTE = (
 
 
 def table(
-    config: TabulateConfig, groups: Mapping[str, pd.DataFrame], costs: Mapping[str, Cost]
+    config: TabulateConfig, groups: Mapping[str, pd.DataFrame], costs: Mapping[str, CountedCost]
 ) -> Table | None:
     """The paper's rows and ours; None without DFEW in the configuration.
 
@@ -43,7 +43,7 @@ def table(
 
 
 def _ours(
-    config: TabulateConfig, name: str, groups: pd.DataFrame, cost: Cost | None
+    config: TabulateConfig, name: str, groups: pd.DataFrame, cost: CountedCost | None
 ) -> tuple[str, ...]:
     facts = config.datasets[name]
     if len(groups):

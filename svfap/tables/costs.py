@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Cost:
+class CountedCost:
     """What tables show of a model.
 
     Attributes:
@@ -27,7 +27,7 @@ class Cost:
     pretrain_flops: float
 
 
-def read(path: Path) -> dict[str, Cost]:
+def read(path: Path) -> dict[str, CountedCost]:
     """Run -> its cost; the main run's name is empty.
 
     Raises:
@@ -40,7 +40,7 @@ def read(path: Path) -> dict[str, Cost]:
         raise SvfapError(f"{path}: not a list of costs ({reason}); run the cost stage") from None
     figures = frame.set_index("run").astype(float).to_dict(orient="index")
     return {
-        str(run): Cost(
+        str(run): CountedCost(
             row["parameters"] / 1e6, row["multiply_adds"] / 1e9, row["pretrain_multiply_adds"] / 1e9
         )
         for run, row in figures.items()

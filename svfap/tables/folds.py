@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from svfap.tables.layout import alike, columns_of, footnotes, lines, marks_of, number, table
+from svfap.tables.cells import alike, columns_of, footnotes, lines, marks_of, number, table
 from svfap.tables.render import Table
 from svfap.tables.results import Result
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from svfap.metrics import Counts, confusion_matrix, per_class_accuracy
-from svfap.tables.layout import MISSING
+from svfap.evaluation.metrics import Counts, confusion_matrix, per_class_accuracy
+from svfap.tables.cells import MISSING
 from svfap.tables.paper import is_dataset, rows_of
 from svfap.tables.render import Table
 from svfap.tables.results import OURS

@@ -9,15 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from svfap import __version__
-from svfap.record import RECORD, read_record
+from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.tables.render import Table
-from svfap.tracking import cpu_seconds_of, git_commit
+from svfap.tracking.record import RECORD, read_record
+from svfap.tracking.stage_run import cpu_seconds_of, git_commit
 
 PACKAGES = ("torch", "timm", "torchvision", "numpy", "opencv-python-headless", "av", "scikit-learn",
             "pandas", "snakemake", "mlflow")  # fmt: skip
-STAGES = (
-    "download", "crop", "shard", "pretrain", "finetune", "evaluate", "cost", "tabulate",
-)  # fmt: skip
 LOCAL_SERVER = "http://localhost:5000"
 MEGABYTES = 1024
 
@@ -31,7 +29,7 @@ def _times(folder: Path) -> Table:
     """A row per stage, from the files of Snakemake's `benchmark:`."""
     jobs = [_job(path, folder) for path in sorted(folder.rglob("*.tsv"))]
     rows = []
-    for stage in STAGES:
+    for stage in STAGE_NAMES:
         done = [job for name, job in jobs if name == stage and len(job)]
         if done:
             frame = pd.concat(done)
@@ -91,7 +89,7 @@ def _run(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
     ends = [event["status"].lower() for event in events if event["event"] == "end"]
     tracked = [event for event in events if event["event"] == "tracked"]
     took = cpu_seconds_of(events)
-    if start and start["stage"] in STAGES:
+    if start and start["stage"] in STAGE_NAMES:
         yield (
             start["stage"],
             str(path.parent.relative_to(results)),

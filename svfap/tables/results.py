@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from svfap import bootstrap
+from svfap.config.stage_sections import DatasetFacts
 from svfap.errors import SvfapError
-from svfap.metrics import METRICS
-from svfap.stage_config import DatasetFacts
+from svfap.evaluation import bootstrap
+from svfap.evaluation.metrics import METRICS
 
 OURS = "ours"
 THIS_RUN = "this run"
@@ -26,7 +26,7 @@ class Result:
     Attributes:
         dataset: name of the dataset.
         model: whose predictions.
-        metric: name in `svfap.metrics.METRICS`.
+        metric: name in `svfap.evaluation.metrics.METRICS`.
         target: the regressed value, or "average" of all; empty in classification.
         value: per cent for classification, the plain figure for regression; nan if undefined.
         source: where the number comes from.

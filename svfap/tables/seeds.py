@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from svfap import bootstrap
+from svfap.evaluation import bootstrap
 from svfap.tables.results import Result
 
 

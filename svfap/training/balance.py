@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from svfap.training.data import Draws
+from svfap.training.draws import Draws
 
 
 class EqualShares(Draws):

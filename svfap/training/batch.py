@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from svfap.training import crops, edits
-from svfap.video.transforms import Edits
+from svfap.augment import cut, rand_augment
+from svfap.augment.crop_box import Edits
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Batch:
         target: (B, n) float32.
         first: position of the first clip in the stream of draws; seeds what is random.
         share: of the step's clips, over all devices, how many are in this batch.
-        windows: (B, 8) integers, what is cut from which clip, see `svfap.training.crops`; None if
+        windows: (B, 8) integers, what is cut from which clip, see `svfap.augment.cut`; None if
             the video is ready and is (B, T, size, size, 3).
         size: side of what is cut, in pixels.
         edits: what is done to the frames of each window before it is cut; None for nothing.
@@ -39,9 +39,9 @@ class Batch:
         video, target = _copied((self.video, self.target), device)
         windows = self.windows
         if windows is not None and self.edits is not None:
-            video, windows = edits.edited(video, windows, self.edits)
+            video, windows = rand_augment.edited(video, windows, self.edits)
         if windows is not None:
-            video = crops.cut(video, windows, self.size)
+            video = cut.cut(video, windows, self.size)
         return replace(self, video=video, target=target, windows=None, edits=None)
 
     def pin_memory(self) -> "Batch":

@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from svfap import __version__
+from svfap.config.stage_sections import FinetuneJob
+from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
+from svfap.models.encoder import VideoModel
 from svfap.replacing import replacing
-from svfap.tracking import git_commit
+from svfap.tracking.stage_run import git_commit
+from svfap.training.distributed import device
 
 
 @functools.cache
@@ -91,3 +95,19 @@ def _widths(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
             if key.endswith(ending) and len({*pair}) > 1:
                 return f"{pair[0]} {what}, the model {pair[1]}: "
     return ""
+
+
+def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:
+    """A fine-tuned model, ready to predict, and the job that made it.
+
+    Raises:
+        SvfapError: the checkpoint is damaged or not of a fine-tuned model.
+    """
+    content = load(path)
+    job = parse(FinetuneJob, content.get("config"), where=str(path))
+    settings = job.finetune
+    model = VideoModel(
+        job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
+    )
+    load_weights(model, content["model"], where=path)
+    return model.to(device()).eval(), job

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from svfap.clipstore import ClipStore
+from svfap.shards.store import ClipStore
 
 
 def of(store: ClipStore, share: float, *, seed: int, classes: ArrayLike | None = None) -> ClipStore:

@@ -13,7 +13,7 @@ from svfap.errors import SvfapError
 from svfap.training import checkpoint
 from svfap.training.batch import Batch
 from svfap.training.state import State
-from svfap.training.step import Outcome, Stepper
+from svfap.training.step import Stepper, StepResult
 
 ROLL_BACK_AFTER = 3
 
@@ -40,7 +40,7 @@ class Guard:
 
     def watch(
         self,
-        outcome: Outcome,
+        outcome: StepResult,
         *,
         step: int,
         stepper: Stepper,

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svfap.clipstore import ClipStore
+from svfap.augment.crop_box import resize
+from svfap.config.stage_sections import FinetuneJob
 from svfap.models import VideoModel
 from svfap.models.layers import Attention, CrossBlock
-from svfap.stage_config import FinetuneJob
+from svfap.shards.store import ClipStore
 from svfap.training.objectives import normalise, unit_range
 from svfap.video.sampling import view_indices
-from svfap.video.transforms import resize
 
 MAP_CLIPS = 2000
 BATCH = 16

@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 from svfap.config import OptimConfig
 from svfap.errors import SvfapError
 from svfap.training.batch import Batch
-from svfap.training.data import Draws
 from svfap.training.distributed import Ranks
+from svfap.training.draws import Draws
 from svfap.training.ring import Ring
 
 AHEAD = 2  # batches that each process has in the making

@@ -18,17 +18,17 @@ from svfap.training.interrupt import exit_status, stop_requests
 from svfap.training.loader import Loader
 from svfap.training.optim import Schedule
 from svfap.training.state import State
-from svfap.training.step import Outcome, Stepper
+from svfap.training.step import Stepper, StepResult
 
 CURVE_POINTS = 500
-Row = dict[str, float]
-Log = Callable[[Row, int], None]
+CurvePoint = dict[str, float]
+Log = Callable[[CurvePoint, int], None]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Window:
+class CurveInterval:
     """Figures gathered since the last point of the curve."""
 
     losses: list[float] = field(default_factory=list)
@@ -73,9 +73,9 @@ class Trainer:
     state: State
     ranks: Ranks
     label: str
-    validate: Callable[[], Row] | None = None
-    curve: list[Row] = field(default_factory=list)
-    window: Window = field(default_factory=Window)
+    validate: Callable[[], CurvePoint] | None = None
+    curve: list[CurvePoint] = field(default_factory=list)
+    window: CurveInterval = field(default_factory=CurveInterval)
     pending: Pending | None = None
     saved: float = 0.0
     received: list[int] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Trainer:
             self.config, self.loader.batch_size, self.loader.steps, self.loader.steps_per_epoch
         )
 
-    def fit(self, log: Log) -> list[Row]:
+    def fit(self, log: Log) -> list[CurvePoint]:
         """Train to the last step and return the training curve.
 
         Raises:
@@ -96,7 +96,7 @@ class Trainer:
         torch.set_num_threads(max(1, torch.get_num_threads() - self.loader.workers))
         start, steps = self._resume(), self.loader.steps
         progress = Progress(label=self.label, total=steps, start=start, shown=self.ranks.first)
-        self.saved, self.window = time.monotonic(), Window(losses=self.window.losses)
+        self.saved, self.window = time.monotonic(), CurveInterval(losses=self.window.losses)
         with stop_requests() as self.received:
             loading = self.loader.load(start)
             for step in range(start, steps):
@@ -138,7 +138,7 @@ class Trainer:
             self._leave(step + 1, self.received)
         return went_back
 
-    def _count(self, outcome: Outcome, step: int) -> None:
+    def _count(self, outcome: StepResult, step: int) -> None:
         """Add a step to the window."""
         self.window.clips += len(self.loader.positions(step))
         if outcome.finite:
@@ -155,7 +155,7 @@ class Trainer:
         epochs = [count // self.loader.steps_per_epoch for count in (step - 1, step)]
         return self.validate is not None and (step == self.loader.steps or epochs[0] < epochs[1])
 
-    def _close_window(self, step: int) -> Row:
+    def _close_window(self, step: int) -> CurvePoint:
         """Add the point of the curve that ends at a step."""
         seconds = time.monotonic() - self.window.began
         row = {
@@ -171,10 +171,10 @@ class Trainer:
             row |= {f"validation {name}": value for name, value in self.validate().items()}
             self.stepper.objective.model.train()
         self.curve.append(row)
-        self.window = Window()
+        self.window = CurveInterval()
         return row
 
-    def _shown(self) -> Row:
+    def _shown(self) -> CurvePoint:
         """The figures of the progress line."""
         return {key: self.curve[-1][key] for key in ("loss", "clips/s")} if self.curve else {}
 

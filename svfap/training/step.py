@@ -25,7 +25,7 @@ from svfap.training.objectives import Objective
 Weights = dict[str, Tensor]
 
 
-class Outcome(NamedTuple):
+class StepResult(NamedTuple):
     """What came of a step.
 
     Attributes:
@@ -106,7 +106,7 @@ class Stepper:
         self.follow = get_ema_multi_avg_fn(config.ema or 0.0)
         self.average = AveragedModel(model, multi_avg_fn=self.follow) if config.ema else None
 
-    def step(self, batches: Sequence[Batch], rate: float) -> Outcome:
+    def step(self, batches: Sequence[Batch], rate: float) -> StepResult:
         """Take a step at a learning rate and wait for what comes of it."""
         self.accumulate(batches)
         self.update(rate)
@@ -143,7 +143,7 @@ class Stepper:
         self.scaler.update()
         self.optimizer.zero_grad()
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> StepResult:
         """Wait for what came of the last update, and average the weights that it made."""
         total, norm, asked, scale = self.told.read()
         updated = math.isfinite(total) and math.isfinite(norm)
@@ -151,7 +151,7 @@ class Stepper:
             self._average()
         overflow = self.scaler.is_enabled() and scale > 1
         finite = updated or (math.isfinite(total) and overflow)
-        return Outcome(total, norm, finite, asked > 0)
+        return StepResult(total, norm, finite, asked > 0)
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of a batch in the run's precision, with the batch's own random numbers."""

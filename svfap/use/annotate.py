@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from svfap.progress import track
 from svfap.use.bundle import Facts
-from svfap.use.drawing import Strip, colours, label, moments, outline, rgb
+from svfap.use.drawing import CurvePanel, colours, label, moments, outline, rgb
 from svfap.use.footage import Footage
 from svfap.video.decode import Frame
 from svfap.video.encode import write_video
@@ -56,7 +56,7 @@ def annotate(
     """
     fps = footage.clips[0].fps
     layout = _layout(footage)
-    strip = Strip(table, facts, size=(layout.width, layout.strip), seconds=footage.seconds)
+    strip = CurvePanel(table, facts, size=(layout.width, layout.strip), seconds=footage.seconds)
     draw = partial(_drawn, footage=footage, labels=Labels(table, facts), layout=layout)
     count = round(footage.seconds * fps)
     ticks: Iterable[tuple[int, Frame]] = steady(footage.frames, fps)

@@ -14,11 +14,11 @@ from pydantic import Field
 from torch import Tensor
 
 from svfap.config import FinetuneConfig
-from svfap.configfile import parse
+from svfap.config.section import Section
+from svfap.config.stage_sections import FinetuneJob, PretrainJob
+from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
-from svfap.section import Section
-from svfap.stage_config import FinetuneJob, PretrainJob
 from svfap.training import checkpoint
 
 WEIGHTS, CONFIG, PREPROCESSING, METRICS = (

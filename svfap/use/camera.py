@@ -21,7 +21,7 @@ _WAIT = 10.0  # seconds without a frame after which a camera counts as gone
 
 
 @dataclass(frozen=True)
-class Shot:
+class CameraFrame:
     """A frame and when it came, in seconds of `time.monotonic`; BGR, (height, width, 3)."""
 
     image: NDArray[np.uint8]
@@ -59,7 +59,7 @@ class Camera:
         if not self._capture.isOpened():
             raise SvfapError(f"{device}: gives no picture; is another program using it?")
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
-        self._waiting: deque[Shot] = deque(maxlen=keep)
+        self._waiting: deque[CameraFrame] = deque(maxlen=keep)
         self._news = threading.Condition()
         self._open = True
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -80,7 +80,7 @@ class Camera:
         self._thread.join()
         self._capture.release()
 
-    def take(self) -> list[Shot]:
+    def take(self) -> list[CameraFrame]:
         """All frames since the last call, at least one; none when the camera has ended."""
         with self._news:
             self._news.wait_for(lambda: self._waiting or not self._open, timeout=_WAIT)
@@ -101,7 +101,9 @@ class Camera:
                 time.sleep(max(0.0, due - time.monotonic()))
             with self._news:
                 self.dropped += len(self._waiting) == self._waiting.maxlen
-                self._waiting.append(Shot(np.asarray(image, dtype=np.uint8), time.monotonic()))
+                self._waiting.append(
+                    CameraFrame(np.asarray(image, dtype=np.uint8), time.monotonic())
+                )
                 self._news.notify()
         with self._news:
             self._open = False

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from svfap.canvas import OKABE_ITO, STYLE
+from svfap.plots.style import OKABE_ITO, STYLE
 from svfap.use.bundle import Facts
 
 Picture = NDArray[np.uint8]
@@ -56,7 +56,7 @@ def limits(table: pd.DataFrame, facts: Facts) -> tuple[float, float]:
     return low - room, high + room
 
 
-class Strip:
+class CurvePanel:
     """Curves of all targets over the whole video, with a line at the present moment.
 
     Args:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from svfap import predictions
 from svfap.datasets import DATASETS
-from svfap.metrics import METRICS
+from svfap.evaluation import predictions
+from svfap.evaluation.metrics import METRICS
 from svfap.use.bundle import Bundle
 
 POOLED = "pooled"

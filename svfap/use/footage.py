@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from svfap.augment.crop_box import resize
 from svfap.config import CropConfig
-from svfap.faces.cropping import FaceClip, cut_clips, plan_clips
-from svfap.faces.detect import Detector
+from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.detectors.detector import Detector
 from svfap.progress import track
 from svfap.use.bundle import Facts
 from svfap.use.options import Options
@@ -17,7 +18,6 @@ from svfap.use.windows import Grid, Picture, gather, grid
 from svfap.video.decode import Frame, Reject, declared_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.replay import Replay
-from svfap.video.transforms import resize
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import pandas as pd
 
 from svfap.faces import presets
 from svfap.faces.align import cut_out
-from svfap.faces.cropping import FIXED, windows_of
-from svfap.faces.detect import Face, Floats
+from svfap.faces.clips import FIXED, windows_of
+from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.search import Watch
 from svfap.faces.track import Track, choose
-from svfap.use.camera import Camera, Shot
+from svfap.use.camera import Camera, CameraFrame
 from svfap.use.footage import as_stored
 from svfap.use.predictor import Predictor
 from svfap.use.timeline import timeline
@@ -57,7 +57,7 @@ class Watched:
         )
 
 
-class Follower:
+class FaceFollower:
     """Keeps to one face and cuts it out of each frame.
 
     Args:
@@ -168,7 +168,7 @@ def watch(source: Camera, predictor: Predictor, *, seconds: float | None = None)
         predictor: the model.
         seconds: how long; None: until the end.
     """
-    follower, sampler = Follower(predictor, fps=source.fps), Sampler(predictor, fps=source.fps)
+    follower, sampler = FaceFollower(predictor, fps=source.fps), Sampler(predictor, fps=source.fps)
     length = sampler.step * predictor.facts.job.model.num_frames
     rows: list[pd.DataFrame] = []
     latencies: list[float] = []
@@ -194,7 +194,7 @@ def watch(source: Camera, predictor: Predictor, *, seconds: float | None = None)
     return Watched(table, tuple(latencies), length, source.dropped)
 
 
-def _see(shots: list[Shot], follower: Follower, sampler: Sampler) -> int:
+def _see(shots: list[CameraFrame], follower: FaceFollower, sampler: Sampler) -> int:
     """Follow the face through some frames; how often another took its place."""
     changes = 0
     for shot in shots:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from svfap import datasets
 from svfap.config import FinetuneConfig, ModelConfig, PretrainConfig
-from svfap.configfile import parse
-from svfap.datasets.base import Dataset
+from svfap.config.stage_sections import FinetuneJob, PretrainJob
+from svfap.config.yaml_file import parse
+from svfap.datasets.dataset import Dataset
 from svfap.errors import SvfapError
-from svfap.jobs import paper_crop
+from svfap.experiment.resolve import paper_crop
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.convert import from_official
-from svfap.stage_config import FinetuneJob, PretrainJob
 from svfap.training import checkpoint
 
 _HEAD_WIDTH = 64

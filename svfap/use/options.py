@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from svfap.config import CropConfig, Preset
-from svfap.configfile import parse
-from svfap.datasets.layout import VIDEO_SUFFIXES
+from svfap.config.yaml_file import parse
+from svfap.datasets.local_copy import VIDEO_SUFFIXES
 from svfap.errors import SvfapError
-from svfap.faces.cropping import FIXED
+from svfap.faces.clips import FIXED
 from svfap.use.bundle import Facts
 
 logger = logging.getLogger(__name__)

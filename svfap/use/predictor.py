@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
-from svfap.faces.detectors import make_detector
+from svfap.faces.detectors.make import make_detector
 from svfap.progress import track
 from svfap.training.distributed import device
 from svfap.use import bundle as bundles
@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class VideoScores:
     """What a model says of one video.
 
     Attributes:
@@ -101,7 +101,7 @@ class Predictor:
         """
         return np.concatenate([done.embeddings for done in self._usable(path)])
 
-    def outcomes(self, videos: Mapping[str, Path]) -> Iterator[Outcome]:
+    def outcomes(self, videos: Mapping[str, Path]) -> Iterator[VideoScores]:
         """What the model says of each video by its name, one after the other; see `sources`."""
         for name, video in videos.items():
             try:
@@ -117,7 +117,7 @@ class Predictor:
         scores, features = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(features)
 
-    def _usable(self, path: str | Path) -> list[Outcome]:
+    def _usable(self, path: str | Path) -> list[VideoScores]:
         """All videos that can be used."""
         found = self.outcomes(sources(Path(path)))
         outcomes = [replace(done, footage=None) for done in found]
@@ -131,7 +131,7 @@ class Predictor:
                 logger.warning("%s left out: %s", done.video, done.reject)
         return good
 
-    def _outcome(self, name: str, path: Path) -> Outcome:
+    def _outcome(self, name: str, path: Path) -> VideoScores:
         footage = find(
             path, self.facts, self.options,
             config=self.crop, detector=self.detector, shown=self.shown,
@@ -152,13 +152,15 @@ class Predictor:
         scores, embeddings = self.score(pictures())
         spans = [(footage.faces[clip], *footage.span(clip, number)) for clip, number in places]
         table = timeline(name, spans, scores[:, : len(self.facts.job.targets)], self.facts)
-        return Outcome(name, path, table.reset_index(drop=True), embeddings[table.index], footage)
+        return VideoScores(
+            name, path, table.reset_index(drop=True), embeddings[table.index], footage
+        )
 
-    def _rejected(self, name: str, path: Path, reason: str) -> Outcome:
+    def _rejected(self, name: str, path: Path, reason: str) -> VideoScores:
         job = self.facts.job
         table = timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
         width = job.model.dim
-        return Outcome(name, path, table, np.empty((0, width), np.float32), reject=reason)
+        return VideoScores(name, path, table, np.empty((0, width), np.float32), reject=reason)
 
     def _batch(self, windows: Sequence[Picture]) -> tuple[Floats, Floats]:
         video = torch.from_numpy(np.stack(windows)).to(self._device)

@@ -5,17 +5,18 @@ import signal
 import sys
 from pathlib import Path
 
-from svfap import jobs, runs, tracking
 from svfap.errors import SvfapError
+from svfap.experiment import resolve, runs
+from svfap.tracking import stage_run
 
 try:
-    PLAN = jobs.plan(config, where="config")
-    RUNS = runs.expand(PLAN)
+    EXPERIMENT = resolve.resolve(config, where="config")
+    RUNS = runs.expand(EXPERIMENT)
 except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
 
-DATA, RESULTS = PLAN.config.data, PLAN.config.results
+DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
 
 PREDICTIONS = f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet"
 TABLE_FILES = [
@@ -23,8 +24,8 @@ TABLE_FILES = [
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
 ]
 
-jobs.set_environment(RESULTS)
-PIPELINE = tracking.Pipeline(RESULTS, PLAN.config.model_dump(mode="json"))
+resolve.set_environment(RESULTS)
+PIPELINE = stage_run.Pipeline(RESULTS, EXPERIMENT.config.model_dump(mode="json"))
 
 # SLURM signals every process of a job. Only a stage is to take it up: it saves, and says where it
 # stopped, while the shell, `tee` and Snakemake wait for it. Environments of conda hold no svfap.
@@ -35,22 +36,22 @@ shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={CODE}; ")
 
 wildcard_constraints:
     run=f"({'|'.join(RUNS)})",
-    dataset="|".join(PLAN.datasets),
+    dataset="|".join(EXPERIMENT.datasets),
     part="[^/]+",
     fold="[^/]+",
 
 
 # Functions, since Snakemake takes `{x}` in a plain parameter, as in a label, for a wildcard.
 def download_config(wildcards):
-    return PLAN.download(wildcards.dataset).model_dump_json()
+    return EXPERIMENT.download(wildcards.dataset).model_dump_json()
 
 
 def crop_config(wildcards):
-    return PLAN.crop(wildcards.dataset).model_dump_json()
+    return EXPERIMENT.crop(wildcards.dataset).model_dump_json()
 
 
 def shard_config(wildcards):
-    return PLAN.config.shard.model_dump_json()
+    return EXPERIMENT.config.shard.model_dump_json()
 
 
 def cost_config(wildcards):
@@ -62,59 +63,59 @@ def tabulate_config(wildcards):
 
 
 def review_config(wildcards):
-    return PLAN.review(wildcards.dataset).model_dump_json()
+    return EXPERIMENT.review(wildcards.dataset).model_dump_json()
 
 
 def dataset_crops(wildcards):
     """The tables of face clips of every part of a dataset."""
-    parts = PLAN.datasets[wildcards.dataset].parts
+    parts = EXPERIMENT.datasets[wildcards.dataset].parts
     return [f"{DATA}/crops/{wildcards.dataset}/{part}/clips.csv" for part in parts]
 
 
 def listing(wildcards):
     """The CSV of a user's own videos."""
-    csv = PLAN.config.datasets[wildcards.dataset].csv
+    csv = EXPERIMENT.config.datasets[wildcards.dataset].csv
     return [csv] if csv else []
 
 
 def pretrain_shards(wildcards):
     return [
         f"{DATA}/shards/{name}/{part}/index.parquet"
-        for name in RUNS[wildcards.run].plan.config.pretrain.datasets
-        for part in PLAN.datasets[name].parts
+        for name in RUNS[wildcards.run].experiment.config.pretrain.datasets
+        for part in EXPERIMENT.datasets[name].parts
     ]
 
 
 def pretrained(wildcards):
     """The checkpoint to begin with: none, the user's, or the one made here."""
     run = RUNS[wildcards.run]
-    if run.plan.finetune(wildcards.dataset).finetune.init == "scratch":
+    if run.experiment.finetune(wildcards.dataset).finetune.init == "scratch":
         return []
-    own = run.plan.config.pretrain.checkpoint
+    own = run.experiment.config.pretrain.checkpoint
     return own or rules.pretrain.output.checkpoint.format(run=run.pretrained)
 
 
 def pretrain_config(wildcards):
-    return RUNS[wildcards.run].plan.pretrain().model_dump_json()
+    return RUNS[wildcards.run].experiment.pretrain().model_dump_json()
 
 
 def finetune_config(wildcards):
-    return RUNS[wildcards.run].plan.finetune(wildcards.dataset).model_dump_json()
+    return RUNS[wildcards.run].experiment.finetune(wildcards.dataset).model_dump_json()
 
 
 def evaluate_config(wildcards):
-    return RUNS[wildcards.run].plan.evaluate(wildcards.dataset).model_dump_json()
+    return RUNS[wildcards.run].experiment.evaluate(wildcards.dataset).model_dump_json()
 
 
 def train_shards(wildcards):
-    fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
+    fold = EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
     return expand(
         f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.train
     )
 
 
 def validation_shards(wildcards):
-    fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
+    fold = EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
     return expand(
         f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet",
         part=fold.validation,
@@ -122,7 +123,7 @@ def validation_shards(wildcards):
 
 
 def test_shards(wildcards):
-    fold = PLAN.datasets[wildcards.dataset].folds[wildcards.fold]
+    fold = EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
     return expand(
         f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.test
     )
@@ -133,8 +134,8 @@ def per_fold(pattern):
     return [
         pattern.format(run=folder, dataset=name, fold=fold)
         for folder, run in RUNS.items()
-        for name in run.plan.labelled
-        for fold in run.plan.folds(name)
+        for name in run.experiment.labelled
+        for fold in run.experiment.folds(name)
     ]
 
 
@@ -142,7 +143,7 @@ def per_part(pattern):
     """A path for every dataset and part."""
     return [
         pattern.format(dataset=name, part=part)
-        for name, dataset in PLAN.datasets.items()
+        for name, dataset in EXPERIMENT.datasets.items()
         for part in dataset.parts
     ]
 
@@ -150,7 +151,9 @@ def per_part(pattern):
 def training_curves(pattern):
     """A path for every training of the main run: `pretrain`, and `finetune/DATASET/FOLD`."""
     folds = [
-        f"finetune/{name}/{fold}" for name in PLAN.labelled for fold in PLAN.folds(name)
+        f"finetune/{name}/{fold}"
+        for name in EXPERIMENT.labelled
+        for fold in EXPERIMENT.folds(name)
     ]
     trained = folds + ["pretrain"] * RUNS[runs.MAIN].pretrains
     return [pattern.format(training=training) for training in trained]
@@ -158,9 +161,11 @@ def training_curves(pattern):
 
 def variant_tables(folder):
     """The tables that only some configurations have."""
-    names = ["ablations"] if PLAN.config.variants else []
+    names = ["ablations"] if EXPERIMENT.config.variants else []
     names += (
-        ["comparison"] if any(name.lower() == "dfew" for name in PLAN.labelled) else []
+        ["comparison"]
+        if any(name.lower() == "dfew" for name in EXPERIMENT.labelled)
+        else []
     )
     pages = [
         shown(f"{folder}/{name}.html", f"{name}.rst", "1 Tables") for name in names
@@ -171,7 +176,9 @@ def variant_tables(folder):
 
 def class_figures(folder):
     """Confusion matrix and accuracies by class of every dataset with classes."""
-    classified = [k for k, v in PLAN.labelled.items() if v.task == "classification"]
+    classified = [
+        k for k, v in EXPERIMENT.labelled.items() if v.task == "classification"
+    ]
     return [
         shown(f"{folder}/{name}/{kind}.png", f"{kind}.rst", "2 Figures")
         for kind in ("classes", "confusion")
@@ -181,7 +188,7 @@ def class_figures(folder):
 
 def curve_figures(folder):
     """The training curves of every dataset, and of pre-training."""
-    trained = [*PLAN.labelled, *["pretrain"] * RUNS[runs.MAIN].pretrains]
+    trained = [*EXPERIMENT.labelled, *["pretrain"] * RUNS[runs.MAIN].pretrains]
     paths = [f"{folder}/{name}/curves.png" for name in trained]
     return [shown(path, "curves.rst", "3 Training") for path in paths]
 

@@ -1,0 +1,89 @@
+"""The section that each stage receives: the part of the configuration that its output depends on.
+
+`svfap/experiment/resolve.py` builds these sections from `Config`. A stage reads its section and
+nothing else, so a changed key reruns exactly the jobs that depend on it.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from svfap.config import FinetuneConfig, ModelConfig, PretrainConfig
+from svfap.config.section import Section
+from svfap.config.variants import RunFacts
+
+
+class DatasetFacts(Section):
+    """What a table must know of a dataset, copied from `svfap/datasets`."""
+
+    task: Literal["classification", "regression"]
+    targets: tuple[str, ...] = Field(min_length=1, description="class names or regressed values")
+    metrics: tuple[str, ...] = Field(
+        min_length=1, description="names in `svfap.evaluation.metrics.METRICS`"
+    )
+    folds: tuple[str, ...] = Field(min_length=1, description="every fold of the protocol")
+    notice: str = Field(default="", description="stands wherever its results are shown")
+
+
+class ReviewConfig(Section):
+    """What is said of the face clips of one dataset."""
+
+    notice: str = Field(default="", description="stands wherever its clips are shown")
+
+
+class PretrainJob(Section):
+    """All that one pre-training run depends on."""
+
+    seed: int
+    notice: str = ""
+    model: ModelConfig
+    pretrain: PretrainConfig
+
+
+class FinetuneJob(Section):
+    """All that fine-tuning on one dataset depends on."""
+
+    seed: int
+    task: Literal["classification", "regression"]
+    targets: tuple[str, ...]
+    stride: int = Field(ge=1, description="the dataset's own frame stride")
+    notice: str = ""
+    model: ModelConfig
+    finetune: FinetuneConfig
+
+    @model_validator(mode="after")
+    def _balanced_classes(self) -> "FinetuneJob":
+        if self.finetune.balance != "none" and self.task != "classification":
+            raise ValueError("finetune.balance is for classes; remove it where task is regression")
+        return self
+
+
+class EvaluateJob(Section):
+    """How a fine-tuned model is tested; the rest is in its checkpoint."""
+
+    views: int = Field(default=2, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+
+
+class CostJob(Section):
+    """The model of a run, as far as its cost goes."""
+
+    model: ModelConfig
+    outputs: int = Field(ge=1, description="of the head")
+    mask_ratio: float = Field(gt=0, lt=1)
+    target_fraction: float = Field(default=1, gt=0, le=1)
+
+
+class CostConfig(Section):
+    """The models of all runs, the main one's name being empty."""
+
+    runs: dict[str, CostJob]
+
+
+class TabulateConfig(Section):
+    """From predictions to tables and figures."""
+
+    datasets: dict[str, DatasetFacts] = Field(min_length=1, description="in the order of the table")
+    pretrain_notice: str = Field(default="", description="notices of the pre-training data, joined")
+    pretrain_names: str = Field(default="", description="what the main run is pre-trained on")
+    runs: dict[str, RunFacts] = Field(default_factory=dict, description="the variants, by name")

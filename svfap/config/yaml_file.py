@@ -1,0 +1,99 @@
+"""Read a configuration and say in one line what is wrong with it."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from svfap.config import Config, FinetuneConfig
+from svfap.config.section import Section
+from svfap.errors import SvfapError
+
+S = TypeVar("S", bound=Section)
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings merged key by key; `changes` win."""
+    merged = dict(base)
+    for key, value in changes.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if nested else value
+    return merged
+
+
+def parse(section: type[S], values: object, *, where: str = "config") -> S:
+    """Check `values` against a section.
+
+    Raises:
+        SvfapError: names every wrong key, what is expected, and the nearest valid key.
+    """
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(section, problem) for problem in error.errors()]
+        raise SvfapError(f"{where}: " + "; ".join(lines)) from None
+
+
+def load(path: Path) -> Config:
+    """Read and check a YAML configuration.
+
+    Raises:
+        SvfapError: the file is missing, not YAML, or does not fit `Config`.
+    """
+    return check(read(path) or {}, where=str(path))
+
+
+def read(path: Path) -> object:
+    """The values in a YAML file, which are data only: no tag makes an object of Python.
+
+    Raises:
+        SvfapError: the file is missing or not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SvfapError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from None
+    except Exception as error:  # a wrong number, date or tag raises what it likes
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise SvfapError(f"{path}: not valid YAML: {problem}") from None
+
+
+def check(values: object, *, where: str = "config") -> Config:
+    """Check a whole configuration, dataset overrides included."""
+    config = parse(Config, values, where=where)
+    for name in config.datasets:
+        finetune_for(config, name, where=where)
+    return config
+
+
+def finetune_for(config: Config, dataset: str, *, where: str = "config") -> FinetuneConfig:
+    """The `finetune` section with a dataset's overrides."""
+    changed = merge(config.finetune.model_dump(), config.datasets[dataset].finetune)
+    return parse(FinetuneConfig, changed, where=f"{where}: datasets.{dataset}.finetune")
+
+
+def _explain(section: type[BaseModel], problem: Mapping[str, Any]) -> str:
+    """One pydantic problem as one clause, with the nearest valid key for a misspelt one."""
+    location = tuple(str(step) for step in problem["loc"])
+    key = ".".join(location)
+    if problem["type"] != "extra_forbidden":
+        return f"{key}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    known = _keys_at(section, location[:-1])
+    near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.0)
+    return f"unknown key '{key}'; did you mean '{'.'.join((*location[:-1], *near))}'?"
+
+
+def _keys_at(section: type[BaseModel], location: Iterable[str]) -> list[str]:
+    """Valid keys of the (sub)section at a location."""
+    for step in location:
+        field = section.model_fields.get(step)
+        if field is not None and isinstance(field.annotation, type):
+            section = field.annotation if issubclass(field.annotation, BaseModel) else section
+        elif field is not None:  # a mapping of sections, such as `datasets`
+            section = next(
+                (t for t in getattr(field.annotation, "__args__", ()) if isinstance(t, type)
+                 and issubclass(t, BaseModel)), section)  # fmt: skip
+    return list(section.model_fields)

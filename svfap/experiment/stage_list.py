@@ -1,0 +1,78 @@
+"""The stages in the order in which data passes through them: the one list of them.
+
+The command line, the tables, planning and the documentation are made from this list.
+"""
+
+from typing import NamedTuple
+
+
+class Stage(NamedTuple):
+    """A stage of the pipeline, for the table of stages.
+
+    Attributes:
+        name: of the module in `svfap/stages` and of the rule.
+        per: the workflow runs one job per dataset, part, run or fold.
+        reads: what it is made from.
+        writes: its outputs, in Markdown.
+    """
+
+    name: str
+    per: str
+    reads: str
+    writes: str
+
+
+STAGES = (
+    Stage(
+        "download", "dataset", "embedded, local or HTTP sources", "`data/raw/DATASET/manifest.csv`"
+    ),
+    Stage(
+        "crop",
+        "part",
+        "raw videos",
+        "`data/crops/DATASET/PART/clips.csv`, `quality.parquet`, `rejects.csv`, `faces/*.mkv`",
+    ),
+    Stage(
+        "review", "dataset", "face clips", "`results/figures/DATASET/crops.png`, `crop_quality.png`"
+    ),
+    Stage(
+        "shard",
+        "part",
+        "face clips",
+        "`data/shards/DATASET/PART/index.parquet`, `*.tar` (WebDataset)",
+    ),
+    Stage(
+        "pretrain",
+        "run",
+        "unlabelled shards",
+        "`results/pretrain/checkpoint.pt`, `reconstruction.{png,mp4}`",
+    ),
+    Stage(
+        "finetune",
+        "fold",
+        "checkpoint, training parts",
+        "`results/finetune/DATASET/FOLD/checkpoint.pt`",
+    ),
+    Stage(
+        "evaluate",
+        "fold",
+        "fine-tuned model, test parts",
+        "`results/evaluate/DATASET/FOLD/predictions.parquet`, `embedding.png`, `attention.png`",
+    ),
+    Stage("cost", "all runs", "sizes of the models", "`results/tables/costs.csv`"),
+    Stage(
+        "tabulate",
+        "all runs",
+        "predictions",
+        "`results/tables/benchmark.{md,csv,tex,html}`, `results/figures`",
+    ),
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+def markdown_table() -> str:
+    """The table of stages, as README.md and the documentation show it."""
+    rows = [
+        f"| `{stage.name}` | {stage.per} | {stage.reads} | {stage.writes} |" for stage in STAGES
+    ]
+    return "\n".join(["| stage | per | from | to |", "|---|---|---|---|", *rows])

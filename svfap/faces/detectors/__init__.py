@@ -1,0 +1,1 @@
+"""Face detectors, their weights, and how to choose one by name."""

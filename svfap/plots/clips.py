@@ -1,0 +1,88 @@
+"""Figures of single clips: rows of frames, and a map of their embeddings.
+
+A dataset's notice is printed at the foot of its figures.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
+
+_SIGNS = ("o", "^", "s")
+
+
+def filmstrips(
+    rows: Mapping[str, NDArray[np.floating]], *, title: str, path: Path, notice: str = ""
+) -> None:
+    """Draw labelled rows of pictures, a column for each clip.
+
+    Args:
+        rows: label -> one strip of frames per clip, (clips, height, width, 3) RGB in [0, 1].
+        title: stands above.
+        path: PNG to write.
+        notice: stands at the foot.
+    """
+    strips = list(rows.values())
+    clips, height, width = strips[0].shape[:3]
+    gap = max(2, height // 12)
+    sheet = np.ones((len(strips) * height, clips * (width + gap) - gap, 3))
+    for row, strip in enumerate(strips):
+        for clip in range(clips):
+            left = clip * (width + gap)
+            sheet[row * height : (row + 1) * height, left : left + width] = strip[clip]
+    inches = 3.2 * clips
+    with mpl.rc_context(STYLE):
+        size = (inches, inches * sheet.shape[0] / sheet.shape[1] + 0.8)
+        figure = figure_of(size, title, notice)
+        axes = figure.add_subplot()
+        axes.imshow(sheet, interpolation="nearest")
+        axes.set_yticks([(row + 0.5) * height for row in range(len(strips))], list(rows))
+        axes.set_xticks([])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        save(figure, path)
+
+
+def embedding(
+    points: NDArray[np.floating],
+    labels: NDArray[np.number],
+    classes: Sequence[str],
+    *,
+    title: str,
+    path: Path,
+    notice: str = "",
+    values: str = "",
+) -> None:
+    """Draw clips as points of a map, with a colour and a sign for each class.
+
+    Args:
+        points: (n, 2).
+        labels: class index, or the regressed value, of each point (n,).
+        classes: names in index order.
+        title: stands above.
+        path: PNG to write.
+        notice: stands at the foot.
+        values: name of the regressed value; "" for classes.
+    """
+    with mpl.rc_context(STYLE):
+        figure = figure_of((5.6, 4.4), title, notice)
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        axes.set_aspect("equal", adjustable="datalim")
+        if values:
+            drawn = axes.scatter(
+                points[:, 0], points[:, 1], s=12, c=labels, cmap="cividis", linewidths=0
+            )
+            figure.colorbar(drawn, ax=axes, label=values, shrink=0.7).outline.set_visible(False)
+        signs = [(colour, sign) for sign in _SIGNS for colour in OKABE_ITO]
+        for number, name in enumerate(classes):
+            colour, sign = signs[number % len(signs)]
+            x, y = points[labels == number].T
+            axes.scatter(x, y, s=12, c=colour, marker=sign, label=name, linewidths=0, alpha=0.85)
+        if classes:
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
+        save(figure, path)

@@ -1,0 +1,101 @@
+"""Pictures that show whether crops are right: sheets of clips, histograms of their figures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from svfap.plots.style import STYLE, figure_of, save
+
+# Figure -> whether more of it is better; clips are ranked by these.
+BETTER_HIGH = ("detection_rate", "score", "face_size")
+BETTER_LOW = ("jitter", "blur", "yaw", "pitch", "missing")
+_COLUMNS = 3
+_INCHES = 3.4  # width of one strip
+_LABEL = 34  # letters below a strip
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A few frames of one clip side by side.
+
+    Attributes:
+        label: stands below.
+        picture: (height, width, 3) RGB.
+    """
+
+    label: str
+    picture: NDArray[np.uint8]
+
+
+def ranked(quality: pd.DataFrame) -> pd.DataFrame:
+    """Clips from the worst to the best: by the mean of their ranks in eight figures."""
+    ranks = [quality[name].rank(pct=True) for name in BETTER_HIGH]
+    ranks += [quality[name].rank(pct=True, ascending=False) for name in BETTER_LOW]
+    mean = pd.concat(ranks, axis=1).mean(axis=1)
+    return quality.iloc[np.argsort(mean.to_numpy(), kind="stable")]
+
+
+def contact_sheet(
+    blocks: Mapping[str, Sequence[Strip]], *, title: str, path: Path, notice: str = ""
+) -> None:
+    """Draw blocks of strips under their headings.
+
+    Args:
+        blocks: heading -> strips of one size.
+        title: stands above.
+        path: PNG to write.
+        notice: stands at the foot, for example that the data are synthetic.
+    """
+    shown = {heading: strips for heading, strips in blocks.items() if strips}
+    rows = [math.ceil(len(strips) / _COLUMNS) for strips in shown.values()]
+    height, width = next(iter(shown.values()))[0].picture.shape[:2]
+    tall = _INCHES * height / width + 0.28
+    size = (_INCHES * _COLUMNS, tall * sum(rows) + 0.4 * len(rows) + 0.6)
+    with mpl.rc_context(STYLE):
+        figure = figure_of(size, title, notice)
+        parts = figure.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
+        for part, (heading, strips), count in zip(parts, shown.items(), rows, strict=True):
+            part.suptitle(heading, fontsize=9, x=0.01, ha="left")
+            grid = part.subplots(count, _COLUMNS, squeeze=False).ravel()
+            for axes in grid:
+                axes.set_axis_off()
+            for axes, strip in zip(grid, strips, strict=False):
+                axes.imshow(strip.picture, interpolation="lanczos")
+                label = strip.label
+                short = label if len(label) <= _LABEL else f"…{label[1 - _LABEL :]}"
+                axes.text(0, -0.06, short, fontsize=7, va="top", transform=axes.transAxes)
+        save(figure, path)
+
+
+def histograms(quality: pd.DataFrame, *, title: str, path: Path, notice: str = "") -> None:
+    """Draw how each figure is spread over the clips.
+
+    Args:
+        quality: a row for each clip, a column for each figure.
+        title: stands above.
+        path: PNG to write.
+        notice: stands at the foot, for example that the data are synthetic.
+    """
+    names = list(quality.columns)
+    columns = 4
+    rows = math.ceil(len(names) / columns)
+    with mpl.rc_context(STYLE):
+        figure = figure_of((2.3 * columns, 1.6 * rows + 0.6), title, notice)
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid[len(names) :]:
+            axes.set_axis_off()
+        for axes, name in zip(grid, names, strict=False):
+            values = quality[name].to_numpy(dtype=np.float64)
+            axes.hist(values, bins=30, color="#0072B2")
+            axes.axvline(float(np.median(values)), color="#D55E00", linewidth=1)
+            axes.set_title(f"{name.replace('_', ' ')}: {np.median(values):.3g}", fontsize=8)
+            axes.locator_params(nbins=4)
+            axes.tick_params(labelsize=7)
+        figure.supylabel("clips", fontsize=8)
+        save(figure, path)

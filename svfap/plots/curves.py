@@ -1,0 +1,87 @@
+"""Training curves: how they are read and drawn.
+
+A dataset's notice is printed at the foot of its figures.
+"""
+
+from collections.abc import Mapping
+from itertools import cycle
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+
+from svfap.errors import SvfapError
+from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
+
+CURVE_SIZE = (6.4, 4.4)
+CURVE_COLUMNS = ("step", "epoch", "loss", "lr")
+_DASHES = ("-", "--", ":")
+
+
+def draw_curves(
+    frames: Mapping[str, pd.DataFrame], *, title: str, path: Path, notice: str = ""
+) -> None:
+    """Draw the training loss of one or more runs, lightly smoothed, above the learning rate.
+
+    Args:
+        frames: name of the run -> curve, as from `read_curve`; one name needs no legend.
+        title: stands above.
+        path: PNG to write.
+        notice: stands at the foot, for example that the data are synthetic.
+    """
+    unit = "epoch" if all(frame["epoch"].is_unique for frame in frames.values()) else "step"
+    with mpl.rc_context(STYLE):
+        figure = figure_of(CURVE_SIZE, title, notice)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+        styles = cycle((colour, dash) for dash in _DASHES for colour in OKABE_ITO)
+        for (name, frame), (colour, dash) in zip(frames.items(), styles, strict=False):
+            marker = "o" if len(frame) == 1 else ""
+            x, loss = frame[unit], frame["loss"]
+            line = {"color": colour, "linestyle": dash, "marker": marker}
+            upper.plot(x, loss, color=colour, linewidth=0.6, alpha=0.25)
+            upper.plot(x, smooth(loss), linewidth=1.4, label=name, **line)
+            lower.plot(x, frame["lr"], linewidth=1.2, **line)
+        upper.set_ylabel("training loss")
+        lower.set_ylabel("learning\nrate")
+        lower.set_xlabel(unit)
+        lower.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=True)
+        lower.set_ylim(bottom=0)
+        lower.locator_params(axis="y", nbins=4)
+        for axes in (upper, lower):
+            axes.grid(axis="y", color="#e0e0e0", linewidth=0.6)
+            axes.set_axisbelow(True)
+        figure.align_ylabels()
+        if len(frames) > 1:
+            upper.legend(ncols=1 + (len(frames) - 1) // 6)
+        save(figure, path)
+
+
+def smooth(values: pd.Series) -> pd.Series:
+    """Centred running mean over a fiftieth of the curve; short curves stay as they are."""
+    window = 2 * (len(values) // 100) + 1
+    return values.rolling(window, center=True, min_periods=1).mean()
+
+
+def read_curve(path: Path) -> pd.DataFrame:
+    """Read a curve as training writes it; further columns are kept.
+
+    A run that was resumed may have logged a step twice: the later row stands.
+
+    Raises:
+        SvfapError: the file is missing, not CSV, without rows, or one of `CURVE_COLUMNS` is
+            missing or holds words.
+    """
+    try:
+        frame = pd.read_csv(path)
+    except OSError as error:
+        raise SvfapError(f"{path}: no such curve ({error.strerror}); train first") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise SvfapError(f"{path}: not a training curve ({error}); train again") from None
+    lacking = [name for name in CURVE_COLUMNS if name not in frame]
+    if lacking or frame.empty:
+        what = f"no column {', '.join(lacking)}" if lacking else "no rows"
+        raise SvfapError(f"{path}: not a training curve ({what}); train again")
+    words = [name for name in CURVE_COLUMNS if not pd.api.types.is_numeric_dtype(frame[name])]
+    if words:
+        raise SvfapError(f"{path}: {words[0]} is not a number in every row; train again")
+    return frame.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)

@@ -1,0 +1,1 @@
+"""Follow each stage: `run.jsonl` beside its output, and a copy in MLflow."""

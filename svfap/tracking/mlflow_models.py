@@ -1,0 +1,84 @@
+"""What MLflow calls datasets and models: tables of clips, and checkpoints that predict."""
+
+import ast
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import numpy as np
+from mlflow import MlflowClient, pyfunc
+from mlflow.entities import LoggedModelOutput
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+NAME = "model"
+LOADER = "svfap.use.mlflow_model"
+
+
+def dataset(table: Mapping[str, Any], params: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Arguments of MLflow's `Dataset` for an input of a record, and what it is used for."""
+    profile = {"clips": table["clips"]} | {
+        key: ast.literal_eval(params[key]) for key in ("targets",) if key in params
+    }
+    facts = {
+        "name": table["name"],
+        "digest": table["digest"],
+        "source_type": "local",
+        "source": json.dumps({"uri": table["path"]}),
+        "profile": json.dumps(profile),
+    }
+    return facts, table["context"]
+
+
+def signature(targets: int) -> ModelSignature:
+    """RGB videos uint8 (N, T, H, W, 3), of any size, to scores float32 (N, targets)."""
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, -1, 3))]),
+        outputs=Schema([TensorSpec(np.dtype("float32"), (-1, targets))]),
+    )
+
+
+def log_model(client: MlflowClient, run: str, checkpoint: Path, params: Mapping[str, str]) -> None:
+    """Log a fine-tuned checkpoint as a model that `mlflow.pyfunc.load_model` loads.
+
+    A run has one model. In a store on the same file system the checkpoint is linked, not copied.
+    """
+    of = client.get_run(run)
+    if of.outputs and of.outputs.model_outputs:
+        return
+    made = client.create_logged_model(of.info.experiment_id, NAME, run)
+    model = Model(
+        artifact_path=made.artifact_location,
+        run_id=run,
+        signature=signature(len(ast.literal_eval(params["targets"]))),
+        model_id=made.model_id,
+    )
+    pyfunc.add_to_model(model, loader_module=LOADER, data=checkpoint.name)
+    if made.artifact_location.startswith("file:"):
+        _fill(
+            Path(url2pathname(urlsplit(made.artifact_location).path)),
+            model,
+            checkpoint,
+        )
+    else:
+        with tempfile.TemporaryDirectory(dir=checkpoint.parent) as folder:
+            _fill(Path(folder), model, checkpoint)
+            client.log_model_artifacts(made.model_id, folder)
+    client.log_outputs(run, [LoggedModelOutput(made.model_id, 0)])
+    client.finalize_logged_model(made.model_id, "READY")
+
+
+def _fill(folder: Path, model: Model, checkpoint: Path) -> None:
+    """Place the description and the checkpoint in the model's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(str(folder / "MLmodel"))
+    try:
+        os.link(checkpoint, folder / checkpoint.name)
+    except OSError:
+        shutil.copyfile(checkpoint, folder / checkpoint.name)

@@ -1,0 +1,98 @@
+"""The command line: every stage helps, and says in one line what the user can mend."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from svfap.__main__ import COMMANDS, main
+from svfap.experiment.stage_list import STAGE_NAMES
+
+BAD_CALLS = {
+    "download": ("--config", "{}", "--dataset", "dmeo"),
+    "crop": ("--config", '{"sise": 3}', "--manifest", "none.csv", "--part", "p", "--workers", "1"),
+    "review": ("--config", "{}", "--crops", "none.csv"),
+    "shard": ("--config", "{}", "--clips", "none.csv"),
+    "pretrain": ("--config", "{}", "--shards", "none.parquet"),
+    "finetune": ("--config", '{"seed": "x"}', "--shards", "none.parquet"),
+    "evaluate": ("--config", "{}", "--dataset", "d", "--fold", "f", "--model", "none.pt"),
+    "cost": ("--config", '{"rums": {}}'),
+    "tabulate": ("--config", '{"datasets": {}}', "--costs", "none.csv"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_help(stage, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([stage, "--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    assert "--config" in text
+    assert "--output" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_commands(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert f"python -m svfap {command}" in capsys.readouterr().out
+
+
+def test_help_lists_every_stage_with_a_line(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for stage in (*STAGE_NAMES, *COMMANDS):
+        (line,) = (line for line in text.splitlines() if line.startswith(f"  {stage} "))
+        assert len(line.split()) > 4
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_one_bad_input_each(stage, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([stage, *BAD_CALLS[stage], "--output", "out/file"]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert error[-1].startswith(f"svfap {stage}: error: ")
+    assert "Traceback" not in "".join(error)
+
+
+def test_a_stage_that_does_not_exist(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["trian"])
+    assert exit_.value.code == 2
+    assert "invalid choice: 'trian'" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    call = ["cost", "--config", '{"runs": {}}', "--output", str(tmp_path / "file" / "x")]
+    assert main(call) == 2
+    assert "choose a folder that you may write to" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_config_from_a_yaml_file(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text("max_megabytes: 7\n")
+    (tmp_path / "clips.csv").write_text("key,path\n")
+    files = ("--config", "c.yaml", "--clips", "clips.csv", "--output", "o/index.parquet")
+    paths = [word if word.startswith("--") else str(tmp_path / word) for word in files]
+    assert main(["shard", *paths]) == 0
+    record = [json.loads(line) for line in (tmp_path / "o" / "run.jsonl").read_text().splitlines()]
+    assert record[0]["stage"] == "shard"
+    assert record[0]["params"]["max_megabytes"] == "7"
+    assert record[-1]["status"] == "FINISHED"
+    capsys.readouterr()
+
+
+def test_config_that_is_not_there(tmp_path, capsys):
+    assert main(["cost", "--config", "none.yaml", "--output", str(tmp_path / "x")]) == 2
+    assert "none.yaml" in capsys.readouterr().err
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "svfap", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "stages:" in done.stdout

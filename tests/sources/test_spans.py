@@ -1,0 +1,118 @@
+"""One file in several spans at once, from a server on this machine."""
+
+import hashlib
+import random
+from functools import partial
+from pathlib import Path
+
+import pytest
+from helpers.http_server import Handler, Server, running
+
+from svfap.sources import SourceError
+from svfap.sources.partial import Expected
+from svfap.sources.spans import fetch_in_spans
+
+BODY = random.Random(0).randbytes(1_000_003)
+QUARTERS = {f"bytes={a}-{b}" for a, b in ((0, 249_999), (250_000, 500_000), (500_001, 750_001),
+                                         (750_002, 1_000_002))}  # fmt: skip
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with running() as made:
+        made.script = lambda handler, _: handler.serve_range(BODY)
+        yield made
+
+
+def get(server: Server, path: Path, *, expected: Expected | None = None) -> list[int]:
+    """Download in spans and return the numbers of bytes that were told."""
+    told: list[int] = []
+    fetch = partial(fetch_in_spans, least=1000, backoff=0.001, advance=told.append)
+    fetch(f"{server.url}/a", path, **({"expected": expected} if expected else {}))
+    return told
+
+
+def test_spans_become_one_file(server, tmp_path):
+    expected = Expected(len(BODY), f"sha256:{hashlib.sha256(BODY).hexdigest()}")
+    told = get(server, tmp_path / "new" / "a", expected=expected)
+    assert (tmp_path / "new" / "a").read_bytes() == BODY
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a"]
+    assert server.ranges[0] == "bytes=0-0"
+    assert {*server.ranges[1:]} == QUARTERS
+    assert sum(told) == len(BODY)
+    get(server, tmp_path / "new" / "a")
+    assert len(server.ranges) == 5
+
+
+def test_a_span_that_breaks_off_goes_on(server, tmp_path):
+    def breaks(handler: Handler, number: int) -> None:
+        handler.serve_range(BODY, limit=100_000 if number < 6 else None)
+
+    server.script = breaks
+    get(server, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == BODY
+    begun = {int(given.removeprefix("bytes=").partition("-")[0]) for given in server.ranges}
+    assert begun & {100_000, 350_000, 600_001, 850_002}  # where the answers broke off
+
+
+def test_spans_are_kept_for_the_next_run(server, tmp_path):
+    def refuses(handler: Handler, number: int) -> None:
+        last = handler.headers["Range"].endswith("-1000002")
+        handler.answer(503) if last else handler.serve_range(BODY)
+
+    server.script = refuses
+    with pytest.raises(SourceError, match="503"):
+        get(server, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    server.script = lambda handler, _: handler.serve_range(BODY)
+    server.ranges.clear()
+    assert sum(get(server, tmp_path / "a")) == len(BODY)
+    assert server.ranges == ["bytes=0-0", "bytes=750002-1000002"]
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_join_that_was_interrupted(server, tmp_path):
+    """The first piece is longer than its span, the second is gone."""
+    (tmp_path / "a.part.0-249999").write_bytes(BODY[:400_000])
+    (tmp_path / "a.part.0-249999.source").write_text(f'{server.url}/a\n"one"')
+    get(server, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_file_that_changed_since(server, tmp_path):
+    (tmp_path / "a.part.0-249999").write_bytes(b"old" * 100)
+    (tmp_path / "a.part.0-249999.source").write_text(f'{server.url}/a\n"old"')
+    get(server, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_file_that_changes_meanwhile_is_not_mixed(server, tmp_path):
+    def changes(handler: Handler, number: int) -> None:
+        handler.serve_range(BODY if number < 3 else BODY[::-1], etag=f'"{min(number, 3)}"')
+
+    server.script = changes
+    with pytest.raises(SourceError, match="changed on the server meanwhile"):
+        get(server, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("tag", ["", 'W/"weak"'])
+def test_a_server_without_ranges_or_validator(server, tmp_path, tag):
+    headers = {"ETag": tag} if tag else {}
+    server.script = lambda handler, _: handler.answer(200, BODY, **headers)
+    get(server, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == BODY
+
+
+def test_a_small_file_is_not_divided(server, tmp_path):
+    server.script = lambda handler, _: handler.serve_range(b"small")
+    get(server, tmp_path / "a")
+    assert server.ranges == ["bytes=0-0", None]
+    assert (tmp_path / "a").read_bytes() == b"small"
+
+
+def test_a_wrong_checksum(server, tmp_path):
+    with pytest.raises(SourceError, match="sha256 checksum"):
+        get(server, tmp_path / "a", expected=Expected(checksum="sha256:0"))
+    assert not (tmp_path / "a").exists()

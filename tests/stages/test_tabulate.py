@@ -1,0 +1,276 @@
+"""The tabulate stage on real files, in the folders of the pipeline."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import ArrayLike
+
+from svfap.config.stage_sections import DatasetFacts, TabulateConfig
+from svfap.errors import SvfapError
+from svfap.evaluation import predictions
+from svfap.evaluation.predictions import Predictions
+from svfap.stages import tabulate
+
+NOTICE = "Synthetic: drawn faces."
+CONFIG = TabulateConfig(
+    datasets={
+        "demo": DatasetFacts(
+            task="classification",
+            targets=("sad", "happy & <glad>"),
+            metrics=("UAR", "WAR"),
+            folds=("1", "2", "3"),
+            notice=NOTICE,
+        ),
+        "dfew": DatasetFacts(
+            task="classification",
+            targets=("a", "b"),
+            metrics=("UAR", "WAR"),
+            folds=("1",),
+        ),
+        "first_impressions": DatasetFacts(
+            task="regression",
+            targets=("openness", "neuroticism"),
+            metrics=("CCC", "ACC"),
+            folds=("test",),
+        ),
+    },
+    pretrain_notice=NOTICE,
+)
+
+
+COSTS = """\
+run,parameters,multiply_adds,pretrain_parameters,pretrain_multiply_adds
+,77640000,43600000000,85500000,12900000000
+mask75,77640000,43600000000,85500000,18400000000
+"""
+
+
+def predict(root: Path, dataset: str, fold: str, targets: ArrayLike, scores: ArrayLike) -> Path:
+    """A predictions file where the pipeline puts it, one view a clip."""
+    keys = [f"{fold}_{number}" for number in range(len(np.asarray(targets)))]
+    path = root / "results" / "evaluate" / dataset / fold / "predictions.parquet"
+    columns = keys, keys, [""] * len(keys), np.zeros(len(keys), int)
+    predictions.write(
+        path, Predictions(dataset, fold, *columns, np.asarray(targets), np.asarray(scores))
+    )
+    return path
+
+
+def write(path: Path, text: str) -> Path:
+    """A file with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, Any]:
+    """Two of three folds of a demo, a fold of DFEW, a regression; curves; rejects."""
+    no, yes = [0.9, 0.1], [0.2, 0.8]
+    true = np.array([[0.1, 0.2], [0.5, 0.4], [0.9, 0.9]])
+    curve = "step,epoch,loss,lr,grad_norm\n1,0.5,2,0.1,1\n2,1.0,1,0.05,1\n"
+    crops = tmp_path / "data" / "crops" / "demo"
+    results = tmp_path / "results"
+    return {
+        "predictions": [
+            predict(tmp_path, "demo", "1", [[0], [0], [1], [1]], [no, no, yes, no]),
+            predict(tmp_path, "demo", "2", [[0], [1]], [no, no]),
+            predict(tmp_path, "dfew", "1", [[0], [1]], [no, yes]),
+            predict(tmp_path, "first_impressions", "test", true, true),
+        ],
+        "curves": [
+            write(results / "pretrain" / "curve.csv", curve),
+            write(results / "finetune" / "demo" / "1" / "curve.csv", curve),
+            write(results / "finetune" / "demo" / "2" / "curve.csv", curve),
+        ],
+        "crops": [
+            write(
+                crops / "1" / "rejects.csv", 'key,path,reason\n007,raw/007.mp4,"no face, at all"\n'
+            ),
+            write(crops / "2" / "rejects.csv", "key,path,reason\n"),
+        ],
+        "costs": write(results / "tables" / "costs.csv", COSTS),
+        "output": results / "tables" / "benchmark.md",
+    }
+
+
+def run(
+    inputs: dict[str, Any], config: TabulateConfig = CONFIG, **changes: Any
+) -> dict[str, float]:
+    """Run the stage; return what it logged."""
+    logged: dict[str, float] = {}
+    tabulate.run(config, **(inputs | changes), log=logged.update)
+    return logged
+
+
+def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
+    run(inputs)
+    results = inputs["output"].parents[1]
+    names = {
+        str(p.relative_to(results))
+        for f in ("tables", "figures")
+        for p in results.glob(f"{f}/**/*.*")
+    }
+    assert names == {
+        *(f"tables/{stem}.{end}" for stem in ("benchmark", "folds", "per_class", "rejects")
+          for end in ("md", "csv")),
+        "tables/benchmark.tex",
+        "tables/benchmark.html",
+        "tables/rejects.html",
+        "tables/costs.csv",
+        "tables/runs.html",
+        *(f"tables/comparison.{end}" for end in ("md", "html", "tex")),
+        "figures/demo/confusion.png",
+        "figures/demo/curves.png",
+        "figures/demo/classes.png",
+        "figures/dfew/classes.png",
+        "figures/dfew/confusion.png",
+        "figures/pretrain/curves.png",
+    }  # fmt: skip
+    assert all((results / name).stat().st_size > 0 for name in names)
+
+
+def test_benchmark_pools_folds_and_stands_beside_the_paper(inputs: dict[str, Any]) -> None:
+    run(inputs)
+    lines = inputs["output"].read_text().splitlines()
+    rows = {tuple(cells[1:3]): cells[3:-1] for line in lines
+            if len(cells := [cell.strip() for cell in line.split("|")]) == 8}  # fmt: skip
+    assert rows["demo ¹", "ours"] == [
+        "66.67 ± 17.68 [50.0, 100.0]", "66.67 ± 17.68 [33.3, 100.0]", "partial, 2 of 3 folds",
+        "this run; not in the paper",
+    ]  # fmt: skip
+    perfect = "100.00 [100.0, 100.0]"
+    assert rows["dfew", "ours"] == [perfect, perfect, "1 of 1 fold", "this run"]
+    assert rows["dfew", "SVFAP-B"][:2] == ["62.83", "74.27"]
+    assert f"¹ {NOTICE}" in lines
+    assert f"\\textsuperscript{{1}} {NOTICE}" in inputs["output"].with_suffix(".tex").read_text()
+
+
+def test_csv_is_tidy_and_carries_the_notice(inputs: dict[str, Any]) -> None:
+    run(inputs)
+    frame = pd.read_csv(inputs["output"].with_suffix(".csv"), dtype=str, keep_default_na=False)
+    demo = frame[frame["dataset"] == "demo"]
+    assert demo["notice"].tolist() == [NOTICE] * 2
+    assert demo["value"].tolist() == ["66.6667"] * 2
+    paper = frame[(frame["model"] == "SVFAP-B") & (frame["dataset"] == "first_impressions")]
+    assert dict(zip(paper["metric"] + paper["target"], paper["value"], strict=True))[
+        "ACCneuroticism"
+    ] == "0.9145"  # fmt: skip
+    folds = pd.read_csv(inputs["output"].with_name("folds.csv"), dtype=str)
+    assert folds[folds["dataset"] == "demo"]["fold"].tolist()[:2] == ["1", "2"]
+    assert {"mean", "std", "pooled"} <= {*folds["fold"]}
+
+
+def test_per_class_names_survive(inputs: dict[str, Any]) -> None:
+    run(inputs)
+    frame = pd.read_csv(inputs["output"].with_name("per_class.csv"))
+    glad = frame[frame["class"] == "happy & <glad>"].iloc[0]
+    assert (glad["clips"], glad["accuracy"]) == (3, pytest.approx(100 / 3, rel=1e-5))
+    assert "first_impressions" not in {*frame["dataset"]}
+
+
+def test_rejects_are_gathered_with_dataset_and_part(inputs: dict[str, Any]) -> None:
+    run(inputs)
+    page = inputs["output"].with_name("rejects.html").read_text()
+    assert "<td" in page
+    assert "no face, at all" in page
+    text = inputs["output"].with_name("rejects.csv").read_text()
+    assert text == 'dataset,part,key,path,reason\ndemo,1,007,raw/007.mp4,"no face, at all"\n'
+    assert "no face, at all" in inputs["output"].with_name("rejects.md").read_text()
+
+
+def test_no_rejects_and_no_curves_are_fine(inputs: dict[str, Any]) -> None:
+    run(inputs, crops=[], curves=[])
+    assert inputs["output"].with_name("rejects.csv").read_text() == "dataset,part,key,path,reason\n"
+    assert "Every video gave a face clip." in inputs["output"].with_name("rejects.md").read_text()
+
+
+def test_what_is_logged_is_what_is_shown(inputs: dict[str, Any]) -> None:
+    logged = run(inputs)
+    assert logged["demo/UAR"] == pytest.approx(200 / 3)
+    assert logged["first_impressions/CCC/average"] == pytest.approx(1)
+    assert {name.split("/")[0] for name in logged} == {*CONFIG.datasets}
+
+
+def test_a_dataset_without_predictions_keeps_its_row(inputs: dict[str, Any]) -> None:
+    logged = run(inputs, predictions=inputs["predictions"][:3])
+    text = inputs["output"].read_text()
+    assert "first_impressions" in text
+    assert "0 of 1 fold" in text
+    assert not [name for name in logged if name.startswith("first")]
+
+
+def test_running_twice_gives_the_same_bytes(inputs: dict[str, Any]) -> None:
+    results = inputs["output"].parents[1]
+    seen = []
+    for _ in range(2):
+        run(inputs)
+        seen.append({p: p.read_bytes() for p in results.glob("[tf][ai]*/**/*.*") if p.is_file()})
+    assert seen[0] == seen[1]
+
+
+def test_notices_stand_in_the_figures(
+    inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices = {}
+    for name in ("confusion", "draw_curves"):
+        draw = getattr(tabulate, name)
+
+        def spy(*args: Any, draw: Any = draw, **kwargs: Any) -> None:
+            notices["/".join(kwargs["path"].parts[-2:])] = kwargs["notice"]
+            draw(*args, **kwargs)
+
+        monkeypatch.setattr(tabulate, name, spy)
+    run(inputs)
+    assert notices == {
+        "demo/confusion.png": NOTICE,
+        "demo/curves.png": NOTICE,
+        "pretrain/curves.png": NOTICE,
+        "dfew/confusion.png": "",
+    }
+
+
+def test_damaged_predictions_are_named(inputs: dict[str, Any]) -> None:
+    inputs["predictions"][2].write_bytes(b"PAR1 but no more")
+    with pytest.raises(SvfapError, match=r"dfew/1/predictions\.parquet: damaged"):
+        run(inputs)
+    assert not inputs["output"].exists()
+
+
+def test_predictions_of_an_unknown_dataset_are_refused(inputs: dict[str, Any]) -> None:
+    only = CONFIG.model_copy(update={"datasets": {"demo": CONFIG.datasets["demo"]}})
+    with pytest.raises(SvfapError, match="predictions of dfew, first_impressions, which"):
+        run(inputs, only)
+
+
+def test_a_curve_of_an_unknown_dataset_is_refused(inputs: dict[str, Any]) -> None:
+    text = inputs["curves"][0].read_text()
+    stray = write(inputs["output"].parent / "finetune" / "mafw" / "1" / "curve.csv", text)
+    with pytest.raises(SvfapError, match="training curve of mafw"):
+        run(inputs, curves=[stray])
+
+
+@pytest.mark.parametrize("content", ["", "clip,why\n1,2\n"])
+def test_a_bad_list_of_rejects_is_named(inputs: dict[str, Any], content: str) -> None:
+    inputs["crops"][1].with_name("rejects.csv").write_text(content)
+    with pytest.raises(SvfapError, match=r"demo/2/rejects\.csv: not a list of rejects") as caught:
+        run(inputs)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_config_is_frozen_and_round_trips_as_json() -> None:
+    assert TabulateConfig.model_validate_json(CONFIG.model_dump_json()) == CONFIG
+
+
+def test_no_torch_is_imported() -> None:
+    code = (
+        "import sys, svfap.stages.tabulate;"
+        " print([m for m in ('torch', 'cv2', 'mlflow', 'matplotlib.pyplot') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,165 @@
+"""Shared models: a folder that loads back, its card, ONNX and torch.export that do the same."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+from helpers.photo_videos import face_frames, save
+from helpers.random_checkpoints import CLASSES, NOTICE, TRAITS, write_checkpoint
+from safetensors import safe_open
+
+import svfap
+from svfap.__main__ import main
+from svfap.errors import SvfapError
+from svfap.evaluation import predictions
+from svfap.evaluation.predictions import Predictions
+from svfap.use import bundle, exchange
+
+
+def workflow(folder, toy_model, *, folds=("one", "two")):
+    """A checkpoint and its predictions where the workflow puts them."""
+    rng = np.random.default_rng(0)
+    for fold in folds:
+        keys = [f"{fold}{n}" for n in range(20)]
+        scores = rng.dirichlet(np.ones(3), 20)
+        found = Predictions(
+            "demo",
+            fold,
+            keys,
+            keys,
+            ["s"] * 20,
+            np.zeros(20, int),
+            rng.integers(0, 3, (20, 1)),
+            scores,
+        )
+        predictions.write(folder / "evaluate" / "demo" / fold / "predictions.parquet", found)
+    path = folder / "finetune" / "demo" / folds[0] / "checkpoint.pt"
+    path.parent.mkdir(parents=True)
+    return write_checkpoint(
+        path, toy_model, fps=25.0, origin={"datasets": ["VoxCeleb2"], "notice": "Old.", "clips": 5}
+    )
+
+
+def export(*arguments):
+    return main(["export", *map(str, arguments)])
+
+
+def test_a_folder_loads_back_the_same(tmp_path, toy_model):
+    path, folder = workflow(tmp_path, toy_model), tmp_path / "shared"
+    video = save(tmp_path / "face.mp4", face_frames(40))
+    assert export(path, folder) == 0
+    names = {file.name for file in folder.iterdir()}
+    assert names == {
+        "model.safetensors", "config.json", "preprocessor_config.json", "metrics.json", "README.md",
+    }  # fmt: skip
+    own, shared = svfap.load(path), svfap.load(folder)
+    assert own.facts == shared.facts
+    pd.testing.assert_frame_equal(own.predict(video), shared.predict(video))
+    config = json.loads((folder / "config.json").read_text())
+    assert config["id2label"] == {"0": "happy", "1": "surprise", "2": "sad"}
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+    assert export(folder, tmp_path / "again") == 0
+    again = (tmp_path / "again" / "metrics.json").read_text()
+    assert again == (folder / "metrics.json").read_text()
+
+
+def test_the_card_tells_data_licence_limits_and_figures(tmp_path, toy_model):
+    assert export(workflow(tmp_path, toy_model), tmp_path / "shared") == 0
+    text = (tmp_path / "shared" / "README.md").read_text()
+    assert text.startswith("---\nlibrary_name: svfap\n")
+    for words in (
+        f"**{NOTICE} Old.**", "Fine-tuned on: demo (shows: nobody", "; licence: free",
+        "Pre-trained on: VoxCeleb2 (",
+        "Not for decisions about people", "## Intended use", "## Limits", "crop preset `auto`",
+        "every 2. frame at 25 frames per second", "happy, surprise, sad",
+    ):  # fmt: skip
+        assert words in text
+    rows = json.loads((tmp_path / "shared" / "metrics.json").read_text())["figures"]
+    assert {row["fold"] for row in rows} == {"one", "two", "pooled"}
+    frame = predictions.by_clip(
+        predictions.read(sorted(tmp_path.glob("evaluate/demo/*/predictions.parquet")))
+    )
+    right = [np.argmax(s) == t[0] for s, t in zip(frame["score"], frame["target"], strict=True)]
+    (pooled,) = (r["value"] for r in rows if (r["fold"], r["metric"]) == ("pooled", "WAR"))
+    assert pooled == pytest.approx(np.mean(right), abs=1e-6)
+    assert "| demo | pooled | 40 | " in text
+    assert f"{pooled:.4f}" in text
+
+
+def test_a_model_without_figures_says_so(tmp_path, toy_model, capsys):
+    path = write_checkpoint(tmp_path / "m.pt", toy_model, targets=TRAITS, task="regression")
+    assert export(path, tmp_path / "shared") == 0
+    assert "the card has no figures" in capsys.readouterr().out
+    assert "was not evaluated" in (tmp_path / "shared" / "README.md").read_text()
+
+
+def test_a_hub_id_is_looked_up_as_the_hub_does(tmp_path, toy_model, monkeypatch):
+    """From the hub's own cache, as it is after a download."""
+    import huggingface_hub.constants as hub
+
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    repository = tmp_path / "models--someone--faces"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    assert export(workflow(tmp_path, toy_model), repository / "snapshots" / commit) == 0
+    for name in ("someone/faces", f"someone/faces@{commit}"):
+        found = bundle.load(name)
+        assert found.name == name
+        assert found.facts.job.targets == CLASSES
+    with pytest.raises(SvfapError, match="someone/else: no such file or folder here, and the hub"):
+        bundle.load("someone/else")
+
+
+@pytest.mark.slow
+def test_onnx_and_torch_export_do_what_the_model_does(tmp_path, toy_model):
+    """Exported by a process that has used no model before."""
+    path, folder = write_checkpoint(tmp_path / "m.pt", toy_model), tmp_path / "shared"
+    command = [sys.executable, "-m", "svfap", "export", path, folder, "--format", "onnx", "pt2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    model = exchange.scorer(bundle.load(path))
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    program = torch.export.load(folder / "model.pt2").module()
+    for batch in (1, 3, 8):
+        video = torch.randint(0, 256, (batch, 8, 32, 32, 3), dtype=torch.uint8)
+        with torch.no_grad():
+            own = [out.numpy() for out in model(video)]
+            exported = [out.numpy() for out in program(video)]
+        for a, b, c in zip(own, session.run(None, {"video": video.numpy()}), exported, strict=True):
+            assert a.shape == b.shape == c.shape
+            assert max(np.abs(a - b).max(), np.abs(a - c).max()) < 1e-5
+    text = (folder / "README.md").read_text()
+    assert "`model.onnx`" in text
+    assert "any batch size" in text.replace("\n", " ")
+
+
+def test_a_file_that_differs_is_not_kept(tmp_path, toy_model, monkeypatch):
+    monkeypatch.setattr(exchange, "TOLERANCE", -1.0)
+    found = bundle.load(write_checkpoint(tmp_path / "m.pt", toy_model))
+    with pytest.raises(SvfapError, match=r"differs from the model by .*; not written"):
+        exchange.to_program(found, tmp_path / "m.pt2")
+    assert not (tmp_path / "m.pt2").exists()
+
+
+def test_mistakes_are_one_line(tmp_path, toy_model, capsys):
+    path, folder = workflow(tmp_path, toy_model), tmp_path / "shared"
+    assert export(path, folder) == 0
+    assert export(path, folder) == 2
+    assert "choose another folder, or add --overwrite" in capsys.readouterr().err
+    assert export(path, folder, "--overwrite") == 0
+    (folder / "model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(SvfapError, match=r"cannot be read .*; export the model again"):
+        svfap.load(folder)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(SvfapError, match=r"config\.json: cannot be read"):
+        svfap.load(folder)
+    assert export(path, tmp_path / "x", "--predictions", tmp_path / "none.parquet") == 2
+    assert "no such predictions" in capsys.readouterr().err
