@@ -6,7 +6,7 @@ from dataclasses import replace
 from svfap.config import ModelConfig, OptimConfig
 from svfap.datasets.dataset import Dataset
 from svfap.experiment.runs import Run
-from svfap.planning import multiply_adds
+
 from svfap.planning.job import Job
 from svfap.planning.video_facts import VideoFacts
 
