@@ -11,12 +11,12 @@ from svfap.experiment import resolve
 from svfap.planning import rates, show, video_facts
 from svfap.planning.estimate import Assumptions, forecast_stages
 from svfap.planning.machines import choose_machine, presets
-from svfap.planning.measured import Compared, with_measured_rates
+from svfap.planning.measured import with_measured_rates
 from svfap.planning.workload import jobs_of
 
 CONFIG = Path("config/config.yaml")
 MACHINE_FLAGS = ("nodes", "cpus", "gpus", "tflops", "network")
-SHARE = 0.4  # assumed, and what well-tuned transformers reach on a large GPU
+SHARE = 0.4  # assumed: about what well-tuned transformers reach
 
 
 def run(arguments: Sequence[str]) -> str:
@@ -41,16 +41,11 @@ def run(arguments: Sequence[str]) -> str:
     given = Assumptions(machine, known, chosen.gpu_share, chosen.workers)
     videos = video_facts.of_all(experiment)
     jobs = jobs_of(experiment, videos, jpeg_bytes=known.jpeg_bytes)
-    compared: Compared = {}
     if chosen.results or chosen.calibrate:
-        given, compared = with_measured_rates(given, jobs, experiment.config.results)
+        given = with_measured_rates(given, jobs, experiment.config.results)
     if chosen.calibrate:
         rates.write(chosen.calibrate, given.rates)
     stages = forecast_stages(jobs, given)
-    for stage in stages.keys() & compared.keys():
-        took, planned = compared[stage]
-        update = {"measured_cpu_seconds": took, "planned_for_them": planned}
-        stages[stage] = stages[stage].model_copy(update=update)
     forecast = show.Forecast(
         machine=machine,
         seconds=sum(stage.seconds for stage in stages.values()),
@@ -66,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m svfap plan",
         description="Forecast the cost of an experiment and its bottleneck. Runs nothing.",
     )
-    add, results = parser.add_argument, "the configuration's results"
+    add = parser.add_argument
     add("--configfile", type=Path, default=CONFIG, help=f"the experiment (default {CONFIG})")
     add("--machine", help=f"one of {', '.join(presets())} (default: this machine)")
     add("--nodes", type=int, help="machines of the cluster (default 1)")
@@ -77,12 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--network", type=float, help="megabytes per second from outside (default 100)")
     add("--workers", type=int, help="loader processes per GPU (default: the configuration's)")
     add("--rates", type=Path, nargs="*", default=[], help="files of --calibrate or a benchmark")
-    add("--results", type=Path, help="a run of this configuration: compare, and take its rates")
+    add("--results", type=Path, help="results of a run of this configuration; take its rates")
     add(
         "--calibrate",
         type=Path,
         metavar="FILE",
-        help=f"write the rates of --results, or of {results}, to FILE",
+        help="write the rates of a run to FILE: --results, or the configuration's results",
     )
     add("--json", action="store_true", help="print JSON")
     return parser

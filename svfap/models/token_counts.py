@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from svfap.config import ModelConfig
 
-POOL_HIDDEN = 128  # width of the spatial pool's MLP; the authors' code, the paper gives none
+POOL_HIDDEN = 128  # width of the spatial pool's MLP, as in the authors' checkpoints
 
 
 class TokenGrid(NamedTuple):

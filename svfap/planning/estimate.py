@@ -1,7 +1,7 @@
 """Seconds of each job on a machine, its limit, and the figures of each stage."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from svfap.config.section import Section
@@ -24,12 +24,14 @@ class Assumptions:
         rates: the speed of its CPUs.
         share: share of its GPUs' peak that a training reaches.
         workers: loader processes of each training process; None for the configuration's.
+        measured: stage -> CPU seconds that its recorded jobs took, and that were planned for them.
     """
 
     machine: Machine
     rates: Rates
     share: float = 1
     workers: int | None = None
+    measured: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def loaders(self, job: Job) -> int:
         """Return the loader processes of each training process of a job."""
@@ -46,11 +48,8 @@ class Assumptions:
 
     def gpus(self, job: Job) -> int:
         """Return the GPUs of a job: pre-training uses all of a machine, other models one."""
-        return (
-            self.machine.gpus
-            if job.stage == "pretrain"
-            else min(bool(job.clips), self.machine.gpus)
-        )
+        most = self.machine.gpus if job.stage == "pretrain" else min(1, self.machine.gpus)
+        return most if job.clips else 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,11 @@ class JobEstimate:
 
 
 class StageForecast(Section):
-    """The figures of a stage; `None` where they do not apply."""
+    """The figures of a stage, all its jobs together; None where they do not apply.
+
+    `clips_per_second` and `limit` are those of its slowest job, `gpu_memory_bytes` is per GPU, and
+    `planned_for_them` are the CPU seconds that were planned for the measured jobs.
+    """
 
     jobs: int
     seconds: float
@@ -101,9 +104,10 @@ def forecast_stages(jobs: Sequence[Job], given: Assumptions) -> dict[str, StageF
 
 
 def _forecast(jobs: Sequence[Job], given: Assumptions) -> StageForecast:
+    """Sum up the jobs of a stage, as many at once as the machine can run."""
     estimates = [estimate(job, given) for job in jobs]
     slowest = max(estimates, key=lambda each: each.seconds)
-    gpus = given.gpus(jobs[0])
+    gpus, (took, planned) = given.gpus(jobs[0]), given.measured.get(jobs[0].stage, (None, None))
     parallel = given.machine.cpus // given.cpus(jobs[0])
     if gpus:
         parallel = max(1, min(parallel, given.machine.gpus // gpus))
@@ -119,6 +123,8 @@ def _forecast(jobs: Sequence[Job], given: Assumptions) -> StageForecast:
         flop=2e9 * sum(job.work.get(PRODUCTS, 0) for job in jobs),
         clips_per_second=slowest.clips_per_second or None,
         gpu_memory_bytes=max(gpu_memory(job, gpus) for job in jobs) or None,
+        measured_cpu_seconds=took,
+        planned_for_them=planned,
     )
 
 

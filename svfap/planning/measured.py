@@ -13,21 +13,15 @@ from svfap.tracking.record import Event, read_record
 from svfap.tracking.stage_run import cpu_seconds_of
 
 Recorded = list[tuple[Job, Sequence[Event]]]
-Compared = dict[str, tuple[float, float]]
 
 
-def with_measured_rates(
-    given: Assumptions, jobs: Sequence[Job], results: Path
-) -> tuple[Assumptions, Compared]:
-    """Replace rates by those of a recorded run.
+def with_measured_rates(given: Assumptions, jobs: Sequence[Job], results: Path) -> Assumptions:
+    """Return assumptions with the rates of a recorded run.
 
     Args:
         given: the rates of stages without a record, and the machine that the run used.
         jobs: the jobs of the configuration; their records are beside their outputs.
         results: the folder of results, for messages.
-
-    Returns:
-        The assumptions with new rates, and CPU seconds by stage: (measured, planned).
 
     Raises:
         SvfapError: no job of the configuration has a record.
@@ -50,7 +44,7 @@ def with_measured_rates(
         )
     source = f"records in {results} ({', '.join(compared)}), else {given.rates.source}"
     rates = given.rates.model_copy(update={"seconds": seconds, "source": source})
-    return replace(given, rates=rates), compared
+    return replace(given, rates=rates, measured=compared)
 
 
 def _measured(job: Job) -> Sequence[Event]:

@@ -1,6 +1,6 @@
 """The forecast as a table with its assumptions, for people, and as JSON, for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from svfap.config.section import Section
 from svfap.planning.estimate import Assumptions, StageForecast
@@ -27,9 +27,7 @@ class Forecast(Section):
     def as_text(self) -> str:
         """Return the table, the bottlenecks and the assumptions."""
         assumptions = [f"- {line}" for line in self.assumptions]
-        table = _aligned(
-            [_row(name, stage) for name, stage in self.stages.items()] + [_total(self)]
-        )
+        table = _table(self.stages)
         parts = [self.machine.text], table, self.bottlenecks, ["Assumptions", *assumptions]
         return "\n\n".join("\n".join(part) for part in parts)
 
@@ -39,21 +37,22 @@ def bottlenecks(stages: dict[str, StageForecast]) -> Iterator[str]:
     longest = max(stages, key=lambda name: stages[name].seconds)
     total = sum(stage.seconds for stage in stages.values())
     yield f"Bottleneck: {longest}, {stages[longest].seconds / total:.0%} of the time."
-    for name in ("pretrain", "finetune"):
-        if name in stages and (pace := stages[name].clips_per_second):
+    for name, stage in stages.items():
+        pace, memory = stage.clips_per_second, stage.gpu_memory_bytes
+        if pace and name != "evaluate":  # which has no loader processes to add
             advice = ""
-            if stages[name].limit == "loading":
+            if stage.limit == "loading":
                 more = pace["all_cpus"] > 1.2 * pace["loaders"]
                 advice = f"; raise {name}.optim.workers" if more else "; add CPUs"
             yield (
-                f"{name}: the model takes {_pace(pace['model'])}, its loaders can load"
-                f" {_pace(pace['loaders'])}, all CPUs {_pace(pace['all_cpus'])}: limited by the"
-                f" {stages[name].limit}{advice}."
+                f"{name}: the model can take {_pace(pace['model'])}, loading gives"
+                f" {_pace(pace['loaders'])}, on all CPUs {_pace(pace['all_cpus'])}: limited by"
+                f" {stage.limit}{advice}."
             )
-        if name in stages and (memory := stages[name].gpu_memory_bytes):
+        if memory:
             yield (
-                f"{name}: needs about {_size(memory)} of memory on each GPU (estimate); a smaller"
-                f" {name}.optim.device_batch lowers it."
+                f"{name}: needs about {memory / 1e9:,.1f} GB of memory on each GPU (estimate); a"
+                f" smaller {name}.optim.device_batch lowers it."
             )
 
 
@@ -81,43 +80,39 @@ def assumptions(given: Assumptions, jobs: list[Job], videos: Videos) -> Iterator
         )
 
 
-def _row(name: str, stage: StageForecast) -> dict[str, str]:
-    """Return a row of the table, by column."""
-    measured = ""
-    if stage.measured_cpu_seconds is not None:
-        measured = f"{stage.measured_cpu_seconds:,.0f} CPU s, planned {stage.planned_for_them:,.0f}"
-    return {
-        "stage": name,
-        "jobs": f"{stage.jobs:,}",
-        "time": _clock(stage.seconds),
-        "CPU hours": _hours(stage.cpu_seconds),
-        "GPU hours": _hours(stage.gpu_seconds),
-        "disk": _size(stage.disk_bytes),
-        "network": _size(stage.network_bytes),
-        "limit": stage.limit,
-        "measured": measured,
-    }
-
-
-def _total(forecast: Forecast) -> dict[str, str]:
-    """Return the last row of the table."""
-    names = ("jobs", "cpu_seconds", "gpu_seconds", "disk_bytes", "network_bytes", "clips", "flop")
-    stages = forecast.stages.values()
-    sums = {name: sum(getattr(stage, name) for stage in stages) for name in names}
-    return _row("total", StageForecast(seconds=forecast.seconds, limit="", **sums))
-
-
-def _aligned(rows: list[dict[str, str]]) -> list[str]:
-    """Return the lines of a table, without the columns that are empty."""
+def _table(stages: dict[str, StageForecast]) -> list[str]:
+    """Return the lines of the table, without the columns that are empty."""
+    rows = [
+        _row(name, [stage]) | {"limit": stage.limit, "measured": _measured(stage)}
+        for name, stage in stages.items()
+    ]
+    rows.append(_row("total", stages.values()) | {"limit": "", "measured": ""})
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
-    return [
-        "  ".join(
+    lines = (
+        [
             row[name].ljust(width) if name in LEFT_ALIGNED else row[name].rjust(width)
             for name, width in widths.items()
-        ).rstrip()
+        ]
         for row in [{name: name for name in columns}, *rows]
-    ]
+    )
+    return ["  ".join(line).rstrip() for line in lines]
+
+
+def _row(name: str, stages: Iterable[StageForecast]) -> dict[str, str]:
+    """Return the sums over some stages, by column."""
+    stages = list(stages)
+    sums = {
+        heading: form(sum(getattr(stage, figure) for stage in stages))
+        for heading, (figure, form) in SUMS.items()
+    }
+    return {"stage": name} | sums
+
+
+def _measured(stage: StageForecast) -> str:
+    if stage.measured_cpu_seconds is None:
+        return ""
+    return f"{stage.measured_cpu_seconds:,.0f} CPU s, planned {stage.planned_for_them:,.0f}"
 
 
 def _clock(seconds: float) -> str:
@@ -137,11 +132,16 @@ def _pace(clips: float) -> str:
 
 
 def _size(count: float) -> str:
-    gigabytes = count / 1e9
-    return (
-        ""
-        if not count
-        else f"{gigabytes / 1e3:.2f} TB"
-        if gigabytes >= 1e3
-        else f"{gigabytes:,.2f} GB"
-    )
+    if count >= 1e12:
+        return f"{count / 1e12:.2f} TB"
+    return f"{count / 1e9:,.2f} GB" if count else ""
+
+
+SUMS: dict[str, tuple[str, Callable[[float], str]]] = {  # column -> figure, format
+    "jobs": ("jobs", "{:,}".format),
+    "time": ("seconds", _clock),
+    "CPU hours": ("cpu_seconds", _hours),
+    "GPU hours": ("gpu_seconds", _hours),
+    "disk": ("disk_bytes", _size),
+    "network": ("network_bytes", _size),
+}

@@ -7,11 +7,13 @@ footage.csv contains figures, their sources and what is assumed.
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from pydantic import Field
+
 from svfap.config import DatasetConfig
+from svfap.config.section import Section
 from svfap.datasets.dataset import Clip, Dataset, read_manifest
 from svfap.datasets.facts import Access
 from svfap.errors import SvfapError
@@ -20,30 +22,20 @@ from svfap.experiment.resolve import Experiment
 
 PUBLISHED = Path(__file__).with_name("footage.csv")
 OTHER = "*"  # the row of footage.csv for a dataset without a row
-OPENED = 24  # videos opened per dataset: seconds of work, and a mean that is good to some per cent
-BITS_PER_PIXEL = 0.2  # assumed where no size is published; usual for H.264 at a good quality
+OPENED = 24  # videos opened per dataset: enough for means, and done in seconds
+BITS_PER_PIXEL = 0.2  # where no size is published: a guess for H.264 of good quality
 REMOTE: frozenset[Access] = frozenset({"open", "sign-up", "closed"})
 
 
-@dataclass(frozen=True)
-class VideoFacts:
-    """The videos of a dataset.
+class VideoFacts(Section):
+    """The videos of a dataset."""
 
-    Attributes:
-        videos: number of videos in each part.
-        frames: frames of a video, on average.
-        shape: width and height of a frame.
-        gigabytes: size of all videos.
-        remote: whether they have to be downloaded.
-        basis: source of the figures, and what is assumed.
-    """
-
-    videos: dict[str, float]
-    frames: float
-    shape: tuple[float, float]
-    gigabytes: float
-    remote: bool
-    basis: str
+    videos: dict[str, float] = Field(description="number of videos in each part")
+    frames: float = Field(description="frames of a video, on average")
+    shape: tuple[float, float] = Field(description="width and height of a frame")
+    gigabytes: float = Field(description="size of all videos")
+    remote: bool = Field(description="whether they have to be downloaded")
+    basis: str = Field(description="source of the figures, and what is assumed")
 
     @property
     def megapixels(self) -> float:
@@ -119,10 +111,14 @@ def _opened(paths: Sequence[Path], videos: dict[str, float]) -> VideoFacts:
         raise SvfapError(
             f"{chosen[0]}: cannot be opened, nor can {count - 1} other videos; replace them"
         )
-    shape = fmean(width for width, _ in sizes), fmean(height for _, height in sizes)
-    gigabytes = fmean(path.stat().st_size for path in chosen) * sum(videos.values()) / 1e9
-    basis = f"{len(paths):,} here, {len(frames)} opened"
-    return VideoFacts(videos, fmean(frames), shape, gigabytes, remote=False, basis=basis)
+    return VideoFacts(
+        videos=videos,
+        frames=fmean(frames),
+        shape=(fmean(width for width, _ in sizes), fmean(height for _, height in sizes)),
+        gigabytes=fmean(path.stat().st_size for path in chosen) * sum(videos.values()) / 1e9,
+        remote=False,
+        basis=f"{len(paths):,} here, {len(frames)} opened",
+    )
 
 
 def _assumed(dataset: Dataset, videos: dict[str, float], *, remote: bool) -> VideoFacts:
@@ -131,8 +127,13 @@ def _assumed(dataset: Dataset, videos: dict[str, float], *, remote: bool) -> Vid
         rows = {row["dataset"]: row for row in csv.DictReader(file)}
     family = dataset.name.split("-")[0]  # AVCAffe-arousal and AVCAffe-valence share their videos
     row = next(rows[key] for key in (dataset.name, family, OTHER) if key in rows)
-    frames, shape = float(row["frames"]), (float(row["width"]), float(row["height"]))
-    bits = sum(videos.values()) * frames * shape[0] * shape[1] * BITS_PER_PIXEL
-    gigabytes = float(row["gigabytes"] or bits / 8e9)
-    basis = row["source"] + (f"; assumed: {row['assumed']}" if row["assumed"] else "")
-    return VideoFacts(videos, frames, shape, gigabytes, remote, basis)
+    frames, width, height = (float(row[name]) for name in ("frames", "width", "height"))
+    bits = sum(videos.values()) * frames * width * height * BITS_PER_PIXEL
+    return VideoFacts(
+        videos=videos,
+        frames=frames,
+        shape=(width, height),
+        gigabytes=float(row["gigabytes"] or bits / 8e9),
+        remote=remote,
+        basis=row["source"] + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
+    )

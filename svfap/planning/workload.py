@@ -36,7 +36,7 @@ class Job:
 
     stage: str
     output: Path
-    work: Mapping[str, float] = field(default_factory=lambda: {JOB: 1})
+    work: Mapping[str, float] = field(default_factory=lambda: {JOB: 1.0})
     clips: float = 0
     cost: Cost = field(default_factory=Cost)
     optim: OptimConfig | None = None
