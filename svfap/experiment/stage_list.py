@@ -14,17 +14,23 @@ class Stage(NamedTuple):
         per: the workflow runs one job per dataset, part, run or fold.
         reads: what it is made from.
         writes: its outputs, in Markdown.
+        threads: CPUs that its rule reserves, where a profile does not set another number.
     """
 
     name: str
     per: str
     reads: str
     writes: str
+    threads: int = 1
 
 
 STAGES = (
     Stage(
-        "download", "dataset", "embedded, local or HTTP sources", "`data/raw/DATASET/manifest.csv`"
+        "download",
+        "dataset",
+        "embedded, local or HTTP sources",
+        "`data/raw/DATASET/manifest.csv`",
+        threads=4,
     ),
     Stage(
         "crop",
@@ -46,12 +52,14 @@ STAGES = (
         "run",
         "unlabelled shards",
         "`results/pretrain/checkpoint.pt`, `reconstruction.{png,mp4}`",
+        threads=16,
     ),
     Stage(
         "finetune",
         "fold",
         "checkpoint, training parts",
         "`results/finetune/DATASET/FOLD/checkpoint.pt`",
+        threads=8,
     ),
     Stage(
         "evaluate",
@@ -68,6 +76,7 @@ STAGES = (
     ),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
+THREADS = {stage.name: stage.threads for stage in STAGES}
 
 
 def markdown_table() -> str:

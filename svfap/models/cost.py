@@ -1,80 +1,164 @@
-"""What a model costs: parameters and multiply-adds, as the paper counts them."""
+"""Parameters, multiply-adds and activation memory of the models, by formula and without torch.
 
-from typing import Any, NamedTuple
+Multiply-adds are counted as in the paper, which writes them as FLOPs: products of matrices,
+attention included, and five operations for each value of a LayerNorm; activation functions and
+softmax are free. `tests/models/test_cost.py` compares the formulas with torch's own count.
 
-import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+Activation memory is the size of the tensors that a training step keeps for the backward pass in
+bfloat16 autocast: 2 bytes for each input of a linear layer (a tensor that feeds three layers is
+converted three times), of the MLP's GELU and of the attention product, 4 bytes for each input of a
+LayerNorm, which stays float32.
+"""
+
+from dataclasses import dataclass
 
 from svfap.config import ModelConfig
-from svfap.models.autoencoder import Autoencoder
-from svfap.models.encoder import VideoModel
-from svfap.models.masking import hidden_sites, targets
+from svfap.models.token_counts import POOL_HIDDEN, hidden_sites, target_count, token_grid
 
 NORM_OPERATIONS = 5
+HALF, SINGLE = 2, 4  # bytes of a bfloat16 and of a float32 value
+MLP_RATIO = 4  # width of a block's MLP, in widths of its tokens
 
 
-class Cost(NamedTuple):
-    """Parameters, and multiply-adds of one forward pass of one clip.
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a model or of a part of it.
 
-    Counted as in the paper, which writes multiply-adds as FLOPs: products of matrices, attention
-    included, and five operations for each value of a LayerNorm; activations and softmax are free.
+    Attributes:
+        parameters: number of parameters.
+        multiply_adds: of one clip's forward pass.
+        activation_bytes: kept for the backward pass of one clip.
     """
 
-    parameters: int
-    multiply_adds: int
+    parameters: int = 0
+    multiply_adds: int = 0
+    activation_bytes: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.parameters + other.parameters,
+            self.multiply_adds + other.multiply_adds,
+            self.activation_bytes + other.activation_bytes,
+        )
+
+    def __mul__(self, count: int) -> "Cost":
+        return Cost(
+            self.parameters * count, self.multiply_adds * count, self.activation_bytes * count
+        )
 
 
 def finetune_cost(config: ModelConfig, num_classes: int) -> Cost:
-    """Cost of the classifier (table 7 and the ablations: "Params" and "FLOPs")."""
-    with torch.device("meta"):
-        model = VideoModel(config, num_classes)
-        video = torch.empty(1, 3, config.num_frames, config.image_size, config.image_size)
-    with _counter() as counter:
-        model(video)
-    return Cost(_parameters(model), counter.get_total_flops() // 2)
+    """Return the cost of the classifier (table 7 and the ablations: "Params" and "FLOPs")."""
+    head = _norm(1, config.dim) + _linear(1, config.dim, num_classes)
+    return _encoder(config, token_grid(config).sites) + head + _clip(config)
 
 
 def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> Cost:
-    """Cost of the masked autoencoder (the ablations: "FLOPs-P"), `saved` included.
+    """Return the cost of the masked autoencoder (the ablations: "FLOPs-P").
 
-    Masked tokens that are no targets cost nothing.
+    Masked tokens that are no targets cost nothing. The multiply-adds include
+    `skipped_multiply_adds`, which the paper counts.
     """
-    with torch.device("meta"):
-        model = Autoencoder(config)
-        video = torch.empty(1, 3, config.num_frames, config.image_size, config.image_size)
-        order = torch.empty(1, model.encoder.slices, model.encoder.sites, dtype=torch.int64)
-    hidden = hidden_sites(model.encoder.sites, mask_ratio)
-    with _counter() as counter:
-        model(video, order[..., hidden:], order[..., : targets(hidden, target_fraction)])
-    done = counter.get_total_flops() // 2
-    return Cost(_parameters(model), done + saved(config, mask_ratio, target_fraction))
+    slices, sites, values = token_grid(config)
+    hidden = hidden_sites(sites, mask_ratio)
+    seen, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
+    dim, width = config.dim, config.decoder_dim
+    parts = [
+        _encoder(config, sites - hidden),
+        Cost(multiply_adds=slices * hidden * values * dim),  # the embedding of masked patches
+        _norm(seen, dim),
+        Cost(dim * width, seen * dim * width, seen * dim * HALF),  # to_decoder, without a bias
+        Cost(parameters=width),  # the mask token
+        _block(seen + targets, width) * config.decoder_depth,
+        _norm(targets, width),
+        _linear(targets, width, values),
+        Cost(activation_bytes=2 * targets * values * SINGLE),  # predicted and true pixels
+        _clip(config),
+    ]
+    return sum(parts, Cost())
 
 
-def saved(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> int:
-    """Multiply-adds that the paper counts for a forward pass of pre-training and that are not done.
+def skipped_multiply_adds(
+    config: ModelConfig, mask_ratio: float, target_fraction: float = 1
+) -> int:
+    """Return the multiply-adds of pre-training that the paper counts and this model skips.
 
-    The paper embeds all patches before it drops the hidden ones, and decodes visible tokens to the
-    end. This model embeds the visible ones alone, and its last decoder block transforms the targets
-    alone, which saves 0.74 G of 12.9 G at a mask ratio of 0.9.
+    The paper embeds all patches before it drops the masked ones, and decodes visible tokens to the
+    end. This model embeds the visible patches alone, and its last decoder block transforms the
+    targets alone, which skips 0.74 G of 12.9 G at a mask ratio of 0.9.
     """
-    slices = config.num_frames // config.tubelet
-    sites = (config.image_size // config.patch_size) ** 2
+    slices, sites, values = token_grid(config)
     hidden, width = hidden_sites(sites, mask_ratio), config.decoder_dim
-    patch = 3 * config.tubelet * config.patch_size**2
-    visible, decoded = slices * (sites - hidden), slices * targets(hidden, target_fraction)
-    token = 10 * width**2 + 2 * (visible + decoded) * width + NORM_OPERATIONS * width
-    return slices * hidden * patch * config.dim + visible * token
+    visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
+    # Of a block's work on a visible token, keys and values remain: 2 of its 12 squares.
+    token = 10 * width**2 + 2 * (visible + targets) * width + NORM_OPERATIONS * width
+    return slices * hidden * values * config.dim + visible * token
 
 
-def _counter() -> FlopCounterMode:
-    """Counts two operations for a multiply-add."""
+def _encoder(config: ModelConfig, sites: int) -> Cost:
+    """Return the cost of the encoder that sees `sites` sites of each slice."""
+    dim, (slices, _, values) = config.dim, token_grid(config)
+    total = _linear(slices * sites, values, dim)
+    for stage, depth in enumerate(config.depths):
+        if stage and config.pyramid != "none":
+            slices //= config.temporal_kernel
+            if config.pyramid == "conv":
+                total += _linear(slices * sites, config.temporal_kernel * dim, dim)
+        tokens = slices * sites
+        if stage and config.bottleneck:
+            merged = config.temporal_kernel**stage if config.pyramid == "none" else 1
+            few = slices // merged * config.bottleneck_tokens
+            total += _spatial_pool(tokens, config)
+            total += _cross_block(few, tokens, dim) * (depth - 1)
+            total += _cross_block(tokens, few, dim)
+        else:
+            total += _block(tokens, dim) * depth
+    return total
 
-    def norm(shape: torch.Size, *_: Any, **__: Any) -> int:  # noqa: ANN401
-        return 2 * NORM_OPERATIONS * shape.numel()
 
-    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.native_layer_norm: norm})
+def _block(tokens: int, dim: int) -> Cost:
+    mlp = _mlp(tokens, dim, MLP_RATIO * dim, dim)
+    return _norm(tokens, dim) * 2 + _attention(tokens, tokens, dim) + mlp
 
 
-def _parameters(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+def _cross_block(tokens: int, context: int, dim: int) -> Cost:
+    cross = _norm(tokens, dim) + _norm(context, dim) + _attention(tokens, context, dim)
+    return cross + _block(tokens, dim)
+
+
+def _attention(queries: int, context: int, dim: int) -> Cost:
+    """Return the cost of the four projections (keys have no bias) and of the two products."""
+    return Cost(
+        4 * dim**2 + 3 * dim,
+        2 * dim**2 * (queries + context) + 2 * queries * context * dim,
+        # Inputs of the projections of queries, keys and values; their outputs; and the attended
+        # values, which the product and the last projection share.
+        HALF * dim * (3 * queries + 4 * context),
+    )
+
+
+def _spatial_pool(tokens: int, config: ModelConfig) -> Cost:
+    dim, few = config.dim, config.bottleneck_tokens
+    weights = _norm(tokens, dim) + _mlp(tokens, dim, POOL_HIDDEN, few)
+    # The weighted sum keeps its weights and, converted, the tokens; softmax keeps float32.
+    kept = tokens * (HALF * few + HALF * dim + SINGLE * few)
+    return weights + Cost(multiply_adds=tokens * few * dim, activation_bytes=kept)
+
+
+def _mlp(tokens: int, inputs: int, hidden: int, outputs: int) -> Cost:
+    gelu = Cost(activation_bytes=tokens * hidden * HALF)
+    return _linear(tokens, inputs, hidden) + gelu + _linear(tokens, hidden, outputs)
+
+
+def _linear(tokens: int, inputs: int, outputs: int) -> Cost:
+    return Cost(inputs * outputs + outputs, tokens * inputs * outputs, tokens * inputs * HALF)
+
+
+def _norm(tokens: int, dim: int) -> Cost:
+    return Cost(2 * dim, NORM_OPERATIONS * tokens * dim, tokens * dim * SINGLE)
+
+
+def _clip(config: ModelConfig) -> Cost:
+    """Return the memory of the clip's pixels, in [0, 1] and normalised."""
+    values = 3 * config.num_frames * config.image_size**2
+    return Cost(activation_bytes=2 * values * SINGLE)

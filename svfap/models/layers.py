@@ -8,6 +8,8 @@ from timm.layers.drop import DropPath
 from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
+from svfap.models.token_counts import POOL_HIDDEN
+
 NORM_EPS = 1e-6
 
 
@@ -134,7 +136,7 @@ class SpatialPool(nn.Module):
     that there are as many bottleneck tokens as with it.
     """
 
-    HIDDEN = 128
+    HIDDEN = POOL_HIDDEN
 
     def __init__(self, dim: int, tokens: int, frames: int = 1) -> None:
         super().__init__()

@@ -4,11 +4,7 @@ import torch
 from torch import Tensor
 
 from svfap.errors import SvfapError
-
-
-def hidden_sites(sites: int, ratio: float) -> int:
-    """How many of a slice's sites are hidden: `ratio` of them, at least one and never all."""
-    return min(max(round(ratio * sites), 1), sites - 1)
+from svfap.models.token_counts import hidden_sites, target_count
 
 
 def tube_sites(
@@ -37,16 +33,11 @@ def target_sites(masked: Tensor, share: float) -> Tensor:
     Returns:
         (B, slices, S_target) in the order of `masked`.
     """
-    count = targets(masked.shape[2], share)
+    count = target_count(masked.shape[2], share)
     if count == masked.shape[2]:
         return masked
     drawn = torch.rand(masked.shape, device=masked.device).argsort(dim=2)[..., :count]
     return masked.gather(2, drawn.sort(dim=2).values)
-
-
-def targets(hidden: int, share: float) -> int:
-    """How many of a slice's hidden sites are decoded: `share` of them, at least one."""
-    return max(round(share * hidden), 1)
 
 
 def split_sites(mask: Tensor, slices: int) -> tuple[Tensor, Tensor]:

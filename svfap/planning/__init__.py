@@ -1,1 +1,1 @@
-"""`python -m svfap plan`: what an experiment costs on a machine, before it is run."""
+"""The forecast of `python -m svfap plan`: what an experiment will cost on a machine."""

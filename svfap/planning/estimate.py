@@ -1,157 +1,171 @@
-"""Jobs on a machine: seconds of each, what bounds it, and how long each stage takes."""
+"""Seconds of each job on a machine, its limit, and the figures of each stage."""
 
 import heapq
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from svfap.experiment.stage_list import STAGE_NAMES
-from svfap.planning.job import Job
+from svfap.config.section import Section
+from svfap.experiment.stage_list import STAGE_NAMES, THREADS
 from svfap.planning.machines import Machine
-from svfap.planning.rates import Rates
-from svfap.planning.workload import Workload
+from svfap.planning.rates import JOB, LOADED, PRODUCTS, Rates
+from svfap.planning.workload import Job
+
+# GPU memory of a parameter in training: weight, gradient and AdamW's two moments in float32, and
+# the copy that autocast makes in bfloat16. Averaged weights are one more float32.
+TRAINED_BYTES, AVERAGED_BYTES = 18, 4
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What a job takes.
+class Assumptions:
+    """What an estimate is based on.
 
     Attributes:
-        job: the job.
-        seconds: from beginning to end.
-        cpu: CPU seconds.
-        gpu: GPU seconds.
-        feed: clips a second that its loaders can give; 0 where nothing is loaded.
-        eat: clips a second that the model could take; 0 where there is none.
-        all_cpus: clips a second that all CPUs of the machine together could load.
+        machine: the machine that runs the jobs.
+        rates: the speed of its CPUs.
+        share: share of its GPUs' peak that a training reaches.
+        workers: loader processes of each training process; None for the configuration's.
+        measured: stage -> CPU seconds that its recorded jobs took, and that were planned for them.
     """
 
-    job: Job
-    seconds: float
-    cpu: float
-    gpu: float = 0
-    feed: float = 0
-    eat: float = 0
-    all_cpus: float = 0
+    machine: Machine
+    rates: Rates
+    share: float = 1
+    workers: int | None = None
+    measured: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    @property
-    def limit(self) -> str:
-        """What bounds the job."""
-        if not self.eat:
-            transferred = self.seconds > 2 * self.cpu
-            return "network" if transferred else "CPUs"
-        return "loading" if self.feed < self.eat else "steps"
+    def loaders(self, job: Job) -> int:
+        """Return the loader processes of each training process of a job."""
+        if job.optim is None:
+            return 0
+        workers = job.optim.workers if self.workers is None else self.workers
+        if workers is None:  # as svfap.training.loader: spare CPUs load for a GPU
+            return max(1, self.machine.cpus // self.machine.gpus - 1) if self.machine.gpus else 0
+        return workers
+
+    def cpus(self, job: Job) -> int:
+        """Return the CPUs of a job."""
+        return min(THREADS[job.stage], self.machine.cpus)
+
+    def gpus(self, job: Job) -> int:
+        """Return the GPUs of a job: pre-training uses all of a machine, other models one."""
+        most = self.machine.gpus if job.stage == "pretrain" else min(1, self.machine.gpus)
+        return most if job.clips else 0
 
 
 @dataclass(frozen=True)
-class StagePlan:
-    """What a stage takes: all its jobs, as many at once as the machine holds."""
+class JobEstimate:
+    """The time of a job.
 
-    stage: str
-    jobs: tuple[Estimate, ...]
+    Attributes:
+        seconds: from its start to its end.
+        cpu_seconds: of all its processes.
+        clips_per_second: pace of the "model", of its "loaders" and of loaders on "all_cpus"; empty
+            without a model.
+    """
+
     seconds: float
-
-    @property
-    def cpu(self) -> float:
-        """CPU seconds."""
-        return sum(job.cpu for job in self.jobs)
-
-    @property
-    def gpu(self) -> float:
-        """GPU seconds."""
-        return sum(job.gpu for job in self.jobs)
+    cpu_seconds: float
+    clips_per_second: dict[str, float] = field(default_factory=dict)
 
     @property
     def limit(self) -> str:
-        """What bounds its longest job."""
-        return max(self.jobs, key=lambda job: job.seconds).limit
-
-    @property
-    def stored(self) -> float:
-        """Bytes on disk."""
-        return sum(job.job.stored for job in self.jobs)
-
-    @property
-    def fetched(self) -> float:
-        """Bytes over the network."""
-        return sum(job.job.fetched for job in self.jobs)
+        """What limits the job."""
+        if pace := self.clips_per_second:
+            return "loading" if pace["loaders"] < pace["model"] else "steps"
+        return "network" if self.seconds > 2 * self.cpu_seconds else "CPUs"
 
 
-def stages(work: Workload, machine: Machine, rates: Rates, *, share: float) -> list[StagePlan]:
-    """Every stage; `share` of the GPUs' peak is reached."""
-    plans = []
-    for stage in STAGE_NAMES:
-        given = (replace(j, workers=j.loaders(machine.cpus, machine.gpus)) for j in work.of(stage))
-        jobs = [estimate(job, machine, rates, share=share) for job in given]
-        if jobs:
-            lanes = _lanes(jobs[0].job, machine)
-            plans.append(StagePlan(stage, tuple(jobs), _makespan([j.seconds for j in jobs], lanes)))
-    return plans
+class StageForecast(Section):
+    """The figures of a stage, all its jobs together; None where they do not apply.
+
+    `clips_per_second` and `limit` are those of its slowest job, `gpu_memory_bytes` is per GPU, and
+    `planned_for_them` are the CPU seconds that were planned for the measured jobs.
+    """
+
+    jobs: int
+    seconds: float
+    cpu_seconds: float
+    gpu_seconds: float
+    disk_bytes: float
+    network_bytes: float
+    limit: str
+    clips: float
+    flop: float
+    clips_per_second: dict[str, float] | None = None
+    gpu_memory_bytes: float | None = None
+    measured_cpu_seconds: float | None = None
+    planned_for_them: float | None = None
 
 
-def estimate(job: Job, machine: Machine, rates: Rates, *, share: float) -> Estimate:
-    """What a job takes on a machine."""
-    factor = rates.corrections.get(job.stage, 1.0)
-    fixed = rates.cpu(job.uses) * factor
-    if job.stage == "download":
-        transfer = job.fetched / (machine.network * 1e6)
-        return Estimate(job, fixed / _cpus(job, machine) + transfer, fixed)
-    if not job.clips:
-        return Estimate(job, fixed, fixed)
-    return _training(job, machine, rates, fixed=fixed, share=share)
+def forecast_stages(jobs: Sequence[Job], given: Assumptions) -> dict[str, StageForecast]:
+    """Forecast every stage that has something to do."""
+    todo = {stage: [j for j in jobs if j.stage == stage and not j.done] for stage in STAGE_NAMES}
+    return {stage: _forecast(these, given) for stage, these in todo.items() if these}
 
 
-def _training(job: Job, machine: Machine, rates: Rates, *, fixed: float, share: float) -> Estimate:
-    """A job with a model: loaders and steps side by side, or in turns without loader processes."""
-    factor = rates.corrections.get(job.stage, 1.0)
-    cpus, gpus = _cpus(job, machine), _gpus(job, machine)
-    processes, workers = max(1, gpus), job.loaders(machine.cpus, machine.gpus)
-    load = job.loads * rates.seconds[f"load {job.stage}"] * factor
-    feeders = min(max(1, workers) * processes, machine.cpus)
+def _forecast(jobs: Sequence[Job], given: Assumptions) -> StageForecast:
+    """Sum up the jobs of a stage, as many at once as the machine can run."""
+    estimates = [estimate(job, given) for job in jobs]
+    slowest = max(estimates, key=lambda each: each.seconds)
+    gpus, (took, planned) = given.gpus(jobs[0]), given.measured.get(jobs[0].stage, (None, None))
+    parallel = given.machine.cpus // given.cpus(jobs[0])
     if gpus:
-        step = 2 * job.multiply_adds / (gpus * machine.tflops * 1e12 * share)
-        busy = step * gpus
-    else:
-        busy = job.multiply_adds / 1e9 * rates.seconds[f"step {job.stage}"] * factor
-        step = busy / max(1, cpus - workers)
-    loading = load / feeders
-    running = max(step, loading) if workers else step + loading
-    return Estimate(
-        job,
-        seconds=fixed + running,
-        cpu=fixed + load + busy,
-        gpu=gpus * (fixed + running),
-        feed=job.clips / loading,
-        eat=job.clips / step,
-        all_cpus=job.clips / load * machine.cpus,
+        parallel = max(1, min(parallel, given.machine.gpus // gpus))
+    return StageForecast(
+        jobs=len(jobs),
+        seconds=_makespan((each.seconds for each in estimates), given.machine.nodes * parallel),
+        cpu_seconds=sum(each.cpu_seconds for each in estimates),
+        gpu_seconds=sum(each.seconds for each in estimates) * gpus,
+        disk_bytes=sum(job.stored for job in jobs),
+        network_bytes=sum(job.fetched for job in jobs),
+        limit=slowest.limit,
+        clips=sum(job.clips for job in jobs),
+        flop=2e9 * sum(job.work.get(PRODUCTS, 0) for job in jobs),
+        clips_per_second=slowest.clips_per_second or None,
+        gpu_memory_bytes=max(gpu_memory(job, gpus) for job in jobs) or None,
+        measured_cpu_seconds=took,
+        planned_for_them=planned,
     )
 
 
-def _cpus(job: Job, machine: Machine) -> int:
-    return min(job.threads, machine.cpus)
+def estimate(job: Job, given: Assumptions) -> JobEstimate:
+    """Estimate the time of a job; loaders work beside the steps, or in turns without processes."""
+    machine, rates = given.machine, given.rates.seconds[job.stage]
+    cpus, gpus, workers = given.cpus(job), given.gpus(job), given.loaders(job)
+    if not job.clips:
+        cpu = sum(amount * rates[unit] for unit, amount in job.work.items())
+        return JobEstimate(cpu / cpus + job.fetched / (machine.network * 1e6), cpu)
+    load = job.work[LOADED] * rates[LOADED]
+    if gpus:
+        step = 2e9 * job.work[PRODUCTS] / (gpus * machine.tflops * 1e12 * given.share)
+        computing = step * gpus  # each training process keeps a CPU busy
+    else:
+        computing = job.work[PRODUCTS] * rates[PRODUCTS]
+        step = computing / max(1, cpus - workers)
+    loading = load / min(max(1, workers) * max(1, gpus), machine.cpus)
+    return JobEstimate(
+        seconds=rates[JOB] + (max(step, loading) if workers else step + loading),
+        cpu_seconds=rates[JOB] + load + computing,
+        clips_per_second={
+            "model": job.clips / step,
+            "loaders": job.clips / loading,
+            "all_cpus": job.clips / load * machine.cpus,
+        },
+    )
 
 
-def _gpus(job: Job, machine: Machine) -> int:
-    """Pre-training takes all GPUs of a machine, every other job one."""
-    if job.stage == "pretrain" or not machine.gpus:
-        return machine.gpus
-    return 1 if job.trains else 0
-
-
-def _lanes(job: Job, machine: Machine) -> int:
-    """How many such jobs run at once."""
-    lanes = machine.cpus // _cpus(job, machine)
-    gpus = _gpus(job, machine)
-    return machine.nodes * max(1, min(lanes, machine.gpus // gpus) if gpus else lanes)
+def gpu_memory(job: Job, gpus: int) -> float:
+    """Estimate the bytes that a training needs on each GPU; 0 without GPU or training."""
+    if not gpus or job.optim is None:
+        return 0
+    clips = job.optim.device_batch or -(-job.optim.batch_size // gpus)
+    parameter = TRAINED_BYTES + AVERAGED_BYTES * (job.optim.ema is not None)
+    return job.cost.parameters * parameter + clips * job.cost.activation_bytes
 
 
 def _makespan(seconds: Iterable[float], lanes: int) -> float:
-    """Time until all jobs are done, the longest begun first."""
-    free = [0.0] * lanes
+    """Return the time until all jobs are done if the longest start first."""
+    busy_until = [0.0] * lanes
     for job in sorted(seconds, reverse=True):
-        heapq.heapreplace(free, free[0] + job)
-    return max(free)
-
-
-def total(plans: Sequence[StagePlan]) -> float:
-    """Seconds of all stages, one after another."""
-    return sum(plan.seconds for plan in plans)
+        heapq.heapreplace(busy_until, busy_until[0] + job)
+    return max(busy_until)

@@ -1,90 +1,75 @@
-"""The machine that is planned for: a preset of machines.csv, or the user's own figures."""
+"""The machine of a forecast: a preset of machines.csv, or this machine, with the user's figures."""
 
 import csv
 import difflib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pydantic import Field, model_validator
+
+from svfap.config.section import Section
+from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 
 PRESETS = Path(__file__).with_name("machines.csv")
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A machine, or a cluster of equal ones.
+class Machine(Section):
+    """A machine, or a cluster of equal machines."""
 
-    Attributes:
-        name: of the preset, or "this machine".
-        nodes: number of machines.
-        cpus: cores of each.
-        gpus: GPUs of each.
-        tflops: peak of a GPU's dense matrix products in 1e12 operations a second.
-        network: megabytes a second that come in from outside, over all machines.
-        source: where the figures are from.
-    """
+    name: str = "this machine"
+    nodes: int = Field(default=1, ge=1, description="number of machines")
+    cpus: int = Field(ge=1, description="cores of each machine")
+    gpus: int = Field(default=0, ge=0, description="GPUs of each machine")
+    tflops: float = Field(default=0, ge=0, description="peak of a GPU, 1e12 operations per second")
+    network: float = Field(
+        default=100, gt=0, description="MB/s from outside, all machines together"
+    )
+    source: str = Field(default="", description="source of the figures")
 
-    name: str
-    nodes: int
-    cpus: int
-    gpus: int
-    tflops: float
-    network: float
-    source: str
-
-    def __post_init__(self) -> None:
-        """Refuse what no machine is."""
-        if min(self.nodes, self.cpus) < 1 or self.gpus < 0 or self.network <= 0:
-            raise SvfapError("a machine needs 1 node, 1 CPU and some network at least")
-        if self.gpus and self.tflops <= 0:
-            raise SvfapError(
-                "how fast are the GPUs? add --gpu-tflops, the peak in BF16, or a --machine"
-            )
+    @model_validator(mode="after")
+    def _known_speed(self) -> "Machine":
+        if self.gpus and not self.tflops:
+            raise ValueError("add --gpu-tflops, the peak of a GPU in BF16, or choose a --machine")
+        return self
 
     @property
     def text(self) -> str:
         """The machine in words."""
-        gpus = f", {self.gpus} x GPU of {self.tflops:g} TFLOP/s" if self.gpus else ", no GPU"
-        each = (
-            f"{self.nodes} x ({self.cpus} CPUs{gpus})"
-            if self.nodes > 1
-            else f"{self.cpus} CPUs{gpus}"
-        )
-        return f"{self.name}: {each}, {self.network:g} MB/s from outside"
+        gpus = f"{self.gpus} x GPU of {self.tflops:g} TFLOP/s" if self.gpus else "no GPU"
+        each = f"{self.cpus} CPUs, {gpus}"
+        machines = f"{self.nodes} x ({each})" if self.nodes > 1 else each
+        return f"{self.name}: {machines}, {self.network:g} MB/s from outside"
 
 
-def presets() -> dict[str, Machine]:
-    """The machines that are known by name."""
+def presets() -> dict[str, dict[str, str]]:
+    """Return the fields of each machine in machines.csv."""
     with PRESETS.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        row["name"]: Machine(
-            row["name"], int(row["nodes"]), int(row["cpus"]), int(row["gpus"]),
-            float(row["tflops"]), float(row["network"]), row["source"],
-        )
-        for row in rows
-    }  # fmt: skip
+        return {row["name"]: row for row in csv.DictReader(file)}
 
 
-def preset(name: str) -> Machine:
-    """The machine of a name.
+def choose_machine(name: str | None, changes: dict[str, Any]) -> Machine:
+    """Return a preset, or this machine, with some fields changed.
 
     Raises:
-        SvfapError: there is none.
+        SvfapError: the preset is unknown, or a field is wrong.
     """
     known = presets()
+    if name is None:
+        own = {"name": "own figures"} if changes else {}
+        return parse(Machine, {"cpus": usable_cpus()} | own | changes, where="machine")
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise SvfapError(
             f"--machine: unknown '{name}'; did you mean '{near}'? Known: {', '.join(known)};"
             " or give --cpus, --gpus and --gpu-tflops"
         )
-    return known[name]
+    return parse(Machine, known[name] | changes, where="machine")
 
 
-def cpus() -> int:
-    """CPUs that this process may use, where the system tells."""
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use, or all where the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

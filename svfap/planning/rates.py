@@ -1,88 +1,81 @@
-"""How fast things go: CPU seconds for a unit of each kind of work, measured, never guessed.
+"""CPU seconds for each unit of work of each stage, from records of real runs.
 
-Rates come from a calibration (`--calibrate`), are corrected by the records of a run of the same
-configuration, or are taken over from the JSON that a benchmark of `benchmarks/` writes.
+The package contains the rates of the demo in rates.json. The demo is short, so what its trainings
+and evaluations need per job and what they need per frame were measured apart. `--results` replaces
+rates by those of a recorded run, `--calibrate` writes these to a file, `--rates` reads such a file.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, NonNegativeFloat, ValidationError
+
+from svfap.config.section import Section
 from svfap.errors import SvfapError
 
 SHIPPED = Path(__file__).with_name("rates.json")
-WORK = (
-    "start", "start torch", "frames drawn", "cropping begun", "megapixels decoded",
-    "megapixels searched", "megapixels written", "frames packed", "sheets", "tables", "pictures",
-    "pretraining begun", "fine-tuning begun", "load pretrain", "load finetune", "load evaluate",
-    "step pretrain", "step finetune", "step evaluate",
-)  # fmt: skip
+JOB = "jobs"  # what a job needs besides its work: interpreter, imports, figures
+LOADED, PRODUCTS = "frames loaded", "1e9 multiply-adds"  # the work of training and evaluation
+LOADER_UNITS = ("clips/CPU s", "clips per CPU second")  # of earlier benchmarks, of today's
+LOADER_FRAMES = 16  # frames that benchmarks/loader.py reads of each clip
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Speeds of one machine.
+class Rates(Section):
+    """The speed of one CPU."""
 
-    Attributes:
-        seconds: CPU seconds for a unit of each kind of `WORK`: a job for "start", a frame for
-            "load", 1e9 multiply-adds for "step".
-        jpeg_bytes: of a pixel of a face frame.
-        source: where the rates were taken.
-        corrections: stage -> what its CPU time is multiplied by, from a measured run.
-    """
-
-    seconds: Mapping[str, float]
-    jpeg_bytes: float
-    source: str
-    corrections: Mapping[str, float] = field(default_factory=dict)
-
-    def cpu(self, uses: Mapping[str, float]) -> float:
-        """CPU seconds of units of work."""
-        return sum(count * self.seconds[name] for name, count in uses.items())
+    seconds: dict[str, dict[str, NonNegativeFloat]] = Field(
+        description="stage -> unit of work -> CPU seconds"
+    )
+    jpeg_bytes: float = Field(gt=0, description="size of a face frame, in bytes per pixel")
+    source: str = Field(description="the run that the rates were measured on")
 
 
 def write(path: Path, rates: Rates) -> None:
     """Write rates as JSON."""
-    path.write_text(json.dumps(asdict(rates), indent=1) + "\n", encoding="utf-8")
+    path.write_text(rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read(path: Path, *, base: Rates | None = None) -> Rates:
-    """Rates of a file.
+    """Read rates.
 
     Args:
-        path: what `write` wrote, or the JSON of `benchmarks.loader`.
-        base: what a benchmark's figure changes.
+        path: a file of `write`, or the JSON of `benchmarks.loader`.
+        base: the rates of what the file does not contain; None if it contains all.
 
     Raises:
-        SvfapError: the file is missing or tells no rate.
+        SvfapError: the file is missing or contains no rates.
     """
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if "headline" in values:
-            return _benchmarked(path, values, base or read(SHIPPED))
-        rates = Rates(**values)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            return _with_loader(base or read(SHIPPED), values["headline"], path)
+        rates = Rates.model_validate(values)
+        known = base.seconds if base else {}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise SvfapError(
-            f"{path}: holds no rates ({reason}); make such a file with --calibrate {path}"
+            f"{path}: contains no rates ({_reason(error)}); write such a file with"
+            f" --calibrate {path}"
         ) from None
-    missing = [name for name in WORK if name not in rates.seconds]
-    if missing:
-        raise SvfapError(f"{path}: lacks the rate '{missing[0]}'; make it anew with --calibrate")
-    return rates
+    seconds = {stage: units | rates.seconds.get(stage, {}) for stage, units in known.items()}
+    return rates.model_copy(update={"seconds": rates.seconds | seconds})
 
 
-def _benchmarked(path: Path, values: Mapping[str, Any], base: Rates) -> Rates:
-    """Rates with what a benchmark of the loader has measured."""
-    headline, frames = values["headline"], 16
-    if headline.get("unit") not in {"clips/CPU s", "clips per CPU second"}:
+def _with_loader(base: Rates, headline: dict[str, Any], path: Path) -> Rates:
+    """Return rates with the loading speed that a benchmark measured."""
+    if headline["unit"] not in LOADER_UNITS:
         raise SvfapError(
-            f"{path}: a benchmark in {headline.get('unit')}, which tells no rate; give that of"
-            " benchmarks.loader"
+            f"{path}: a benchmark in {headline['unit']} gives no rate; use benchmarks.loader's JSON"
         )
-    rate = 1 / (headline["value"] * frames)
-    loads = {name: rate for name in ("load pretrain", "load finetune")}
-    source = f"{base.source}; loading as {path.name} has it"
-    return replace(base, seconds={**base.seconds, **loads}, source=source)
+    rate = 1 / (headline["value"] * LOADER_FRAMES)
+    loads = {stage: base.seconds[stage] | {LOADED: rate} for stage in ("pretrain", "finetune")}
+    source = f"{base.source}; loading by {path.name}"
+    return base.model_copy(update={"seconds": base.seconds | loads, "source": source})
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a file, in a few words."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return getattr(error, "strerror", None) or " ".join(str(error).split())

@@ -1,154 +1,147 @@
-"""A plan for people, as a table with its assumptions, and for programs, as JSON."""
+"""The forecast as a table with its assumptions, for people, and as JSON, for programs."""
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
-from svfap.planning.estimate import Estimate, StagePlan, total
-from svfap.planning.forecast import Forecast
+from svfap.config.section import Section
+from svfap.planning.estimate import Assumptions, StageForecast
+from svfap.planning.machines import Machine
+from svfap.planning.workload import Job, Videos
 
-COLUMNS = (
-    "stage", "jobs", "time", "CPU hours", "GPU hours", "disk", "network", "limit", "measured",
-)  # fmt: skip
 HOUR, DAY = 3600, 86_400
-ADVISED = ("pretrain", "finetune")
+LEFT_ALIGNED = ("stage", "limit")
 
 
-def as_text(plan: Forecast) -> str:
-    """The table, what holds the experiment up, and what was assumed."""
-    rows = [_row(stage, plan) for stage in plan.stages]
-    columns = len(COLUMNS) - (not plan.measured)
-    table = [row[:columns] for row in (COLUMNS, *rows, _sum(plan))]
-    lines = ["", *bottlenecks(plan), "", "Assumptions", *(f"- {a}" for a in assumptions(plan))]
-    return "\n".join([plan.machine.text, "", *_aligned(table), *lines])
+class Forecast(Section):
+    """The forecast of an experiment in seconds, bytes and clips per second."""
+
+    machine: Machine
+    seconds: float
+    stages: dict[str, StageForecast]
+    bottlenecks: list[str]
+    assumptions: list[str]
+
+    def as_json(self) -> str:
+        """Return all figures."""
+        return self.model_dump_json(indent=1, exclude_none=True)
+
+    def as_text(self) -> str:
+        """Return the table, the bottlenecks and the assumptions."""
+        assumptions = [f"- {line}" for line in self.assumptions]
+        table = _table(self.stages)
+        parts = [self.machine.text], table, self.bottlenecks, ["Assumptions", *assumptions]
+        return "\n\n".join("\n".join(part) for part in parts)
 
 
-def as_json(plan: Forecast) -> str:
-    """All figures in seconds, bytes and clips a second."""
-    values: dict[str, Any] = {
-        "machine": asdict(plan.machine),
-        "seconds": total(plan.stages),
-        "stages": {stage.stage: _figures(stage, plan) for stage in plan.stages},
-        "bottlenecks": bottlenecks(plan),
-        "assumptions": [*assumptions(plan)],
-    }
-    return json.dumps(values, indent=1)
+def bottlenecks(stages: dict[str, StageForecast]) -> Iterator[str]:
+    """Yield the stage that takes longest, and the limit and GPU memory of each training."""
+    longest = max(stages, key=lambda name: stages[name].seconds)
+    total = sum(stage.seconds for stage in stages.values())
+    yield f"Bottleneck: {longest}, {stages[longest].seconds / total:.0%} of the time."
+    for name, stage in stages.items():
+        pace, memory = stage.clips_per_second, stage.gpu_memory_bytes
+        if pace and name != "evaluate":  # which has no loader processes to add
+            advice = ""
+            if stage.limit == "loading":
+                more = pace["all_cpus"] > 1.2 * pace["loaders"]
+                advice = f"; raise {name}.optim.workers" if more else "; add CPUs"
+            yield (
+                f"{name}: the model can take {_pace(pace['model'])}, loading gives"
+                f" {_pace(pace['loaders'])}, on all CPUs {_pace(pace['all_cpus'])}: limited by"
+                f" {stage.limit}{advice}."
+            )
+        if memory:
+            yield (
+                f"{name}: needs about {memory / 1e9:,.1f} GB of memory on each GPU (estimate); a"
+                f" smaller {name}.optim.device_batch lowers it."
+            )
 
 
-def bottlenecks(plan: Forecast) -> list[str]:
-    """The stage that takes longest, and what bounds each training."""
-    longest = max(plan.stages, key=lambda stage: stage.seconds)
-    share = longest.seconds / total(plan.stages)
-    lines = [f"Bottleneck: {longest.stage}, {share:.0%} of the time."]
-    for stage in plan.stages:
-        if stage.stage in ADVISED:
-            lines.append(_feeding(max(stage.jobs, key=lambda job: job.seconds)))
-    return lines
-
-
-def _feeding(job: Estimate) -> str:
-    """What a training needs and what it gets."""
-    workers, need = job.job.workers, f"{job.job.stage}: the model takes {job.eat:,.0f} clips/s,"
-    loaders = f"loaders ({workers} a process)" if workers else "the training process itself"
-    gets = f"{loaders} can load {job.feed:,.0f}, all CPUs {job.all_cpus:,.0f}"
-    verdict = f"bound by the {job.limit}"
-    if job.limit == "loading":
-        verdict += "; raise optim.workers" if job.all_cpus > 1.2 * job.feed else "; add CPUs"
-    return f"{need} {gets}: {verdict}."
-
-
-def assumptions(plan: Forecast) -> Iterator[str]:
-    """What the figures rest on."""
-    yield f"Rates: {plan.rates.source}; a CPU of the machine is as fast, and time falls with CPUs."
-    if plan.rates.corrections:
-        factors = ", ".join(f"{k} {v:.2f}" for k, v in plan.rates.corrections.items())
-        yield f"Corrected by the measured run: {factors}."
-    if plan.machine.gpus:
-        yield f"GPUs reach {plan.share:.0%} of their peak in training (assumed; --gpu-share)."
-        yield "Pre-training takes all GPUs of one machine, other trainings one each."
-    if plan.machine.source:
-        yield f"Machine: {plan.machine.source}."
+def assumptions(given: Assumptions, jobs: list[Job], videos: Videos) -> Iterator[str]:
+    """Yield what the figures are based on."""
+    yield f"Rates: {given.rates.source}; a CPU of the machine is as fast, and jobs scale with CPUs."
+    if given.machine.gpus:
+        yield f"GPUs reach {given.share:.0%} of their peak in training (assumed; --gpu-share)."
+        yield "Pre-training uses all GPUs of one machine, other trainings one each."
+        yield (
+            "GPU memory: 18 bytes per parameter (22 with optim.ema), and the activations of"
+            " optim.device_batch clips in bfloat16 without optim.compile."
+        )
+    if given.machine.source:
+        yield f"Machine: {given.machine.source}."
     yield "A training step costs three forward passes; the multiply-adds are counted by formula."
     yield "Stages follow one another; Snakemake overlaps some, so the total is an upper bound."
     yield "Threads of a job as in workflow/rules; every video gives one clip, none is rejected."
-    for name, seen in plan.work.footage.items():
+    if done := [job.output.parent.name for job in jobs if job.done]:
+        yield f"Downloads that are done and not counted: {', '.join(done)}."
+    for name, facts in videos.items():
         yield (
-            f"{name}: {seen.total:,.0f} videos of {seen.frames:.0f} frames,"
-            f" {seen.megapixels:.2f} megapixels, {seen.gigabytes:.3g} GB ({seen.basis})."
+            f"{name}: {facts.total:,.0f} videos of {facts.frames:.0f} frames,"
+            f" {facts.megapixels:.2f} megapixels, {facts.gigabytes:.3g} GB ({facts.basis})."
         )
 
 
-def _row(stage: StagePlan, plan: Forecast) -> tuple[str, ...]:
-    return (
-        stage.stage, f"{len(stage.jobs):,}", clock(stage.seconds), hours(stage.cpu),
-        hours(stage.gpu) if stage.gpu else "", size(stage.stored), size(stage.fetched),
-        stage.limit, _compared(stage.stage, plan),
-    )  # fmt: skip
+def _table(stages: dict[str, StageForecast]) -> list[str]:
+    """Return the lines of the table, without the columns that are empty."""
+    rows = [
+        _row(name, [stage]) | {"limit": stage.limit, "measured": _measured(stage)}
+        for name, stage in stages.items()
+    ]
+    rows.append(_row("total", stages.values()) | {"limit": "", "measured": ""})
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
+    lines = (
+        [
+            row[name].ljust(width) if name in LEFT_ALIGNED else row[name].rjust(width)
+            for name, width in widths.items()
+        ]
+        for row in [{name: name for name in columns}, *rows]
+    )
+    return ["  ".join(line).rstrip() for line in lines]
 
 
-def _sum(plan: Forecast) -> tuple[str, ...]:
-    every = plan.stages
-    gpu = hours(sum(s.gpu for s in every)) if plan.machine.gpus else ""
-    return (
-        "total", f"{sum(len(s.jobs) for s in every):,}", clock(total(every)),
-        hours(sum(s.cpu for s in every)), gpu, size(sum(s.stored for s in every)),
-        size(sum(s.fetched for s in every)), "", "",
-    )  # fmt: skip
+def _row(name: str, stages: Iterable[StageForecast]) -> dict[str, str]:
+    """Return the sums over some stages, by column."""
+    stages = list(stages)
+    sums = {
+        heading: form(sum(getattr(stage, figure) for stage in stages))
+        for heading, (figure, form) in SUMS.items()
+    }
+    return {"stage": name} | sums
 
 
-def _figures(stage: StagePlan, plan: Forecast) -> dict[str, Any]:
-    slowest = max(stage.jobs, key=lambda job: job.seconds)
-    figures = {
-        "jobs": len(stage.jobs), "seconds": stage.seconds, "cpu_seconds": stage.cpu,
-        "gpu_seconds": stage.gpu, "disk_bytes": stage.stored, "network_bytes": stage.fetched,
-        "limit": stage.limit, "clips": sum(job.job.clips for job in stage.jobs),
-        "flop": 2 * sum(job.job.multiply_adds for job in stage.jobs),
-    }  # fmt: skip
-    if slowest.eat:
-        figures |= {"clips_per_second": {"model": slowest.eat, "loaders": slowest.feed,
-                                         "all_cpus": slowest.all_cpus}}  # fmt: skip
-    if stage.stage in plan.measured:
-        cpu, planned = plan.measured[stage.stage]
-        figures |= {"measured_cpu_seconds": cpu, "planned_for_them": planned}
-    return figures
-
-
-def _compared(stage: str, plan: Forecast) -> str:
-    """Planned and measured CPU seconds of the jobs that were measured."""
-    if stage not in plan.measured:
+def _measured(stage: StageForecast) -> str:
+    if stage.measured_cpu_seconds is None:
         return ""
-    cpu, planned = plan.measured[stage]
-    return f"{cpu:,.0f} CPU s, planned {planned:,.0f}"
+    return f"{stage.measured_cpu_seconds:,.0f} CPU s, planned {stage.planned_for_them:,.0f}"
 
 
-def clock(seconds: float) -> str:
-    """Days, hours and minutes, or minutes and seconds of what is short."""
+def _clock(seconds: float) -> str:
     if seconds < HOUR:
         return f"{seconds / 60:.0f} min" if seconds > 600 else f"{seconds:.0f} s"
-    if seconds < DAY:
-        return f"{seconds / HOUR:.1f} h"
-    return f"{seconds / DAY:.1f} days"
+    return f"{seconds / HOUR:.1f} h" if seconds < DAY else f"{seconds / DAY:.1f} days"
 
 
-def hours(seconds: float) -> str:
-    """Hours, with as many digits as tell something."""
-    value = seconds / HOUR
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+def _hours(seconds: float) -> str:
+    hours = seconds / HOUR
+    return "" if not hours else f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"
 
 
-def size(count: float) -> str:
-    """Bytes in GB or TB; nothing where there are none."""
-    if not count:
-        return ""
-    return f"{count / 1e12:.2f} TB" if count >= 1e12 else f"{count / 1e9:,.2f} GB"
+def _pace(clips: float) -> str:
+    """Format clips per second, with two digits if there are few: never as 0."""
+    return f"{clips:,.0f} clips/s" if clips >= 10 else f"{clips:.2g} clips/s"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if number in {0, 7} else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+def _size(count: float) -> str:
+    if count >= 1e12:
+        return f"{count / 1e12:.2f} TB"
+    return f"{count / 1e9:,.2f} GB" if count else ""
+
+
+SUMS: dict[str, tuple[str, Callable[[float], str]]] = {  # column -> figure, format
+    "jobs": ("jobs", "{:,}".format),
+    "time": ("seconds", _clock),
+    "CPU hours": ("cpu_seconds", _hours),
+    "GPU hours": ("gpu_seconds", _hours),
+    "disk": ("disk_bytes", _size),
+    "network": ("network_bytes", _size),
+}

@@ -1,93 +1,162 @@
-"""The jobs of an experiment, and how much of what each of them does: no times, no machine."""
+"""The jobs of an experiment and the amount of work in each: no times, no machine."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from svfap.experiment import runs
+from svfap.config import OptimConfig
+from svfap.datasets.dataset import Fold
+from svfap.experiment import layout, runs
 from svfap.experiment.resolve import Experiment
-from svfap.planning import trainings, video_facts
-from svfap.planning.job import Job
+from svfap.models.cost import Cost, finetune_cost, pretrain_cost
+from svfap.planning.rates import JOB, LOADED, PRODUCTS
 from svfap.planning.video_facts import VideoFacts
 
-PADDED = 1_000  # bytes that a tar adds to a frame: a header and, on average, half a block
-WITHOUT_SEARCH = {"frames", "voxceleb2"}
+FORWARD_AND_BACKWARD = 3  # a backward pass has the products of two forward passes
+WEIGHT_BYTES = 4  # of a parameter in a checkpoint
+TAR_BYTES = 1_000  # per frame in a tar: a header of 512, and padding to a multiple of 512
+Videos = Mapping[str, VideoFacts]
 
 
 @dataclass(frozen=True)
-class Workload:
-    """All jobs, and what is known of the videos."""
+class Job:
+    """One job of the workflow.
 
-    jobs: tuple[Job, ...]
-    footage: Mapping[str, VideoFacts]
+    Attributes:
+        stage: its stage.
+        output: the file that it writes; its record is in the same folder.
+        work: unit of `Rates.seconds` -> amount.
+        clips: clips shown to a model, over all epochs.
+        cost: cost of that model.
+        optim: settings of a training; None for other jobs.
+        stored: bytes that it leaves on the disk.
+        fetched: bytes that it downloads.
+        done: whether nothing is left to do.
+    """
 
-    def of(self, stage: str) -> list[Job]:
-        """The jobs of a stage."""
-        return [job for job in self.jobs if job.stage == stage]
+    stage: str
+    output: Path
+    work: Mapping[str, float] = field(default_factory=lambda: {JOB: 1.0})
+    clips: float = 0
+    cost: Cost = field(default_factory=Cost)
+    optim: OptimConfig | None = None
+    stored: float = 0
+    fetched: float = 0
+    done: bool = False
 
 
-def workload(plan: Experiment, *, jpeg_bytes: float) -> Workload:
-    """Everything that a configuration makes from nothing.
+def jobs_of(experiment: Experiment, videos: Videos, *, jpeg_bytes: float) -> list[Job]:
+    """List the jobs of a configuration. Only downloads can be done already.
 
     Args:
-        plan: the checked configuration.
-        jpeg_bytes: of a pixel of a face frame.
-
-    Raises:
-        SvfapError: the videos of a dataset cannot be counted.
+        experiment: the checked configuration.
+        videos: facts of each dataset's videos.
+        jpeg_bytes: size of a face frame on the disk, in bytes per pixel.
     """
-    config = plan.config
-    videos = {
-        name: video_facts.of(name, dataset, config.datasets[name], config.data)
-        for name, dataset in plan.datasets.items()
-    }
-    jobs = [*_downloads(plan, videos), *_face_clips(plan, videos, jpeg_bytes)]
-    for run in runs.expand(plan).values():
-        jobs += trainings.jobs(run, videos)
-    jobs.append(Job("cost", "cost", {"start torch": 1}))
-    jobs.append(Job("tabulate", "tables", {"start": 1, "tables": 1}))
-    return Workload(tuple(jobs), videos)
+    results = experiment.config.results
+    jobs = [*_downloads(experiment, videos), *_face_clips(experiment, videos, jpeg_bytes)]
+    for run in runs.expand(experiment).values():
+        if run.pretrains:
+            jobs.append(_pretraining(run, videos))
+        for name in run.experiment.labelled:
+            for fold, split in run.experiment.folds(name).items():
+                place = {"run": run.folder, "dataset": name, "fold": fold}
+                jobs += _fold(run.experiment, place, split, videos[name].videos)
+    jobs.append(Job("cost", layout.COSTS.path(results)))
+    return [*jobs, Job("tabulate", layout.BENCHMARK.path(results))]
 
 
-def _downloads(plan: Experiment, videos: Mapping[str, VideoFacts]) -> Iterator[Job]:
-    """What comes over the network or is drawn; a copy that two datasets share comes once."""
-    places = set()
-    for name, seen in videos.items():
-        place = plan.config.datasets[name].root or name
-        size = 0.0 if place in places else seen.gigabytes * 1e9
-        places.add(place)
-        embedded = plan.datasets[name].about.access == "embedded"
-        drawn = {"frames drawn": seen.total * seen.frames} if embedded else {}
-        fetched = size if seen.remote else 0.0
-        yield Job(
-            "download", f"download/{name}", {"start": 1} | drawn, stored=size, fetched=fetched
-        )
+def _downloads(experiment: Experiment, videos: Videos) -> Iterator[Job]:
+    """Yield a download per dataset; datasets that share a folder download it once."""
+    folders = set()
+    for name, facts in videos.items():
+        manifest = layout.MANIFEST.path(experiment.config.data, dataset=name)
+        folder = experiment.config.datasets[name].root or manifest.parent
+        stored = 0.0 if folder in folders else facts.gigabytes * 1e9
+        folders.add(folder)
+        work = {JOB: 1.0}
+        if experiment.datasets[name].about.access == "embedded":
+            work["frames rendered"] = facts.total * facts.frames
+        fetched = stored if facts.remote else 0.0
+        done = manifest.is_file()
+        yield Job("download", manifest, work, stored=stored, fetched=fetched, done=done)
 
 
-def _face_clips(
-    plan: Experiment, videos: Mapping[str, VideoFacts], jpeg_bytes: float
+def _face_clips(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> Iterator[Job]:
+    """Yield the jobs that crop, review and pack each dataset."""
+    from svfap.faces.clips import FIXED  # imports OpenCV, without which `svfap plan` starts faster
+
+    config = experiment.config
+    for name, facts in videos.items():
+        crop = experiment.crop(name)
+        face = jpeg_bytes * crop.size**2
+        for part, count in facts.videos.items():
+            frames = count * facts.frames
+            cropping = {
+                JOB: 1,
+                "megapixels decoded": frames * facts.megapixels,
+                "megapixels written": frames * crop.size**2 / 1e6,
+            }
+            if crop.preset not in FIXED:
+                shrink = min(1.0, crop.max_side / max(facts.shape))
+                cropping["megapixels searched"] = frames / crop.every * facts.megapixels * shrink**2
+            packing = {JOB: 1, "frames packed": frames}
+            clips = layout.CLIPS.path(config.data, dataset=name, part=part)
+            shards = layout.SHARDS.path(config.data, dataset=name, part=part)
+            yield Job("crop", clips, cropping, stored=frames * face)
+            yield Job("shard", shards, packing, stored=frames * (face + TAR_BYTES))
+        yield Job("review", layout.FIGURES.path(config.results) / name / "crops.png")
+
+
+def _pretraining(run: runs.Run, videos: Videos) -> Job:
+    config, settings = run.experiment.config, run.experiment.config.pretrain
+    cost = pretrain_cost(config.model, settings.mask_ratio, settings.target_fraction)
+    clips = sum(videos[name].total for name in settings.datasets) * settings.fraction
+    output = layout.PRETRAINED.path(config.results, run=run.folder)
+    return _model_job("pretrain", output, cost, config.model.num_frames, clips, settings.optim)
+
+
+def _fold(
+    experiment: Experiment, place: dict[str, str], split: Fold, counts: Mapping[str, float]
 ) -> Iterator[Job]:
-    """Crops, sheets and shards."""
-    face = jpeg_bytes * plan.config.crop.size**2
-    for name, seen in videos.items():
-        for part, count in seen.videos.items():
-            frames = count * seen.frames
-            work = {"start": 1} | _cropping(plan, name, frames, seen)
-            yield Job("crop", f"crop/{name}/{part}", work, stored=frames * face)
-            packing = {"start": 1, "frames packed": frames}
-            yield Job("shard", f"shard/{name}/{part}", packing, stored=frames * (face + PADDED))
-        yield Job("review", f"review/{name}", {"start": 1, "sheets": 1})
+    """Yield the fine-tuning and the evaluation of a fold.
+
+    Subjects that are held back for validation are scored after every epoch.
+    """
+    config, dataset = experiment.config, place["dataset"]
+    settings, frames = experiment.finetune(dataset).finetune, config.model.num_frames
+    cost = finetune_cost(config.model, len(experiment.datasets[dataset].targets))
+    clips = sum(counts.get(part, 0) for part in split.train) * settings.fraction
+    held_back = sum(counts.get(part, 0) for part in split.validation) * settings.views
+    tested = sum(counts.get(part, 0) for part in split.test) * settings.views
+    output, optim = layout.FINETUNED.path(config.results, **place), settings.optim
+    scored = held_back * optim.epochs
+    yield _model_job("finetune", output, cost, frames, clips, optim, scored=scored)
+    output = layout.PREDICTIONS.path(config.results, **place)
+    yield _model_job("evaluate", output, cost, frames, scored=tested)
 
 
-def _cropping(plan: Experiment, name: str, frames: float, seen: VideoFacts) -> dict[str, float]:
-    """Units of work of cropping that many frames."""
-    config = plan.crop(name)
+def _model_job(
+    stage: str,
+    output: Path,
+    cost: Cost,
+    num_frames: int,
+    clips: float = 0,
+    optim: OptimConfig | None = None,
+    *,
+    scored: float = 0,
+) -> Job:
+    """Return a job that trains on some clips, and scores a number of views.
+
+    A clip is decoded once per epoch and shown `repeats` times.
+    """
+    decoded = clips * optim.epochs if optim else 0
+    shown = decoded * optim.repeats if optim else 0
+    passes = shown * FORWARD_AND_BACKWARD + scored
     work = {
-        "cropping begun": 1,
-        "megapixels decoded": frames * seen.megapixels,
-        "megapixels written": frames * config.size**2 / 1e6,
+        JOB: 1,
+        LOADED: (decoded + scored) * num_frames,
+        PRODUCTS: passes * cost.multiply_adds / 1e9,
     }
-    if config.preset in WITHOUT_SEARCH:
-        return work
-    shrink = min(1.0, config.max_side / max(seen.shape))
-    looks = frames / config.every
-    return work | {"megapixels searched": looks * seen.megapixels * shrink**2}
+    stored = cost.parameters * WEIGHT_BYTES if optim else 0
+    return Job(stage, output, work, shown + scored, cost, optim, stored)

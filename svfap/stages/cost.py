@@ -1,7 +1,6 @@
 """Stage `cost`: parameters and multiply-adds of the model of each run."""
 
 import csv
-from functools import cache
 from pathlib import Path
 
 from svfap.config.stage_sections import CostConfig, CostJob
@@ -11,14 +10,14 @@ from svfap.tracking.stage_run import Log
 
 
 def run(config: CostConfig, *, output: Path, log: Log) -> None:
-    """Count, without data or weights.
+    """Compute the cost of each run's model by formula; needs neither data nor weights.
 
     Args:
         config: the models.
-        output: the CSV to write, a row per run.
-        log: takes the figures of the main run.
+        output: the CSV to write, one row per run.
+        log: receives the figures of the main run.
     """
-    rows = {name: _count(job) for name, job in config.runs.items()}
+    rows = {name: _figures(job) for name, job in config.runs.items()}
     with output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -26,9 +25,13 @@ def run(config: CostConfig, *, output: Path, log: Log) -> None:
     log(next(iter(rows.values())))
 
 
-@cache
-def _count(job: CostJob) -> dict[str, int]:
+def _figures(job: CostJob) -> dict[str, int]:
+    """Return a row of the table by column, without the run's name."""
     finetune = finetune_cost(job.model, job.outputs)
     pretrain = pretrain_cost(job.model, job.mask_ratio, job.target_fraction)
-    figures = (*finetune, *pretrain)
-    return dict(zip(COLUMNS[1:], figures, strict=True))
+    return {
+        "parameters": finetune.parameters,
+        "multiply_adds": finetune.multiply_adds,
+        "pretrain_parameters": pretrain.parameters,
+        "pretrain_multiply_adds": pretrain.multiply_adds,
+    }

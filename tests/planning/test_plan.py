@@ -1,4 +1,4 @@
-"""The plan of an experiment: its arithmetic, a recorded real run, and what users get wrong."""
+"""The forecast of `svfap plan`: its arithmetic, a recorded run, and mistakes of users."""
 
 import json
 import subprocess
@@ -13,21 +13,21 @@ from svfap.config import ModelConfig
 from svfap.demo.videos import render_video
 from svfap.errors import SvfapError
 from svfap.experiment import resolve
-from svfap.models import cost
-from svfap.planning import multiply_adds, rates
-from svfap.planning.estimate import estimate, stages
-from svfap.planning.job import Job
-from svfap.planning.machines import Machine, preset, presets
-from svfap.planning.workload import Workload, workload
+from svfap.models.cost import finetune_cost, pretrain_cost
+from svfap.planning import rates, video_facts
+from svfap.planning.estimate import Assumptions, estimate, forecast_stages
+from svfap.planning.machines import Machine, choose_machine, presets
+from svfap.planning.workload import Job, jobs_of
 
 ROOT = Path(__file__).parents[2]
 DEMO, PAPER = ROOT / "config" / "config.yaml", ROOT / "config" / "paper.yaml"
 CLIPS, EPOCHS = 1_092_009, 100
+TWO_CPUS = Assumptions(Machine(cpus=2), rates.read(rates.SHIPPED))
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """No data of an earlier run are counted."""
+def in_an_empty_folder(tmp_path, monkeypatch):
+    """Without the data of an earlier run."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -35,22 +35,30 @@ def planned(*options, config=PAPER):
     return json.loads(plan.run(["--configfile", str(config), "--json", *options]))
 
 
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        pytest.param({}, id="SVFAP-B"),
-        pytest.param({"dim": 384, "heads": 6, "depths": (8, 4, 2)}, id="SVFAP-S"),
-        pytest.param({"bottleneck": False, "depths": (12, 8, 4)}, id="pyramid alone"),
-        pytest.param({"pyramid": "none"}, id="bottleneck alone"),
-        pytest.param({"pyramid": "none", "bottleneck": False}, id="plain"),
-        pytest.param({"pyramid": "max"}, id="pooling"),
-    ],
-)
-def test_formulas_agree_with_the_count(sizes):
-    config = ModelConfig(**sizes)
-    tuned, learnt = multiply_adds.finetune(config, 7), multiply_adds.pretrain(config, 0.9)
-    assert (tuned.parameters, tuned.multiply_adds) == cost.finetune_cost(config, 7)
-    assert (learnt.parameters, learnt.multiply_adds) == cost.pretrain_cost(config, 0.9)
+def changed(path, config=DEMO, **sections):
+    """A configuration with other keys, as a file."""
+    values = yaml.safe_load(config.read_text())
+    for name, keys in sections.items():
+        values[name] = values.get(name, {}) | keys
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def demo_jobs(config=DEMO):
+    experiment = resolve.resolve(yaml.safe_load(config.read_text()), where="demo")
+    return jobs_of(experiment, video_facts.of_all(experiment), jpeg_bytes=0.2)
+
+
+def record(output, stage, cpu_seconds, points=(), status="FINISHED"):
+    """The events of an attempt, as a stage records them; points are (time, data_share)."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    metrics = [{"metrics": {"data_share": share}, "time": time} for time, share in points]
+    metrics.append({"metrics": {"cpu_seconds": cpu_seconds}})
+    events = [{"event": "start", "stage": stage, "params": {}, "id": "a"}]
+    events += [{"event": "metrics", "step": 0, **event} for event in metrics]
+    events.append({"event": "end", "status": status})
+    with output.with_name("run.jsonl").open("a") as file:
+        file.writelines(json.dumps(event) + "\n" for event in events)
 
 
 def test_the_paper_on_an_h100():
@@ -79,11 +87,51 @@ def test_loading_in_the_training_process_takes_turns_with_the_steps():
 
 
 def test_a_shared_copy_is_fetched_once():
-    config = yaml.safe_load(PAPER.read_text())
-    work = workload(resolve.resolve(config, where="paper"), jpeg_bytes=0.2)
-    arousal, valence = (j for j in work.of("download") if "AVCAffe" in j.place)
+    arousal, valence = (
+        j for j in demo_jobs(PAPER) if j.stage == "download" and "AVCAffe" in str(j.output)
+    )
     assert arousal.fetched > 0
     assert valence.fetched == 0
+
+
+def test_a_download_that_is_done_is_not_counted(tmp_path):
+    before = planned("--cpus", "2")["stages"]["download"]
+    manifest = tmp_path / "data" / "raw" / "CREMA-D" / "manifest.csv"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("key,path,part,subject,group,target\na,a.mp4,part1,s,a,0\n")
+    plan = planned("--cpus", "2")
+    assert plan["stages"]["download"]["jobs"] == before["jobs"] - 1
+    assert 0 < plan["stages"]["download"]["network_bytes"] < before["network_bytes"]
+    assert "Downloads that are done and not counted: CREMA-D." in plan["assumptions"]
+
+
+def test_fewer_targets_cost_less(tmp_path):
+    half = changed(tmp_path / "half.yaml", PAPER, pretrain={"target_fraction": 0.5})
+    whole, halved = (
+        planned("--machine", "h100", config=config)["stages"]["pretrain"]["flop"]
+        for config in (PAPER, half)
+    )
+    assert halved / whole == pytest.approx(0.68, abs=0.01)
+
+
+def test_gpu_memory_and_the_key_that_lowers_it(tmp_path):
+    key = {"optim": {"device_batch": 32, "ema": 0.999}}
+    small = changed(tmp_path / "small.yaml", PAPER, pretrain=key)
+    cost = pretrain_cost(ModelConfig(), 0.9)
+    for config, machine, parameter, clips in (
+        (PAPER, "h100", 18, 256),
+        (PAPER, "h100x8", 18, 32),
+        (small, "h100", 22, 32),
+    ):
+        found = planned("--machine", machine, config=config)["stages"]
+        expected = cost.parameters * parameter + clips * cost.activation_bytes
+        assert found["pretrain"]["gpu_memory_bytes"] == expected
+        expected = finetune_cost(ModelConfig(), 7).activation_bytes * 96
+        assert found["finetune"]["gpu_memory_bytes"] == pytest.approx(expected, rel=0.2)
+        assert "gpu_memory_bytes" not in found["evaluate"]
+    text = plan.run(["--configfile", str(PAPER), "--machine", "h100"])
+    assert "finetune.optim.device_batch" in text
+    assert "gpu_memory_bytes" not in planned("--cpus", "2")["stages"]["pretrain"]
 
 
 def test_more_gpus_take_less_time():
@@ -92,23 +140,20 @@ def test_more_gpus_take_less_time():
 
 
 def test_as_many_jobs_run_at_once_as_there_are_cpus():
-    work = Workload(tuple(Job("crop", f"crop/{n}", {"start": 1}) for n in range(5)), {})
-    known = rates.read(rates.SHIPPED)
-    (crop,) = stages(work, Machine("two", 1, 2, 0, 0, 100, ""), known, share=1)
-    assert crop.seconds == pytest.approx(3 * known.seconds["start"])
-    assert crop.cpu == pytest.approx(5 * known.seconds["start"])
+    jobs = [Job("review", Path(f"{number}.png")) for number in range(5)]
+    review = forecast_stages(jobs, TWO_CPUS)["review"]
+    one = TWO_CPUS.rates.seconds["review"]["jobs"]
+    assert review.seconds == pytest.approx(3 * one)
+    assert review.cpu_seconds == pytest.approx(5 * one)
 
 
-def test_the_recorded_demo_run_is_met_within_thirty_per_cent():
-    """CPU seconds by the records of a demo run, and rates calibrated on the same machine."""
-    work = workload(resolve.resolve(yaml.safe_load(DEMO.read_text()), where="demo"), jpeg_bytes=0.2)
-    known = rates.read(ROOT / "tests" / "demo_rates.json")
-    machine = Machine("recorded", 1, 2, 0, 0, 100, "")
+def test_the_shipped_rates_meet_the_recorded_demo_run_within_thirty_per_cent():
+    """CPU seconds of each stage, as its records contain them."""
     run = json.loads((ROOT / "tests" / "demo_run.json").read_text())
+    found = {str(job.output): estimate(job, TWO_CPUS).cpu_seconds for job in demo_jobs()}
     sums = {"measured": 0.0, "planned": 0.0}
     for stage, measured in run.items():
-        found = {j.place: estimate(j, machine, known, share=1).cpu for j in work.of(stage)}
-        ours = sum(found[place] for place in measured)
+        ours = sum(found[output] for output in measured)
         assert ours == pytest.approx(sum(measured.values()), rel=0.3), stage
         sums["measured"] += sum(measured.values())
         sums["planned"] += ours
@@ -116,18 +161,51 @@ def test_the_recorded_demo_run_is_met_within_thirty_per_cent():
 
 
 def test_a_measured_run_corrects_the_rates(tmp_path):
-    path = tmp_path / "results" / "pretrain" / "run.jsonl"
-    path.parent.mkdir(parents=True)
-    attempt = [
-        {"event": "start", "stage": "pretrain", "params": {}, "id": "a"},
-        {"event": "metrics", "metrics": {"cpu_seconds": 500.0}, "step": 0},
-        {"event": "end", "status": "KILLED"},
-    ]
-    path.write_text("".join(json.dumps(event) + "\n" for event in attempt * 2))
+    for _ in range(2):
+        record(tmp_path / "results" / "pretrain" / "checkpoint.pt", "pretrain", 500.0)
     plan = planned("--cpus", "2", "--results", "results", config=DEMO)
     stage = plan["stages"]["pretrain"]
     assert stage["measured_cpu_seconds"] == pytest.approx(stage["cpu_seconds"]) == 1000
     assert stage["planned_for_them"] < 1000
+    shown = plan_text("--cpus", "2", "--results", "results")
+    assert "1,000 CPU s, planned" in shown
+    assert "records in results (pretrain)" in shown
+
+
+def plan_text(*options):
+    return plan.run(["--configfile", str(DEMO), *options])
+
+
+def test_waiting_splits_loading_from_learning(tmp_path):
+    """100 s of training, 10 % of them waiting, on one thread beside one loader process."""
+    output = tmp_path / "results" / "pretrain" / "checkpoint.pt"
+    record(output, "pretrain", 60.0, [(0, 0.5), (50, 0.1)], status="KILLED")
+    record(output, "pretrain", 80.0, [(1000, 0.5), (1050, 0.1)])
+    planned("--cpus", "2", "--calibrate", "mine.json", config=DEMO)
+    found = rates.read(tmp_path / "mine.json").seconds["pretrain"]
+    (job,) = (job for job in demo_jobs() if job.stage == "pretrain")
+    assert found["jobs"] == TWO_CPUS.rates.seconds["pretrain"]["jobs"]
+    assert found["1e9 multiply-adds"] * job.work["1e9 multiply-adds"] == pytest.approx(90)
+    assert found["frames loaded"] * job.work["frames loaded"] == pytest.approx(
+        140 - 90 - found["jobs"]
+    )
+
+
+def test_a_run_on_fewer_cpus_keeps_the_proportions(tmp_path):
+    output = tmp_path / "results" / "pretrain" / "checkpoint.pt"
+    record(output, "pretrain", 140.0, [(0, 0.5), (100, 0.1)])
+    planned("--cpus", "16", "--calibrate", "mine.json", config=DEMO)
+    found = rates.read(tmp_path / "mine.json").seconds["pretrain"]
+    ratios = [found[unit] / rate for unit, rate in TWO_CPUS.rates.seconds["pretrain"].items()]
+    assert ratios == pytest.approx([ratios[0]] * 3)
+
+
+def test_rates_of_a_run_serve_another_configuration(tmp_path):
+    record(tmp_path / "results" / "tables" / "benchmark.md", "tabulate", 40.0)
+    plan_text("--cpus", "2", "--calibrate", "mine.json")
+    plan = planned("--machine", "h100", "--rates", "mine.json")
+    assert plan["stages"]["tabulate"]["cpu_seconds"] == pytest.approx(40)
+    assert plan["stages"]["cost"]["cpu_seconds"] == TWO_CPUS.rates.seconds["cost"]["jobs"]
 
 
 def test_own_videos_are_counted_and_opened(tmp_path):
@@ -136,9 +214,8 @@ def test_own_videos_are_counted_and_opened(tmp_path):
         render_video(tmp_path / f"{number}.mp4", number, label)
         lines.append(f"{number}.mp4,{label},s{number}")
     (tmp_path / "mine.csv").write_text("\n".join(lines))
-    config = {
-        "datasets": {"mine": {"csv": "mine.csv", "folds": 2}}, "finetune": {"init": "scratch"}
-    }  # fmt: skip
+    dataset = {"csv": "mine.csv", "folds": 2}
+    config = {"datasets": {"mine": dataset}, "finetune": {"init": "scratch"}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     plan = planned("--cpus", "2", config=tmp_path / "mine.yaml")
     assert "pretrain" not in plan["stages"]
@@ -164,10 +241,11 @@ def test_the_table_names_units_bottleneck_and_assumptions():
     [
         (["--machine", "h10"], "did you mean 'h100'"),
         (["--gpus", "1"], "--gpu-tflops"),
-        (["--cpus", "0"], "1 CPU"),
+        (["--cpus", "0"], "machine: cpus: .* greater than or equal to 1"),
         (["--gpu-share", "40"], "--gpu-share"),
-        (["--rates", "none.json"], "none.json: holds no rates"),
-        (["--results", "nowhere"], "no job of this configuration was measured"),
+        (["--rates", "none.json"], "none.json: contains no rates"),
+        (["--results", "nowhere"], "nowhere: no job of this configuration has a record"),
+        (["--calibrate", "new.json"], "results: no job of this configuration has a record"),
         (["--configfile", "none.yaml"], "none.yaml: cannot be read"),
     ],
 )
@@ -177,23 +255,52 @@ def test_mistakes_are_explained(options, message):
     assert "\n" not in str(caught.value)
 
 
-def test_rates_come_back_and_a_loader_benchmark_changes_them(tmp_path):
+def test_rates_are_read_as_written_and_a_loader_benchmark_changes_them(tmp_path):
     known = rates.read(rates.SHIPPED)
     rates.write(tmp_path / "rates.json", known)
     assert rates.read(tmp_path / "rates.json") == known
     headline = {"value": 500.0, "unit": "clips per CPU second"}
     (tmp_path / "loader.json").write_text(json.dumps({"headline": headline}))
     changed = rates.read(tmp_path / "loader.json", base=known)
-    assert changed.seconds["load pretrain"] * 16 * 500 == pytest.approx(1)
+    assert changed.seconds["pretrain"]["frames loaded"] * 16 * 500 == pytest.approx(1)
     headline["unit"] = "ms/frame"
     (tmp_path / "crop.json").write_text(json.dumps({"headline": headline}))
-    with pytest.raises(SvfapError, match="tells no rate"):
+    with pytest.raises(SvfapError, match="gives no rate"):
         rates.read(tmp_path / "crop.json")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"headline": 3}',
+        '{"headline": {"unit": "clips/CPU s"}}',
+        '{"seconds": {"start": 0.6}, "jpeg_bytes": 0.2, "source": "an earlier version"}',
+        '{"seconds": {"crop": {"jobs": -1}}, "jpeg_bytes": 0.2, "source": "a slip"}',
+    ],
+)
+def test_a_wrong_file_of_rates_is_explained(tmp_path, content):
+    path = tmp_path / "rates.json"
+    path.write_text(content)
+    with pytest.raises(SvfapError, match=r"contains no rates .* --calibrate") as caught:
+        rates.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_slow_paces_are_not_shown_as_zero(tmp_path):
+    slow = TWO_CPUS.rates.model_dump()
+    slow["seconds"]["pretrain"]["1e9 multiply-adds"] = 5.0
+    (tmp_path / "slow.json").write_text(json.dumps(slow))
+    text = plan.run(["--configfile", str(PAPER), "--cpus", "2", "--rates", "slow.json"])
+    assert "the model can take 0.0" in text
+    assert " 0 clips/s" not in text
+
+
 def test_presets_have_sources():
-    for name, machine in presets().items():
-        assert machine == preset(name)
+    for name in presets():
+        machine = choose_machine(name, {})
+        assert machine.name == name
         assert machine.source
         assert (machine.tflops > 0) == (machine.gpus > 0)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from svfap.errors import SvfapError
 from svfap.experiment import resolve, runs
+from svfap.experiment.stage_list import THREADS
 from svfap.tracking import stage_run
 
 try:

@@ -12,7 +12,7 @@ rule download:
         f"{RESULTS}/benchmarks/download/{{dataset}}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 4
+    threads: THREADS["download"]
     params:
         config=download_config,
     shell:

@@ -17,7 +17,7 @@ rule pretrain:
         f"{RESULTS}/benchmarks/{{run}}pretrain.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: 16
+    threads: THREADS["pretrain"]
     resources:
         gpus=1,
         nodes=1,
@@ -42,7 +42,7 @@ rule finetune:
         f"{RESULTS}/benchmarks/{{run}}finetune/{{dataset}}/{{fold}}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: 8
+    threads: THREADS["finetune"]
     resources:
         gpus=1,
     params:

@@ -1,0 +1,41 @@
+"""How many tokens each part of the models handles; shared by the models and their cost.
+
+Plain arithmetic without torch, so that `svfap plan` and the stage `cost` start at once.
+"""
+
+from typing import NamedTuple
+
+from svfap.config import ModelConfig
+
+POOL_HIDDEN = 128  # width of the spatial pool's MLP, as in the authors' checkpoints
+
+
+class TokenGrid(NamedTuple):
+    """How a clip is cut into tokens.
+
+    Attributes:
+        slices: T', frames of tokens.
+        sites: S, tokens of a slice.
+        values: pixel values of a token, 3 channels.
+    """
+
+    slices: int
+    sites: int
+    values: int
+
+
+def token_grid(config: ModelConfig) -> TokenGrid:
+    """Return the grid of tokens before any is masked."""
+    slices = config.num_frames // config.tubelet
+    sites = (config.image_size // config.patch_size) ** 2
+    return TokenGrid(slices, sites, 3 * config.tubelet * config.patch_size**2)
+
+
+def hidden_sites(sites: int, ratio: float) -> int:
+    """Return how many sites of a slice are masked: `ratio` of them, at least one, never all."""
+    return min(max(round(ratio * sites), 1), sites - 1)
+
+
+def target_count(hidden: int, share: float) -> int:
+    """Return how many masked sites of a slice are decoded: `share` of them, at least one."""
+    return max(round(share * hidden), 1)
