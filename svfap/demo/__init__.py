@@ -1,1 +1,1 @@
-"""Synthetic talking heads: a face corpus that needs no download and shows no one."""
+"""Synthetic talking heads: a face corpus that needs no download and shows no real person."""

@@ -17,7 +17,7 @@ from svfap.config import DatasetConfig
 from svfap.datasets import DATASETS, get
 from svfap.datasets.chalearn import read_annotations
 from svfap.datasets.dataset import Clip, Dataset, read_manifest
-from svfap.datasets.verify import Census, is_there, listed
+from svfap.datasets.verify import Census, has_content, list_clips
 from svfap.errors import SvfapError
 from svfap.evaluation.metrics import METRICS
 from svfap.stages import download
@@ -86,7 +86,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(request: Request, timeout: float) -> None:
         raise HTTPError(request.full_url, 404, "offline", Message(), None)
 
-    monkeypatch.setattr("svfap.sources.http.urlopen", gone)
+    monkeypatch.setattr("svfap.sources.request.urlopen", gone)
 
 
 def prepare(
@@ -232,9 +232,9 @@ def test_lab_videos_as_aligned_frames(media, tmp_path):
     for key in ("02-01-01-01-01-01-01", "02-01-01-01-01-01-02"):
         media.frames(tmp_path / "face_aligned" / key, "frame_det_00_000001.jpg")
     dataset = get("RAVDESS", DatasetConfig(variant="aligned"))
-    assert dataset.faces == "cropped"
+    assert dataset.is_cropped
     census = Census(dataset)
-    assert sum(is_there(clip.path) for clip in census.count(listed(dataset, tmp_path))) == 2
+    assert sum(has_content(clip.path) for clip in census.count(list_clips(dataset, tmp_path))) == 2
 
 
 @pytest.mark.parametrize(("name", "maker"), [("DFEW", dfew), ("MAFW", mafw)])
@@ -242,8 +242,8 @@ def test_raw_videos_instead_of_face_frames(name, maker, media, tmp_path):
     maker(tmp_path / "copy", media, videos=True)
     chosen = DatasetConfig(variant="videos")
     dataset, clips = prepare(name, tmp_path / "copy", tmp_path / "out", chosen)
-    assert dataset.faces == "raw"
-    assert DATASETS[name].faces == "cropped"
+    assert not dataset.is_cropped
+    assert DATASETS[name].is_cropped
     assert clips[0].path.suffix == ".mp4"
     assert len(clips) == DATASETS[name].published.clips
     assert all(len(clip.key) == 5 for clip in clips)
@@ -278,7 +278,7 @@ def test_ferv39k_frames(media, copy):
         media.frames(root / "2_ClipsforFaceCrop" / inner, "000.jpg", "001.jpg")
     clips = list(DATASETS["FERV39k"].clips(root))
     assert len(clips) == 38_935
-    assert [is_there(clip.path) for clip in clips[:5]] == [True] * 3 + [False] * 2
+    assert [has_content(clip.path) for clip in clips[:5]] == [True] * 3 + [False] * 2
     assert clips[0].key.count("-") == 2
 
 
@@ -397,10 +397,10 @@ def test_voxceleb2_from_a_list(media, tmp_path):
 def test_a_git_lfs_pointer_is_no_video(media, tmp_path):
     path = tmp_path / "1001_DFA_ANG_XX.flv"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 265922\n")
-    assert not is_there(path)
+    assert not has_content(path)
     path.write_bytes(b"")
-    assert not is_there(path)
-    assert not is_there(tmp_path / "none")
+    assert not has_content(path)
+    assert not has_content(tmp_path / "none")
 
 
 def test_unknown_variant():
@@ -421,7 +421,7 @@ def test_labels_in_latin_1_with_blank_lines_and_windows_line_ends(media, tmp_pat
         write(base / name, rows, end="\r\n", encoding="latin-1")
     clips = list(get("FERV39k", DatasetConfig(variant="videos")).clips(tmp_path))
     assert [clip.target for clip in clips] == [(1.0,)] * 2
-    assert is_there(clips[0].path)
+    assert has_content(clips[0].path)
 
 
 def test_keys_are_plain_letters_whatever_the_name(media, tmp_path):
