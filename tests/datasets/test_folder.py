@@ -244,7 +244,7 @@ ROWS = "a.mp4,sad,anna\nb.mp4,happy,ben\n"
         ("path,label,fold\na,x,1\nb,y,1\nc,x,2\n", "class 'y' has no training clips when '1' is"),
         ("path,label,subject\n" + ROWS, "class 'sad' has no training clips when 'fold1' is tested"),
     ],
-)  # fmt: skip
+)
 def test_wrong_csv(tmp_path: Path, text: str, message: str) -> None:
     assert fail(tmp_path, text).startswith(message)
 

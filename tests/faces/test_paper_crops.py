@@ -62,7 +62,7 @@ def test_own_videos_are_cropped_around_the_face(tmp_path: Path) -> None:
         ("ChaLearn", "faces", "frames"),
     ],
 )
-def test_a_variant_is_cropped_by_the_form_of_its_videos(name: str, variant: str, preset: str) -> None:
+def test_a_variant_is_cropped_by_its_videos(name: str, variant: str, preset: str) -> None:
     dataset = datasets.get(name, DatasetConfig(variant=variant))
     assert dataset.crop == preset
     assert dataset.is_cropped == (preset == "frames")

@@ -328,9 +328,8 @@ def test_all_archives_below_a_folder_and_those_inside_them(tmp_path):
     bring(tmp_path / "root")
     assert len(list((tmp_path / "root" / "M003" / "video" / "clips").iterdir())) == len(FILES)
     before = (tmp_path / "root" / archives.UNPACKED).read_text()
-    assert [line.split()[1] for line in before.splitlines()] == [
-        "M003/video.tar", "M003/video/front.zip",
-    ]  # fmt: skip
+    unpacked = [line.split()[1] for line in before.splitlines()]
+    assert unpacked == ["M003/video.tar", "M003/video/front.zip"]
     (tmp_path / "root" / "M005").mkdir()
     zipped(tmp_path / "root" / "M005" / "later.zip")
     bring(tmp_path / "root")

@@ -201,10 +201,11 @@ def test_a_file_of_another_size_or_checksum(server, tmp_path, expected, message)
 
 def test_correct_checksums(server, tmp_path):
     server.script = lambda handler, _: handler.serve_range(BODY)
-    for checksum in (f"md5:{hashlib.md5(BODY).hexdigest()}",
-                     f"sha256:{hashlib.sha256(BODY).hexdigest().upper()}"):  # fmt: skip
-        path = fetch(f"{server.url}/a", tmp_path / checksum[:3],
-                     expected=Expected(len(BODY), checksum))  # fmt: skip
+    md5 = f"md5:{hashlib.md5(BODY).hexdigest()}"
+    sha256 = f"sha256:{hashlib.sha256(BODY).hexdigest().upper()}"
+    for checksum in (md5, sha256):
+        expected = Expected(len(BODY), checksum)
+        path = fetch(f"{server.url}/a", tmp_path / checksum[:3], expected=expected)
         assert path.read_bytes() == BODY
 
 

@@ -89,8 +89,11 @@ def test_a_list_of_ids(tmp_path, monkeypatch):
 
 
 def test_celebv(tmp_path):
-    entry = {"ytb_id": "M2Ohb0FAaJU", "duration": {"start_sec": 81.62, "end_sec": 86.17},
-             "bbox": {"top": 0.0, "bottom": 0.8, "left": 0.3, "right": 0.8}}  # fmt: skip
+    entry = {
+        "ytb_id": "M2Ohb0FAaJU",
+        "duration": {"start_sec": 81.62, "end_sec": 86.17},
+        "bbox": {"top": 0.0, "bottom": 0.8, "left": 0.3, "right": 0.8},
+    }
     content = {"meta_info": {}, "clips": {"M2Ohb0FAaJU_1": entry}}
     (tmp_path / "celebvhq_info.json").write_text(json.dumps(content))
     (row,) = read(tmp_path / "celebvhq_info.json")

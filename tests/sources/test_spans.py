@@ -13,8 +13,12 @@ from svfap.sources.partial import Expected
 from svfap.sources.spans import fetch_in_spans
 
 BODY = random.Random(0).randbytes(1_000_003)
-QUARTERS = {f"bytes={a}-{b}" for a, b in ((0, 249_999), (250_000, 500_000), (500_001, 750_001),
-                                         (750_002, 1_000_002))}  # fmt: skip
+QUARTERS = {
+    "bytes=0-249999",
+    "bytes=250000-500000",
+    "bytes=500001-750001",
+    "bytes=750002-1000002",
+}
 
 
 @pytest.fixture
