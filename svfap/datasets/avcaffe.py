@@ -55,7 +55,10 @@ def _labels(path: Path, classes: tuple[str, ...]) -> dict[str, tuple[float]]:
     for line in text_lines(path):
         video, _, label = (cell.strip() for cell in line.partition(","))
         if label not in classes:
-            raise SvfapError(f"{path}: '{line}' does not end in one of {', '.join(classes)}")
+            raise SvfapError(
+                f"{path}: '{line}' does not end in one of {', '.join(classes)};"
+                " download the list again"
+            )
         labels[video] = (float(classes.index(label)),)
     return labels
 

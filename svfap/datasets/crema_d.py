@@ -64,6 +64,7 @@ def _fetch(root: Path) -> None:
     from svfap.sources.lfs import remote_file
     from svfap.sources.parallel import fetch_all
 
+    # A complete copy without the list of clips needs no download, so that offline machines work.
     if locate(root, FOLDER) and sum(has_content(clip.path) for clip in _clips(root)) == CLIPS:
         return
     listing = locate(root, CLIP_LIST) or fetch(f"{REPOSITORY}/{CLIP_LIST}", root / CLIP_LIST)

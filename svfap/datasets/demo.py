@@ -152,6 +152,7 @@ def _render_missing(clips: Sequence[SyntheticClip]) -> None:
         return
     workers = min(_usable_cpus(), MAX_WORKERS, math.ceil(len(missing) / VIDEOS_PER_WORKER))
     context = multiprocessing.get_context("spawn")  # forking a process with threads may deadlock
+    # Frames are drawn in Python, which holds the global interpreter lock; threads would not help.
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         jobs = [
             pool.submit(render_video, clip.path, subject, expression, take)

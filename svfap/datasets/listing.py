@@ -145,7 +145,8 @@ def _csv_lines(path: Path) -> list[list[str]]:
     if path.is_dir() or path.suffix.lower() == ".json":
         return [list(tracks.COLUMNS), *map(list, tracks.read(path))]
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # Excel writes a byte order mark
+        # newline="" keeps line ends inside quoted cells; strict raises for unclosed quotes.
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except OSError as error:
         raise SvfapError(

@@ -57,7 +57,10 @@ def _labels(path: Path) -> dict[str, str]:
     for line in text_lines(path):
         name, _, label = line.partition(" ")
         if label.strip() not in CLASSES:
-            raise SvfapError(f"{path}: '{line}' does not end in one of {', '.join(CLASSES)}")
+            raise SvfapError(
+                f"{path}: '{line}' does not end in one of {', '.join(CLASSES)};"
+                " download the list again"
+            )
         labels[f"{int(Path(name).stem):05d}"] = label.strip()
     return labels
 

@@ -41,6 +41,7 @@ def _read_voxceleb2(folder: Path) -> Iterator[TrackRow]:
     for path in walk(folder):
         if path.suffix == ".txt":
             frames = [line.split()[0] for line in text_lines(path) if line[0].isdigit()]
+            # Other lines of a track start with letters: its header and the names of columns.
             if len(path.parts) < 3 or not frames:
                 raise SvfapError(f"{path}: not a track file of VoxCeleb2; remove it")
             start = int(frames[0]) / VOXCELEB_FPS

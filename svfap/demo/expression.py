@@ -66,4 +66,4 @@ EXPRESSIONS: Mapping[str, Action] = MappingProxyType(
         ),
     }
 )
-"""Expression -> action at the apex, in the class order of DFEW. The strengths were set by eye."""
+"""Expression -> action at the apex, in the class order of DFEW."""

@@ -1,7 +1,6 @@
 """Paint the moving parts of the face: eyes, brows, nose, mouth, and the folds between them.
 
-Lengths are in head units (see `painting`). Constants of the anatomy, such as the share of a furrow
-in a crease, have no source; they were set by eye.
+Lengths are in head units (see `painting`).
 """
 
 from dataclasses import dataclass
@@ -79,12 +78,14 @@ class DrawnFace:
         upper, lower = self._lids(side)
         opening = ribbon(upper, lower)
         canvas.fill(opening, (228, 224, 220), soft=0.3)
+        # The iris with its dark edge, the pupil and a highlight.
         iris = x + 1.8 * self.gaze
         edge = _darkened(who.iris, 0.5)
         canvas.fill(ellipse(iris, EYE_LINE - 0.3, 5.3, 5.3), edge, within=opening)
         canvas.fill(ellipse(iris, EYE_LINE - 0.1, 4.4, 4.4), who.iris, soft=0.4, within=opening)
         canvas.fill(ellipse(iris, EYE_LINE - 0.3, 2.3, 2.3), (12, 10, 10), soft=0.2, within=opening)
         canvas.fill(ellipse(iris + 1.5, EYE_LINE - 2, 1, 1), (250,) * 3, soft=0.2, within=opening)
+        # The upper lid's shadow, its lashes and its crease; the lower lid and the bag below it.
         canvas.shade(band(upper, 0, 2.2), 0.75, soft=0.7)
         canvas.fill(band(upper, 1.5, 0.2), _darkened(who.hair, 0.35), soft=0.4, alpha=0.9)
         canvas.shade(band(moved(upper, 0, -3.6), 0.6, 0.6), 0.66, soft=0.7)

@@ -24,6 +24,7 @@ SIZES = ((320, 240), (480, 360), (640, 360), (360, 480), (400, 400))
 RATES = (24, 25, 30)
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster")
 FACE_UNITS = 150.0  # height of a face in head units
+NOISE_MARGIN = 32  # pixels by which the noise is larger than a frame, to shift it at random
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ class Filming:
         self.background = _background(settings, rng)
         width, height = settings.size
         # Drawn once per video and shifted per frame, which is much faster than new noise per frame.
-        noise = rng.standard_normal((height + 32, width + 32, 1), dtype=np.float32)
-        tint = rng.standard_normal((height + 32, width + 32, 3), dtype=np.float32)
+        area = (height + NOISE_MARGIN, width + NOISE_MARGIN)
+        noise = rng.standard_normal((*area, 1), dtype=np.float32)
+        tint = rng.standard_normal((*area, 3), dtype=np.float32)
         self.noise = (0.8 * noise + 0.5 * tint) * np.float32(settings.grain)
 
     def shoot(self, moment: Moment) -> RenderedFrame:
@@ -132,7 +134,7 @@ class Filming:
 
     def _develop(self, planes: Planes) -> NDArray[np.uint8]:
         """Apply exposure and sensor noise, and convert to 8 bits."""
-        top, left = self.rng.integers(0, 32, 2)
+        top, left = self.rng.integers(0, NOISE_MARGIN, 2)
         width, height = self.settings.size
         gains = self.settings.exposure
         noise = self.noise[top : top + height, left : left + width]

@@ -111,6 +111,7 @@ def unpack(archive: Path, folder: Path, *, keep: Callable[[str], bool] | None = 
                 _extract(member, folder / member.name)
                 progress.advance()
             progress.close()
+    # zipfile and tarfile let errors of zlib and early ends of files through.
     except (*DAMAGED, tarfile.TarError, zlib.error, EOFError) as error:
         raise SvfapError(
             f"{archive}: damaged or incomplete ({error}); delete it and download it again"
@@ -177,6 +178,7 @@ def _zip_opener(
     def opener() -> IO[bytes]:
         try:
             return zipped.open(info)
+        # zipfile raises these for a wrong password and for unknown compression.
         except (RuntimeError, NotImplementedError) as error:
             reason = str(error).partition(" for file")[0]
             password_file = archive.parent / PASSWORD_FILE

@@ -94,7 +94,7 @@ class Partial:
 
         With If-Range, the server sends them only if the file is unchanged, else the whole file.
         """
-        kept = self.size if validator else 0
+        kept = self.size if validator else 0  # bytes of an unknown version are of no use
         if self.span:
             wanted = f"bytes={self.span.first + kept}-{self.span.last}"
             return {"Range": wanted, "If-Range": self.span.validator}

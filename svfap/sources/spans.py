@@ -61,7 +61,7 @@ def fetch_in_spans(
             ]
             for job in jobs:
                 job.result()
-        _join(pieces)
+        _join(pieces)  # from here on, pieces[0] is the whole file
         verify(url, pieces[0], expected)
         pieces[0].path.replace(destination)
         pieces[0].sidecar.unlink()
