@@ -177,7 +177,7 @@ def _how_to_get(dataset: Dataset, root: Path, missing: str) -> str:
     how = f" {about.apply};" if about.apply else ""
     places = ", ".join(f"`{place}`" for place in about.place) or missing
     return (
-        f"{name}: no {missing} in {root};{how} put {places} there, or its archives unchanged (and"
+        f"{name}: no {missing} in {root};{how} place {places} there, or its archives unchanged (and"
         f" their password in password.txt), or set datasets.{name}.root to the folder that has"
         f" them; then run: python -m svfap datasets {name}"
     )
