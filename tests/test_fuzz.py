@@ -116,7 +116,7 @@ def test_a_listing_of_videos(file, content, task, folds, classes):
         keys = [clip.key for clip in dataset.clips(file.parent / "raw")]
         assert len({*keys}) == len(keys) > 0
         if b"http" not in content and b"id" not in content.lower():
-            dataset.bring(file.parent / "raw")
+            dataset.fetch(file.parent / "raw")
 
 
 @tried

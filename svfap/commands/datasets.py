@@ -1,4 +1,4 @@
-"""`python -m svfap datasets [NAME]`: what there is, how to get it, and what is missing here."""
+"""`python -m svfap datasets [NAME]`: list all datasets, or describe one and what is missing."""
 
 import argparse
 import textwrap
@@ -10,11 +10,11 @@ from svfap.config.yaml_file import load
 from svfap.datasets import DATASETS, get
 from svfap.datasets.dataset import Dataset
 from svfap.datasets.facts import About
-from svfap.datasets.verify import Census, is_there, listed
+from svfap.datasets.verify import Census, has_content, list_clips
 from svfap.errors import SvfapError
 
 COLUMNS = ("dataset", "task", "clips", "folds", "access", "licence", "here")
-RIGHT = {"clips", "folds"}
+RIGHT_ALIGNED = {"clips", "folds"}
 LICENCE_WIDTH = 32
 LINE_WIDTH = 96
 ACCESS = {
@@ -27,18 +27,18 @@ ACCESS = {
 
 
 def run(arguments: Sequence[str]) -> str:
-    """The table of all datasets, or all that is known of one.
+    """Return the table of all datasets, or the description of one.
 
     Raises:
-        SvfapError: the dataset or the configuration is wrong.
+        SvfapError: the dataset is unknown, or the configuration is wrong.
     """
     parser = argparse.ArgumentParser(
         prog="python -m svfap datasets",
-        description="List all datasets, or show one: facts, where to get it, what is missing.",
+        description="List all datasets, or describe one: facts, where to get it, what is missing.",
     )
-    parser.add_argument("name", nargs="?", help="a dataset; without it, all are listed")
-    parser.add_argument("--config", type=Path, help="YAML file that says where your copies are")
-    parser.add_argument("--data", type=Path, help="folder of the data, `data` by default")
+    parser.add_argument("name", nargs="?", help="a dataset; default: list all")
+    parser.add_argument("--config", type=Path, help="YAML file with the paths of your copies")
+    parser.add_argument("--data", type=Path, help="folder of the data; default: data")
     chosen = parser.parse_args(arguments)
     config = load(chosen.config) if chosen.config else None
     data = chosen.data or (config.data if config else Path("data"))
@@ -48,19 +48,19 @@ def run(arguments: Sequence[str]) -> str:
 
 
 def overview(config: Config | None, data: Path) -> str:
-    """One line a dataset, those of the package and those of the configuration."""
+    """Return a table with one line per dataset of the package and of the configuration."""
     own = [name for name, choice in config.datasets.items() if choice.csv] if config else []
     rows = [_row(name, _choice(config, name), data) for name in (*DATASETS, *own)]
-    return "\n".join(_aligned([COLUMNS, *rows]))
+    return "\n".join(_aligned_lines([COLUMNS, *rows]))
 
 
 def describe(name: str, choice: DatasetConfig, data: Path) -> str:
-    """All that is known of a dataset, and what of it is missing here."""
+    """Return all facts of a dataset, and what of it is missing here."""
     dataset = get(name, choice)
     root = choice.root or data / "raw" / name
-    facts = {**_protocol(dataset), **_terms(dataset.about), "folder": str(root)}
-    lines = [dataset.name, *_paragraphs(facts), *_folds(dataset)]
-    return "\n".join([*lines, "", _state(dataset, root)])
+    facts = {**_protocol(dataset), **_source_and_licence(dataset.about), "folder": str(root)}
+    lines = [dataset.name, *_paragraphs(facts), *_fold_lines(dataset)]
+    return "\n".join([*lines, "", _completeness(dataset, root)])
 
 
 def _choice(config: Config | None, name: str) -> DatasetConfig:
@@ -82,14 +82,14 @@ def _row(name: str, choice: DatasetConfig, data: Path) -> tuple[str, ...]:
 
 
 def _presence(dataset: Dataset, raw: Path, root: Path | None) -> str:
-    """Whether a dataset is here, found out from its manifest or its first clip alone."""
+    """Return whether a dataset is here, judged by its manifest or its first clip for speed."""
     if (raw / "manifest.csv").is_file():
         return "prepared"
     try:
         first = next(iter(dataset.clips(root or raw)), None)
     except SvfapError:
         return "no"
-    return "found" if first and is_there(first.path) else "no"
+    return "found" if first and has_content(first.path) else "no"
 
 
 def _protocol(dataset: Dataset) -> dict[str, str]:
@@ -105,7 +105,7 @@ def _protocol(dataset: Dataset) -> dict[str, str]:
         ),
         "stride": f"{dataset.stride} frames",
         "metrics": ", ".join(dataset.metrics),
-        "faces": {"raw": "to be cropped", "cropped": "cropped by the publisher"}[dataset.faces],
+        "faces": "cropped by the publisher" if dataset.is_cropped else "to be cropped",
         "variants": variants and f"{variants} (key `variant`)",
         "split": dataset.split,
         "gaps": dataset.gaps,
@@ -113,7 +113,7 @@ def _protocol(dataset: Dataset) -> dict[str, str]:
     }
 
 
-def _terms(about: About) -> dict[str, str]:
+def _source_and_licence(about: About) -> dict[str, str]:
     return {
         "people": about.people,
         "licence": about.licence,
@@ -126,28 +126,33 @@ def _terms(about: About) -> dict[str, str]:
 
 
 def _paragraphs(facts: dict[str, str]) -> Iterator[str]:
+    """Yield each fact that is not empty as a label and an indented paragraph."""
     for label, text in facts.items():
         if text:
             lead = f"  {label:<10}"
             yield textwrap.fill(
-                text, LINE_WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
-                break_on_hyphens=False, break_long_words=False,
-            )  # fmt: skip
+                text,
+                LINE_WIDTH,
+                initial_indent=lead,
+                subsequent_indent=" " * len(lead),
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
 
 
-def _folds(dataset: Dataset) -> Iterator[str]:
+def _fold_lines(dataset: Dataset) -> Iterator[str]:
     for name in dataset.folds:
         train, test = dataset.published.folds.get(name, (0, 0))
         sizes = f": {train:,} clips for training, {test:,} for testing" if test else ""
         yield f"  fold {name}{sizes}"
 
 
-def _state(dataset: Dataset, root: Path) -> str:
-    """What is missing, or that nothing is."""
+def _completeness(dataset: Dataset, root: Path) -> str:
+    """Return a line that says what is missing here, or that the copy is complete."""
     census = Census(dataset)
     try:
-        for _ in census.count(listed(dataset, root)):
-            pass
+        for _ in census.count(list_clips(dataset, root)):
+            pass  # the census is complete after the last clip
     except SvfapError as error:
         return f"Here: {error}"
     differences = census.differences()
@@ -155,15 +160,15 @@ def _state(dataset: Dataset, root: Path) -> str:
         return "Here: not yet, rendered when it is needed"
     if differences:
         return f"Here: {dataset.name}: {'; '.join(differences)}"
-    unproven = "" if dataset.published.clips else " (no published figure to compare with)"
-    return f"Here: complete, {census.clips:,} clips{unproven}"
+    unverified = "" if dataset.published.clips else " (no published count to compare with)"
+    return f"Here: complete, {census.clips:,} clips{unverified}"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
+def _aligned_lines(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
-            cell.rjust(width) if name in RIGHT else cell.ljust(width)
+            cell.rjust(width) if name in RIGHT_ALIGNED else cell.ljust(width)
             for name, cell, width in zip(COLUMNS, row, widths, strict=True)
         ]
         yield "  ".join(cells).rstrip()

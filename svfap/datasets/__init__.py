@@ -1,5 +1,6 @@
-"""All datasets: those that come with the package, and the user's own by a CSV.
+"""All datasets: the table `DATASETS` of known ones, and the user's own videos listed in a CSV.
 
+To add a dataset, write a module like `mead.py`, import its `Dataset` here and add it to the table.
 Importing this opens no video and imports neither torch nor any other heavy package.
 """
 
@@ -47,11 +48,11 @@ INCOMPLETE = "The copy was allowed to differ from the published one."
 
 
 def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
-    """The dataset of a name.
+    """Return a dataset by its name, changed as the configuration asks.
 
     Args:
-        name: as in the configuration's `datasets`; case and punctuation do not matter.
-        chosen: the configuration's entry; its `csv` means the user's own videos.
+        name: name under `datasets` in the configuration; case and punctuation are ignored.
+        chosen: the configuration's entry; with `csv`, it lists the user's own videos.
 
     Raises:
         SvfapError: the name or variant is unknown, or the user's CSV is wrong.
@@ -62,26 +63,26 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
             name, chosen.csv, task=chosen.task, folds=chosen.folds, classes=chosen.classes
         )
     else:
-        dataset = _variant(_known(name), name, chosen.variant)
+        dataset = _variant(_known_dataset(name), name, chosen.variant)
     if chosen.allow_incomplete:
         dataset = replace(dataset, notice=f"{dataset.notice} {INCOMPLETE}".strip())
     return with_validation(dataset, chosen.validation) if chosen.validation else dataset
 
 
-def _known(name: str) -> Dataset:
-    """The dataset of a name that is in the table."""
+def _known_dataset(name: str) -> Dataset:
+    """Return the dataset of that name in the table `DATASETS`."""
     for known, dataset in DATASETS.items():
-        if _plain(known) == _plain(name):
+        if _letters_and_digits(known) == _letters_and_digits(name):
             return dataset
     near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)[0]
     raise SvfapError(
         f"unknown dataset '{name}'; did you mean '{near}'?"
-        f" or give `csv:` below datasets.{name} to use your own videos"
+        f" For your own videos, set datasets.{name}.csv"
     )
 
 
 def _variant(dataset: Dataset, name: str, variant: str) -> Dataset:
-    """A variant of a dataset; '' is the paper's."""
+    """Return a variant of a dataset; '' is the paper's."""
     if not variant:
         return dataset
     if variant not in dataset.variants:
@@ -90,5 +91,6 @@ def _variant(dataset: Dataset, name: str, variant: str) -> Dataset:
     return dataset.variants[variant]
 
 
-def _plain(name: str) -> str:
+def _letters_and_digits(name: str) -> str:
+    """Return the letters and digits of a name, in lower case."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())

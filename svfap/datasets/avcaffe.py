@@ -1,7 +1,8 @@
 """AVCAffe: arousal and valence of remote workers in five classes each (paper 4.3.1).
 
-What is labelled and scored is a video, one person's task of some minutes; what is trained on are
-its segments of six seconds, whose scores are averaged. The test participants are official.
+Labels and scores belong to videos: one person at one task, for some minutes. Training uses their
+segments of six seconds; the scores of a video's segments are averaged. The split into training and
+test participants is the publisher's.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import Absent, lines, need, safe_key, unpacks
+from svfap.datasets.local_copy import MissingFiles, require, safe_key, text_lines, unpacker
 from svfap.errors import SvfapError
 
 AROUSAL = ("Excited", "Wide-awake", "Neutral", "Dull", "Calm")
@@ -20,18 +21,19 @@ VALENCE = ("Pleasant", "Pleased", "Neutral", "Unsatisfied", "Unpleasant")
 TEST_NUMBERS = frozenset(
     {1, 2, 13, 14, 43, 44, 53, 54, 57, 58, 63, 64, 67, 68, 77, 78, 99, 100, 107, 108}
 )
+# The split is official; dividing its sides into parts is ours, so that parts crop side by side.
 TRAIN = tuple(f"train{number}" for number in range(1, 9))
 TEST = ("test1", "test2")
 PERSON = re.compile(r"aiim(?P<number>\d{3})")
-TRUTHS = "ground_truths"
+LABELS = "ground_truths"
 VIDEOS = "videos/shorter_segments"
 FACES = "face_crops/shorter_segments_face"
 
 
 def _clips(root: Path, *, scale: str, classes: tuple[str, ...], media: str) -> Iterator[Clip]:
-    """The segments of all labelled videos: `<media>/aiim001/task_1/<segment>`."""
-    labels = _labels(need(root, TRUTHS) / f"{scale}.txt", classes)
-    folder = need(root, media)
+    """Yield the segments of all labelled videos: `<media>/aiim001/task_1/<segment>`."""
+    labels = _labels(require(root, LABELS) / f"{scale}.txt", classes)
+    folder = require(root, media)
     count = 0
     for segment in sorted(folder.glob("aiim*/task_*/*")):
         person, task = segment.parts[-3:-1]
@@ -44,16 +46,19 @@ def _clips(root: Path, *, scale: str, classes: tuple[str, ...], media: str) -> I
             key = safe_key(f"{video}-{segment.stem}")
             yield Clip(key, segment, parts[number % len(parts)], person, labels[video], video)
     if not count:
-        raise Absent(f"`{media}/aiim001/task_1/*`")
+        raise MissingFiles(f"`{media}/aiim001/task_1/*`")
 
 
 def _labels(path: Path, classes: tuple[str, ...]) -> dict[str, tuple[float]]:
-    """Video -> class, from lines such as `aiim001_task_1, Excited`."""
+    """Return video -> class index, from lines such as `aiim001_task_1, Excited`."""
     labels = {}
-    for line in lines(path):
+    for line in text_lines(path):
         video, _, label = (cell.strip() for cell in line.partition(","))
         if label not in classes:
-            raise SvfapError(f"{path}: '{line}' does not end in one of {', '.join(classes)}")
+            raise SvfapError(
+                f"{path}: '{line}' does not end in one of {', '.join(classes)};"
+                " download the list again"
+            )
         labels[video] = (float(classes.index(label)),)
     return labels
 
@@ -66,11 +71,11 @@ def _dataset(scale: str, classes: tuple[str, ...], media: str) -> Dataset:
         parts=TRAIN + TEST,
         folds={"official": Fold(TRAIN, TEST)},
         clips=partial(_clips, scale=scale, classes=classes, media=media),
-        bring=unpacks(TRUTHS, media),
+        fetch=unpacker(LABELS, media),
         stride=4,
-        metrics=("WF1",),
-        faces="cropped" if media == FACES else "raw",
-        about=replace(ABOUT, place=(TRUTHS, media)),
+        metrics=("WF1",),  # weighted F1, the metric of the paper's AVCAffe table
+        crop="frames" if media == FACES else "openface",
+        about=replace(ABOUT, place=(LABELS, media)),
         published=Published(clips=58_112, subjects=106),
     )
 

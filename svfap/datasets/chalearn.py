@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 
 from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import by_name, need, safe_key, unpacks
+from svfap.datasets.local_copy import require, safe_key, unpacker, videos_by_name
 from svfap.errors import SvfapError
 
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
-TRAIN = tuple(f"train{number}" for number in range(1, 5))
+TRAIN = tuple(f"train{number}" for number in range(1, 5))  # ours, to crop side by side
 VALIDATION = ("validation",)
 TEST = ("test",)
 SPLITS = {"training": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -26,42 +26,58 @@ FACES = {
 }
 ANNOTATIONS = "annotation_training.pkl"
 ANY_VIDEO = "*.mp4"
+# `pickle` documents that damaged data may raise errors other than its own.
+UNPICKLING_ERRORS = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ValueError,
+    TypeError,
+    IndexError,
+)
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads dictionaries, text and numbers, and runs nothing."""
+    """Unpickler for dictionaries, text and numbers only; it never imports or calls anything."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        # A pickle runs code through the classes and functions that it names, so allow none.
+        raise pickle.UnpicklingError(f"it refers to {module}.{name}")
 
 
 def read_annotations(path: Path) -> Mapping[str, Mapping[str, float]]:
-    """Trait -> video -> score, from a pickle of Python 2.
+    """Return trait -> video -> score from one of the publisher's pickles.
 
     Raises:
-        SvfapError: the file is no pickle, or holds more than dictionaries, text and numbers.
+        SvfapError: the file is not a pickle, or contains more than dictionaries, text and numbers.
     """
     try:
+        # The publisher's files were pickled by Python 2, whose strings decode as latin-1.
         content: Any = _PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-        return {str(trait): {str(video): float(score) for video, score in scores.items()}
-                for trait, scores in content.items()}  # fmt: skip
-    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError,
-            IndexError) as error:  # fmt: skip
+        return {
+            str(trait): {str(video): float(score) for video, score in scores.items()}
+            for trait, scores in content.items()
+        }
+    except UNPICKLING_ERRORS as error:
         raise SvfapError(
-            f"{path}: not the official annotations ({error}); nothing of it was run; get it anew"
+            f"{path}: not the official annotations ({error}); nothing in the file was run;"
+            " download it again"
         ) from None
 
 
 def _clips(root: Path, *, faces: bool = False) -> Iterator[Clip]:
-    """The annotated videos, wherever their archives were unpacked."""
-    first = need(root, ANNOTATIONS)
-    found = {} if faces else by_name(root, {".mp4"})
+    """Yield the annotated videos, wherever their archives were unpacked."""
+    annotation_folder = require(root, ANNOTATIONS).parent
+    found = {} if faces else videos_by_name(root, {".mp4"})
     for split, parts in SPLITS.items():
-        annotations = read_annotations(need(root, f"annotation_{split}.pkl"))
-        lacking = [trait for trait in TRAITS if trait not in annotations]
-        if lacking:
-            raise SvfapError(f"{first.parent}: annotation_{split}.pkl has no {lacking[0]}")
-        folder = need(root, FACES[split]) if faces else first.parent / split
+        annotations = read_annotations(require(root, f"annotation_{split}.pkl"))
+        missing = [trait for trait in TRAITS if trait not in annotations]
+        if missing:
+            raise SvfapError(
+                f"{annotation_folder}: annotation_{split}.pkl has no {missing[0]};"
+                " download the annotations again"
+            )
+        folder = require(root, FACES[split]) if faces else annotation_folder / split
         for video in sorted(annotations[TRAITS[0]]):
             stem = video.removesuffix(".mp4")
             path = folder / stem if faces else found.get(video, folder / video)
@@ -77,7 +93,7 @@ CHALEARN = Dataset(
     parts=TRAIN + VALIDATION + TEST,
     folds={"official": Fold(TRAIN, TEST, VALIDATION)},
     clips=_clips,
-    bring=unpacks(ANNOTATIONS, "annotation_test.pkl", ANY_VIDEO),
+    fetch=unpacker(ANNOTATIONS, "annotation_test.pkl", ANY_VIDEO),
     stride=4,
     metrics=("CCC", "ACC"),
     about=About(
@@ -89,21 +105,20 @@ CHALEARN = Dataset(
         homepage="https://chalearnlap.cvc.uab.cat/dataset/24/description/",
         apply="register at https://chalearnlap.cvc.uab.cat/dataset/24/description/; its zips are"
         " encrypted",
-        place=("annotation_training.pkl", "annotation_validation.pkl", "annotation_test.pkl",
-               "the videos in any folders"),
+        place=(*(f"annotation_{split}.pkl" for split in SPLITS), "the videos in any folders"),
         remarks="the paper names no frame stride, 4 is ours; of one training video,"
         " xyWpSrfFlQw.004, users report that the annotation is missing",
     ),
     published=Published(clips=10_000, folds={"official": (8_000, 2_000)}),
-)  # fmt: skip
+)
 CHALEARN = replace(
     CHALEARN,
     variants={
         "faces": replace(
             CHALEARN,
             clips=partial(_clips, faces=True),
-            bring=unpacks(ANNOTATIONS),
-            faces="cropped",
+            fetch=unpacker(ANNOTATIONS),
+            crop="frames",
             about=replace(CHALEARN.about, place=(*CHALEARN.about.place[:3], *FACES.values())),
         )
     },

@@ -8,13 +8,14 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out, nothing_to_fetch
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import Absent, by_name, lines, locate
-from svfap.datasets.verify import is_there
+from svfap.datasets.local_copy import MissingFiles, locate, text_lines, videos_by_name
+from svfap.datasets.verify import has_content
 
 CODES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 CLASSES = ("anger", "disgust", "fear", "happy", "neutral", "sad")
+# Part -> its last actor.
 LAST_ACTORS = {
     "actors1001-1018": 1018,
     "actors1019-1036": 1036,
@@ -23,7 +24,7 @@ LAST_ACTORS = {
     "actors1073-1091": 1091,
 }
 NAME = re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_[A-Z]{2}")
-NAMES = "SentenceFilenames.csv"
+CLIP_LIST = "SentenceFilenames.csv"
 FOLDER = "VideoFlash"
 CLIPS = 7_442
 ALIGNED = "face_aligned"
@@ -32,11 +33,11 @@ MEDIA = "https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-
 
 
 def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
-    """All clips that the publisher lists, or those that are there if the list is not."""
-    name = ALIGNED if aligned else FOLDER
-    folder = locate(root, name) or root / name
-    found = {} if aligned else {path.stem: path for path in by_name(folder).values()}
-    for stem in _names(root, folder):
+    """Yield the clips of the publisher's list; without the list, the clips in the folder."""
+    folder_name = ALIGNED if aligned else FOLDER
+    folder = locate(root, folder_name) or root / folder_name
+    found = {} if aligned else {path.stem: path for path in videos_by_name(folder).values()}
+    for stem in _clip_names(root, folder):
         match = NAME.fullmatch(stem)
         if match and match["emotion"] in CODES:
             path = folder / stem if aligned else found.get(stem, folder / f"{stem}.flv")
@@ -45,38 +46,36 @@ def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
             yield Clip(stem, path, part, match["actor"], target)
 
 
-def _names(root: Path, folder: Path) -> list[str]:
-    """Names of clips without ending."""
-    listing = locate(root, NAMES)
+def _clip_names(root: Path, folder: Path) -> list[str]:
+    """Return the names of the clips without suffix."""
+    listing = locate(root, CLIP_LIST)
     if listing:
-        return [row["Filename"] for row in csv.DictReader(lines(listing))]
-    names = sorted(path.stem for path in chain(by_name(folder).values(), folder.glob("1*_*_*_*/")))
+        return [row["Filename"] for row in csv.DictReader(text_lines(listing))]
+    frame_folders = folder.glob("1*_*_*_*/")
+    names = sorted(path.stem for path in chain(videos_by_name(folder).values(), frame_folders))
     if not names:
-        raise Absent(f"`{folder.name}/*.flv`")
+        raise MissingFiles(f"`{folder.name}/*.flv`")
     return names
 
 
-def _bring(root: Path) -> None:
-    """Download the list of names, then each clip that is not there, checked by its LFS pointer."""
+def _fetch(root: Path) -> None:
+    """Download the list of clips, then each missing clip, verified against its LFS pointer."""
     from svfap.sources import fetch
-    from svfap.sources.lfs import remote
+    from svfap.sources.lfs import remote_file
     from svfap.sources.parallel import fetch_all
 
-    if locate(root, FOLDER) and sum(is_there(clip.path) for clip in _clips(root)) == CLIPS:
+    # A complete copy without the list of clips needs no download, so that offline machines work.
+    if locate(root, FOLDER) and sum(has_content(clip.path) for clip in _clips(root)) == CLIPS:
         return
-    listing = locate(root, NAMES) or fetch(f"{REPOSITORY}/{NAMES}", root / NAMES)
-    lacking = [clip for clip in _clips(listing.parent) if not is_there(clip.path)]
-    for clip in lacking:
-        clip.path.unlink(missing_ok=True)
-    names = [f"{FOLDER}/{clip.path.name}" for clip in lacking]
-    fetch_all(
-        (
-            partial(remote, f"{REPOSITORY}/{name}", f"{MEDIA}/{name}", clip.path)
-            for name, clip in zip(names, lacking, strict=True)
-        ),
-        total=len(lacking),
-        label="CREMA-D",
-    )
+    listing = locate(root, CLIP_LIST) or fetch(f"{REPOSITORY}/{CLIP_LIST}", root / CLIP_LIST)
+    missing = [clip.path for clip in _clips(listing.parent) if not has_content(clip.path)]
+    downloads = []
+    for path in missing:
+        # A copy made by `git clone` without LFS has a pointer in the place of each video.
+        path.unlink(missing_ok=True)
+        name = f"{FOLDER}/{path.name}"
+        downloads.append(partial(remote_file, f"{REPOSITORY}/{name}", f"{MEDIA}/{name}", path))
+    fetch_all(downloads, total=len(missing), label="CREMA-D")
 
 
 CREMA_D = Dataset(
@@ -86,7 +85,8 @@ CREMA_D = Dataset(
     parts=tuple(LAST_ACTORS),
     folds=leave_one_part_out(LAST_ACTORS),
     clips=_clips,
-    bring=_bring,
+    fetch=_fetch,
+    crop="openface",
     stride=4,
     metrics=("UAR", "WAR"),
     about=About(
@@ -97,8 +97,9 @@ CREMA_D = Dataset(
         citation="Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE"
         " TAC 5(4), 2014",
         homepage="https://github.com/CheyneyComputerScience/CREMA-D",
-        apply="fetches itself; its authors ask users to fill in the form on its page",
-        place=(NAMES, FOLDER),
+        apply="the stage `download` downloads it; its authors ask users to fill in the form on its"
+        " page",
+        place=(CLIP_LIST, FOLDER),
         remarks="the paper crops faces with OpenFace: variant `aligned`, `face_aligned/<clip>/`",
     ),
     published=Published.cross_validation(
@@ -113,10 +114,11 @@ CREMA_D = replace(
         "aligned": replace(
             CREMA_D,
             clips=partial(_clips, aligned=True),
-            bring=lambda root: None,
-            faces="cropped",
-            about=replace(CREMA_D.about, access="own", place=(ALIGNED,),
-                          apply="run OpenFace on the videos"),
+            fetch=nothing_to_fetch,
+            crop="frames",
+            about=replace(
+                CREMA_D.about, access="own", place=(ALIGNED,), apply="run OpenFace on the videos"
+            ),
         )
     },
-)  # fmt: skip
+)

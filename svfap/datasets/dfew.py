@@ -1,6 +1,6 @@
 """DFEW: 11,697 clips from films with one of seven expressions, official five folds (paper 4.2.1).
 
-Labels are read from the user's copy; its terms forbid passing them on.
+Labels are read from the user's copy, because the licence forbids redistribution.
 """
 
 import csv
@@ -11,7 +11,13 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import by_number, check_training_lists, lines, need, unpacks
+from svfap.datasets.local_copy import (
+    check_training_lists,
+    require,
+    text_lines,
+    unpacker,
+    videos_by_number,
+)
 
 CLASSES = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
 PARTS = ("set_1", "set_2", "set_3", "set_4", "set_5")
@@ -21,20 +27,20 @@ VIDEOS = ("Clip/original",)
 
 
 def _clips(root: Path, *, media: tuple[str, ...]) -> Iterator[Clip]:
-    """The single-labelled clips, in the order of the official test lists."""
-    splits, folder = need(root, SPLITS), need(root, *media)
+    """Yield the single-labelled clips, in the order of the official test lists."""
+    splits, folder = require(root, SPLITS), require(root, *media)
     tested = {part: _labels(splits / "test(single-labeled)" / f"{part}.csv") for part in PARTS}
     trained = {part: {*_labels(splits / "train(single-labeled)" / f"{part}.csv")} for part in PARTS}
     check_training_lists("DFEW", {part: {*clips} for part, clips in tested.items()}, trained)
-    found = by_number(folder)
+    found = videos_by_number(folder)
     for part, labels in tested.items():
         for key, label in labels.items():
             yield Clip(key, found.get(int(key), folder / key), part, target=(label - 1.0,))
 
 
 def _labels(path: Path) -> dict[str, int]:
-    """Five-digit name -> label from 1 to 7."""
-    rows = csv.DictReader(lines(path))
+    """Return five-digit clip name -> label from 1 to 7."""
+    rows = csv.DictReader(text_lines(path))
     return {f"{int(Path(row['video_name']).stem):05d}": int(row["label"]) for row in rows}
 
 
@@ -45,10 +51,10 @@ DFEW = Dataset(
     parts=PARTS,
     folds=leave_one_part_out(PARTS),
     clips=partial(_clips, media=FRAMES),
-    bring=unpacks(SPLITS, FRAMES[0]),
+    fetch=unpacker(SPLITS, FRAMES[0]),
     stride=4,
     metrics=("UAR", "WAR"),
-    faces="cropped",
+    crop="frames",
     about=About(
         access="sign-up",
         people="people in films; each clip labelled by ten annotators",
@@ -59,7 +65,7 @@ DFEW = Dataset(
         apply="apply at https://dfew-dataset.github.io/download.html by e-mail from a university"
         " account",
         place=(SPLITS, FRAMES[0]),
-        remarks="11,697 single-labelled of 16,372 clips; the default are the publisher's face"
+        remarks="11,697 of 16,372 clips have a single label; the default uses the publisher's face"
         " frames, not the 16-frame time-aligned ones",
     ),
     published=Published(
@@ -80,8 +86,8 @@ DFEW = replace(
         "videos": replace(
             DFEW,
             clips=partial(_clips, media=VIDEOS),
-            bring=unpacks(SPLITS, *VIDEOS),
-            faces="raw",
+            fetch=unpacker(SPLITS, *VIDEOS),
+            crop="auto",
             about=replace(DFEW.about, place=(SPLITS, *VIDEOS)),
         )
     },

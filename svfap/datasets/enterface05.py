@@ -1,7 +1,7 @@
 """eNTERFACE05: 1,287 acted clips of 43 subjects with one of six emotions, five folds (paper 4.3.1).
 
-Emotion, subject and sentence are read from the folders: file names are less regular, and one,
-`s16_su_3avi`, has lost the dot before its ending. Subject 6 has no sentences and is left out.
+Emotion, subject and sentence are read from the folder names: file names are less regular, and one,
+`s16_su_3avi`, lacks the dot before its suffix. Subject 6 has no sentences and is left out.
 """
 
 import re
@@ -12,10 +12,11 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import Absent, locate, walk
-from svfap.datasets.verify import is_there
+from svfap.datasets.local_copy import MissingFiles, locate, walk
+from svfap.datasets.verify import has_content
 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+# Part -> its last subject.
 LAST_SUBJECTS = {
     "subjects01-10": 10,
     "subjects11-19": 19,
@@ -35,7 +36,7 @@ ARCHIVE = "https://enterface.net/enterface05/docs/results/databases/project2_dat
 
 
 def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
-    """The clips that are there."""
+    """Yield the clips found in the folders of subjects, emotions and sentences."""
     folder = root if aligned else locate(root, FOLDER) or root
     count = 0
     for path in walk(folder):
@@ -46,28 +47,28 @@ def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
             key = f"s{subject:02d}_{emotion[:2]}_{match['sentence']}"
             part = next(p for p, last in LAST_SUBJECTS.items() if subject <= last)
             target = (float(CLASSES.index(emotion)),)
-            shown = root / ALIGNED / key if aligned else path
-            yield Clip(key, shown, part, f"{subject:02d}", target)
+            video = root / ALIGNED / key if aligned else path
+            yield Clip(key, video, part, f"{subject:02d}", target)
     if not count:
-        raise Absent(f"`{FOLDER}/subject 1/anger/sentence 1/s1_an_1.avi`")
+        raise MissingFiles(f"`{FOLDER}/subject 1/anger/sentence 1/s1_an_1.avi`")
 
 
-def _bring(root: Path) -> None:
-    """Download and unpack the archive unless all clips are there."""
+def _fetch(root: Path) -> None:
+    """Download and unpack the archive unless all clips are present."""
     from svfap.sources import archives
-    from svfap.sources.parallel import Remote, fetch_all
+    from svfap.sources.parallel import RemoteFile, fetch_all
 
     try:
-        if sum(is_there(clip.path) for clip in _clips(root)) >= CLIPS:
+        if sum(has_content(clip.path) for clip in _clips(root)) >= CLIPS:
             return
-    except Absent:
+    except MissingFiles:
         pass
     path = root / ARCHIVE.rpartition("/")[2]
-    lacking = not path.exists()
-    if lacking:
-        fetch_all([Remote(ARCHIVE, path)], total=1, label="eNTERFACE05")
+    is_ours = not path.exists()
+    if is_ours:
+        fetch_all([RemoteFile(ARCHIVE, path)], total=1, label="eNTERFACE05")
     archives.unpack(path, root, keep=lambda name: name.lower().endswith("avi"))
-    if lacking:
+    if is_ours:  # keep an archive that the user downloaded
         path.unlink()
 
 
@@ -78,7 +79,8 @@ ENTERFACE05 = Dataset(
     parts=tuple(LAST_SUBJECTS),
     folds=leave_one_part_out(LAST_SUBJECTS),
     clips=_clips,
-    bring=_bring,
+    fetch=_fetch,
+    crop="openface",
     stride=4,
     metrics=("UAR", "WAR"),
     about=About(
@@ -89,9 +91,9 @@ ENTERFACE05 = Dataset(
         citation="Martin et al., The eNTERFACE'05 Audio-Visual Emotion Database, ICDE Workshops"
         " 2006",
         homepage="https://enterface.net/enterface05/docs/results/databases/",
-        apply="fetches itself",
+        apply="the stage `download` downloads it",
         place=(FOLDER,),
-        remarks="folds as in the authors' other code (MAE-DFER), the paper names none; subject 23"
+        remarks="the paper names no folds, so they are those of the authors' MAE-DFER; subject 23"
         " has 27 clips; the paper crops faces with OpenFace: variant `aligned`",
     ),
     published=Published.cross_validation(
@@ -102,7 +104,5 @@ ENTERFACE05 = Dataset(
 )
 ENTERFACE05 = replace(
     ENTERFACE05,
-    variants={
-        "aligned": replace(ENTERFACE05, clips=partial(_clips, aligned=True), faces="cropped")
-    },
+    variants={"aligned": replace(ENTERFACE05, clips=partial(_clips, aligned=True), crop="frames")},
 )

@@ -1,4 +1,4 @@
-"""Facts of a dataset for people: how to get it, its terms, and the figures of a complete copy."""
+"""Facts of a dataset for people: how to get it, its licence, and the counts of a complete copy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,17 +10,19 @@ FoldSizes = tuple[int, int]
 
 @dataclass(frozen=True)
 class About:
-    """How to get a dataset, and its terms.
+    """How to get a dataset, and its licence.
 
     Attributes:
-        access: "open" fetches itself; "sign-up" must be applied for; "closed" has no known route.
-        licence: the terms in a few words.
-        people: who is seen, and where the labels come from.
+        access: "open" if the stage `download` downloads it, "sign-up" if users must apply for it,
+            "closed" if only its authors can give it, "own" for your own videos, and "embedded" if
+            the package renders it.
+        licence: the licence in a few words.
+        people: who appears in the videos, and where the labels come from.
         citation: the paper to cite.
-        homepage: where it is described.
-        apply: how to apply for it.
-        place: what must lie below its folder, as the publisher names it.
-        remarks: what else to know, such as what differs between copies or protocols.
+        homepage: URL of the page that describes the dataset.
+        apply: how to get the dataset.
+        place: files and folders that a copy must have, by the publisher's names.
+        remarks: anything else a user should know, such as differences between protocols.
     """
 
     access: Access = "own"
@@ -35,7 +37,7 @@ class About:
 
 @dataclass(frozen=True)
 class Published:
-    """Figures that a complete copy has, under the protocol; what is 0 or empty is not published.
+    """Published counts of a complete copy; 0 or empty where a count is not published.
 
     Attributes:
         clips: number of clips.
@@ -55,7 +57,7 @@ class Published:
     def cross_validation(
         cls, test: Mapping[str, int], *, classes: tuple[int, ...] = (), subjects: int = 0
     ) -> "Published":
-        """Figures of folds that together test every clip once."""
+        """Return the counts of folds that together test every clip once, from their test sizes."""
         clips = sum(test.values())
         folds = {name: (clips - count, count) for name, count in test.items()}
         return cls(clips, classes, subjects, folds)

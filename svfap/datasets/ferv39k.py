@@ -1,6 +1,6 @@
 """FERV39k: 38,935 clips of 22 scenes with one of seven expressions, official split (paper 4.2.1).
 
-Labels are read from the user's copy; its terms forbid passing them on.
+Labels are read from the user's copy, because the licence forbids redistribution.
 """
 
 import zlib
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import lines, need, safe_key, unpacks
+from svfap.datasets.local_copy import require, safe_key, text_lines, unpacker
 from svfap.errors import SvfapError
 
 CLASSES = ("Happy", "Sad", "Neutral", "Angry", "Surprise", "Disgust", "Fear")
+# The split is official; dividing its sides into parts is ours, so that parts crop side by side.
 TRAIN = tuple(f"train{number}" for number in range(1, 9))
 TEST = ("test1", "test2")
 SPLITS = "4_setups/All_scenes"
@@ -23,23 +24,26 @@ VIDEOS = "0_7_LabelClips"
 
 
 def _clips(root: Path, *, media: str) -> Iterator[Clip]:
-    """The clips of all scenes; each side of the split is dealt to parts by the clip's name."""
-    splits, folder = need(root, SPLITS), need(root, media)
+    """Yield the clips of all scenes; a hash of its name decides the part of a clip."""
+    splits, folder = require(root, SPLITS), require(root, media)
     for listing, parts in (("train_All.csv", TRAIN), ("test_All.csv", TEST)):
-        for line in lines(splits / listing):
+        for line in text_lines(splits / listing):
             name, _, emotion = line.replace("\\", "/").rpartition(" ")
             if emotion not in CLASSES:
-                raise SvfapError(f"{splits / listing}: '{line}' does not end in a known emotion")
+                raise SvfapError(
+                    f"{splits / listing}: '{line}' does not end in one of {', '.join(CLASSES)};"
+                    " download the list again"
+                )
             key = safe_key(name)
             part = parts[zlib.crc32(key.encode()) % len(parts)]
-            path = folder / name if media == FRAMES else _video(folder, name)
+            path = folder / name if media == FRAMES else _raw_video(folder, name)
             yield Clip(key, path, part, target=(float(CLASSES.index(emotion)),))
 
 
-def _video(folder: Path, name: str) -> Path:
-    """The raw clip of a name such as `Crime/Angry/0063`."""
-    other = folder / f"{name}.avi"
-    return other if other.exists() else folder / f"{name}.mp4"
+def _raw_video(folder: Path, name: str) -> Path:
+    """Return the path of a raw clip by its name, such as `Crime/Angry/0063`."""
+    avi = folder / f"{name}.avi"
+    return avi if avi.exists() else folder / f"{name}.mp4"
 
 
 FERV39K = Dataset(
@@ -49,10 +53,10 @@ FERV39K = Dataset(
     parts=TRAIN + TEST,
     folds={"official": Fold(TRAIN, TEST)},
     clips=partial(_clips, media=FRAMES),
-    bring=unpacks(SPLITS, FRAMES),
+    fetch=unpacker(SPLITS, FRAMES),
     stride=1,
     metrics=("UAR", "WAR"),
-    faces="cropped",
+    crop="frames",
     about=About(
         access="sign-up",
         people="people in videos of the internet, in 22 kinds of scenes; each clip labelled by 30"
@@ -63,7 +67,7 @@ FERV39K = Dataset(
         homepage="https://wangyanckxx.github.io/Proj_CVPR2022_FERV39k.html",
         apply="apply by e-mail as https://github.com/wangyanckxx/FERV39k says",
         place=(SPLITS, FRAMES),
-        remarks="clips have 8 to 47 frames, hence stride 1; the default are the publisher's face"
+        remarks="clips have 8 to 47 frames, hence stride 1; the default uses the publisher's face"
         " frames",
     ),
     published=Published(
@@ -79,8 +83,8 @@ FERV39K = replace(
         "videos": replace(
             FERV39K,
             clips=partial(_clips, media=VIDEOS),
-            bring=unpacks(SPLITS, VIDEOS),
-            faces="raw",
+            fetch=unpacker(SPLITS, VIDEOS),
+            crop="auto",
             about=replace(FERV39K.about, place=(SPLITS, VIDEOS)),
         )
     },

@@ -1,16 +1,16 @@
-"""Your own videos: any folder of videos becomes a dataset by one CSV.
+"""Your own videos: a CSV turns any folder of videos into a dataset.
 
     path,label,subject
     videos/anna 01.mp4,happy,anna
     https://example.org/ben.mp4,sad,ben
 
-`path` is relative to the CSV's folder, or the http(s) URL of a video or of the page that shows it;
-a folder of frames is a video too. A column `id` in its place holds names of videos on YouTube, so
-that lists of `id,start,end`, CelebV's JSON and VoxCeleb2's folders of tracks work as they are.
+`path` is relative to the CSV's folder, or the http(s) URL of a video or of a web page that shows
+it; a folder of frames counts as a video. Instead of `path`, a column `id` may hold ids of videos on
+YouTube, so lists of `id,start,end`, CelebV's JSON and VoxCeleb2's folders of tracks work unchanged.
 `label` is the class; for regression, every other column of numbers is a target named by its header.
-`fold` names the part in which a clip is tested; without it, subjects are dealt to folds, because
-one person in training and test inflates results. `start` and `end` (seconds) cut a clip out of a
-longer video. No video is opened until it is fetched (`svfap.datasets.collect`).
+`fold` names the part in which a clip is tested; without it, subjects are distributed over folds,
+because one person in training and test inflates results. `start` and `end` (seconds) cut a clip out
+of a longer video. No video is opened before `svfap.datasets.collect` fetches it.
 """
 
 import difflib
@@ -23,7 +23,7 @@ from svfap.datasets.dataset import Clip, Dataset, Fold, Task, leave_one_part_out
 from svfap.datasets.listing import ListedVideo
 from svfap.datasets.split import (
     check_training_classes,
-    dealt_parts,
+    distributed_parts,
     how_split,
     named_parts,
     untested_classes,
@@ -38,23 +38,21 @@ METRICS: Mapping[Task, tuple[str, ...]] = {
 }
 
 
-def load(
-    name: str, csv: Path, *, task: Task, folds: int, classes: Sequence[str] = ()
-) -> Dataset:  # fmt: skip
-    """Read a user's CSV into a dataset, without touching a video.
+def load(name: str, csv: Path, *, task: Task, folds: int, classes: Sequence[str] = ()) -> Dataset:
+    """Read a user's CSV into a dataset, without opening a video.
 
     Args:
         name: the dataset's name in the configuration.
-        csv: the listing, see the module's text.
+        csv: the listing; the module's docstring describes it.
         task: what is predicted.
-        folds: number of folds where the CSV names none; of parts, if it is unlabelled.
-        classes: class names in index order, or the columns to regress; () takes all there are.
+        folds: number of folds if the CSV names none; number of parts if it is unlabelled.
+        classes: class names in index order, or the columns to regress; () for all in the CSV.
 
     Raises:
-        SvfapError: names the column or row that is wrong, and how to mend it.
+        SvfapError: a column or row is wrong; the message says how to fix it.
     """
     rows = listing.read(csv)
-    names, targets = _targets(csv, rows, task, tuple(classes))
+    names, targets = _names_and_targets(csv, rows, task, tuple(classes))
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
     splits: dict[str, Fold] = {}
@@ -75,51 +73,54 @@ def load(
         ordered,
         splits,
         clips=lambda root: _clips(root, rows, keys, parts, targets),
-        bring=lambda root: collect(root, rows, keys),
+        fetch=lambda root: collect(root, rows, keys),
         metrics=METRICS[task],
         split=how_split(rows, parts) if splits else "",
         gaps=gaps,
     )
 
 
-def _targets(
+def _names_and_targets(
     path: Path, rows: Sequence[ListedVideo], task: Task, chosen: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
-    """What is predicted, by name, and its values in each row."""
+    """Return the names of the classes or regressed values, and the target of each row."""
     match task:
         case "classification":
-            listing.require(path, list(rows[0].cells), "label")
-            names = _classes(path, rows, chosen)
-            return names, [(float(_index(row, names)),) for row in rows]
+            listing.require_column(path, list(rows[0].cells), "label")
+            names = _class_names(path, rows, chosen)
+            return names, [(float(_class_index(row, names)),) for row in rows]
         case "regression":
-            names = _measured(path, rows, chosen)
+            names = _columns_to_regress(path, rows, chosen)
             return names, [tuple(row.number(column) for column in names) for row in rows]
         case "unlabelled":
             return (), [()] * len(rows)
 
 
-def _classes(path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]) -> tuple[str, ...]:
-    """Class names in index order: the chosen ones, or all labels sorted."""
+def _class_names(
+    path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the class names in index order: the chosen ones, or all labels sorted."""
     if chosen:
         if len({*chosen}) < len(chosen):
             raise SvfapError(f"{path}: a class is named twice in {', '.join(chosen)}; name it once")
         return chosen
-    first: dict[str, ListedVideo] = {}
+    first_rows: dict[str, ListedVideo] = {}
     for row in rows:
-        label = row.need("label")
-        known = first.setdefault(label.casefold(), row)
+        label = row.require("label")
+        known = first_rows.setdefault(label.casefold(), row)
         if known.cells["label"] != label:
             raise SvfapError(
                 f"{row.where}: label '{label}' is also written '{known.cells['label']}';"
-                " write both alike"
+                " write both the same way"
             )
-    if len(first) < 2:
-        raise SvfapError(f"{path}: every label is '{rows[0].cells['label']}'; give 2 classes")
-    return tuple(sorted((row.cells["label"] for row in first.values()), key=natural_key))
+    if len(first_rows) < 2:
+        label = rows[0].cells["label"]
+        raise SvfapError(f"{path}: every label is '{label}'; add rows with a second class")
+    return tuple(sorted((row.cells["label"] for row in first_rows.values()), key=natural_key))
 
 
-def _index(row: ListedVideo, classes: Sequence[str]) -> int:
-    label = row.need("label")
+def _class_index(row: ListedVideo, classes: Sequence[str]) -> int:
+    label = row.require("label")
     if label not in classes:
         near = difflib.get_close_matches(label, classes, n=1)
         guess = f"; did you mean '{near[0]}'?" if near else ";"
@@ -127,17 +128,19 @@ def _index(row: ListedVideo, classes: Sequence[str]) -> int:
     return classes.index(label)
 
 
-def _measured(path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]) -> tuple[str, ...]:
-    """Columns to regress: the chosen ones, or all others that hold a number anywhere."""
+def _columns_to_regress(
+    path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the chosen columns, or all columns without another meaning that contain a number."""
     columns = list(rows[0].cells)
     for column in chosen:
-        listing.require(path, columns, column)
+        listing.require_column(path, columns, column)
     others = [name for name in columns if name and name not in listing.ORDINARY_COLUMNS - {"label"}]
     found = chosen or tuple(
         name for name in others if any(_is_number(row.cells[name]) for row in rows)
     )
-    if not found:
-        listing.require(path, columns, "label")
+    if not found:  # nothing to regress: raise the error about the column `label`
+        listing.require_column(path, columns, "label")
         rows[0].number("label")
     return found
 
@@ -150,7 +153,7 @@ def _parts(
     task: Task,
     folds: int,
 ) -> list[str]:
-    """The part of each row."""
+    """Return the part of each row."""
     if "fold" in rows[0].cells:
         return named_parts(rows)
     if task == "unlabelled":
@@ -161,7 +164,7 @@ def _parts(
             " results are too good to be true"
         )
     labels = targets if task == "classification" else [()] * len(rows)
-    return dealt_parts(path, name, rows, labels, folds)
+    return distributed_parts(path, name, rows, labels, folds)
 
 
 def _clips(
@@ -171,7 +174,7 @@ def _clips(
     parts: Sequence[str],
     targets: Sequence[tuple[float, ...]],
 ) -> Iterator[Clip]:
-    """Every listed clip; one that cannot be had has the path where it ought to be."""
+    """Yield every listed clip, whether its file exists or not."""
     for key, row, part, target in zip(keys, rows, parts, targets, strict=True):
         yield Clip(key, clip_path(root, key, row), part, row.cells.get("subject", ""), target)
 

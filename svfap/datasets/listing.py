@@ -1,9 +1,9 @@
-"""The CSV in which users list their own videos, read and checked cell by cell.
+"""Read and check the CSV in which users list their own videos.
 
 Columns, in any order: `path` (relative to the CSV's folder, or an http(s) URL) or `id` (a video on
-YouTube), optionally `subject`, `fold`, `start` and `end` (seconds), and what the task needs. Rows
-are numbered as a spreadsheet shows them: the header is row 1. Standard library only and no video
-is touched, so that the workflow can read it whenever it is started.
+YouTube), optionally `subject`, `fold`, `start` and `end` (seconds), and the columns of the task.
+Rows are numbered as a spreadsheet shows them: the header is row 1. Standard library only, and no
+video is opened, because the workflow reads the CSV at every start.
 """
 
 import csv
@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -27,7 +27,7 @@ ORDINARY_COLUMNS = frozenset(
     {"path", "label", "subject", "fold", "part", "start", "end", "key", "id"}
 )
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")
-STEM_LENGTH = 80
+STEM_LENGTH = 80  # leaves room for suffixes and digests in the 255 bytes of a file name
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class ListedVideo:
     """One listed video.
 
     Attributes:
-        where: file and row, to begin an error message with.
+        where: file and row, for the start of an error message.
         source: absolute local path, or URL.
-        start: seconds to skip.
-        end: second at which the clip ends; None: at the end of the video.
-        cells: column -> stripped text, of every column.
+        start: second at which the clip starts.
+        end: second at which the clip ends; None for the end of the video.
+        cells: column -> stripped text, for every column.
     """
 
     where: str
@@ -49,20 +49,20 @@ class ListedVideo:
     cells: Mapping[str, str]
 
     @property
-    def whole(self) -> bool:
+    def is_whole(self) -> bool:
         """Whether the clip is the whole video."""
         return self.start == 0 and self.end is None
 
-    def need(self, column: str) -> str:
-        """The cell of a column that must not be blank."""
+    def require(self, column: str) -> str:
+        """Return the cell of a column; raise SvfapError if it is blank."""
         value = self.cells[column]
         if not value:
             raise SvfapError(f"{self.where}: blank {column}; fill it in or delete the row")
         return value
 
     def number(self, column: str) -> float:
-        """The cell of a column that must hold a finite number."""
-        value = self.need(column)
+        """Return the cell of a column as a finite number; raise SvfapError if it is not one."""
+        value = self.require(column)
         try:
             number = float(value)
         except ValueError:
@@ -73,54 +73,54 @@ class ListedVideo:
 
 
 def read(path: Path) -> list[ListedVideo]:
-    """Read a listing of at least one row; every row has every column.
+    """Read a listing; every row gets every column.
 
     Raises:
-        SvfapError: the file cannot be read as CSV, a column is missing, or a cell is wrong.
+        SvfapError: the file cannot be read as CSV, has no rows, lacks a column, or a cell is wrong.
     """
-    lines = _lines(path)
-    header = [_column(name) for name in lines[0]] if lines else []
+    lines = _csv_lines(path)
+    header = [_column_name(name) for name in lines[0]] if lines else []
     if not any(header):
         raise SvfapError(f"{path}: is empty; it needs a header row: path,label,subject")
-    twice = [name for name, count in Counter(header).items() if name and count > 1]
-    if twice:
-        raise SvfapError(f"{path}: column '{twice[0]}' occurs twice; rename one")
+    repeated = [name for name, count in Counter(header).items() if name and count > 1]
+    if repeated:
+        raise SvfapError(f"{path}: column '{repeated[0]}' occurs twice; rename one")
     if "id" not in header:
-        require(path, header, "path")
+        require_column(path, header, "path")
     folder = path.parent.absolute()
     rows: list[ListedVideo] = []
-    first_at: dict[tuple[str, float, float | None], int] = {}
+    first_rows: dict[tuple[str, float, float | None], int] = {}
     for number, line in enumerate(lines[1:], start=2):
         if any(cell.strip() for cell in line):
             row = _row(f"{path}: row {number}", folder, header, line)
             clip = (row.source, row.start, row.end)
-            if clip in first_at:
+            if clip in first_rows:
                 raise SvfapError(
-                    f"{row.where}: path '{_given(row.cells)}' is in row {first_at[clip]} too;"
-                    " delete one, or give them different start and end"
+                    f"{row.where}: path '{_path_or_id(row.cells)}' is in row {first_rows[clip]}"
+                    " too; delete one, or give them different start and end"
                 )
-            first_at[clip] = number
+            first_rows[clip] = number
             rows.append(row)
     if not rows:
         raise SvfapError(f"{path}: lists no videos; add one row per video below the header")
     return rows
 
 
-def require(path: Path, columns: list[str], column: str) -> None:
-    """Raise an error that shows the columns found if one is missing."""
+def require_column(path: Path, columns: list[str], column: str) -> None:
+    """Raise SvfapError, with the columns found, if a column is missing."""
     if column not in columns:
         found = ", ".join(name for name in columns if name)
-        separated = re.search(r"[;\t]", found)
-        advice = "separate columns by commas" if separated else "add or rename a column"
-        shown = " ".join(found.split())
-        raise SvfapError(f"{path}: column '{column}' is missing (found: {shown}); {advice}")
+        has_other_separator = re.search(r"[;\t]", found)
+        advice = "separate columns by commas" if has_other_separator else "add or rename a column"
+        one_line = " ".join(found.split())
+        raise SvfapError(f"{path}: column '{column}' is missing (found: {one_line}); {advice}")
 
 
 def keys(rows: list[ListedVideo]) -> list[str]:
-    """A key for each row: the file's stem in safe letters, plus a digest where stems clash.
+    """Return a key for each row: the file's stem in safe letters, plus a digest where stems clash.
 
-    A key depends on the row and on which stems clash, not on the order of rows. Upper and lower
-    case count as the same, as they do to some file systems.
+    A key depends on the row and on which stems clash, not on the order of rows. Stems that differ
+    only in upper and lower case clash too, because some file systems ignore case.
     """
     names = [stem(row.source) for row in rows]
     count = Counter(name.casefold() for name in names)
@@ -131,21 +131,22 @@ def keys(rows: list[ListedVideo]) -> list[str]:
 
 
 def digest(row: ListedVideo) -> str:
-    """Tells apart the clips of a listing: eight hexadecimal digits."""
-    return digest_of(f"{_given(row.cells)}\n{row.start}\n{row.end}")
+    """Return eight hexadecimal digits that depend on the path, start and end of a row."""
+    return digest_of_text(f"{_path_or_id(row.cells)}\n{row.start}\n{row.end}")
 
 
-def digest_of(text: str) -> str:
-    """Eight hexadecimal digits that depend on the text alone."""
+def digest_of_text(text: str) -> str:
+    """Return eight hexadecimal digits that depend on the text alone."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _lines(path: Path) -> list[list[str]]:
-    """All lines of a CSV, split into cells."""
+def _csv_lines(path: Path) -> list[list[str]]:
+    """Return all lines of a CSV, split into cells; other lists of clips are converted."""
     if path.is_dir() or path.suffix.lower() == ".json":
         return [list(tracks.COLUMNS), *map(list, tracks.read(path))]
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # Excel writes a byte order mark
+        # newline="" keeps line ends inside quoted cells; strict raises for unclosed quotes.
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except OSError as error:
         raise SvfapError(
@@ -159,58 +160,63 @@ def _lines(path: Path) -> list[list[str]]:
         raise SvfapError(f"{path}: not valid CSV ({error}); check its quotation marks") from None
 
 
-def _column(name: str) -> str:
-    """A column name without blanks around it; those with a meaning in any case of letters."""
+def _column_name(name: str) -> str:
+    """Return a column name without extra blanks; names with a meaning become lower case."""
     name = " ".join(name.split())
     return name.lower() if name.lower() in ORDINARY_COLUMNS else name
 
 
 def _row(where: str, folder: Path, header: list[str], line: list[str]) -> ListedVideo:
-    """One line as a row; `folder` is what its path is relative to."""
+    """Check one line and return it as a row; its path is relative to `folder`."""
     if any(cell.strip() for cell in line[len(header) :]):
         raise SvfapError(
             f"{where}: {len(line)} values for {len(header)} columns;"
             " put a value that contains a comma in quotation marks"
         )
+    # Spreadsheets drop empty cells at the end of a line, so pad it to the length of the header.
     padded = [*(" ".join(cell.strip().splitlines()) for cell in line), *("" for _ in header)]
     cells = dict(zip(header, padded, strict=False))
-    draft = ListedVideo(where, "", 0.0, None, cells)
-    start = draft.number("start") if cells.get("start") else 0.0
-    end = draft.number("end") if cells.get("end") else None
+    row = ListedVideo(where, "", 0.0, None, cells)
+    start = row.number("start") if cells.get("start") else 0.0
+    end = row.number("end") if cells.get("end") else None
     if start < 0 or (end is not None and end <= start):
         raise SvfapError(f"{where}: start must be 0 or later and end after start, in seconds")
-    if "path" not in cells:
-        return ListedVideo(where, WATCH.format(draft.need("id")), start, end, cells)
-    return ListedVideo(where, _source(folder, where, draft.need("path")), start, end, cells)
+    if "path" in cells:
+        source = _source(folder, where, row.require("path"))
+    else:
+        source = WATCH.format(row.require("id"))
+    return replace(row, source=source, start=start, end=end)
 
 
-def _given(cells: Mapping[str, str]) -> str:
-    """The video as the user names it."""
+def _path_or_id(cells: Mapping[str, str]) -> str:
+    """Return the video as the user names it."""
     return cells.get("path") or cells["id"]
 
 
 def _source(folder: Path, where: str, value: str) -> str:
+    """Return the URL or the absolute local path that a cell names."""
     if "\0" in value:
-        raise SvfapError(f"{where}: path {value!r} holds a NUL, as no path can; delete the row")
+        raise SvfapError(f"{where}: path {value!r} contains a NUL character; delete it")
     try:
         if is_url(value):
-            urlsplit(value)
+            urlsplit(value)  # raises ValueError for a malformed address
             return value
         local = Path(value).expanduser() if value.startswith("~") else value
     except (ValueError, RuntimeError) as error:
-        raise SvfapError(f"{where}: path '{value}' is none ({error}); correct it") from None
+        raise SvfapError(f"{where}: path '{value}' is not valid ({error}); correct it") from None
     if "://" in value:
         raise SvfapError(f"{where}: path '{value}' is neither a local path nor http(s)")
     return str(folder / local)
 
 
 def stem(source: str) -> str:
-    """The name of a path or URL without its ending, in letters that are safe in any file name."""
+    """Return the name of a path or URL without suffix, in letters that any file name may have."""
     name = Path(source).as_posix()
     if is_url(source):
         address = urlsplit(source)
-        shown = parse_qs(address.query).get("v", [""])[0]
-        name = f"{shown}.page" if shown else unquote(address.path)
+        video_id = parse_qs(address.query).get("v", [""])[0]  # of .../watch?v=ID on YouTube
+        # The suffix `.page` keeps a dot within an id from being taken as the start of a suffix.
+        name = f"{video_id}.page" if video_id else unquote(address.path)
     plain = unicodedata.normalize("NFKD", PurePosixPath(name).stem)
     ascii_only = plain.encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_-]+", "_", ascii_only)[:STEM_LENGTH].strip("_-") or "clip"

@@ -1,7 +1,7 @@
-"""Finding things in a user's copy of a dataset, whatever folder it was unpacked into.
+"""Find files in a user's copy of a dataset, whatever folder it was unpacked into.
 
-Label files come with byte order marks, Windows line ends or latin-1 letters, and archives with or
-without a folder of their own; the parsers see none of that.
+Label files may have byte order marks, Windows line ends or latin-1 letters, and archives may or may
+not contain a folder of their own. The functions here hide these differences from the parsers.
 """
 
 import os
@@ -11,48 +11,48 @@ from pathlib import Path
 
 from svfap.errors import SvfapError
 
-LEVELS = ("", "*/", "*/*/")
+DEPTHS = ("", "*/", "*/*/")
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".flv", ".mov", ".mkv", ".webm"})
 
 
-class Absent(SvfapError):
-    """Something that a copy must have is not there; the message is its name alone."""
+class MissingFiles(SvfapError):
+    """Files that a copy must have are missing; the message is only their name."""
 
 
 def locate(root: Path, *places: str) -> Path | None:
-    """The first of some places that lies below a root or at most two folders deeper."""
+    """Return the first of some paths that exists in a root or at most two folders deeper."""
     found = (locate_all(root, place) for place in places)
     return next((paths[0] for paths in found if paths), None)
 
 
 def locate_all(root: Path, place: str) -> list[Path]:
-    """All matches of a place, sorted, in the first depth at which there are any."""
-    found = (sorted(root.glob(level + place)) for level in LEVELS)
+    """Return all matches of a glob pattern, sorted, at the first depth that has any."""
+    found = (sorted(root.glob(level + place)) for level in DEPTHS)
     return next(filter(None, found), [])
 
 
-def need(root: Path, *places: str) -> Path:
-    """Like `locate`.
+def require(root: Path, *places: str) -> Path:
+    """Return the first of some paths that exists, as `locate` does.
 
     Raises:
-        Absent: none of the places is there.
+        MissingFiles: none of them exists.
     """
     found = locate(root, *places)
     if found is None:
-        raise Absent(" or ".join(f"`{place}`" for place in places))
+        raise MissingFiles(" or ".join(f"`{place}`" for place in places))
     return found
 
 
-def lines(path: Path) -> Iterator[str]:
-    """The lines of a text file that are not blank, without blanks around them.
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file without surrounding blanks; skip blank lines.
 
     Raises:
-        Absent: the file is not there.
+        MissingFiles: the file does not exist.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise Absent(f"`{path.parent.name}/{path.name}`") from None
+        raise MissingFiles(f"`{path.parent.name}/{path.name}`") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -61,81 +61,91 @@ def lines(path: Path) -> Iterator[str]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """All files below a folder, in a fixed order, a folder at a time; hidden ones left out."""
+    """Yield all files below a folder in a fixed order, folder by folder; skip hidden files."""
     for parent, folders, names in os.walk(folder):
-        folders.sort()
+        folders.sort()  # in place: os.walk then descends in this order
         base = Path(parent)
         yield from (base / name for name in sorted(names) if not name.startswith("."))
 
 
-def by_name(folder: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> dict[str, Path]:
-    """File name -> path of all videos below a folder."""
+def videos_by_name(folder: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> dict[str, Path]:
+    """Return file name -> path for all videos below a folder."""
     wanted = {*suffixes}
     return {path.name: path for path in walk(folder) if path.suffix.lower() in wanted}
 
 
-def by_number(folder: Path) -> dict[int, Path]:
-    """Number -> folder of frames or video named by it, whatever its leading zeros.
+def videos_by_number(folder: Path) -> dict[int, Path]:
+    """Return number -> video or folder of frames with this name, ignoring leading zeros.
 
-    Looks one folder deeper where a folder's name is no number, such as in `part_1/7.mp4`.
+    Folders whose name is not a number are searched too, one level deep, as for `part_1/7.mp4`.
     """
     found: dict[int, Path] = {}
-    for entry in _visible(folder):
+    for entry in _visible_entries(folder):
         deeper = entry.is_dir() and not entry.name.isdecimal()
-        for candidate in _visible(Path(entry)) if deeper else [entry]:
-            numbered = _numbered(candidate)
-            if numbered:
-                found[numbered[0]] = numbered[1]
+        for candidate in _visible_entries(Path(entry)) if deeper else [entry]:
+            number = _number_of(candidate)
+            if number is not None:
+                found[number] = Path(candidate.path)
     return found
 
 
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
+def _visible_entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder, sorted by name, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
 
 
-def _numbered(entry: os.DirEntry[str]) -> tuple[int, Path] | None:
-    """The number of a folder or video and its path; None if it is neither or has no number."""
-    stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122  (a million times)
+def _number_of(entry: os.DirEntry[str]) -> int | None:
+    """Return the number that names a video or folder; None for anything else."""
+    # os.path instead of pathlib, which is several times slower: some folders have many entries.
+    stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122
     if not stem.isdecimal() or not (suffix.lower() in VIDEO_SUFFIXES or entry.is_dir()):
         return None
-    return int(stem), Path(entry.path)
+    return int(stem)
 
 
 def safe_key(name: str) -> str:
-    """A name with what is neither letter, digit, '-' nor '_' replaced by '-'."""
+    """Return a name with every character but letters, digits, '-' and '_' replaced by '-'."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", name)
 
 
 def check_training_lists(
     name: str, tested: Mapping[str, set[str]], trained: Mapping[str, set[str]]
 ) -> None:
-    """Refuse official lists of which a fold's training set is not the rest of its test set.
+    """Check that each fold's training list contains exactly the clips it does not test.
+
+    Args:
+        name: the dataset, for the message.
+        tested: fold -> clips of its test list.
+        trained: fold -> clips of its training list.
 
     Raises:
-        SvfapError: names the fold and the clips.
+        SvfapError: a training list differs; names the fold and a clip.
     """
-    everything = set().union(*tested.values())
+    every = set().union(*tested.values())
     for fold, clips in trained.items():
-        wrong = sorted(clips ^ (everything - tested[fold]))
+        wrong = sorted(clips ^ (every - tested[fold]))
         if wrong:
             raise SvfapError(
-                f"{name}: the training list of {fold} is not the rest of its test list"
-                f" ({len(wrong)} clips differ, such as {wrong[0]}); get the lists anew"
+                f"{name}: the training list of {fold} is not all clips outside its test list"
+                f" ({len(wrong)} clips differ, such as {wrong[0]}); download the lists again"
             )
 
 
-def unpacks(*places: str) -> Callable[[Path], None]:
-    """A `bring` for a dataset that is placed by hand: unpacks its archives unless that was done.
+def unpacker(*places: str) -> Callable[[Path], None]:
+    """Return a `Dataset.fetch` that unpacks the archives a user has put in place.
 
     Args:
-        places: what must be there; archives are unpacked if any of it is not, or if others were.
+        places: paths that a complete copy has. If all exist and no archive was ever unpacked here,
+            the user unpacked the copy, and archives beside it are ignored.
     """
 
-    def bring(root: Path) -> None:
+    def fetch(root: Path) -> None:
         from svfap.sources import archives
 
+        # If some archives were unpacked here, look for more: an earlier run may have been
+        # interrupted, or the user may have added archives since.
         if (root / archives.UNPACKED).exists() or not all(locate(root, place) for place in places):
             archives.unpack_all(root)
 
-    return bring
+    return fetch

@@ -1,6 +1,6 @@
 """MAFW: 9,172 clips from films and web videos with one of eleven emotions (paper 4.2.1).
 
-Labels are read from the user's copy; its terms forbid passing them on.
+Labels are read from the user's copy, because the licence forbids redistribution.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,28 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import by_number, check_training_lists, lines, need, unpacks
+from svfap.datasets.local_copy import (
+    check_training_lists,
+    require,
+    text_lines,
+    unpacker,
+    videos_by_number,
+)
 from svfap.errors import SvfapError
 
 CLASSES = (
-    "anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt",
-    "anxiety", "helplessness", "disappointment",
-)  # fmt: skip
+    "anger",
+    "disgust",
+    "fear",
+    "happiness",
+    "neutral",
+    "sadness",
+    "surprise",
+    "contempt",
+    "anxiety",
+    "helplessness",
+    "disappointment",
+)
 PARTS = ("set_1", "set_2", "set_3", "set_4", "set_5")
 SPLITS = "Train & Test Set/single/no_caption"
 FRAMES = ("data/frames", "frames")
@@ -24,12 +39,12 @@ VIDEOS = ("data/clips", "clips")
 
 
 def _clips(root: Path, *, media: tuple[str, ...]) -> Iterator[Clip]:
-    """The clips with a single label, in the order of the official test lists."""
-    splits, folder = need(root, SPLITS), need(root, *media)
+    """Yield the single-labelled clips, in the order of the official test lists."""
+    splits, folder = require(root, SPLITS), require(root, *media)
     tested = {part: _labels(splits / part / "test.txt") for part in PARTS}
     trained = {part: {*_labels(splits / part / "train.txt")} for part in PARTS}
     check_training_lists("MAFW", {part: {*clips} for part, clips in tested.items()}, trained)
-    found = by_number(folder)
+    found = videos_by_number(folder)
     for part, labels in tested.items():
         for key, label in labels.items():
             target = (float(CLASSES.index(label)),)
@@ -37,12 +52,15 @@ def _clips(root: Path, *, media: tuple[str, ...]) -> Iterator[Clip]:
 
 
 def _labels(path: Path) -> dict[str, str]:
-    """Five-digit name -> emotion, from lines such as `00025.mp4 happiness`."""
+    """Return five-digit clip name -> emotion, from lines such as `00025.mp4 happiness`."""
     labels = {}
-    for line in lines(path):
+    for line in text_lines(path):
         name, _, label = line.partition(" ")
         if label.strip() not in CLASSES:
-            raise SvfapError(f"{path}: '{line}' does not end in one of {', '.join(CLASSES)}")
+            raise SvfapError(
+                f"{path}: '{line}' does not end in one of {', '.join(CLASSES)};"
+                " download the list again"
+            )
         labels[f"{int(Path(name).stem):05d}"] = label.strip()
     return labels
 
@@ -54,10 +72,10 @@ MAFW = Dataset(
     parts=PARTS,
     folds=leave_one_part_out(PARTS),
     clips=partial(_clips, media=FRAMES),
-    bring=unpacks(SPLITS, FRAMES[0]),
+    fetch=unpacker(SPLITS, FRAMES[0]),
     stride=4,
     metrics=("UAR", "WAR"),
-    faces="cropped",
+    crop="frames",
     about=About(
         access="sign-up",
         people="people in films, series and short videos; each clip labelled by eleven annotators",
@@ -68,7 +86,7 @@ MAFW = Dataset(
         apply="sign mafw-academics-final.pdf of https://github.com/MAFW-database/MAFW and send it"
         " to the address there",
         place=(SPLITS, FRAMES[0]),
-        remarks="9,172 single-labelled of 10,045 clips; the default are the publisher's face"
+        remarks="9,172 of 10,045 clips have a single label; the default uses the publisher's face"
         " frames: frames extracted from the videos gave far lower results",
     ),
     published=Published(
@@ -89,8 +107,8 @@ MAFW = replace(
         "videos": replace(
             MAFW,
             clips=partial(_clips, media=VIDEOS),
-            bring=unpacks(SPLITS, VIDEOS[0]),
-            faces="raw",
+            fetch=unpacker(SPLITS, VIDEOS[0]),
+            crop="auto",
             about=replace(MAFW.about, place=(SPLITS, VIDEOS[0])),
         )
     },

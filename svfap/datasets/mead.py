@@ -1,7 +1,7 @@
 """MEAD: actors who speak with eight emotions at three intensities (not in the paper).
 
-No protocol with eight classes is published, so ours stands wherever its results do: frontal views,
-all intensities, five folds dealt by the sorted names of the actors that are there.
+No protocol with eight classes is published. Ours, which every result of MEAD mentions: frontal
+views, all intensities, five folds; the actors of a copy, sorted by name, go to the folds in turn.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About
-from svfap.datasets.local_copy import VIDEO_SUFFIXES, Absent, locate_all, safe_key, unpacks
+from svfap.datasets.local_copy import VIDEO_SUFFIXES, MissingFiles, locate_all, safe_key, unpacker
 
 CLASSES = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 PARTS = tuple(f"fold{number}" for number in range(1, 6))
@@ -21,10 +21,10 @@ NOTICE = (
 
 
 def _clips(root: Path) -> Iterator[Clip]:
-    """The frontal clips: `<actor>/video/front/<emotion>/level_<1..3>/<nnn>.mp4`."""
+    """Yield the frontal clips: `<actor>/video/front/<emotion>/level_<1..3>/<nnn>.mp4`."""
     views = {path.parents[1].name: path for path in locate_all(root, VIEW)}
     if not views:
-        raise Absent("`M003/video/front`")
+        raise MissingFiles("`M003/video/front`")
     for number, (actor, view) in enumerate(sorted(views.items())):
         for emotion in CLASSES:
             for path in sorted(view.glob(f"{emotion}/level_*/*")):
@@ -42,7 +42,7 @@ MEAD = Dataset(
     parts=PARTS,
     folds=leave_one_part_out(PARTS),
     clips=_clips,
-    bring=unpacks(VIEW),
+    fetch=unpacker(VIEW),
     stride=4,
     metrics=("UAR", "WAR"),
     notice=NOTICE,

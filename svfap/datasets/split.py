@@ -1,4 +1,4 @@
-"""Which part each listed video belongs to: the user's own folds, or subjects dealt to folds."""
+"""Divide listed videos into parts: by the user's folds, or by distributing subjects over folds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from svfap.order import natural_key
 
 
 def named_parts(rows: Sequence[ListedVideo]) -> list[str]:
-    """The part of each row as its `fold` column says.
+    """Return the part of each row, named by its column `fold`.
 
     Raises:
-        SvfapError: a blank or unusable fold name, or a subject in two folds.
+        SvfapError: a fold name is blank or unusable, or a subject is in two folds.
     """
     home: dict[str, str] = {}
     for row in rows:
-        fold = row.need("fold")
+        fold = row.require("fold")
         subject = row.cells.get("subject", "")
         if not SAFE_NAME.fullmatch(fold):
             raise SvfapError(
@@ -32,21 +32,31 @@ def named_parts(rows: Sequence[ListedVideo]) -> list[str]:
     return [row.cells["fold"] for row in rows]
 
 
-def dealt_parts(
+def distributed_parts(
     path: Path, name: str, rows: Sequence[ListedVideo], labels: Sequence[object], folds: int
 ) -> list[str]:
-    """Deal subjects to parts `fold1`, `fold2`, ... so that clips and labels are spread evenly.
+    """Distribute subjects over parts `fold1`, `fold2`, ... so that clips and labels are balanced.
 
-    The largest subject goes first, each to the part that keeps the sum of squared shares least:
-    the shares of each label's clips and, with the weight of all labels together, of all clips.
-    The same rows give the same parts.
+    Greedy: subjects go one by one, the largest first, to the part whose sum of squared shares grows
+    least. The sum is over the part's share of the clips of each label and, weighted by the number
+    of labels, its share of all clips. The same rows in any order give the same parts.
+
+    Args:
+        path: the CSV, for messages.
+        name: the dataset's name in the configuration, for messages.
+        rows: the listed videos.
+        labels: the label of each row, to balance; all equal for regression.
+        folds: number of parts.
+
+    Returns:
+        The part of each row.
 
     Raises:
-        SvfapError: a blank subject, or fewer subjects than folds.
+        SvfapError: a subject is blank, or there are fewer subjects than folds.
     """
     subjects: dict[str, Counter[object]] = defaultdict(Counter)
     for row, label in zip(rows, labels, strict=True):
-        subjects[row.need("subject")][label] += 1
+        subjects[row.require("subject")][label] += 1
     if len(subjects) < folds:
         raise SvfapError(
             f"{path}: {len(subjects)} subjects cannot fill {folds} folds;"
@@ -69,20 +79,23 @@ def dealt_parts(
 
 
 def check_training_classes(
-    path: Path, folds: Mapping[str, Fold], parts: Sequence[str], labels: Sequence[str],
+    path: Path,
+    folds: Mapping[str, Fold],
+    parts: Sequence[str],
+    labels: Sequence[str],
     classes: Sequence[str],
-) -> None:  # fmt: skip
-    """Refuse folds that test on a class which they never train.
+) -> None:
+    """Check that every fold has training clips of every class.
 
     Raises:
-        SvfapError: names the class and the fold.
+        SvfapError: a fold has none of a class.
     """
-    where: dict[str, set[str]] = defaultdict(set)
+    parts_of: dict[str, set[str]] = defaultdict(set)
     for part, label in zip(parts, labels, strict=True):
-        where[label].add(part)
+        parts_of[label].add(part)
     for name, fold in folds.items():
         for label in classes:
-            if not where[label] & {*fold.train}:
+            if not parts_of[label] & {*fold.train}:
                 raise SvfapError(
                     f"{path}: class '{label}' has no training clips when '{name}' is tested;"
                     " add clips of it in other folds, or leave the class out"
@@ -90,32 +103,36 @@ def check_training_classes(
 
 
 def how_split(rows: Sequence[ListedVideo], parts: Sequence[str]) -> str:
-    """How the rows came into their parts, and why so, in a sentence."""
+    """Return a sentence that says how rows were divided into parts, and why."""
     sizes = Counter(parts).values()
     spread = f"{len(sizes)} folds of {min(sizes)} to {max(sizes)} clips"
     if "fold" in rows[0].cells:
         return f"{spread}, as the column 'fold' names them"
     subjects = len({row.cells["subject"] for row in rows})
     return (
-        f"{spread}: {subjects} subjects were dealt so that each is in one fold alone (known faces"
-        " make results too good) and labels are spread as evenly as that allows"
+        f"{spread}: {subjects} subjects were distributed so that each is in one fold only (known"
+        " faces make results too good) and labels are as balanced as that allows"
     )
 
 
 def untested_classes(parts: Sequence[str], labels: Sequence[str], classes: Sequence[str]) -> str:
-    """The parts that lack a class, in a sentence; empty if all have all."""
-    there = set(zip(parts, labels, strict=True))
-    lacking = {
-        part: [label for label in classes if (part, label) not in there]
+    """Return a sentence that names the parts without clips of some class; "" if there are none."""
+    present = set(zip(parts, labels, strict=True))
+    missing = {
+        part: [label for label in classes if (part, label) not in present]
         for part in sorted({*parts}, key=natural_key)
     }
-    named = [f"{part} has no {', '.join(labels)}" for part, labels in lacking.items() if labels]
-    if not named:
+    gaps = [f"{part} has no {', '.join(labels)}" for part, labels in missing.items() if labels]
+    if not gaps:
         return ""
-    return f"{'; '.join(named)}: not tested there; fewer folds or more subjects would help"
+    return f"{'; '.join(gaps)}: not tested there; fewer folds or more subjects would help"
 
 
 def _crowding(part: Counter[object], own: Counter[object], total: Counter[object]) -> float:
-    """How much closer to full a part gets by a subject; 0 for an empty part only."""
+    """Return how much a subject raises a part's sum of squared shares, without constant terms.
+
+    For a label with `total` clips, (p + o)^2 - p^2 = 2 p o + o^2 for the part's p and the subject's
+    own o clips, over total^2. o^2 is the same for every part and 2 scales all, so both are dropped.
+    """
     by_label = sum(part[label] * count / total[label] ** 2 for label, count in own.items())
     return by_label + len(total) * part.total() * own.total() / total.total() ** 2

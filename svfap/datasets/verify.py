@@ -1,6 +1,6 @@
-"""Is a copy complete? Clips are checked and counted as they pass and compared with what is known.
+"""Check the clips of a copy one by one, count them and compare the counts with published ones.
 
-One pass, and memory for little more than the keys, so that a million clips are no trouble.
+One pass that keeps little more than the keys in memory, so that it handles a million clips.
 """
 
 import math
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset
 from svfap.datasets.listing import SAFE_NAME
-from svfap.datasets.local_copy import Absent
+from svfap.datasets.local_copy import MissingFiles
 from svfap.errors import SvfapError
 
 NAMES_SHOWN = 5
-POINTER_BYTES = 200
+POINTER_BYTES = 200  # a git-LFS pointer has about 130 bytes
 POINTER_START = b"version https://git-lfs"
 
 
@@ -25,109 +25,131 @@ class Census:
 
     Attributes:
         clips: number of clips listed.
-        lost: number of clips listed whose file is missing.
+        missing: number of clips listed whose file is missing; 0 if no count is published.
         subjects: number of people.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self.clips = self.lost = 0
-        self._lost_names: list[str] = []
+        self.clips = self.missing = 0
+        self._missing_names: list[str] = []
         self._keys: set[str] = set()
-        self._cells: Counter[tuple[str, tuple[float, ...]]] = Counter()
-        self._homes: dict[tuple[str, str], set[str]] = defaultdict(set)
+        # (part, target) -> clips
+        self._counts: Counter[tuple[str, tuple[float, ...]]] = Counter()
+        # ("subject" or "group", name) -> parts with clips of it
+        self._parts_of: dict[tuple[str, str], set[str]] = defaultdict(set)
 
     @property
     def subjects(self) -> int:
         """Number of different people."""
-        return sum(kind == "subject" for kind, _ in self._homes)
+        return sum(kind == "subject" for kind, _ in self._parts_of)
 
     def count(self, clips: Iterable[Clip]) -> Iterator[Clip]:
-        """Pass clips through while they are as the dataset declares them.
+        """Check, count and yield the clips.
 
         Raises:
-            SvfapError: a clip is not as declared, a part has none, or a person is in two parts
-                of which one is tested and the other trained on.
+            SvfapError: a clip contradicts the dataset's facts, a part has no clips, or a fold
+                trains on and tests the same person or group.
         """
         for clip in clips:
             problem = _problem(self.dataset, clip)
+            # Keys become file names, and some file systems ignore case.
             if clip.key.casefold() in self._keys:
                 problem = "its key occurs twice"
             if problem:
                 raise SvfapError(f"{self.dataset.name}: clip '{clip.key}': {problem}")
             self._add(clip)
             yield clip
-        self._refuse_empty_parts()
-        self._refuse_leaks()
+        self._check_parts_have_clips()
+        self._check_folds_do_not_leak()
 
     def differences(self) -> list[str]:
-        """How the copy differs from what is published; nothing, if it is complete."""
+        """Return how the copy differs from the published counts; empty if it is complete."""
         published = self.dataset.published
         if not published.clips:
             return []
         found = []
-        if self.clips - self.lost != published.clips:
-            counts = f"{self.clips - self.lost:,} of {published.clips:,} clips"
-            found.append(counts + (f", missing: {self._lost_list()}" if self.lost else ""))
-        for label, count, wanted in zip(
-            self.dataset.targets, self._classes(self.dataset.parts), published.classes, strict=False
+        present = self.clips - self.missing
+        if present != published.clips:
+            counts = f"{present:,} of {published.clips:,} clips"
+            found.append(counts + (f", missing: {self._missing_list()}" if self.missing else ""))
+        for label, count, expected in zip(
+            self.dataset.targets,
+            self._clips_per_class(self.dataset.parts),
+            published.classes,
+            strict=False,  # no class counts may be published
         ):
-            found += _differs(f"class {label}", count, wanted)
-        for name, (trained, tested) in published.folds.items():
-            fold = self.dataset.folds[name]
-            found += _differs(f"fold {name}, training", self._size(fold.train + fold.validation),
-                              trained)  # fmt: skip
-            found += _differs(f"fold {name}, test", self._size(fold.test), tested)
-        for name, counts_of in published.test_classes.items():
-            tested_classes = self._classes(self.dataset.folds[name].test)
-            for label, count, wanted in zip(
-                self.dataset.targets, tested_classes, counts_of, strict=True
-            ):
-                found += _differs(f"fold {name}, test, class {label}", count, wanted)
+            found += _difference(f"class {label}", count, expected)
+        for name in self.dataset.folds:
+            found += self._fold_differences(name)
         if published.subjects and self.subjects != published.subjects:
             found.append(f"{self.subjects:,} of {published.subjects:,} subjects")
+        return found
+
+    def _fold_differences(self, name: str) -> list[str]:
+        """Return how the sides of a fold differ from the published counts."""
+        fold, published = self.dataset.folds[name], self.dataset.published
+        found = []
+        if name in published.folds:
+            trained, tested = published.folds[name]
+            training_clips = self._clips_in(fold.train + fold.validation)
+            found += _difference(f"fold {name}, training", training_clips, trained)
+            found += _difference(f"fold {name}, test", self._clips_in(fold.test), tested)
+        if name in published.test_classes:
+            for label, count, expected in zip(
+                self.dataset.targets,
+                self._clips_per_class(fold.test),
+                published.test_classes[name],
+                strict=True,
+            ):
+                found += _difference(f"fold {name}, test, class {label}", count, expected)
         return found
 
     def _add(self, clip: Clip) -> None:
         self.clips += 1
         self._keys.add(clip.key.casefold())
         labels = clip.target if self.dataset.task == "classification" else ()
-        self._cells[clip.part, labels] += 1
+        self._counts[clip.part, labels] += 1
         if clip.subject:
-            self._homes["subject", clip.subject].add(clip.part)
+            self._parts_of["subject", clip.subject].add(clip.part)
         if clip.group:
-            self._homes["group", clip.group].add(clip.part)
-        if self.dataset.published.clips and not is_there(clip.path):
-            self.lost += 1
-            if self.lost <= NAMES_SHOWN:
-                self._lost_names.append(clip.key)
+            self._parts_of["group", clip.group].add(clip.part)
+        if self.dataset.published.clips and not has_content(clip.path):
+            self.missing += 1
+            if self.missing <= NAMES_SHOWN:
+                self._missing_names.append(clip.key)
 
-    def _lost_list(self) -> str:
-        more = self.lost - len(self._lost_names)
-        return ", ".join(self._lost_names) + (f" and {more:,} more" if more else "")
+    def _missing_list(self) -> str:
+        """Return the first missing clips, and how many more there are, as text."""
+        more = self.missing - len(self._missing_names)
+        return ", ".join(self._missing_names) + (f" and {more:,} more" if more else "")
 
-    def _size(self, parts: Iterable[str]) -> int:
+    def _clips_in(self, parts: Iterable[str]) -> int:
+        """Return the number of clips in some parts."""
         wanted = {*parts}
-        return sum(count for (part, _), count in self._cells.items() if part in wanted)
+        return sum(count for (part, _), count in self._counts.items() if part in wanted)
 
-    def _classes(self, parts: Iterable[str]) -> list[int]:
+    def _clips_per_class(self, parts: Iterable[str]) -> list[int]:
+        """Return the number of clips of each class in some parts."""
         wanted = {*parts}
         counts: Counter[tuple[float, ...]] = Counter()
-        for (part, target), count in self._cells.items():
+        for (part, target), count in self._counts.items():
             if part in wanted:
                 counts[target] += count
         return [counts[(float(index),)] for index in range(len(self.dataset.targets))]
 
-    def _refuse_empty_parts(self) -> None:
-        filled = {part for part, _ in self._cells}
-        missing = [part for part in self.dataset.parts if part not in filled]
-        if missing:
-            what = f"part '{missing[0]}' has no clips" if filled else "no clips were found"
-            raise SvfapError(f"{self.dataset.name}: {what}; check that all its videos are in place")
+    def _check_parts_have_clips(self) -> None:
+        filled = {part for part, _ in self._counts}
+        empty = [part for part in self.dataset.parts if part not in filled]
+        if empty:
+            problem = f"part '{empty[0]}' has no clips" if filled else "no clips were found"
+            raise SvfapError(
+                f"{self.dataset.name}: {problem}; check that all its videos are in place"
+            )
 
-    def _refuse_leaks(self) -> None:
+    def _check_folds_do_not_leak(self) -> None:
         for name, fold in self.dataset.folds.items():
-            for (kind, who), parts in self._homes.items():
+            for (kind, who), parts in self._parts_of.items():
                 if parts & {*fold.test} and parts & {*fold.train, *fold.validation}:
                     raise SvfapError(
                         f"{self.dataset.name}: {kind} '{who}' would be both trained on and tested"
@@ -135,33 +157,34 @@ class Census:
                     )
 
 
-def listed(dataset: Dataset, root: Path) -> Iterator[Clip]:
-    """The clips under a root.
+def list_clips(dataset: Dataset, root: Path) -> Iterator[Clip]:
+    """Yield the clips of a copy.
 
     Raises:
-        SvfapError: they are not there; says where to get what, and where to place it.
+        SvfapError: files are missing; says where to get them and where to put them.
     """
     try:
         yield from dataset.clips(root)
-    except Absent as absent:
-        raise SvfapError(advice(dataset, root, str(absent))) from None
+    except MissingFiles as missing:
+        raise SvfapError(_how_to_get(dataset, root, str(missing))) from None
 
 
-def advice(dataset: Dataset, root: Path, lacking: str) -> str:
-    """One line: what is missing, where to get it, what to place where, what to run next."""
+def _how_to_get(dataset: Dataset, root: Path, missing: str) -> str:
+    """Return one line: what is missing, where to get it, where to put it, what to run next."""
     about, name = dataset.about, dataset.name
     if about.access == "open":
-        return f"{name}: no {lacking} in {root}; the stage `download` fetches it"
-    places = ", ".join(f"`{place}`" for place in about.place)
+        return f"{name}: no {missing} in {root}; the stage `download` downloads it"
+    how = f" {about.apply};" if about.apply else ""
+    places = ", ".join(f"`{place}`" for place in about.place) or missing
     return (
-        f"{name}: no {lacking} in {root}; {about.apply}; place {places} there, or its archives as"
-        f" you got them (and their password in password.txt), or set datasets.{name}.root to"
-        f" where they are; then run: python -m svfap datasets {name}"
+        f"{name}: no {missing} in {root};{how} place {places} there, or its archives unchanged (and"
+        f" their password in password.txt), or set datasets.{name}.root to the folder that has"
+        f" them; then run: python -m svfap datasets {name}"
     )
 
 
-def is_there(path: Path) -> bool:
-    """Whether a video, or a folder of frames, has content; a git-LFS pointer has none."""
+def has_content(path: Path) -> bool:
+    """Return whether a video or folder of frames has content; a git-LFS pointer has none."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -174,12 +197,13 @@ def is_there(path: Path) -> bool:
     return status.st_size > 0
 
 
-def _differs(what: str, count: int, wanted: int) -> list[str]:
-    return [] if count == wanted else [f"{what}: {count:,} instead of {wanted:,}"]
+def _difference(name: str, count: int, expected: int) -> list[str]:
+    """Return a count that differs from the expected one, as text; empty if it does not differ."""
+    return [] if count == expected else [f"{name}: {count:,} instead of {expected:,}"]
 
 
 def _problem(dataset: Dataset, clip: Clip) -> str:
-    """What is wrong with a clip; '' if nothing is."""
+    """Return what is wrong with a clip; '' if nothing is."""
     count = len(dataset.targets)
     if not SAFE_NAME.fullmatch(clip.key):
         return "its key may hold only letters, digits, '-' and '_'"

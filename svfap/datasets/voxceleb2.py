@@ -1,8 +1,9 @@
 """VoxCeleb2: 1,092,009 talking faces without labels, to pre-train on (paper 4.1).
 
-The development set alone; the speakers of the test set are others and are left out. Speakers are
-dealt to 64 parts by a hash of their names, which is how a million clips are cropped side by side
-and resumed. A list of clips, one path a line, spares the walk through a million files.
+Only the development set; the test set, which has other speakers, is left out. A hash of its name
+puts a speaker into one of 64 parts, so that a million clips are cropped side by side and an
+interrupted run resumes part by part. A list of clips, `clips.txt` with one path per line, saves
+the walk through a million files.
 """
 
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import Absent, locate, need, unpacks
+from svfap.datasets.local_copy import MissingFiles, locate, require, unpacker
 
 PARTS = tuple(f"speakers{number:02d}" for number in range(64))
 VIDEOS = "dev/mp4"
@@ -21,7 +22,7 @@ CLIPS = 1_092_009
 
 
 def _clips(root: Path) -> Iterator[Clip]:
-    """The clips `dev/mp4/id08423/oEx3CRfDXMQ/00048.mp4`, in the order of their names."""
+    """Yield the clips, such as `dev/mp4/id08423/oEx3CRfDXMQ/00048.mp4`, sorted by name."""
     listing = locate(root, LISTING)
     if listing:
         with listing.open(encoding="utf-8") as file:
@@ -29,24 +30,28 @@ def _clips(root: Path) -> Iterator[Clip]:
                 yield _clip(listing.parent / line)
         return
     count = 0
-    for speaker in _sorted(need(root, VIDEOS)):
-        for video in _sorted(speaker):
-            for path in _sorted(video):
+    for speaker in _sorted_entries(require(root, VIDEOS)):
+        for video in _sorted_entries(speaker):
+            for path in _sorted_entries(video):
                 if path.endswith(".mp4"):
                     count += 1
                     yield _clip(Path(path))
     if not count:
-        raise Absent(f"`{VIDEOS}/id00012/21Uxsk56VDQ/00001.mp4`")
+        raise MissingFiles(f"`{VIDEOS}/id00012/21Uxsk56VDQ/00001.mp4`")
 
 
 def _clip(path: Path) -> Clip:
+    """Return the clip of a path that ends in `<speaker>/<video>/<number>.mp4`."""
     speaker, video = path.parts[-3:-1]
     part = PARTS[zlib.crc32(speaker.encode()) % len(PARTS)]
     return Clip(f"{speaker}-{video}-{path.stem}", path, part, speaker)
 
 
-def _sorted(folder: str | Path) -> list[str]:
-    """Paths in a folder, or nothing if it is a stray file."""
+def _sorted_entries(folder: str | Path) -> list[str]:
+    """Return the paths in a folder, or none if it is a stray file.
+
+    `os.scandir` and text instead of `Path.iterdir`: the walk visits a million files.
+    """
     if not Path(folder).is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -60,10 +65,10 @@ VOXCELEB2 = Dataset(
     parts=PARTS,
     folds={},
     clips=_clips,
-    bring=unpacks(VIDEOS),
+    fetch=unpacker(VIDEOS),
     stride=4,
     metrics=(),
-    faces="cropped",
+    crop="voxceleb2",
     about=About(
         access="sign-up",
         people="celebrities in interviews and other videos that a program found on YouTube; no"
@@ -75,7 +80,7 @@ VOXCELEB2 = Dataset(
         " address and take the video of the development set",
         place=(VIDEOS,),
         remarks="145,569 videos; 283 clips are known to be damaged and become rejects; the paper"
-        " takes the upper central 160 x 160 pixels of 224 x 224; clips.txt may list the clips",
+        " uses the upper central 160 x 160 pixels of 224 x 224; clips.txt may list the clips",
     ),
     published=Published(clips=CLIPS),
 )

@@ -1,9 +1,9 @@
-"""Werewolf-XL: arousal, valence and dominance of players of a game, five folds of sessions
-(paper 4.3.1).
+"""Werewolf-XL: arousal, valence and dominance of game players, five folds (paper 4.3.1).
 
-Clips are named `SS_PP_NNN`: session, person, number. No released list says in which order it holds
-the three values, so ours has a header: `clip,arousal,valence,dominance` in `labels.csv`.
-"""  # noqa: D205
+Clips are named `SS_PP_NNN`: session, person, number. A fold tests six of the 30 sessions. Released
+label lists have no header that gives the order of the three values, so `labels.csv` must have one:
+`clip,arousal,valence,dominance`.
+"""
 
 import csv
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.facts import About, Published
-from svfap.datasets.local_copy import by_name, lines, locate, need, unpacks
+from svfap.datasets.local_copy import locate, require, text_lines, unpacker, videos_by_name
 from svfap.errors import SvfapError
 
 TARGETS = ("arousal", "valence", "dominance")
@@ -23,25 +23,30 @@ LABELS = "labels.csv"
 FRAMES = "openface"
 VIDEOS = "videos"
 SESSIONS = 30
-AUDIO_VISUAL = (3346, 2747, 3066, 3527, 1771)
+AUDIO_VISUAL = (3346, 2747, 3066, 3527, 1771)  # clips of each part
 NOTICE = "The 14,457 clips that have sound too, as in HiCMAE; the paper has 14,632."
 
 
 def _clips(root: Path) -> Iterator[Clip]:
-    """The labelled clips: frames of `openface/<clip>/<clip>_aligned`, or videos."""
-    labels = need(root, LABELS)
+    """Yield the labelled clips: frames in `openface/<clip>/<clip>_aligned`, or videos."""
+    labels = require(root, LABELS)
     frames, videos = locate(root, FRAMES), locate(root, VIDEOS)
-    found = {} if frames else {p.stem: p for p in by_name(videos).values()} if videos else {}
-    rows = csv.DictReader(lines(labels))
+    found = {}
+    if videos and not frames:
+        found = {path.stem: path for path in videos_by_name(videos).values()}
+    rows = csv.DictReader(text_lines(labels))
     if not {"clip", *TARGETS} <= {*(rows.fieldnames or ())}:
         raise SvfapError(f"{labels}: its header must name clip, {', '.join(TARGETS)}; add it")
     for row in rows:
         match = NAME.fullmatch(row["clip"])
         if not match or not 1 <= int(match["session"]) <= SESSIONS:
-            raise SvfapError(f"{labels}: clip '{row['clip']}' is not named session_person_number")
+            raise SvfapError(
+                f"{labels}: clip '{row['clip']}' is not named session_person_number, such as"
+                " 01_02_003; correct the name"
+            )
         key = row["clip"]
-        inner = f"{key}/{key}_aligned"
-        path = frames / inner if frames else found.get(key, root / VIDEOS / f"{key}.mp4")
+        aligned = f"{key}/{key}_aligned"  # as OpenFace names its output
+        path = frames / aligned if frames else found.get(key, root / VIDEOS / f"{key}.mp4")
         person = f"{match['session']}_{match['person']}"
         part = PARTS[(int(match["session"]) - 1) // 6]
         yield Clip(key, path, part, person, tuple(float(row[name]) for name in TARGETS))
@@ -54,7 +59,8 @@ WEREWOLF_XL = Dataset(
     parts=PARTS,
     folds=leave_one_part_out(PARTS),
     clips=_clips,
-    bring=unpacks(LABELS),
+    fetch=unpacker(LABELS),
+    crop="openface",
     stride=3,
     metrics=("PCC", "CCC"),
     about=About(

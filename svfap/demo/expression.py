@@ -1,4 +1,4 @@
-"""The seven expressions, as facial actions in the manner of FACS."""
+"""The seven expressions as facial actions, modelled on the Facial Action Coding System (FACS)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Action:
-    """How far each part of the face is moved; 0 is at rest, 1 a full movement.
+    """How far each part of the face moves; 0 is at rest, 1 a full movement.
 
     Attributes:
         brow_inner: inner brow raised (AU1), or lowered if negative (AU4).
@@ -42,17 +42,28 @@ EXPRESSIONS: Mapping[str, Action] = MappingProxyType(
         "sad": Action(corner=-1, brow_inner=1.1, brow_outer=-0.3, lid=-0.35, stretch=-0.1),
         "neutral": Action(),
         "anger": Action(
-            brow_inner=-1.5, brow_outer=0.4, furrow=1.1, lid=-0.15, press=1.1, corner=-0.4,
+            brow_inner=-1.5,
+            brow_outer=0.4,
+            furrow=1.1,
+            lid=-0.15,
+            press=1.1,
+            corner=-0.4,
             stretch=-0.15,
         ),
         "surprise": Action(open=1, brow_inner=1, brow_outer=1, lid=0.9, stretch=-0.35),
         "disgust": Action(
-            upper_lip=1, corner=-0.5, brow_inner=-0.6, brow_outer=-0.2, lid=-0.55, furrow=0.7,
-            wrinkle=1, cheek=0.4,
+            upper_lip=1,
+            corner=-0.5,
+            brow_inner=-0.6,
+            brow_outer=-0.2,
+            lid=-0.55,
+            furrow=0.7,
+            wrinkle=1,
+            cheek=0.4,
         ),
         "fear": Action(
             open=0.4, brow_inner=1, brow_outer=0.3, lid=0.85, stretch=0.6, corner=-0.35, furrow=0.5
         ),
     }
-)  # fmt: skip
-"""Expression at its apex, in the class order of DFEW."""
+)
+"""Expression -> action at the apex, in the class order of DFEW."""

@@ -1,4 +1,7 @@
-"""The parts of the face that move: eyes, brows, nose, mouth, and the folds between them."""
+"""Paint the moving parts of the face: eyes, brows, nose, mouth, and the folds between them.
+
+Lengths are in head units (see `painting`).
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +18,7 @@ SIDES = (-1, 1)
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Five points of the face in pixels; left and right as seen in the picture."""
+    """Five points of the face in pixels; left and right as seen in the frame."""
 
     left_eye: tuple[float, float]
     right_eye: tuple[float, float]
@@ -57,7 +60,7 @@ class DrawnFace:
             self._glasses()
 
     def landmarks(self) -> Landmarks:
-        """Where the five points are seen."""
+        """Return the five points in pixels of the frame."""
         _, upper, lower = self.lips
         corners = (upper[[0, -1]] + lower[[0, -1]]) / 2
         spacing = self.who.eye_spacing
@@ -75,13 +78,16 @@ class DrawnFace:
         upper, lower = self._lids(side)
         opening = ribbon(upper, lower)
         canvas.fill(opening, (228, 224, 220), soft=0.3)
+        # The iris with its dark edge, the pupil and a highlight.
         iris = x + 1.8 * self.gaze
-        canvas.fill(ellipse(iris, EYE_LINE - 0.3, 5.3, 5.3), _mix(who.iris, 0.5), within=opening)
+        edge = _darkened(who.iris, 0.5)
+        canvas.fill(ellipse(iris, EYE_LINE - 0.3, 5.3, 5.3), edge, within=opening)
         canvas.fill(ellipse(iris, EYE_LINE - 0.1, 4.4, 4.4), who.iris, soft=0.4, within=opening)
         canvas.fill(ellipse(iris, EYE_LINE - 0.3, 2.3, 2.3), (12, 10, 10), soft=0.2, within=opening)
         canvas.fill(ellipse(iris + 1.5, EYE_LINE - 2, 1, 1), (250,) * 3, soft=0.2, within=opening)
+        # The upper lid's shadow, its lashes and its crease; the lower lid and the bag below it.
         canvas.shade(band(upper, 0, 2.2), 0.75, soft=0.7)
-        canvas.fill(band(upper, 1.5, 0.2), _mix(who.hair, 0.35), soft=0.4, alpha=0.9)
+        canvas.fill(band(upper, 1.5, 0.2), _darkened(who.hair, 0.35), soft=0.4, alpha=0.9)
         canvas.shade(band(moved(upper, 0, -3.6), 0.6, 0.6), 0.66, soft=0.7)
         canvas.shade(band(lower, 0.2, 0.7), 0.68, soft=0.5)
         bag = 2.2 + 1.2 * max(action.cheek, 0)
@@ -89,7 +95,7 @@ class DrawnFace:
         canvas.shade(band(pouch, 0.8, 0.8), 0.9 - 0.14 * max(action.cheek, 0), soft=1.2)
 
     def _lids(self, side: int) -> tuple[Points, Points]:
-        """Upper and lower lid, inner corner first."""
+        """Return the curves of upper and lower lid, inner corner first."""
         who, action = self.who, self.action
         opened = float(np.clip((1 + 0.75 * action.lid) * (1 - self.blink), 0.05, 1.9))
         above = who.eye_height * opened
@@ -111,12 +117,12 @@ class DrawnFace:
         lift = (1 - along) * 6.8 * action.brow_inner + along * 5.2 * action.brow_outer
         curve = np.column_stack((x, EYE_LINE - who.brow_height - arch - lift))
         weight = who.brow_weight * (1.1 - 0.75 * along) * np.minimum(1, 0.5 + 6 * along)
-        colour = _mix(who.hair, who.brow_shade)
+        colour = _darkened(who.hair, who.brow_shade)
         self.canvas.shade(band(moved(curve, 0, 2.5), weight, weight), 0.85, soft=2)
         self.canvas.fill(band(curve, weight, weight), colour, soft=0.8, alpha=0.88)
 
     def _furrow(self, side: int) -> None:
-        """Crease between the brows, and wrinkles of the forehead and the root of the nose."""
+        """Paint the crease between the brows, and wrinkles of forehead and root of the nose."""
         canvas, action = self.canvas, self.action
         if action.furrow > 0.1:
             top, bottom = EYE_LINE - 18, EYE_LINE - 5
@@ -142,14 +148,14 @@ class DrawnFace:
             canvas.shade(flank * (side, 1), 0.83 if side > 0 else 0.88, soft=2, lift=4)
             canvas.shade(ellipse(side * wide * 0.95, y - 2, 2, 4.4), 0.72, soft=1.3, lift=4)
             nostril = ellipse(side * wide * 0.52, y + 0.6, 2.8, 1.4)
-            canvas.fill(nostril, _mix(who.skin, 0.28), soft=0.6, alpha=0.85, lift=7)
-        canvas.shade(np.array([(-1.6, root), (1.6, root), (2.4, tip), (-2.4, tip)]), 1.09, soft=1.4,
-                     lift=7)  # fmt: skip
+            canvas.fill(nostril, _darkened(who.skin, 0.28), soft=0.6, alpha=0.85, lift=7)
+        ridge = np.array([(-1.6, root), (1.6, root), (2.4, tip), (-2.4, tip)])
+        canvas.shade(ridge, 1.09, soft=1.4, lift=7)
         canvas.shade(ellipse(0, y + 2.4, wide * 0.75, 1.6), 0.72, soft=1.3, lift=5)
         canvas.shade(ellipse(0, y - 5, 3, 3), 1.14, soft=1.8, lift=10)
 
     def _cheeks(self) -> None:
-        """Cheek apples, and the folds from the nose to the corners of the mouth."""
+        """Paint the apples of the cheeks, and the folds from the nose to the mouth's corners."""
         canvas, who, action = self.canvas, self.who, self.action
         raised = max(action.cheek, 0.0)
         corner = self.lips[0][-1]
@@ -170,7 +176,7 @@ class DrawnFace:
                 canvas.shade(band(sag, 1.2, 1.2), 1 + 0.25 * max(action.corner, -1.3), soft=1.3)
 
     def _lips(self) -> tuple[Points, Points, Points]:
-        """The line where the lips meet, and the inner edges of upper and lower lip."""
+        """Return the line where the lips meet, and the inner edges of upper and lower lip."""
         who, action = self.who, self.action
         along = np.linspace(-1, 1, 28)
         half = who.mouth_width * (1 + 0.28 * action.stretch + 0.12 * max(action.corner, 0))
@@ -192,7 +198,8 @@ class DrawnFace:
         above, below = weight * (1 - along**2) * bow, weight * 1.35 * (1 - along**2)
         rim_up, rim_down = upper - _down(above), lower + _down(below)
         canvas.shade(ellipse(0, rim_down[14, 1] + 3.5, upper[-1, 0] * 0.6, 1.8), 0.78, soft=1.8)
-        canvas.fill(ribbon(rim_up, moved(upper, 0, 0.4)), _mix(who.lips, 0.88), soft=0.6, lift=3)
+        upper_lip = _darkened(who.lips, 0.88)
+        canvas.fill(ribbon(rim_up, moved(upper, 0, 0.4)), upper_lip, soft=0.6, lift=3)
         canvas.fill(ribbon(moved(lower, 0, -0.4), rim_down), who.lips, soft=0.6, lift=3)
         gloss = ellipse(0, float(lower[14, 1] + 0.65 * weight), upper[-1, 0] * 0.35, 0.35 * weight)
         canvas.shade(gloss, 1.16, soft=0.9, lift=3)
@@ -201,8 +208,9 @@ class DrawnFace:
         gap = float((lower - upper)[14, 1])
         if gap > 1.6:
             teeth = np.minimum(moved(upper, 0, 4.4), moved(lower, 0, -0.2))
-            canvas.fill(ribbon(upper, teeth) * (0.8, 1), (222, 216, 206), soft=0.5, lift=3,
-                        within=inside)  # fmt: skip
+            canvas.fill(
+                ribbon(upper, teeth) * (0.8, 1), (222, 216, 206), soft=0.5, lift=3, within=inside
+            )
         if gap > 7:
             tongue = ellipse(0, float(lower[14, 1]), 9, gap * 0.35)
             canvas.fill(tongue, (150, 72, 70), soft=1.2, alpha=0.8, lift=3, within=inside)
@@ -213,17 +221,18 @@ class DrawnFace:
             rim = ellipse(side * (who.eye_spacing + 0.5), EYE_LINE + 2, 17, 14)
             inner = ellipse(side * (who.eye_spacing + 0.5), EYE_LINE + 2, 15.6, 12.6)
             canvas.shade(inner, 1.04, soft=0.3, lift=6)
-            canvas.fill(np.concatenate((rim, inner[::-1])), (34, 30, 32), soft=0.2,
-                        alpha=who.glasses, lift=6)  # fmt: skip
+            frame = np.concatenate((rim, inner[::-1]))
+            canvas.fill(frame, (34, 30, 32), soft=0.2, alpha=who.glasses, lift=6)
         bridge = ellipse(0, EYE_LINE + 2, 7, 4, arc=(1, 2), count=10)
         canvas.fill(band(bridge, 0.8, 0.8), (34, 30, 32), soft=0.2, alpha=who.glasses, lift=9)
 
 
-def _mix(colour: Colour, factor: float) -> Colour:
-    """A colour darkened by a factor."""
+def _darkened(colour: Colour, factor: float) -> Colour:
+    """Return a colour times a factor below 1."""
     red, green, blue = colour
     return red * factor, green * factor, blue * factor
 
 
 def _down(amount: Points) -> Points:
+    """Return shifts of points by `amount` downwards."""
     return np.column_stack((np.zeros_like(amount), amount))

@@ -1,4 +1,4 @@
-"""How it is filmed: frame, light, background, noise, and the encoder's settings."""
+"""Film a performance: camera, light, background, noise, and the encoder's settings."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svfap.demo.face import DrawnFace, Landmarks
-from svfap.demo.head import (  # fmt: skip
+from svfap.demo.head import (
     Materials,
     body_view,
-    materials,
+    make_materials,
     paint_back_hair,
     paint_body,
     paint_front_hair,
@@ -23,12 +23,13 @@ from svfap.demo.performance import Moment
 SIZES = ((320, 240), (480, 360), (640, 360), (360, 480), (400, 400))
 RATES = (24, 25, 30)
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster")
-FACE_UNITS = 150.0
+FACE_UNITS = 150.0  # height of a face in head units
+NOISE_MARGIN = 32  # pixels by which the noise is larger than a frame, to shift it at random
 
 
 @dataclass(frozen=True)
 class RenderedFrame:
-    """One frame and the truth about it.
+    """One frame with its true landmarks.
 
     Attributes:
         image: (height, width, 3) uint8 RGB.
@@ -40,13 +41,13 @@ class RenderedFrame:
 
 
 @dataclass(frozen=True)
-class Setup:
-    """Camera and encoder settings of one video, drawn by `setup`.
+class FilmSettings:
+    """Camera and encoder settings of one video, drawn by `draw_settings`.
 
     Attributes:
         size: width and height in pixels.
         fps: frames per second.
-        centre: where the face is, as a share of the frame.
+        centre: position of the face as a share of the frame.
         face_height: height of the face as a share of the shorter side.
         light: direction of the light, x to the right and y up.
         exposure: gain per colour channel.
@@ -70,12 +71,12 @@ class Setup:
     pix_fmt: str
 
 
-def setup(rng: np.random.Generator) -> Setup:
-    """Draw the settings of one video."""
+def draw_settings(rng: np.random.Generator) -> FilmSettings:
+    """Draw the settings of one video; the order of the draws is part of the demo."""
     uniform = rng.uniform
     gain, warmth = uniform(0.82, 1.15), uniform(-0.06, 0.06)
     tone, tint = uniform(40, 190), rng.normal(0, 28, 3)
-    return Setup(
+    return FilmSettings(
         size=SIZES[rng.integers(len(SIZES))],
         fps=RATES[rng.integers(len(RATES))],
         centre=(uniform(0.38, 0.62), uniform(0.4, 0.5)),
@@ -91,21 +92,23 @@ def setup(rng: np.random.Generator) -> Setup:
 
 
 class Filming:
-    """Films one subject in one place.
+    """A camera that films one subject in front of one background.
 
     Args:
-        settings: see `setup`.
+        settings: camera and encoder settings.
         who: the subject.
         rng: source of background and noise.
     """
 
-    def __init__(self, settings: Setup, who: Identity, *, rng: np.random.Generator) -> None:
+    def __init__(self, settings: FilmSettings, who: Identity, *, rng: np.random.Generator) -> None:
         self.settings, self.who, self.rng = settings, who, rng
-        self.made: Materials = materials(who, light=settings.light, shirt=settings.shirt)
+        self.materials: Materials = make_materials(who, light=settings.light, shirt=settings.shirt)
         self.background = _background(settings, rng)
         width, height = settings.size
-        noise = rng.standard_normal((height + 32, width + 32, 1), dtype=np.float32)
-        tint = rng.standard_normal((height + 32, width + 32, 3), dtype=np.float32)
+        # Drawn once per video and shifted per frame, which is much faster than new noise per frame.
+        area = (height + NOISE_MARGIN, width + NOISE_MARGIN)
+        noise = rng.standard_normal((*area, 1), dtype=np.float32)
+        tint = rng.standard_normal((*area, 3), dtype=np.float32)
         self.noise = (0.8 * noise + 0.5 * tint) * np.float32(settings.grain)
 
     def shoot(self, moment: Moment) -> RenderedFrame:
@@ -114,23 +117,24 @@ class Filming:
         view = self._view(moment)
         radii = (self.who.face_width, self.who.face_height)
         canvas = Canvas(planes, view, radii)
-        paint_back_hair(canvas, self.who, self.made)
-        paint_body(Canvas(planes, body_view(view), radii), self.who, self.made)
-        paint_skin(canvas, self.who, self.made, moment.action)
+        paint_back_hair(canvas, self.who, self.materials)
+        paint_body(Canvas(planes, body_view(view), radii), self.who, self.materials)
+        paint_skin(canvas, self.who, self.materials, moment.action)
         face = DrawnFace(canvas, self.who, moment.action, blink=moment.blink, gaze=moment.gaze)
         face.paint()
-        paint_front_hair(canvas, self.who, self.made)
+        paint_front_hair(canvas, self.who, self.materials)
         return RenderedFrame(self._develop(planes), face.landmarks())
 
     def _view(self, moment: Moment) -> HeadView:
+        """Return where the camera sees the head."""
         size, pose = np.asarray(self.settings.size), moment.pose
         unit = float(size.min()) * self.settings.face_height / FACE_UNITS * pose.scale
         origin = size * self.settings.centre + np.array((pose.x, pose.y)) * unit
-        return HeadView.of((pose.yaw, pose.pitch, pose.roll), origin=origin, unit=unit)
+        return HeadView.turned((pose.yaw, pose.pitch, pose.roll), origin=origin, unit=unit)
 
     def _develop(self, planes: Planes) -> NDArray[np.uint8]:
-        """Exposure, sensor noise, 8 bits."""
-        top, left = self.rng.integers(0, 32, 2)
+        """Apply exposure and sensor noise, and convert to 8 bits."""
+        top, left = self.rng.integers(0, NOISE_MARGIN, 2)
         width, height = self.settings.size
         gains = self.settings.exposure
         noise = self.noise[top : top + height, left : left + width]
@@ -138,8 +142,9 @@ class Filming:
         return np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)
 
 
-def _background(settings: Setup, rng: np.random.Generator) -> Planes:
-    """A room out of focus: a graded wall, some furniture, a few lamps."""
+def _background(settings: FilmSettings, rng: np.random.Generator) -> Planes:
+    """Paint a room out of focus: a graded wall, some furniture, a few lamps."""
+    # At half the size, because blurring is slow and removes the detail anyway.
     width, height = (side // 2 for side in settings.size)
     hue = rng.normal(0, 14, 3)
     corners = (

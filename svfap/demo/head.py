@@ -1,4 +1,4 @@
-"""What the face sits on: shoulders, neck, ears, skin and hair."""
+"""Paint shoulders, neck, ears, skin and hair."""
 
 from dataclasses import dataclass
 
@@ -24,21 +24,21 @@ SIDES = (-1, 1)
 
 @dataclass(frozen=True)
 class Materials:
-    """Lit surfaces of one subject under one light, made once per video."""
+    """Skin, hair and clothes of one subject under one light, made once per video."""
 
     skin: Texture
     hair: Texture
     shirt: Colour
 
 
-def materials(who: Identity, *, light: tuple[float, float], shirt: Colour) -> Materials:
-    """Shade skin and hair for a light from direction (x, y), y up, each -1 to 1."""
+def make_materials(who: Identity, *, light: tuple[float, float], shirt: Colour) -> Materials:
+    """Return skin and hair under a light from direction (x, y), y up, each -1 to 1."""
     rng = np.random.default_rng(who.texture)
-    return Materials(_skin(who, light, rng), _hair(who, light, rng), shirt)
+    return Materials(_skin_texture(who, light, rng), _hair_texture(who, light, rng), shirt)
 
 
-def _skin(who: Identity, light: tuple[float, float], rng: np.random.Generator) -> Texture:
-    """An ellipsoid under ambient, diffuse and specular light, mottled and freckled."""
+def _skin_texture(who: Identity, light: tuple[float, float], rng: np.random.Generator) -> Texture:
+    """Shade an ellipsoid by ambient, diffuse and specular light, and add mottle and freckles."""
     size, step = 160, 1.25
     y, x = (np.mgrid[0:size, 0:size] - size / 2) * step
     nx, ny = x / (who.face_width * 1.12), np.minimum(y / (who.face_height * 1.12), 0.75)
@@ -56,8 +56,8 @@ def _skin(who: Identity, light: tuple[float, float], rng: np.random.Generator) -
     return Texture(np.clip(pixels, 0, 255).astype(np.float32), (-size * step / 2,) * 2, step)
 
 
-def _hair(who: Identity, light: tuple[float, float], rng: np.random.Generator) -> Texture:
-    """Strands: noise drawn out along the fall of the hair, with a band of sheen."""
+def _hair_texture(who: Identity, light: tuple[float, float], rng: np.random.Generator) -> Texture:
+    """Paint strands: noise that is stretched along the fall of the hair, with a band of sheen."""
     height, width, step = 200, 180, 1.5
     y, x = np.mgrid[0:height, 0:width] * step + np.array((-120, -135))[:, None, None]
     strands = cv2.GaussianBlur(rng.standard_normal((64, 1024)), (0, 0), sigmaX=0.8, sigmaY=7)
@@ -73,8 +73,8 @@ def _hair(who: Identity, light: tuple[float, float], rng: np.random.Generator) -
     return Texture(np.clip(pixels, 0, 255).astype(np.float32), (-135.0, -120.0), step)
 
 
-def paint_body(canvas: Canvas, who: Identity, made: Materials) -> None:
-    """Shoulders and neck; the canvas looks at the body, which stays upright."""
+def paint_body(canvas: Canvas, who: Identity, materials: Materials) -> None:
+    """Paint shoulders and neck on a canvas whose view is `body_view`."""
     shoulders = who.face_height + 22
     outline = np.concatenate(
         (
@@ -83,7 +83,7 @@ def paint_body(canvas: Canvas, who: Identity, made: Materials) -> None:
         )
     )
     outline = flat(outline)
-    canvas.fill(outline, made.shirt, soft=1)
+    canvas.fill(outline, materials.shirt, soft=1)
     canvas.shade(flat(ellipse(0, shoulders + 120, 60, 60)), 1.12, soft=14, within=outline)
     for side in SIDES:
         arm = flat(ellipse(side * 112, shoulders + 100, 24, 70))
@@ -93,7 +93,7 @@ def paint_body(canvas: Canvas, who: Identity, made: Materials) -> None:
     left = right[::-1] * (-1, 1)
     neck = flat(np.concatenate((right, np.array([(0.0, shoulders + 22)]), left)))
     canvas.shade(moved(neck, 0, 4, 0), 0.7, soft=3, within=outline)
-    canvas.fill(neck, made.skin, soft=0.8)
+    canvas.fill(neck, materials.skin, soft=0.8)
     under_chin = flat(ellipse(0, who.face_height - 2, wide * 1.2, 18))
     canvas.shade(under_chin, 0.62, soft=6, within=neck)
     for side in SIDES:
@@ -101,33 +101,34 @@ def paint_body(canvas: Canvas, who: Identity, made: Materials) -> None:
         canvas.shade(flank, 0.78, soft=4, within=neck)
 
 
-def paint_back_hair(canvas: Canvas, who: Identity, made: Materials) -> None:
-    """Hair behind the face, down to the shoulders if long."""
+def paint_back_hair(canvas: Canvas, who: Identity, materials: Materials) -> None:
+    """Paint the hair behind the face, down to the shoulders if long."""
     wide, top = who.face_width + who.hair_volume, who.face_height + who.hair_volume
     crown = ellipse(0, -4, wide, top, arc=(1, 2))
     long_hair = who.hair_length > 0.5
     fall, flare = (15 + 95 * who.hair_length, 1.05) if long_hair else (40 * who.hair_length, 0.96)
-    tips = np.array([(flare, 0.6), (0.94 * flare, 0.92), (0.7, 1), (-0.7, 1), (-0.94 * flare, 0.92),
-                     (-flare, 0.6)])  # fmt: skip
-    canvas.fill(flat(np.concatenate((crown, tips * (wide, fall))), -10), made.hair, soft=1.5)
+    right = [(flare, 0.6), (0.94 * flare, 0.92), (0.7, 1)]
+    left = [(-0.7, 1), (-0.94 * flare, 0.92), (-flare, 0.6)]
+    tips = np.array(right + left)
+    canvas.fill(flat(np.concatenate((crown, tips * (wide, fall))), -10), materials.hair, soft=1.5)
     if long_hair:
         canvas.shade(flat(ellipse(0, 40, who.face_width * 0.8, 45), -10), 0.6, soft=6)
 
 
-def paint_skin(canvas: Canvas, who: Identity, made: Materials, action: Action) -> None:
-    """Ears and the bare face, its jaw following the mouth."""
+def paint_skin(canvas: Canvas, who: Identity, materials: Materials, action: Action) -> None:
+    """Paint ears and the bare face; the jaw follows the mouth."""
     for side in SIDES:
         ear = ellipse(side * who.face_width * 0.99, 2, 6.5, 13)
-        canvas.fill(flat(ear, -4), made.skin, soft=0.8)
+        canvas.fill(flat(ear, -4), materials.skin, soft=0.8)
         canvas.shade(flat(ellipse(side * (who.face_width + 1.5), 2, 3, 8), -4), 0.75, soft=1.5)
     outline = _outline(who, action)
-    canvas.fill(flat(outline), made.skin, soft=0.8)
+    canvas.fill(flat(outline), materials.skin, soft=0.8)
     if who.beard:
         _paint_beard(canvas, who, outline)
 
 
-def paint_front_hair(canvas: Canvas, who: Identity, made: Materials) -> None:
-    """Hair between the crown and the hairline, and its shadow on the forehead."""
+def paint_front_hair(canvas: Canvas, who: Identity, materials: Materials) -> None:
+    """Paint the hair between crown and hairline, and its shadow on the forehead."""
     wide, top = who.face_width, who.face_height
     crown = ellipse(0, -4, wide + who.hair_volume, top + who.hair_volume, arc=(1, 2), count=30)
     along = np.linspace(-1, 1, 30)
@@ -141,11 +142,11 @@ def paint_front_hair(canvas: Canvas, who: Identity, made: Materials) -> None:
     temples = np.array([(wide + 1.0, sides, -2.0)]), np.array([(-wide - 1.0, sides, -2.0)])
     canvas.shade(ribbon(moved(front, 0, 5, 0), moved(front, 0, -8, 0)), 0.8, soft=3)
     shape = np.concatenate((flat(crown), temples[0], front[::-1], temples[1]))
-    canvas.fill(shape, made.hair, soft=1.2)
+    canvas.fill(shape, materials.hair, soft=1.2)
 
 
 def _outline(who: Identity, action: Action) -> Points:
-    """The edge of the face: an ellipse, narrowed at the jaw and lengthened by an open mouth."""
+    """Return the edge of the face: an ellipse, narrow at the jaw, longer if the mouth is open."""
     points = ellipse(0, 0, 1, 1, count=64)
     low = np.clip(points[:, 1], 0, 1)
     x = who.face_width * points[:, 0] * (1 - who.jaw * low**2 + who.chin * low)
@@ -154,7 +155,7 @@ def _outline(who: Identity, action: Action) -> Points:
 
 
 def _paint_beard(canvas: Canvas, who: Identity, outline: Points) -> None:
-    """A beard along the jaw and around the mouth."""
+    """Paint a beard along the jaw and around the mouth."""
     jaw = outline[2:31]
     along = np.linspace(1, -1, len(jaw))
     inner = np.column_stack((jaw[:, 0] * 0.86, 18 + 12 * np.cos(np.pi * along / 2)))
@@ -166,7 +167,7 @@ def _paint_beard(canvas: Canvas, who: Identity, outline: Points) -> None:
 
 
 def body_view(view: HeadView) -> HeadView:
-    """An upright view of the body that carries a head seen through `view`."""
+    """Return the view of the body under a head: the body stays upright when the head turns."""
     neck = np.asarray(NECK)
     axes = np.eye(3)[:2] * view.unit
     return HeadView(axes, view.project(neck[None])[0] - axes @ neck, view.unit)

@@ -1,4 +1,4 @@
-"""Who is seen: the looks of a synthetic subject, drawn once from its number."""
+"""The looks of a synthetic subject, drawn from its number."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,15 +8,27 @@ import numpy as np
 Colour: TypeAlias = tuple[float, float, float]
 
 SKIN = (
-    (242, 208, 182), (228, 188, 156), (208, 164, 126), (178, 130, 94), (134, 92, 66), (98, 66, 50),
-)  # fmt: skip
-DARK_SKIN = 3
+    (242, 208, 182),
+    (228, 188, 156),
+    (208, 164, 126),
+    (178, 130, 94),
+    (134, 92, 66),
+    (98, 66, 50),
+)
+FIRST_DARK_SKIN = 3  # from this index on, hair and eyes are dark, as they mostly are
 HAIR = (
-    (32, 27, 26), (44, 32, 26), (58, 40, 30), (150, 147, 143), (94, 64, 42), (142, 104, 64),
-    (190, 156, 106), (126, 58, 34),
-)  # fmt: skip
-DARK_HAIR = 4
-IRIS = ((84, 54, 36), (58, 36, 26), (74, 104, 134), (86, 112, 82), (112, 92, 54))  # fmt: skip
+    (32, 27, 26),
+    (44, 32, 26),
+    (58, 40, 30),
+    (150, 147, 143),
+    (94, 64, 42),
+    (142, 104, 64),
+    (190, 156, 106),
+    (126, 58, 34),
+)
+DARK_HAIRS = 4  # dark or grey ones come first
+IRIS = ((84, 54, 36), (58, 36, 26), (74, 104, 134), (86, 112, 82), (112, 92, 54))
+DARK_IRISES = 2
 
 
 @dataclass(frozen=True)
@@ -56,18 +68,21 @@ class Identity:
 
 
 def identity(subject: int) -> Identity:
-    """The looks of subject number `subject`; the same for the same number."""
+    """Draw the looks of subject number `subject`; equal numbers give equal looks.
+
+    The order of the draws below is part of the demo: changing it changes every video.
+    """
     rng = np.random.default_rng((subject, 1))
     uniform = rng.uniform
     tone = int(rng.integers(len(SKIN)))
     skin = np.asarray(SKIN[tone]) * uniform(0.93, 1.05)
-    shades = HAIR[:DARK_HAIR] if tone >= DARK_SKIN else HAIR
+    shades = HAIR[:DARK_HAIRS] if tone >= FIRST_DARK_SKIN else HAIR
     hair = np.asarray(shades[rng.integers(len(shades))]) * uniform(0.85, 1.1)
     long_hair, bearded = uniform() < 0.45, uniform() < 0.3
     return Identity(
         skin=_colour(skin),
         hair=_colour(hair),
-        iris=IRIS[rng.integers(2 if tone >= DARK_SKIN else len(IRIS))],
+        iris=IRIS[rng.integers(DARK_IRISES if tone >= FIRST_DARK_SKIN else len(IRIS))],
         lips=_colour(skin * (uniform(0.82, 0.9), uniform(0.56, 0.66), uniform(0.58, 0.68))),
         face_width=uniform(51, 59),
         face_height=uniform(69, 78),
@@ -99,5 +114,6 @@ def identity(subject: int) -> Identity:
 
 
 def _colour(values: np.ndarray) -> Colour:
+    """Return an RGB colour, clipped to visible values."""
     red, green, blue = (float(value) for value in np.clip(values, 8, 250))
     return red, green, blue

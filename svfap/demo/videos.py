@@ -1,4 +1,4 @@
-"""Synthetic talking-head videos: a deterministic function of subject, expression and take."""
+"""Render synthetic talking-head videos, deterministically by subject, expression and take."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,35 +7,36 @@ import cv2
 import numpy as np
 
 from svfap.demo.expression import EXPRESSIONS
-from svfap.demo.filming import Filming, RenderedFrame, Setup, setup
+from svfap.demo.filming import Filming, FilmSettings, RenderedFrame, draw_settings
 from svfap.demo.identity import identity
 from svfap.demo.performance import perform
 from svfap.video.encode import write_video
 
-LENGTH = (24, 33)
+LENGTH = (24, 33)  # frames, end excluded
 
 
 def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFrame]:
     """Film a subject acting an expression, 24 to 32 frames.
 
     Args:
-        subject: number of the subject; decides the looks.
+        subject: number of the subject, which determines the looks.
         expression: a key of `EXPRESSIONS`.
-        take: number of the take; decides timing, motion, camera and place.
+        take: number of the take, which determines timing, motion, camera and background.
 
     Yields:
-        Frames with true landmarks; the same arguments give the same frames.
+        Frames with true landmarks; equal arguments give equal frames.
     """
     rng = _rng(subject, expression, take)
-    camera = Filming(setup(rng), identity(subject), rng=rng)
+    # One generator for all, in this order: settings first, so that `settings` below agrees.
+    filming = Filming(draw_settings(rng), identity(subject), rng=rng)
     length = int(rng.integers(*LENGTH))
     for moment in perform(expression, length, rng=rng):
-        yield camera.shoot(moment)
+        yield filming.shoot(moment)
 
 
-def settings(subject: int, expression: str, take: int = 0) -> Setup:
-    """Camera and encoder settings of the video that the same arguments render."""
-    return setup(_rng(subject, expression, take))
+def settings(subject: int, expression: str, take: int = 0) -> FilmSettings:
+    """Return the camera and encoder settings of the video with these arguments."""
+    return draw_settings(_rng(subject, expression, take))
 
 
 def render_video(path: Path, subject: int, expression: str, take: int = 0) -> None:
@@ -44,18 +45,24 @@ def render_video(path: Path, subject: int, expression: str, take: int = 0) -> No
     Raises:
         SvfapError: the encoder fails, for example because the disk is full.
     """
+    # The demo renders one video per process; threads of OpenCV would compete for the CPUs.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         chosen = settings(subject, expression, take)
         images = (frame.image for frame in frames(subject, expression, take))
         write_video(
-            path, images, fps=chosen.fps, crf=chosen.crf, preset=chosen.preset,
+            path,
+            images,
+            fps=chosen.fps,
+            crf=chosen.crf,
+            preset=chosen.preset,
             pix_fmt=chosen.pix_fmt,
-        )  # fmt: skip
+        )
     finally:
         cv2.setNumThreads(threads)
 
 
 def _rng(subject: int, expression: str, take: int) -> np.random.Generator:
+    """Return the random generator of one video; `identity` seeds with 1 in the place of the 2."""
     return np.random.default_rng((subject, 2, list(EXPRESSIONS).index(expression), take))

@@ -6,7 +6,7 @@ from svfap import datasets
 from svfap.config import Config, CropConfig
 from svfap.datasets import listing
 from svfap.datasets.dataset import Dataset
-from svfap.datasets.verify import Census, listed
+from svfap.datasets.verify import Census, list_clips
 from svfap.doctor.finding import FIX, OK, WARN, Finding
 from svfap.errors import SvfapError
 from svfap.sources import is_url
@@ -61,7 +61,7 @@ def _published(known: Dataset, root: Path, allow_incomplete: bool) -> Finding:
         return Finding(OK, "comes with the package")
     census = Census(known)
     try:
-        for _ in census.count(listed(known, root)):
+        for _ in census.count(list_clips(known, root)):
             pass
         differences = "; ".join(census.differences())
     except SvfapError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svfap import datasets
-from svfap.config import Config, CropConfig, DatasetConfig, Preset
+from svfap.config import Config, CropConfig, DatasetConfig
 from svfap.config.stage_sections import (
     DatasetFacts,
     EvaluateJob,
@@ -23,10 +23,6 @@ from svfap.config.stage_sections import (
 from svfap.config.yaml_file import check, finetune_for, parse
 from svfap.datasets.dataset import Dataset, Fold
 from svfap.errors import SvfapError
-
-OPENFACE_IN_PAPER = (
-    "CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL", "AVCAffe-arousal", "AVCAffe-valence",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Experiment:
 
     def crop(self, dataset: str) -> CropConfig:
         """For the stage `crop`; without a preset, as the paper crops the dataset."""
-        preset = self.config.crop.preset or paper_crop(self.datasets[dataset])
+        preset = self.config.crop.preset or self.datasets[dataset].crop
         return self.config.crop.model_copy(update={"preset": preset})
 
     def review(self, dataset: str) -> ReviewConfig:
@@ -127,13 +123,6 @@ class Experiment:
             pretrain_notice=self.pretrain_notice,
             pretrain_names=", ".join(self.config.pretrain.datasets) if self.pretrains else "",
         )
-
-
-def paper_crop(dataset: Dataset) -> Preset:
-    """The preset of a dataset's crops in the paper (sections 4.1 and 4.2, and its scripts)."""
-    if dataset.faces == "cropped":
-        return "voxceleb2" if dataset.name == "VoxCeleb2" else "frames"
-    return "openface" if dataset.name in OPENFACE_IN_PAPER else "auto"
 
 
 def set_environment(results: Path) -> None:

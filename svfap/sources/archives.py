@@ -1,10 +1,9 @@
-"""Archives are unpacked member by member: no path leads out of the folder, nothing is half there.
+"""Unpack archives file by file, never outside their folder and never leaving a file incomplete.
 
-Tars, zips, zips in parts (`.zip.001`, `_partaa`, or `.z01` with a last part `.zip`) and zips with a
-password.
-`zipfile` decrypts the old ZipCrypto, slowly; AES needs `pyzipper`, because the standard library
-has no AES. The password is read from `password.txt` beside the archive, so that it stands in no
-configuration, log or process list.
+Supported: tars, zips, zips in parts (`.zip.001`, `_partaa`, or `.z01` with a last part `.zip`) and
+encrypted zips. `zipfile` decrypts the old ZipCrypto, slowly; AES needs `pyzipper`, because the
+standard library has no AES. The password is read from `password.txt` beside the archive, so that it
+appears in no configuration, log or process list.
 """
 
 import errno
@@ -26,16 +25,17 @@ from svfap.errors import SvfapError
 from svfap.progress import Progress
 from svfap.replacing import replacing
 from svfap.sources.partial import check_space
-from svfap.sources.split_zip import AES, DAMAGED, LastPart, joined, open_zip
+from svfap.sources.split_zip import AES, DAMAGED, PartStarts, joined, open_zip
 
 UNPACKED = ".unpacked"
-PASSWORD = "password.txt"  # the name of a file
-MAX_RATIO = 200
+PASSWORD_FILE = "password.txt"
+MAX_RATIO = 200  # videos hardly compress at all, a zip bomb by a factor of up to 1,000
 ZIPS = re.compile(r".*(\.zip|\.zip\.001|part_?aa)", re.IGNORECASE)
 TARS = re.compile(r".*\.(tar|tar\.gz|tgz|tar\.bz2|tar\.xz)", re.IGNORECASE)
-NESTED_LEVELS = 3
+NESTED_LEVELS = 3  # archives in archives in archives
 CHUNK_BYTES = 1 << 20
-UNFIT = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}  # names, not the disk
+# Errors about the name of a file in the archive, as opposed to a full or broken disk.
+NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ class Member:
     """A file in an archive.
 
     Attributes:
-        name: its path there.
-        size: bytes when unpacked.
-        open: gives its content.
+        name: its path in the archive.
+        size: number of bytes when unpacked.
+        open: opens its content for reading.
     """
 
     name: str
@@ -56,10 +56,10 @@ class Member:
 
 
 def unpack_all(root: Path) -> None:
-    """Unpack the archives below a root beside themselves, and those that come out of them.
+    """Unpack all archives below a root into their own folders, and the archives inside them.
 
-    The note `.unpacked` lists what was done, so that an interrupted run is gone on with, and an
-    archive that is added later is unpacked too. The archives are the user's and stay.
+    The file `.unpacked` lists finished archives, so that an interrupted run resumes and archives
+    that the user adds later are unpacked too. Archives are never deleted.
 
     Raises:
         SvfapError: see `unpack`.
@@ -67,31 +67,31 @@ def unpack_all(root: Path) -> None:
     note = root / UNPACKED
     done = {*note.read_text(encoding="utf-8").splitlines()} if note.exists() else set()
     for _ in range(NESTED_LEVELS):
-        marks = {_mark(archive, root): archive for archive in archives_below(root)}
-        for mark in sorted(marks.keys() - done):
+        found = {_identity(archive, root): archive for archive in archives_below(root)}
+        for identity in sorted(found.keys() - done):
+            # Open the note before unpacking: if unpacking fails, the empty note shows that these
+            # archives are ours to unpack (see `datasets.local_copy.unpacker`).
             with note.open("a", encoding="utf-8") as file:
-                unpack(marks[mark], marks[mark].parent)
-                file.write(f"{mark}\n")
-            done.add(mark)
+                unpack(found[identity], found[identity].parent)
+                file.write(f"{identity}\n")
+            done.add(identity)
 
 
-def _mark(archive: Path, root: Path) -> str:
-    """Tells an archive from all others and from itself when it changes."""
+def _identity(archive: Path, root: Path) -> str:
+    """Return text that differs between archives, and changes when an archive changes its size."""
     return f"{archive.stat().st_size} {archive.relative_to(root).as_posix()}"
 
 
-def unpack(
-    archive: Path, folder: Path, *, keep: Callable[[str], bool] | None = None
-) -> int:  # fmt: skip
-    """Unpack an archive; files that are there already with the right size stay.
+def unpack(archive: Path, folder: Path, *, keep: Callable[[str], bool] | None = None) -> int:
+    """Unpack an archive; keep files that exist already with the right size.
 
     Args:
-        archive: a tar or zip; of a zip in parts the one that ends in `.zip`, `.zip.001` or `aa`.
-        folder: where to; made if it is missing.
-        keep: tells by its name whether a file is wanted; None: all are.
+        archive: a tar or zip; for a zip in parts, the one that ends in `.zip`, `.zip.001` or `aa`.
+        folder: folder to unpack into; created if missing.
+        keep: returns whether to unpack a file by its name; None for all files.
 
     Returns:
-        The number of files of the archive that now lie in the folder.
+        The number of the archive's files that are now in the folder.
 
     Raises:
         SvfapError: the archive is damaged, dangerous, incomplete or encrypted without the right
@@ -101,22 +101,23 @@ def unpack(
     try:
         with _opened(archive) as members:
             kept = [member for member in members if keep is None or keep(member.name)]
-            _refuse_danger(archive, kept)
-            # Of several by one name the last counts, as when a tar was added to.
+            _check_safety(archive, kept)
+            # Several files may have one name, since a tar can be appended to; the last one counts.
             wanted = {PurePosixPath(member.name): member for member in kept}.values()
-            lacking = [member for member in wanted if not _is_done(folder, member)]
-            check_space(str(archive), folder, sum(member.size for member in lacking))
-            progress = Progress(label=f"unpack {archive.name}", total=len(lacking), unit="file")
-            for member in lacking:
+            missing = [member for member in wanted if not _is_unpacked(folder, member)]
+            check_space(str(archive), folder, sum(member.size for member in missing))
+            progress = Progress(label=f"unpack {archive.name}", total=len(missing), unit="file")
+            for member in missing:
                 _extract(member, folder / member.name)
                 progress.advance()
             progress.close()
+    # zipfile and tarfile let errors of zlib and early ends of files through.
     except (*DAMAGED, tarfile.TarError, zlib.error, EOFError) as error:
         raise SvfapError(
-            f"{archive}: damaged or not whole ({error}); delete it and get it anew"
+            f"{archive}: damaged or incomplete ({error}); delete it and download it again"
         ) from None
     except OSError as error:
-        if error.errno not in UNFIT:
+        if error.errno not in NAME_ERRORS:
             raise
         name = error.filename2 or error.filename
         raise SvfapError(
@@ -126,7 +127,7 @@ def unpack(
 
 
 def archives_below(root: Path) -> list[Path]:
-    """Archives below a root, of one in parts the part to begin with."""
+    """Return the archives below a root; for an archive in parts, the part to open."""
     found = []
     for parent, _, names in os.walk(root):
         found += [
@@ -137,7 +138,7 @@ def archives_below(root: Path) -> list[Path]:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterable[Member]]:
-    """The files of an archive."""
+    """Open an archive and yield its files."""
     if ZIPS.fullmatch(archive.name):
         with (
             joined(archive) as (file, starts),
@@ -149,18 +150,19 @@ def _opened(archive: Path) -> Iterator[Iterable[Member]]:
             yield _tar_members(tar, archive)
 
 
-def _zip_members(zipped: zipfile.ZipFile, starts: LastPart, archive: Path) -> list[Member]:
-    """The files of a zip, refusing links and a missing password."""
+def _zip_members(zipped: zipfile.ZipFile, starts: PartStarts, archive: Path) -> list[Member]:
+    """Return the files of a zip; raise SvfapError for links and if a password is missing."""
     members = []
     if any(info.flag_bits & 1 and info.compress_type != AES for info in zipped.infolist()):
         logger.info("%s: old encryption, about 1.5 MB/s; unpacking by 7-zip is faster", archive)
     for info in zipped.infolist():
         starts.correct(info)
+        # The upper 16 bits are the mode of a Unix file.
         if stat.S_ISLNK(info.external_attr >> 16):
             raise SvfapError(f"{archive}: '{info.filename}' is a link; unpack it by hand")
         if info.flag_bits & 1 and not zipped.pwd:
             raise SvfapError(
-                f"{archive}: is encrypted; write its password into {archive.parent / PASSWORD}"
+                f"{archive}: is encrypted; write its password into {archive.parent / PASSWORD_FILE}"
             )
         if not info.is_dir():
             opener = _zip_opener(zipped, info, archive)
@@ -171,30 +173,36 @@ def _zip_members(zipped: zipfile.ZipFile, starts: LastPart, archive: Path) -> li
 def _zip_opener(
     zipped: zipfile.ZipFile, info: zipfile.ZipInfo, archive: Path
 ) -> Callable[[], IO[bytes]]:
+    """Return a function that opens one file of a zip."""
+
     def opener() -> IO[bytes]:
         try:
             return zipped.open(info)
+        # zipfile raises these for a wrong password and for unknown compression.
         except (RuntimeError, NotImplementedError) as error:
             reason = str(error).partition(" for file")[0]
+            password_file = archive.parent / PASSWORD_FILE
             raise SvfapError(
-                f"{archive}: {reason}; correct {archive.parent / PASSWORD}, or unpack it by hand"
+                f"{archive}: {reason}; correct {password_file}, or unpack it by hand"
             ) from None
 
     return opener
 
 
 def _tar_members(tar: tarfile.TarFile, archive: Path) -> list[Member]:
-    """The files of a tar, refusing links and devices."""
+    """Return the files of a tar; raise SvfapError for links and devices."""
     members = []
     for info in tar:
         if not (info.isfile() or info.isdir()):
-            raise SvfapError(f"{archive}: '{info.name}' is no plain file; unpack it by hand")
+            raise SvfapError(f"{archive}: '{info.name}' is not a plain file; unpack it by hand")
         if info.isfile():
             members.append(Member(info.name, info.size, _tar_opener(tar, info)))
     return members
 
 
 def _tar_opener(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
+    """Return a function that opens one file of a tar."""
+
     def opener() -> IO[bytes]:
         file = tar.extractfile(info)
         if file is None:
@@ -204,25 +212,29 @@ def _tar_opener(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], IO[
     return opener
 
 
-def _refuse_danger(archive: Path, members: Iterable[Member]) -> None:
-    """Refuse names that lead out of the folder, and contents that only a bomb has."""
+def _check_safety(archive: Path, members: Iterable[Member]) -> None:
+    """Raise SvfapError for names that lead out of the folder, and for zip bombs."""
     for member in members:
         path = PurePosixPath(member.name)
         outside = path.is_absolute() or ".." in path.parts or not path.parts
+        # Backslashes and drive letters lead out of the folder on Windows.
         if outside or "\\" in member.name or ":" in path.parts[0]:
             raise SvfapError(f"{archive}: '{member.name}' leads out of its folder; do not use it")
     size = sum(member.size for member in members)
     if size > MAX_RATIO * max(archive.stat().st_size, CHUNK_BYTES):
-        raise SvfapError(f"{archive}: would unpack to {size / 1e9:.1f} GB, which is implausible")
+        raise SvfapError(
+            f"{archive}: would unpack to {size / 1e9:.1f} GB, which is implausible; do not use it"
+        )
 
 
-def _is_done(folder: Path, member: Member) -> bool:
+def _is_unpacked(folder: Path, member: Member) -> bool:
+    """Return whether a file of the right size exists; `_extract` leaves no incomplete files."""
     path = folder / member.name
     return path.is_file() and path.stat().st_size == member.size
 
 
 def _extract(member: Member, path: Path) -> None:
-    """Write one file, whole or not at all."""
+    """Write one file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with member.open() as source, replacing(path) as partial:
         with partial.open("wb") as target:
@@ -232,6 +244,6 @@ def _extract(member: Member, path: Path) -> None:
 
 
 def _password(archive: Path) -> bytes | None:
-    """The password beside an archive."""
-    file = archive.parent / PASSWORD
+    """Return the password in the file beside an archive; None without the file."""
+    file = archive.parent / PASSWORD_FILE
     return file.read_text(encoding="utf-8").strip().encode() if file.is_file() else None

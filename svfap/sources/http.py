@@ -1,44 +1,35 @@
-"""Bring one file in place: a local path is used where it lies, an http(s) URL is downloaded.
+"""Get one file: check that a local path exists, or download an http(s) URL.
 
-A download goes to `<name>.part` and takes its final name only when it is whole, so a file under its
-final name can be trusted. A broken download goes on where it stopped, unless the server's file has
-changed since (RFC 9110). Standard library only.
+A download is written to `<name>.part` and renamed only when it is complete, so a file with its
+final name is always complete. An interrupted download resumes, unless the server's file has changed
+since (RFC 9110). Standard library only.
 """
 
 import logging
 import os
-import re
-import ssl
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.message import Message
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit, urlunsplit
-from urllib.request import Request, urlopen
 
-from svfap import __version__
 from svfap.errors import SvfapError
 from svfap.sources.partial import ANYTHING, Advance, Expected, Partial, check_space
-from svfap.sources.source_error import Interrupted, SourceError, WebPage
+from svfap.sources.request import CONTENT_RANGE, request, retry_after, validator_of
+from svfap.sources.source_error import SourceError, TransientError, WebPageError
 
 CHUNK_BYTES = 1 << 20
-TIMEOUT_SECONDS = 60.0
 MAX_WAIT_SECONDS = 120.0
-CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
 
 logger = logging.getLogger(__name__)
 
 
-def _unseen(count: int) -> None:
-    """Nobody watches the bytes."""
+def _ignore(count: int) -> None:
+    """Ignore the number of received bytes."""
 
 
 def is_url(source: str) -> bool:
-    """Whether a source is to be downloaded."""
+    """Return whether a source is an http(s) URL and not a local path."""
     return source.lower().startswith(("http://", "https://"))
 
 
@@ -47,22 +38,22 @@ def fetch(
     destination: Path,
     *,
     expected: Expected = ANYTHING,
-    advance: Advance = _unseen,
+    advance: Advance = _ignore,
     tries: int = 5,
     backoff: float = 1.0,
 ) -> Path:
-    """Return a path at which the whole file lies.
+    """Return the path of a complete file; download it first if the source is a URL.
 
-    Local files are never copied: their own, resolved path is returned. A URL is downloaded to
-    `destination`, unless that exists: delete it to download it anew.
+    Local files are not copied: their own, resolved path is returned. A URL is downloaded to
+    `destination` unless that exists; delete it to download it again.
 
     Args:
         source: local path, or http(s) URL of the file itself.
         destination: final path of a download.
-        expected: size and checksum of a download, where known; another file is refused.
-        advance: is told the number of bytes that came; negative if they are dropped again.
-        tries: failed tries in a row, none of which brought new bytes, before giving up.
-        backoff: pause in seconds after the first failed try, doubled after each further one.
+        expected: size and checksum of a download, where known; other files raise SourceError.
+        advance: called with the number of bytes received; negative if bytes are discarded.
+        tries: give up after this many attempts in a row without new bytes.
+        backoff: pause in seconds after the first failed attempt, doubled after each further one.
 
     Raises:
         SourceError: the file is missing, refused, not the expected one, or the server cannot be
@@ -78,8 +69,8 @@ def fetch(
         partial = Partial(destination.with_name(destination.name + ".part"), advance)
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            advance(partial.size)
-            persist(source, partial, tries=tries, backoff=backoff)
+            advance(partial.size)  # bytes of an earlier run
+            download_with_retries(source, partial, tries=tries, backoff=backoff)
             verify(source, partial, expected)
             partial.path.replace(destination)
             partial.sidecar.unlink(missing_ok=True)
@@ -90,34 +81,36 @@ def fetch(
 
 
 def verify(url: str, partial: Partial, expected: Expected) -> None:
-    """Drop a download that is not the expected file."""
+    """Discard a download and raise SourceError if it is not the expected file."""
     problem = expected.problem(partial.path)
     if problem:
         partial.discard()
-        raise SourceError(f"{url}: {problem}; run again to download it anew")
+        raise SourceError(f"{url}: {problem}; run again to download it again")
 
 
-def persist(url: str, partial: Partial, *, tries: int, backoff: float) -> None:
-    """Try until the download is whole; only tries that brought nothing new count as failed."""
+def download_with_retries(url: str, partial: Partial, *, tries: int, backoff: float) -> None:
+    """Download until the file is complete; give up after `tries` attempts without new bytes."""
     failures = 0
     most = partial.size
     while True:
         try:
             return _attempt(url, partial)
-        except Interrupted as problem:
+        except TransientError as problem:
+            # An attempt that received new bytes starts the count again: long downloads over bad
+            # networks break off often and still finish.
             failures = 1 if partial.size > most else failures + 1
             most = max(most, partial.size)
             if failures >= tries:
-                why = f"download failed, {failures} tries in a row ({problem})"
-                advice = "check the address and the network, then run again: it resumes"
+                why = f"download failed, {failures} attempts in a row ({problem})"
+                advice = "check the address and the network, then run again to resume"
                 raise SourceError(f"{url}: {why}; {advice}") from None
             wait = min(max(backoff * 2 ** (failures - 1), problem.wait), MAX_WAIT_SECONDS)
-            logger.warning("%s: %s; next try in %.0f s", url, problem, wait)
+            logger.warning("%s: %s; next attempt in %.0f s", url, problem, wait)
             time.sleep(wait)
 
 
 def _attempt(url: str, partial: Partial) -> None:
-    """One request; on return the partial file is whole and on disk."""
+    """Send one request; on return the partial file is complete and on disk."""
     validator = partial.validator(url)
     kept = partial.size if validator else 0
     if partial.span and kept == partial.span.size:
@@ -126,119 +119,73 @@ def _attempt(url: str, partial: Partial) -> None:
         response = request(url, partial.headers(validator))
     except HTTPError as error:
         with error:
-            return _refused(url, error, partial, kept)
+            return _handle_refusal(url, error, partial, kept)
     with response:
         _receive(url, response, partial, kept)
 
 
-def request(url: str, headers: dict[str, str]) -> HTTPResponse:
-    """Ask for a URL.
-
-    Raises:
-        HTTPError: the server refuses.
-        SourceError: the address is wrong.
-        Interrupted: the server cannot be reached, now.
-    """
-    every = {"User-Agent": f"svfap/{__version__}", "Accept-Encoding": "identity"}
-    try:
-        answer: HTTPResponse = urlopen(
-            Request(_quoted(url), headers=every | headers), timeout=TIMEOUT_SECONDS
-        )
-    except HTTPError:
-        raise
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            raise SourceError(f"{url}: {reason.verify_message}; correct the address") from None
-        raise Interrupted(f"no connection: {reason}") from None
-    return answer
-
-
 def _receive(url: str, response: HTTPResponse, partial: Partial, kept: int) -> None:
-    """Append the body of a 200 or 206 answer to the partial file."""
+    """Append the body of a 200 or 206 response to the partial file."""
     headers = response.headers
     if headers.get_content_type() == "text/html":
-        raise WebPage(f"{url}: is a web page, not a video file; give the file's own address")
+        raise WebPageError(f"{url}: is a web page, not a video file; give the file's own address")
     validator = validator_of(headers)
     total = response.length
     span = partial.span
     if response.status == 206:
-        place = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-        total = span.size if span else int(place["total"]) if place else None
+        content_range = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+        total = span.size if span else int(content_range["total"]) if content_range else None
         wanted = kept + (span.first if span else 0)
         known = span.validator if span else partial.validator(url)
-        resumes = place is not None and int(place["first"]) == wanted
+        resumes = content_range is not None and int(content_range["first"]) == wanted
+        # Some servers ignore If-Range and send a range of the changed file; compare validators.
         if not resumes or (validator and validator != known):
             partial.discard()
-            raise Interrupted("the file changed on the server; begun anew")
+            raise TransientError("the file changed on the server; downloading it from the start")
         if not kept:
-            partial.begin(url, known)
+            partial.start(url, known)
     elif span:
-        raise SourceError(f"{url}: changed on the server meanwhile; run again")
-    else:
-        partial.begin(url, validator)
+        raise SourceError(f"{url}: changed on the server during the download; run again")
+    else:  # 200: the server sends the whole file, whatever we have
+        partial.start(url, validator)
     check_space(url, partial.path.parent, (total or 0) - partial.size)
     with partial.path.open("ab") as file:
         for chunk in _chunks(response):
             file.write(chunk)
             partial.advance(len(chunk))
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(file.fileno())  # before the rename, so that a power cut leaves no empty file
     if total is not None and partial.size != total:
-        raise Interrupted(f"got {partial.size} of {total} bytes")
+        raise TransientError(f"got {partial.size} of {total} bytes")
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """The body, piece by piece; what goes wrong here is the network's fault, not the disk's."""
+    """Yield the body in chunks.
+
+    Raises:
+        TransientError: the connection broke. Errors of the disk, also OSErrors, are raised by the
+            caller's code and stay distinct.
+    """
     while True:
         try:
             chunk = response.read1(CHUNK_BYTES)
         except (OSError, HTTPException) as error:
-            raise Interrupted(f"connection lost: {error!r}") from None
+            raise TransientError(f"connection lost: {error!r}") from None
         if not chunk:
             return
         yield chunk
 
 
-def _refused(url: str, error: HTTPError, partial: Partial, kept: int) -> None:
-    """Return if an error answer says that all bytes are there already; raise otherwise."""
-    if error.code == 416 and kept:
+def _handle_refusal(url: str, error: HTTPError, partial: Partial, kept: int) -> None:
+    """Return if an error response means that all bytes are on disk already; else raise."""
+    if error.code == 416 and kept:  # the range starts behind the end of the file
         if error.headers.get("Content-Range") == f"bytes */{kept}":
             return
         partial.discard()
-        raise Interrupted("the file changed on the server; begun anew")
+        raise TransientError("the file changed on the server; downloading it from the start")
     answer = f"the server answered {error.code} {error.reason}".rstrip()
-    if error.code in {408, 425, 429} or error.code >= 500:
-        raise Interrupted(answer, _retry_after(error.headers.get("Retry-After", "")))
+    if error.code in {408, 425, 429} or error.code >= 500:  # timeout, too early, too many, server
+        raise TransientError(answer, retry_after(error.headers.get("Retry-After", "")))
     by_hand = "download it by hand and give its local path instead"
     advice = by_hand if error.code in {401, 403, 407} else "correct the address or leave it out"
     raise SourceError(f"{url}: {answer}; {advice}")
-
-
-def validator_of(headers: Message) -> str:
-    """What identifies this state of the file; a weak ETag does not (RFC 9110, 13.1.5)."""
-    etag = headers.get("ETag", "")
-    return etag if etag.startswith('"') else headers.get("Last-Modified", "")
-
-
-def _retry_after(value: str) -> float:
-    """Seconds asked for by a Retry-After header, which holds seconds or a date; 0 if neither."""
-    if value.isdecimal():
-        return float(value)
-    try:
-        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def _quoted(url: str) -> str:
-    """The URL with spaces and letters beyond ASCII escaped; what is escaped already stays."""
-    try:
-        parts = urlsplit(url)
-        valid = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise SourceError(f"{url}: not a valid address; correct it")
-    path, query = (quote(part, "%/:=&?~+!$,;'@()*[]") for part in (parts.path, parts.query))
-    return urlunsplit(parts._replace(path=path, query=query, fragment=""))

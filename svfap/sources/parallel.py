@@ -1,4 +1,4 @@
-"""Many downloads side by side, with one bar for all of their bytes."""
+"""Download many files in parallel, with one progress bar for all of their bytes."""
 
 import logging
 import threading
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from svfap.progress import Progress
 from svfap.sources.http import fetch
@@ -14,19 +15,20 @@ from svfap.sources.partial import ANYTHING, Expected, check_space
 from svfap.sources.source_error import SourceError
 from svfap.sources.spans import fetch_in_spans
 
-AT_ONCE = 4
+PARALLEL_DOWNLOADS = 4  # polite to the servers of universities
 REASONS_SHOWN = 2
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Remote:
-    """A file that is to be downloaded.
+class RemoteFile:
+    """A file to download.
 
     Attributes:
         url: its address.
-        destination: where it is to lie.
+        destination: path at which to store it.
         expected: its size and checksum, where known.
     """
 
@@ -35,78 +37,92 @@ class Remote:
     expected: Expected = ANYTHING
 
 
-class _Meter:
-    """One bar for several threads."""
+class _SharedProgress:
+    """One progress bar that several threads update."""
 
     def __init__(self, label: str, total: int) -> None:
         self.progress = Progress(label=f"download {label}", total=total, unit="file")
         self.lock = threading.Lock()
 
-    def receive(self, count: int) -> None:
-        """Bytes have come, or been dropped."""
+    def add_bytes(self, count: int) -> None:
+        """Add received bytes; a negative count subtracts discarded ones."""
         with self.lock:
             self.progress.receive(count)
 
-    def finish(self) -> None:
-        """A file is there."""
+    def finish_file(self) -> None:
+        """Count a finished file."""
         with self.lock:
             self.progress.advance()
 
 
+def run_all(tasks: Iterable[Callable[[], T]]) -> list[T | SourceError]:
+    """Run download tasks, a few at a time, and return the result or SourceError of each, in order.
+
+    Any other error stops the run: tasks that have not started are cancelled.
+    """
+    results: list[T | SourceError] = []
+    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+        jobs = [pool.submit(task) for task in tasks]
+        try:
+            for job in jobs:
+                try:
+                    results.append(job.result())
+                except SourceError as error:
+                    results.append(error)
+        except BaseException:
+            # Without this, leaving the `with` block would first run all remaining tasks.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
+
+
 def fetch_all(
-    remotes: Iterable[Remote | Callable[[], Remote]], *, total: int, label: str
+    files: Iterable[RemoteFile | Callable[[], RemoteFile]], *, total: int, label: str
 ) -> list[Path]:
-    """Download files, a few at a time; a single one in spans; what is there already stays.
+    """Download files, a few at a time, or a single file in spans; skip files that exist.
 
     Args:
-        remotes: the files, or functions that find out about them when their turn comes.
-        total: how many there are.
-        label: what they are of.
+        files: the files, or functions that look a file up just before its download.
+        total: number of files.
+        label: name of the dataset, for messages.
 
     Returns:
         Their paths, in order.
 
     Raises:
-        SourceError: some cannot be had, and all others are there.
+        SourceError: some files cannot be downloaded; all others have been.
         SvfapError: the disk is too small.
     """
-    files = list(remotes)
-    _check_room([file for file in files if isinstance(file, Remote)], label)
-    meter = _Meter(label, total)
-    one = partial(_fetch, meter=meter, alone=len(files) == 1)
-    failed: list[str] = []
-    paths: list[Path] = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = [pool.submit(one, file) for file in files]
-        try:
-            for job in jobs:
-                try:
-                    paths.append(job.result())
-                except SourceError as error:
-                    failed.append(str(error))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        finally:
-            meter.progress.close()
+    files = list(files)
+    _check_space([file for file in files if isinstance(file, RemoteFile)], label)
+    shared = _SharedProgress(label, total)
+    fetch_one = partial(_fetch, shared=shared, alone=len(files) == 1)
+    try:
+        results = run_all(partial(fetch_one, file) for file in files)
+    finally:
+        shared.progress.close()
+    failed = [str(result) for result in results if isinstance(result, SourceError)]
     if failed:
         reasons = "; ".join(failed[:REASONS_SHOWN])
-        raise SourceError(f"{label}: {len(failed)} of {total} files cannot be had: {reasons}")
-    return paths
+        raise SourceError(f"{label}: {len(failed)} of {total} files not downloaded: {reasons}")
+    return [result for result in results if isinstance(result, Path)]
 
 
-def _fetch(file: Remote | Callable[[], Remote], *, meter: _Meter, alone: bool) -> Path:
-    remote = file if isinstance(file, Remote) else file()
+def _fetch(
+    file: RemoteFile | Callable[[], RemoteFile], *, shared: _SharedProgress, alone: bool
+) -> Path:
+    """Download one file; one that is downloaded alone uses all connections for its spans."""
+    remote = file if isinstance(file, RemoteFile) else file()
     get = fetch_in_spans if alone else fetch
-    path = get(remote.url, remote.destination, expected=remote.expected, advance=meter.receive)
-    meter.finish()
+    path = get(remote.url, remote.destination, expected=remote.expected, advance=shared.add_bytes)
+    shared.finish_file()
     return path
 
 
-def _check_room(remotes: list[Remote], label: str) -> None:
-    """Refuse to begin what the disk cannot hold."""
-    lacking = [remote for remote in remotes if not remote.destination.exists()]
-    if lacking:
-        folder = lacking[0].destination.parent
+def _check_space(files: list[RemoteFile], label: str) -> None:
+    """Raise SvfapError before the first download if the disk cannot hold all missing files."""
+    missing = [file for file in files if not file.destination.exists()]
+    if missing:
+        folder = missing[0].destination.parent
         folder.mkdir(parents=True, exist_ok=True)
-        check_space(label, folder, sum(remote.expected.size or 0 for remote in lacking))
+        check_space(label, folder, sum(file.expected.size or 0 for file in missing))

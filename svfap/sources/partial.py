@@ -1,4 +1,4 @@
-"""The beginning of a download on disk, and what the whole must be."""
+"""A partial download on disk, and the size and checksum that the whole file must have."""
 
 import hashlib
 import shutil
@@ -13,7 +13,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a file before it is downloaded.
+    """Size and checksum of a file, as far as they are known before its download.
 
     Attributes:
         size: in bytes; None if unknown.
@@ -24,7 +24,7 @@ class Expected:
     checksum: str = ""
 
     def problem(self, path: Path) -> str:
-        """How a file differs from what is expected; "" if it does not."""
+        """Return how a file differs from the expected one; "" if it does not."""
         size = path.stat().st_size
         if self.size is not None and size != self.size:
             return f"has {size} bytes instead of {self.size}"
@@ -42,7 +42,7 @@ ANYTHING = Expected()
 
 @dataclass(frozen=True)
 class Span:
-    """The bytes of a file from `first` to `last`, of that state of it which the validator names."""
+    """The bytes `first` to `last` of one version of a file, which the validator identifies."""
 
     first: int
     last: int
@@ -50,20 +50,21 @@ class Span:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Number of bytes."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True)
 class Partial:
-    """The beginning of a download, with a note of what it is the beginning of.
+    """The first bytes of a download, with a sidecar file that says where they come from.
 
-    `<name>.part.source` keeps the URL and the validator (ETag or Last-Modified) of its bytes.
+    The sidecar `<name>.part.source` has the URL and the validator (ETag or Last-Modified) of the
+    bytes, so that a download resumes only if the server's file has not changed.
 
     Attributes:
-        path: the file so far.
-        advance: is told how many bytes come and go.
-        span: the bytes of the file that belong here; None: all.
+        path: the bytes received so far.
+        advance: called with the number of bytes received; negative if bytes are discarded.
+        span: the bytes of the server's file to download; None for all.
     """
 
     path: Path
@@ -72,16 +73,16 @@ class Partial:
 
     @property
     def sidecar(self) -> Path:
-        """The note."""
+        """Path of the sidecar."""
         return self.path.with_name(self.path.name + ".source")
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Number of bytes so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def validator(self, url: str) -> str:
-        """The validator of the bytes so far; '' if there are none or they are of another URL."""
+        """Return the validator of the bytes so far; '' if they are none or of another URL."""
         if not self.size or not self.sidecar.exists():
             return ""
         note = self.sidecar.read_text(encoding="utf-8", errors="replace")
@@ -89,39 +90,42 @@ class Partial:
         return validator if origin == url else ""
 
     def headers(self, validator: str) -> dict[str, str]:
-        """What asks for the bytes that are still to come."""
-        kept = self.size if validator else 0
+        """Return the request headers that ask for the missing bytes.
+
+        With If-Range, the server sends them only if the file is unchanged, else the whole file.
+        """
+        kept = self.size if validator else 0  # bytes of an unknown version are of no use
         if self.span:
             wanted = f"bytes={self.span.first + kept}-{self.span.last}"
             return {"Range": wanted, "If-Range": self.span.validator}
         return {"Range": f"bytes={kept}-", "If-Range": validator} if kept else {}
 
-    def begin(self, url: str, validator: str) -> None:
-        """Forget the bytes so far and note whose bytes come next."""
+    def start(self, url: str, validator: str) -> None:
+        """Discard the bytes so far and write the sidecar of the bytes that follow."""
         self.discard()
         self.sidecar.write_text(f"{url}\n{validator}", encoding="utf-8")
 
     def discard(self) -> None:
-        """Forget the bytes so far."""
+        """Delete the bytes so far and the sidecar."""
         self.advance(-self.size)
         self.path.unlink(missing_ok=True)
         self.sidecar.unlink(missing_ok=True)
 
 
-def check_space(what: str, folder: Path, needed: int) -> None:
-    """Refuse what would fill the disk.
+def check_space(name: str, folder: Path, needed: int) -> None:
+    """Check that the disk has room.
 
     Args:
-        what: begins the message.
-        folder: where it would be stored.
-        needed: bytes.
+        name: what needs the room, for the message.
+        folder: folder in which it will be stored.
+        needed: number of bytes.
 
     Raises:
-        SvfapError: there is less room.
+        SvfapError: less room is free.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise SvfapError(
-            f"{what}: needs {needed / 1e9:.1f} GB but {folder} has {free / 1e9:.1f} GB free;"
+            f"{name}: needs {needed / 1e9:.1f} GB but {folder} has {free / 1e9:.1f} GB free;"
             " free some space or set `data` to a larger disk"
         )

@@ -1,4 +1,4 @@
-"""Videos that are shown on a page of a video platform, by yt-dlp."""
+"""Download videos that a web page shows, such as on YouTube, with yt-dlp."""
 
 import logging
 import shutil
@@ -12,14 +12,15 @@ from svfap.sources.source_error import SourceError
 
 PLATFORMS = ("youtube.com", "youtu.be", "vimeo.com", "dailymotion.com", "bilibili.com")
 WATCH = "https://www.youtube.com/watch?v={}"
+# Training needs neither sound nor large frames; prefer video-only streams of at most 720 pixels.
 FORMAT = "bestvideo[height<=720]/best[height<=720]/bestvideo/best"
 TRIES = 5
 
 logger = logging.getLogger(__name__)
 
 
-class _Messages:
-    """yt-dlp's messages, of which only the final error is of interest."""
+class _QuietLogger:
+    """Logger for yt-dlp that logs everything as debug; its last error is raised anyway."""
 
     def debug(self, message: str) -> None:
         logger.debug(message)
@@ -27,21 +28,21 @@ class _Messages:
     warning = error = debug
 
 
-def is_page(url: str) -> bool:
-    """Whether a URL is a page of a platform that is known by name."""
+def is_known_platform(url: str) -> bool:
+    """Return whether a URL is a web page of one of the listed platforms."""
     host = urlsplit(url).hostname or ""
     return any(host == name or host.endswith(f".{name}") for name in PLATFORMS)
 
 
-def fetch_page(url: str, destination: Path) -> Path:
-    """Download the video that a page shows, at most 720 pixels high, without its sound.
+def fetch_from_page(url: str, destination: Path) -> Path:
+    """Download the video that a web page shows, at most 720 pixels high, without sound.
 
     Args:
-        url: address of the page.
-        destination: final path; what is there already stays.
+        url: address of the web page.
+        destination: final path; an existing file is kept.
 
     Raises:
-        SourceError: the video is gone, private, or not to be had from here; says why.
+        SourceError: the video is deleted, private or not available here; says why.
         SvfapError: yt-dlp is not installed, or the file cannot be stored.
     """
     if destination.exists():
@@ -56,21 +57,24 @@ def fetch_page(url: str, destination: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with YoutubeDL(_options(folder)) as downloader:
             downloader.download([url])
+        # Other files there are unfinished downloads, from which yt-dlp resumes.
         (video,) = (path for path in folder.iterdir() if path.suffix not in {".part", ".ytdl"})
         video.replace(destination)
     except YoutubeDLError as error:
         reason = " ".join(str(error).removeprefix("ERROR: ").split())
         raise SourceError(f"{url}: {reason}") from None
     except ValueError:
-        raise SourceError(f"{url}: shows no single video; give the page of one") from None
+        raise SourceError(
+            f"{url}: does not show exactly one video; give the web page of one video"
+        ) from None
     except OSError as error:
-        raise SvfapError(f"{url}: cannot be stored ({error.strerror}); make room") from None
+        raise SvfapError(f"{url}: cannot be stored ({error.strerror}); free some space") from None
     shutil.rmtree(folder)
     return destination
 
 
 def _options(folder: Path) -> dict[str, Any]:
-    """Settings of yt-dlp: one video, resumed where it stopped, nothing of the user's own setup."""
+    """Return yt-dlp's settings: one video, resumed if interrupted, no configuration files."""
     import imageio_ffmpeg
 
     return {
@@ -79,7 +83,7 @@ def _options(folder: Path) -> dict[str, Any]:
         "noplaylist": True,
         "quiet": True,
         "noprogress": True,
-        "logger": _Messages(),
+        "logger": _QuietLogger(),
         "retries": TRIES,
         "fragment_retries": TRIES,
         "ffmpeg_location": imageio_ffmpeg.get_ffmpeg_exe(),

@@ -1,18 +1,22 @@
-"""What goes wrong with one file, while others may still be had."""
+"""Errors of a single download; other downloads may still succeed."""
 
 from svfap.errors import SvfapError
 
 
 class SourceError(SvfapError):
-    """The file cannot be had from where it should come; others still may."""
+    """A file cannot be downloaded or found; other files may still be available."""
 
 
-class WebPage(SourceError):
-    """The address is that of a page on which a video may be shown, not of the video."""
+class WebPageError(SourceError):
+    """The URL is a web page, which may show a video, and not a video file."""
 
 
-class Interrupted(Exception):
-    """This try failed, the next may not; `wait` is the pause in seconds the server asked for."""
+class TransientError(Exception):
+    """An attempt failed for a reason that may pass, so that a retry may succeed.
+
+    Attributes:
+        wait: seconds that the server asks us to wait before the next attempt; 0 if none.
+    """
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)

@@ -1,8 +1,9 @@
-"""Zips in parts, read as one file without being copied together.
+"""Read a zip that is stored in parts as one file, without copying the parts together.
 
-`name.zip.001`, `.002`, ... and `name_partaa`, `name_partab`, ... are one zip cut anywhere.
-`name.z01`, `.z02`, ..., `name.zip` are a split archive: offsets count from the part in which they
-lie, which `zipfile` does not know; they are corrected here, as is the trailer that names the parts.
+`name.zip.001`, `.002`, ... and `name_partaa`, `name_partab`, ... are the pieces of one zip, cut at
+arbitrary bytes. `name.z01`, `.z02`, ..., `name.zip` are a split archive: each offset in it counts
+from the start of a part. `zipfile` does not support split archives, so this module corrects the
+offsets and the record at the end that gives the number of parts.
 """
 
 import io
@@ -23,16 +24,17 @@ from svfap.errors import SvfapError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-TRAILER = b"PK\x05\x06"
-TRAILER_64 = b"PK\x06\x06"
+# Signatures of the records at the end of a zip (APPNOTE.TXT, 4.3.14 to 4.3.16).
+END_RECORD = b"PK\x05\x06"
+END_RECORD_64 = b"PK\x06\x06"
 LOCATOR_64 = b"PK\x06\x07"
-TAIL_BYTES = 1 << 17
-AES = 99
+TAIL_BYTES = 1 << 17  # the records follow each other; the last one has a comment of up to 64 KiB
+AES = 99  # compression method that marks WinZip's AES encryption
 DAMAGED = (zipfile.BadZipFile, BadAESZipFile)
 
 
 class JoinedFile(io.RawIOBase):
-    """Several files as one, read-only; `patch` replaces the end of it."""
+    """Several files read as one; `patch` replaces its bytes from `patch_start` on."""
 
     def __init__(self, files: Sequence[IO[bytes]], sizes: Sequence[int]) -> None:
         self.files, self.sizes = files, sizes
@@ -42,63 +44,65 @@ class JoinedFile(io.RawIOBase):
         self.patch_start, self.patch = self.size, b""
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The position in the whole."""
+        """Return the position in the joined file."""
         return self.position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move in the whole."""
+        """Move to a position in the joined file and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self.position, io.SEEK_END: self.size}[whence]
         if base + offset < 0:
-            raise OSError("before the beginning")
+            raise OSError("negative position in a file")
         self.position = base + offset
         return self.position
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Read what comes next from one place; 0 at the end."""
+        """Read the next bytes, at most to the end of a part; return their number, 0 at the end."""
         view = memoryview(buffer).cast("B")
         count = min(len(view), self.size - self.position)
         if self.position >= self.patch_start:
-            begin = self.position - self.patch_start
-            piece = self.patch[begin : begin + count]
+            start = self.position - self.patch_start
+            chunk = self.patch[start : start + count]
         else:
             number = max(n for n, start in enumerate(self.starts) if start <= self.position)
             inside = self.position - self.starts[number]
             self.files[number].seek(inside)
             limit = min(self.sizes[number] - inside, self.patch_start - self.position)
-            piece = self.files[number].read(min(count, limit))
-        view[: len(piece)] = piece
-        self.position += len(piece)
-        return len(piece)
+            chunk = self.files[number].read(min(count, limit))
+        view[: len(chunk)] = chunk
+        self.position += len(chunk)
+        return len(chunk)
 
 
 @dataclass(frozen=True)
-class LastPart:
-    """Where the parts of a split archive begin; () if it is not split."""
+class PartStarts:
+    """Positions in the joined file at which the parts start; () if the archive is not split."""
 
     starts: tuple[int, ...] = ()
 
     def correct(self, info: zipfile.ZipInfo) -> None:
-        """Turn an offset in a part into one in the whole."""
+        """Change a member's offset from its part to the joined file."""
         if self.starts:
             info.header_offset += self.starts[info.volume]
-            if "_end_offset" in zipfile.ZipInfo.__slots__:  # of newer Pythons, not corrected
+            # Pythons with the fix for overlapping members (CVE-2024-0450) compare this with the
+            # end of the data; computed from uncorrected offsets, it is wrong. None skips the check.
+            if "_end_offset" in zipfile.ZipInfo.__slots__:
                 info._end_offset = None  # type: ignore[attr-defined]
 
 
 @contextmanager
-def joined(archive: Path) -> Iterator[tuple[IO[bytes], LastPart]]:
-    """A zip as one file, whatever parts it is in.
+def joined(archive: Path) -> Iterator[tuple[IO[bytes], PartStarts]]:
+    """Open a zip as one file, in however many parts it is stored.
 
     Args:
-        archive: the part that ends in `.zip` or `.zip.001`.
+        archive: the part that ends in `.zip`, `.zip.001` or `aa`.
 
     Raises:
         SvfapError: a part is missing.
@@ -107,27 +111,27 @@ def joined(archive: Path) -> Iterator[tuple[IO[bytes], LastPart]]:
     with ExitStack() as stack:
         files = [stack.enter_context(path.open("rb")) for path in paths]
         if len(files) == 1:
-            yield files[0], LastPart()
+            yield files[0], PartStarts()
             return
         whole = JoinedFile(files, [path.stat().st_size for path in paths])
         if split:
-            _unsplit(whole, archive)
-        starts = LastPart(tuple(whole.starts) if split else ())
+            _patch_end_record(whole, archive)
+        starts = PartStarts(tuple(whole.starts) if split else ())
         yield stack.enter_context(io.BufferedReader(whole)), starts
 
 
 def open_zip(file: IO[bytes], password: bytes | None) -> zipfile.ZipFile:
-    """A zip that can be read, with the reader that its encryption needs."""
+    """Open a zip with the reader that its encryption needs."""
     zipped = zipfile.ZipFile(file)
     if any(info.compress_type == AES for info in zipped.infolist()):
         file.seek(0)
-        zipped = AESZipFile(file)
+        zipped = AESZipFile(file)  # the standard library has no AES
     zipped.pwd = password
     return zipped
 
 
 def _parts(archive: Path) -> tuple[list[Path], bool]:
-    """The parts of a zip in order, and whether it is a split archive."""
+    """Return the parts of a zip in order, and whether it is a split archive."""
     name = archive.name
     if re.search(r"\.zip\.001$", name, re.IGNORECASE):
         stem, pattern, split = name[:-3], r"(\d{3})", False
@@ -139,45 +143,55 @@ def _parts(archive: Path) -> tuple[list[Path], bool]:
     for path in archive.parent.iterdir():
         match = re.fullmatch(re.escape(stem) + pattern, path.name)
         if match:
-            numbered[_number(match[1])] = path
+            numbered[_part_number(match[1])] = path
     last = max(numbered, default=0)
     missing = [number for number in range(1, last + 1) if number not in numbered]
     if missing:
-        raise SvfapError(f"{archive}: its part {missing[0]} of {last} is missing; put it beside it")
+        raise SvfapError(
+            f"{archive}: its part {missing[0]} of {last} is missing; put it into the same folder"
+        )
     parts = [numbered[number] for number in range(1, last + 1)]
     return ([*parts, archive] if split else parts), split
 
 
-def _number(mark: str) -> int:
-    """A part's number, counted from 1: `001`, or `aa`, `ab`, ..., `az`, `ba`."""
-    if mark.isdecimal():
-        return int(mark)
-    first, second = (ord(letter) - ord("a") for letter in mark)
+def _part_number(suffix: str) -> int:
+    """Return a part's number, from 1, by its suffix: `001`, or `aa`, `ab`, ..., `az`, `ba`."""
+    if suffix.isdecimal():
+        return int(suffix)
+    first, second = (ord(letter) - ord("a") for letter in suffix)
     return first * 26 + second + 1
 
 
-def _unsplit(whole: JoinedFile, archive: Path) -> None:
-    """Let the trailer of a split archive say that it is one part.
+def _patch_end_record(whole: JoinedFile, archive: Path) -> None:
+    """Patch the end record of a split archive so that it describes an archive of one part.
+
+    The record has the fields: number of this part, part with the start of the list of files,
+    entries of the list in this part, entries in all, size of the list, offset of the list. Archives
+    above 4 GB have a second record with wider fields, and a locator that points to it.
 
     Raises:
-        SvfapError: the trailer names more parts than there are.
+        SvfapError: the record says that there are more parts than were found.
     """
-    begin = max(0, whole.size - TAIL_BYTES)
-    whole.seek(begin)
+    tail_start = max(0, whole.size - TAIL_BYTES)
+    whole.seek(tail_start)
     tail = bytearray(whole.read())
-    place = tail.rfind(TRAILER)
-    if place < 0:
-        raise zipfile.BadZipFile("no end of its list of files")
-    disk, first, _, count, size, offset = struct.unpack_from("<HHHHII", tail, place + 4)
-    long, locator = tail.rfind(TRAILER_64, 0, place), tail.rfind(LOCATOR_64, 0, place)
-    if locator >= 0 and long >= 0:
-        disk, first, _, count, size, offset = struct.unpack_from("<IIQQQQ", tail, long + 16)
-    if disk + 1 != len(whole.sizes):
-        raise SvfapError(f"{archive}: has {disk + 1} parts, but {len(whole.sizes)} are here")
+    record = tail.rfind(END_RECORD)
+    if record < 0:
+        raise zipfile.BadZipFile("its end record is missing")
+    last, first, _, count, size, offset = struct.unpack_from("<HHHHII", tail, record + 4)
+    record_64, locator = tail.rfind(END_RECORD_64, 0, record), tail.rfind(LOCATOR_64, 0, record)
+    is_zip64 = locator >= 0 and record_64 >= 0
+    if is_zip64:
+        last, first, _, count, size, offset = struct.unpack_from("<IIQQQQ", tail, record_64 + 16)
+    if last + 1 != len(whole.sizes):
+        raise SvfapError(
+            f"{archive}: has {last + 1} parts, but {len(whole.sizes)} are here; put all parts into"
+            " the same folder"
+        )
     offset += whole.starts[first]
-    if locator >= 0 and long >= 0:
-        struct.pack_into("<IIQQQQ", tail, long + 16, 0, 0, count, count, size, offset)
-        struct.pack_into("<IQI", tail, locator + 4, 0, begin + long, 1)
+    if is_zip64:
+        struct.pack_into("<IIQQQQ", tail, record_64 + 16, 0, 0, count, count, size, offset)
+        struct.pack_into("<IQI", tail, locator + 4, 0, tail_start + record_64, 1)
     else:
-        struct.pack_into("<HHHHII", tail, place + 4, 0, 0, count, count, size, offset)
-    whole.patch_start, whole.patch = begin, bytes(tail)
+        struct.pack_into("<HHHHII", tail, record + 4, 0, 0, count, count, size, offset)
+    whole.patch_start, whole.patch = tail_start, bytes(tail)

@@ -1,4 +1,4 @@
-"""Stage `download`: bring a dataset's raw videos in place and list them in a manifest."""
+"""Stage `download`: download, unpack or render a dataset's videos and list them in a manifest."""
 
 import logging
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from svfap.config import DatasetConfig
 from svfap.datasets import get
 from svfap.datasets.dataset import Dataset, write_manifest
-from svfap.datasets.verify import Census, listed
+from svfap.datasets.verify import Census, list_clips
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.sources import SourceError
@@ -15,19 +15,18 @@ from svfap.sources import SourceError
 logger = logging.getLogger(__name__)
 
 
-def run(
-    config: DatasetConfig, *, dataset: str, output: Path, log: Callable[..., None]
-) -> None:  # fmt: skip
-    """Write the manifest of a dataset, its videos next to it or where the user keeps them.
+def run(config: DatasetConfig, *, dataset: str, output: Path, log: Callable[..., None]) -> None:
+    """Download a dataset's videos, unless the user has them, and write its manifest.
 
     Args:
-        config: what the user chose for the dataset.
+        config: the dataset's entry in the configuration.
         dataset: its name.
         output: the manifest, `data/raw/{dataset}/manifest.csv`; it appears only when complete.
+            Without `config.root`, the videos are stored beside it.
         log: takes metrics as a mapping from name to value.
 
     Raises:
-        SvfapError: the dataset is unknown, absent, incomplete or inconsistent, or the manifest
+        SvfapError: the dataset is unknown, missing, incomplete or inconsistent, or the manifest
             cannot be written.
     """
     source = get(dataset, config)
@@ -35,10 +34,10 @@ def run(
     census = Census(source)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        _bring(source, root, allow_incomplete=config.allow_incomplete)
+        _fetch(source, root, allow_incomplete=config.allow_incomplete)
         with replacing(output) as partial:
-            write_manifest(partial, census.count(listed(source, root)))
-            _judge(census, dataset, allow_incomplete=config.allow_incomplete)
+            write_manifest(partial, census.count(list_clips(source, root)))
+            _check_complete(census, dataset, allow_incomplete=config.allow_incomplete)
     except OSError as error:
         raise SvfapError(
             f"{error.filename or output}: cannot be written ({error.strerror});"
@@ -48,21 +47,21 @@ def run(
         logger.info("%s: %s", dataset, source.split)
     if source.gaps:
         logger.warning("%s: %s", dataset, source.gaps)
-    log({"clips": census.clips, "subjects": census.subjects, "missing": census.lost})
+    log({"clips": census.clips, "subjects": census.subjects, "missing": census.missing})
 
 
-def _bring(dataset: Dataset, root: Path, *, allow_incomplete: bool) -> None:
-    """Bring the videos in place; what cannot be had is forgiven if the user allows it."""
+def _fetch(dataset: Dataset, root: Path, *, allow_incomplete: bool) -> None:
+    """Download, unpack or render missing videos; with `allow_incomplete`, only log failures."""
     try:
-        dataset.bring(root)
+        dataset.fetch(root)
     except SourceError as error:
         if not allow_incomplete:
             raise
         logger.warning("%s", error)
 
 
-def _judge(census: Census, dataset: str, *, allow_incomplete: bool) -> None:
-    """Refuse a copy that differs from what is published, unless the user allows it."""
+def _check_complete(census: Census, dataset: str, *, allow_incomplete: bool) -> None:
+    """Raise SvfapError if the copy differs from the published counts, unless that is allowed."""
     differences = "; ".join(census.differences())
     if differences and not allow_incomplete:
         raise SvfapError(

@@ -18,7 +18,6 @@ from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
 from svfap.datasets.dataset import Dataset
 from svfap.errors import SvfapError
-from svfap.experiment.resolve import paper_crop
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.convert import from_official
 from svfap.training import checkpoint
@@ -53,7 +52,7 @@ def convert(
     else:
         facts = _facts(dataset, outputs=len(weights["head.weight"]), path=path)
         checkpoint.load_weights(VideoModel(config, len(facts.targets)), weights, where=path)
-        job, crop = _finetuned(config, facts), paper_crop(facts)
+        job, crop = _finetuned(config, facts), facts.crop
     content = {"model": weights, "config": job.model_dump(mode="json"), "crop": {"preset": crop}}
     return checkpoint.provenance() | content
 

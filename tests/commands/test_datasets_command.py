@@ -1,4 +1,4 @@
-"""`python -m svfap datasets`: what there is, how to get it, what is missing."""
+"""`python -m svfap datasets`: the list of datasets, and what is missing here."""
 
 import pytest
 from helpers.dataset_copies import Media, crema_d
@@ -59,7 +59,7 @@ def test_all_can_be_shown(name, capsys):
     assert text.strip().splitlines()[-1].startswith("Here: ")
 
 
-def test_a_configuration_says_where_and_which(capsys, tmp_path):
+def test_a_configuration_gives_paths_variants_and_own_datasets(capsys, tmp_path):
     rows = ("path,label,subject", "a.mp4,x,a", "b.mp4,y,a", "c.mp4,x,b", "d.mp4,y,b")
     (tmp_path / "my.csv").write_text("\n".join(rows))
     (tmp_path / "mine.yaml").write_text(
@@ -69,10 +69,11 @@ def test_a_configuration_says_where_and_which(capsys, tmp_path):
     assert "calm" not in show(capsys, "RAVDESS", "--config", "mine.yaml").split("notice")[0]
     assert "/nowhere" in show(capsys, "RAVDESS", "--config", "mine.yaml")
     assert "mine" in lines_of(show(capsys, "--config", "mine.yaml"))
-    assert "Here: complete, 4 clips (no published" in show(capsys, "mine", "--config", "mine.yaml")
+    shown = show(capsys, "mine", "--config", "mine.yaml")
+    assert "Here: complete, 4 clips (no published count" in shown
 
 
-def test_mistakes_are_told_in_one_line(capsys):
+def test_mistakes_give_one_line(capsys):
     assert main(["datasets", "DFE"]) == 2
     assert "did you mean 'DFEW'?" in capsys.readouterr().err
     assert main(["datasets", "--config", "none.yaml"]) == 2

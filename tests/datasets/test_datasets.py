@@ -33,7 +33,7 @@ def test_unknown_name() -> None:
         get("demo_pretrian", DatasetConfig())
     assert str(caught.value) == (
         "unknown dataset 'demo_pretrian'; did you mean 'demo_pretrain'?"
-        " or give `csv:` below datasets.demo_pretrian to use your own videos"
+        " For your own videos, set datasets.demo_pretrian.csv"
     )
 
 

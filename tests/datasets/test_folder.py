@@ -1,4 +1,4 @@
-"""The user's own CSV: what is made of a good one, and one clear line for each wrong one."""
+"""The user's own CSV: the dataset of a correct one, and a one-line error for each mistake."""
 
 import csv
 import logging
@@ -18,7 +18,7 @@ import pytest
 
 from svfap.config import DatasetConfig
 from svfap.datasets import get
-from svfap.datasets.dataset import Dataset, Task, leave_one_part_out
+from svfap.datasets.dataset import Clip, Dataset, Task, leave_one_part_out
 from svfap.datasets.folder import load
 from svfap.errors import SvfapError
 from svfap.stages import download
@@ -60,6 +60,11 @@ def fail(
     return message.removeprefix(f"{tmp_path / 'my.csv'}: ")
 
 
+def fetched(dataset: Dataset, root: Path) -> list[Clip]:
+    dataset.fetch(root)
+    return list(dataset.clips(root))
+
+
 def test_classification(tmp_path: Path) -> None:
     dataset = read(tmp_path, GOOD)
     assert dataset.name == "mine"
@@ -67,7 +72,7 @@ def test_classification(tmp_path: Path) -> None:
     assert dataset.parts == ("fold1", "fold2")
     assert dataset.folds == leave_one_part_out(dataset.parts)
     assert dataset.metrics == ("UAR", "WAR")
-    clips = list(dataset.fetch(tmp_path / "raw"))
+    clips = fetched(dataset, tmp_path / "raw")
     assert [clip.key for clip in clips] == ["a", "b", "c", "d"]
     assert [clip.target for clip in clips] == [(1.0,), (0.0,), (1.0,), (0.0,)]
     assert [clip.subject for clip in clips] == ["anna", "anna", "ben", "ben"]
@@ -82,7 +87,7 @@ def test_as_spreadsheets_write_it(tmp_path: Path) -> None:
         '"my clips/a, b.mp4", sad ,anna,x,\r\n'
         "\r\n,,,,\r\nb.mp4,happy,anna\r\nc.mp4,sad,ben,,\r\nd.mp4,happy,ben,,\r\n"
     )
-    clips = list(read(tmp_path, text).fetch(tmp_path / "raw"))
+    clips = fetched(read(tmp_path, text), tmp_path / "raw")
     assert clips[0].path == tmp_path / "my clips" / "a, b.mp4"
     assert [clip.key for clip in clips] == ["a_b", "b", "c", "d"]
 
@@ -90,7 +95,7 @@ def test_as_spreadsheets_write_it(tmp_path: Path) -> None:
 def test_classes_give_the_order(tmp_path: Path) -> None:
     dataset = read(tmp_path, GOOD, classes=("sad", "happy"))
     assert dataset.targets == ("sad", "happy")
-    assert [clip.target for clip in dataset.fetch(tmp_path)][:2] == [(0.0,), (1.0,)]
+    assert [clip.target for clip in fetched(dataset, tmp_path)][:2] == [(0.0,), (1.0,)]
 
 
 def test_numbered_classes_are_in_order_of_number(tmp_path: Path) -> None:
@@ -103,7 +108,7 @@ def test_named_folds(tmp_path: Path) -> None:
     dataset = read(tmp_path, "path,label,fold\n" + "\n".join(rows), folds=5)
     assert dataset.parts == ("1", "2", "10")
     assert dataset.folds["2"].train == ("1", "10")
-    assert [clip.part for clip in dataset.fetch(tmp_path)] == ["10", "10", "2", "2", "1", "1"]
+    assert [clip.part for clip in fetched(dataset, tmp_path)] == ["10", "10", "2", "2", "1", "1"]
 
 
 def test_regression_takes_the_columns_of_numbers(tmp_path: Path) -> None:
@@ -112,7 +117,7 @@ def test_regression_takes_the_columns_of_numbers(tmp_path: Path) -> None:
     )
     dataset = read(tmp_path, text, task="regression")
     assert dataset.targets == ("valence", "arousal")
-    assert [clip.target for clip in dataset.fetch(tmp_path)] == [(0.5, -0.1), (1, 2), (0, 0)]
+    assert [clip.target for clip in fetched(dataset, tmp_path)] == [(0.5, -0.1), (1, 2), (0, 0)]
     assert dataset.metrics == ("CCC", "PCC")
     assert read(tmp_path, text, task="regression", classes=("arousal",)).targets == ("arousal",)
 
@@ -126,7 +131,7 @@ def test_unlabelled_needs_paths_only(tmp_path: Path) -> None:
     dataset = read(tmp_path, "path\na.mp4\nb.mp4\nc.mp4\n", task="unlabelled")
     assert dataset.parts == ("part1", "part2")
     assert dataset.folds == {}
-    clips = list(dataset.fetch(tmp_path))
+    clips = fetched(dataset, tmp_path)
     assert [(clip.part, clip.target) for clip in clips] == [
         ("part1", ()),
         ("part2", ()),
@@ -135,7 +140,7 @@ def test_unlabelled_needs_paths_only(tmp_path: Path) -> None:
     assert read(tmp_path, "path\na.mp4\n", task="unlabelled", folds=5).parts == ("part1",)
 
 
-def test_dealing_balances_clips_and_classes(tmp_path: Path) -> None:
+def test_distributing_balances_clips_and_classes(tmp_path: Path) -> None:
     """25 subjects of very different size; a rare class that only five of them show."""
     lines = ["path,label,subject"]
     for subject in range(25):
@@ -143,20 +148,20 @@ def test_dealing_balances_clips_and_classes(tmp_path: Path) -> None:
             label = "rare" if subject < 5 and clip == 0 else "xyz"[clip % 3]
             lines.append(f"{subject}-{clip}.mp4,{label},s{subject}")
     dataset = read(tmp_path, "\n".join(lines), folds=5)
-    clips = list(dataset.fetch(tmp_path))
+    clips = fetched(dataset, tmp_path)
     sizes = Counter(clip.part for clip in clips)
     assert max(sizes.values()) <= 1.15 * min(sizes.values())
     assert {clip.part for clip in clips if clip.target == (0.0,)} == {*dataset.parts}
     homes = {(clip.subject, clip.part) for clip in clips}
     assert len(homes) == 25
     again = load("mine", tmp_path / "my.csv", task="classification", folds=5)
-    assert list(again.fetch(tmp_path)) == clips
+    assert fetched(again, tmp_path) == clips
     lines[1:] = reversed(lines[1:])
-    turned = read(tmp_path, "\n".join(lines), folds=5).fetch(tmp_path)
+    turned = fetched(read(tmp_path, "\n".join(lines), folds=5), tmp_path)
     assert {(clip.subject, clip.part) for clip in turned} == homes
 
 
-def test_it_is_said_how_folds_were_made_and_what_they_lack(
+def test_log_says_how_folds_were_made_and_which_classes_they_lack(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = [f"{subject}{label}.mp4,{label},{subject}" for subject in "abcdef" for label in "xy"]
@@ -165,17 +170,17 @@ def test_it_is_said_how_folds_were_made_and_what_they_lack(
     )
     config = DatasetConfig(csv=tmp_path / "my.csv", folds=3)
     source = get("mine", config)
-    assert "3 folds of 4 to 5 clips: 6 subjects were dealt" in source.split
+    assert "3 folds of 4 to 5 clips: 6 subjects were distributed" in source.split
     home = {clip.subject: clip.part for clip in source.clips(tmp_path)}
     (lacking,) = {*source.parts} - {home["a"], home["b"]}
     assert source.gaps.startswith(f"{lacking} has no rare: not tested there")
     with caplog.at_level("INFO", "svfap.stages.download"):
         download.run(config, dataset="mine", output=tmp_path / "manifest.csv", log=lambda _: None)
-    told = [(record.levelname, record.message) for record in caplog.records]
-    assert told[1:] == [("INFO", f"mine: {source.split}"), ("WARNING", f"mine: {source.gaps}")]
+    logged = [(record.levelname, record.message) for record in caplog.records]
+    assert logged[1:] == [("INFO", f"mine: {source.split}"), ("WARNING", f"mine: {source.gaps}")]
 
 
-def test_named_folds_are_said_to_be_named(tmp_path: Path) -> None:
+def test_split_says_that_folds_are_the_users(tmp_path: Path) -> None:
     text = "path,label,fold\na.mp4,x,1\nb.mp4,y,1\nc.mp4,x,2\nd.mp4,y,2\n"
     dataset = read(tmp_path, text, folds=5)
     assert dataset.split == "2 folds of 2 to 2 clips, as the column 'fold' names them"
@@ -185,7 +190,7 @@ def test_named_folds_are_said_to_be_named(tmp_path: Path) -> None:
 def test_keys_are_safe_unique_and_do_not_depend_on_the_order(tmp_path: Path) -> None:
     paths = ["x/a.b c.mp4", "y/a.b c.mp4", "y/A.B c.avi", "é-/ü.mp4", "漢.mp4", "d" * 200 + ".mp4"]
     text = "path\n" + "\n".join(paths)
-    clips = list(read(tmp_path, text, task="unlabelled").fetch(tmp_path))
+    clips = fetched(read(tmp_path, text, task="unlabelled"), tmp_path)
     keys = [clip.key for clip in clips]
     assert len({key.casefold() for key in keys}) == len(paths)
     assert all(key.replace("-", "").replace("_", "").isalnum() and key.isascii() for key in keys)
@@ -193,7 +198,7 @@ def test_keys_are_safe_unique_and_do_not_depend_on_the_order(tmp_path: Path) -> 
     assert keys[3:5] == ["u", "clip"]
     assert len(keys[5]) == 80
     turned = "path\n" + "\n".join(reversed(paths))
-    again = read(tmp_path, turned, task="unlabelled").fetch(tmp_path)
+    again = fetched(read(tmp_path, turned, task="unlabelled"), tmp_path)
     assert {clip.path: clip.key for clip in again} == {clip.path: clip.key for clip in clips}
 
 
@@ -232,14 +237,14 @@ ROWS = "a.mp4,sad,anna\nb.mp4,happy,ben\n"
         (GOOD + "./b.mp4,sad,ben\n", "row 6: path './b.mp4' is in row 3 too"),
         (GOOD + "s3://x/e.mp4,sad,ben\n", "row 6: path 's3://x/e.mp4' is neither a local path nor"),
         (GOOD + "e.mp4,Sad,ben\n", "row 6: label 'Sad' is also written 'sad'"),
-        ("path,label,subject\na.mp4,x,s\nb.mp4,x,t\n", "every label is 'x'; give 2 classes"),
+        ("path,label,subject\na.mp4,x,s\nb.mp4,x,t\n", "every label is 'x'; add rows with"),
         ("path,label,fold\na.mp4,x,1\nb.mp4,y,\n", "row 3: blank fold"),
         ("path,label,fold\na.mp4,x,1\nb.mp4,y,1.0\n", "row 3: fold '1.0' may hold only letters"),
         ("path,label,fold\na.mp4,x,1\nb.mp4,y,1\n", "column 'fold' names one fold only"),
         ("path,label,fold\na,x,1\nb,y,1\nc,x,2\n", "class 'y' has no training clips when '1' is"),
         ("path,label,subject\n" + ROWS, "class 'sad' has no training clips when 'fold1' is tested"),
     ],
-)  # fmt: skip
+)
 def test_wrong_csv(tmp_path: Path, text: str, message: str) -> None:
     assert fail(tmp_path, text).startswith(message)
 
@@ -332,7 +337,7 @@ def failures(root: Path) -> list[dict[str, str]]:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and keeps the paths asked for."""
+    """Serve a folder and record the requested paths."""
 
     def log_message(self, format: str, *args: object) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
@@ -360,7 +365,7 @@ def test_urls_are_downloaded_and_dead_ones_recorded(
     dataset = read(tmp_path, text, task="unlabelled")
     assert asked == []
     with caplog.at_level(logging.WARNING):
-        clips = list(dataset.fetch(root))
+        clips = fetched(dataset, root)
     assert [clip.key for clip in clips] == ["my_clip", "gone", "nowhere"]
     assert clips[0].path.read_bytes() == (tmp_path / "web" / "my clip.mp4").read_bytes()
     assert clips[0].path.parent == root / "downloads"
@@ -369,12 +374,12 @@ def test_urls_are_downloaded_and_dead_ones_recorded(
     assert (gone["key"], gone["source"]) == ("gone", f"{url}/gone.mp4")
     assert "404" in gone["reason"]
     assert (nowhere["key"], nowhere["source"]) == ("nowhere", str(tmp_path / "nowhere.mp4"))
-    assert "2 of 3 videos cannot be had" in caplog.text
+    assert "2 of 3 videos are missing" in caplog.text
 
     video(tmp_path / "web" / "gone.mp4")
     video(tmp_path / "nowhere.mp4")
     asked.clear()
-    assert [clip.path.exists() for clip in dataset.fetch(root)] == [True] * 3
+    assert [clip.path.exists() for clip in fetched(dataset, root)] == [True] * 3
     assert [line for line in asked if "my%20clip" in line] == []
     assert not (root / "failed.csv").exists()
 
@@ -392,7 +397,7 @@ def test_start_and_end_cut_clips(tmp_path: Path, web: tuple[str, list[str]]) -> 
     text += "local.mp4,50,60\nnowhere.mp4,1,2\n"
     dataset = read(tmp_path, text, task="unlabelled")
     root = tmp_path / "raw"
-    clips = list(dataset.fetch(root))
+    clips = fetched(dataset, root)
     assert len([line for line in asked if "long" in line]) == 1
     assert len({clip.key for clip in clips}) == 5
     assert [frame_count(clip.path) for clip in clips[:3]] == [5, 15, 4]
@@ -403,27 +408,27 @@ def test_start_and_end_cut_clips(tmp_path: Path, web: tuple[str, list[str]]) -> 
 
     times = [clip.path.stat().st_mtime_ns for clip in clips[:3]]
     video(tmp_path / "local.mp4", frames=12)
-    again = list(dataset.fetch(root))
+    again = fetched(dataset, root)
     assert [clip.path for clip in again] == [clip.path for clip in clips]
     assert [clip.path.stat().st_mtime_ns for clip in again[:2]] == times[:2]
     assert frame_count(again[2].path) == 2
 
 
 def test_full_disk_stops_the_run(tmp_path: Path) -> None:
-    """What is wrong with this machine is not blamed on each video."""
+    """An error of this machine is raised, not listed once per video."""
     (tmp_path / "raw").write_bytes(b"")
     dataset = read(tmp_path, "path\nhttp://127.0.0.1:9/a.mp4\n", task="unlabelled")
     with pytest.raises(SvfapError, match=r"cannot be stored as .* \(Not a directory\)"):
-        list(dataset.fetch(tmp_path / "raw"))
+        fetched(dataset, tmp_path / "raw")
 
 
-def test_parts_of_same_rows_are_the_same_in_any_process(tmp_path: Path) -> None:
-    """No part may hang on the order of sets, which differs between processes."""
+def test_parts_do_not_depend_on_the_process(tmp_path: Path) -> None:
+    """No part may depend on the order of sets, which differs between processes."""
     table(tmp_path, GOOD.replace("anna", "zoe") + "e.mp4,sad,carl\nf.mp4,happy,carl\n")
     code = (
         "import sys; from pathlib import Path; from svfap.datasets.folder import load;"
         "d = load('m', Path(sys.argv[1]), task='classification', folds=3);"
-        "print(d.targets, d.parts, [c.part for c in d.fetch(Path(sys.argv[1]).parent)])"
+        "print(d.targets, d.parts, [c.part for c in d.clips(Path(sys.argv[1]).parent)])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "my.csv")]
     seen = [
@@ -441,7 +446,7 @@ def test_folders_of_frames_are_videos(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jpg").write_bytes(b"x")
     text = "path,start,end\none,,\ntwo,0,1\n"
-    clips = list(read(tmp_path, text, task="unlabelled").fetch(tmp_path / "raw"))
+    clips = fetched(read(tmp_path, text, task="unlabelled"), tmp_path / "raw")
     assert clips[0].path == tmp_path / "one"
     assert not clips[1].path.exists()
     failed = (tmp_path / "raw" / "failed.csv").read_text()

@@ -1,4 +1,4 @@
-"""A validation part is cut from training people and never from the test set."""
+"""A validation part is held out from the training subjects, never from the test set."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -17,15 +17,17 @@ PARTS = ("one", "two", "three")
 def dataset(*, subjects: bool = True, fixed: bool = False) -> Dataset:
     clips = [
         Clip(f"{part}-{who}-{n}", Path("x"), part, f"{part}{who}" if subjects else "", (0.0,))
-        for part in PARTS for who in range(10) for n in range(3)
-    ]  # fmt: skip
+        for part in PARTS
+        for who in range(10)
+        for n in range(3)
+    ]
     folds = {"official": Fold(("one", "two"), ("three",))} if fixed else leave_one_part_out(PARTS)
     return Dataset("d", "classification", ("x",), PARTS, folds, lambda _: clips)
 
 
 @pytest.mark.parametrize("subjects", [True, False])
 @pytest.mark.parametrize("fixed", [True, False])
-def test_sides_never_meet(subjects, fixed):
+def test_training_validation_and_test_are_disjoint(subjects, fixed):
     cut = with_validation(dataset(subjects=subjects, fixed=fixed), 0.2)
     parts = defaultdict(list)
     for clip in cut.clips(Path()):
@@ -43,7 +45,7 @@ def test_sides_never_meet(subjects, fixed):
         assert len(test) == whole // 2
 
 
-def test_the_test_set_stays_as_it_was():
+def test_the_test_set_is_unchanged():
     before = dataset()
     after = with_validation(before, 0.2)
     for name in before.folds:
@@ -62,9 +64,8 @@ def test_an_official_validation_part_is_kept():
 
 
 def test_a_part_of_one_person():
-    alone = Dataset(
-        "d", "classification", ("x",), ("a", "b"), leave_one_part_out(("a", "b")),
-        lambda _: [Clip("k", Path(), "a", "anna", (0.0,)), Clip("l", Path(), "b", "ben", (0.0,))],
-    )  # fmt: skip
+    clips = [Clip("k", Path(), "a", "anna", (0.0,)), Clip("l", Path(), "b", "ben", (0.0,))]
+    folds = leave_one_part_out(("a", "b"))
+    alone = Dataset("d", "classification", ("x",), ("a", "b"), folds, lambda _: clips)
     with pytest.raises(SvfapError, match="part 'a' is too small"):
         list(with_validation(alone, 0.2).clips(Path()))

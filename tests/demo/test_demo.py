@@ -1,4 +1,4 @@
-"""The synthetic corpus: repeatable, varied, expressive, and honest about where the face is."""
+"""The synthetic corpus: deterministic and varied, with distinct expressions and true landmarks."""
 
 import os
 from dataclasses import astuple
@@ -35,7 +35,7 @@ def _points(frame: RenderedFrame) -> NDArray[np.float64]:
 
 
 def _aligned(frame: RenderedFrame, side: int = 64) -> Image:
-    """The face, upright and in the middle of a small grey picture."""
+    """Return the face, upright and centred in a small grey picture."""
     points = _points(frame)
     eyes = points[1] - points[0]
     size = np.hypot(*eyes) * 3.4
@@ -65,7 +65,7 @@ def test_takes_and_subjects_differ() -> None:
     assert first.shape != second.shape or (first != second).mean() > 0.5
 
 
-def test_settings_vary_and_are_those_of_the_frames() -> None:
+def test_settings_vary_and_match_the_frames() -> None:
     drawn = [settings(number, "happy") for number in range(60)]
     for attribute in ("size", "fps", "crf", "preset", "pix_fmt"):
         assert len({getattr(chosen, attribute) for chosen in drawn}) > 2
@@ -93,10 +93,10 @@ def test_expressions_start_neutral_and_reach_their_apex(expression: str) -> None
             assert np.linalg.norm(apex) > 0.6 * np.linalg.norm(target)
 
 
-def test_expressions_are_told_apart_at_the_apex_in_64_pixels(
+def test_expressions_differ_at_the_apex_in_64_pixels(
     filmed: dict[tuple[int, str], list[RenderedFrame]],
 ) -> None:
-    """Anywhere on the face, two expressions differ by the contrast of the whole picture."""
+    """Somewhere on the face, two expressions differ by the contrast of the whole picture."""
     for who in (5, 11):
         apex = {}
         for name in EXPRESSIONS:
@@ -123,7 +123,7 @@ def test_landmarks_lie_where_a_detector_sees_them(
     assert np.abs(offsets.mean(axis=0)).max() < 0.03
 
 
-def test_the_file_is_as_the_camera_was_set(tmp_path: Path) -> None:
+def test_the_file_has_the_drawn_settings(tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
     render_video(path, 2, "disgust", 1)
     chosen, expected = settings(2, "disgust", 1), list(frames(2, "disgust", 1))
@@ -148,7 +148,8 @@ def test_classes_are_the_expressions_in_order() -> None:
 
 
 def _fetched(dataset: Dataset, root: Path) -> list[Clip]:
-    return list(dataset.fetch(root))
+    dataset.fetch(root)
+    return list(dataset.clips(root))
 
 
 def test_fetch_renders_only_what_is_missing(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_no_subject_is_in_two_parts_or_in_both_datasets(
     for part in DEMO.parts:
         targets = [clip.target for clip in labelled if clip.part == part]
         assert {targets.count((float(index),)) for index in range(7)} == {24}
-    larger = {clip.key: clip.part for clip in demo(subjects_per_part=30).fetch(tmp_path / "c")}
+    larger = {clip.key: clip.part for clip in demo(subjects_per_part=30).clips(tmp_path / "c")}
     assert {clip.key: clip.part for clip in labelled}.items() <= larger.items()
 
 

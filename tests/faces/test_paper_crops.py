@@ -1,4 +1,6 @@
-"""Which crop a dataset gets unless the configuration says otherwise."""
+"""The crop preset of each dataset: the paper's, unless the configuration sets another."""
+
+from pathlib import Path
 
 import pytest
 
@@ -7,7 +9,7 @@ from svfap.config import Config, DatasetConfig
 from svfap.experiment import resolve
 
 
-def plan(names: list[str], **crop: str) -> resolve.Experiment:
+def experiment(names: list[str], **crop: str) -> resolve.Experiment:
     config = Config.model_validate(
         {"datasets": {name: {} for name in names}, "crop": crop, "finetune": {"init": "scratch"}}
     )
@@ -26,23 +28,41 @@ def plan(names: list[str], **crop: str) -> resolve.Experiment:
         ("eNTERFACE05", "openface"),
         ("Werewolf-XL", "openface"),
         ("AVCAffe-arousal", "openface"),
+        ("AVCAffe-valence", "openface"),
         ("ChaLearn", "auto"),
+        ("MEAD", "auto"),
         ("demo", "auto"),
+        ("demo_pretrain", "auto"),
     ],
 )
 def test_a_dataset_is_cropped_as_in_the_paper(name: str, preset: str) -> None:
-    assert plan([name]).crop(name).preset == preset
-    assert plan([name], preset="auto").crop(name).preset == "auto"
+    assert experiment([name]).crop(name).preset == preset
+    assert experiment([name], preset="auto").crop(name).preset == "auto"
 
 
-def test_every_named_dataset_exists() -> None:
-    assert {*resolve.OPENFACE_IN_PAPER} <= {*datasets.DATASETS}
+def test_own_videos_are_cropped_around_the_face(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("path\na.mp4\n")
+    chosen = DatasetConfig(csv=tmp_path / "my.csv", task="unlabelled")
+    assert datasets.get("mine", chosen).crop == "auto"
 
 
 @pytest.mark.parametrize(
     ("name", "variant", "preset"),
-    [("DFEW", "videos", "auto"), ("CREMA-D", "aligned", "frames"), ("ChaLearn", "faces", "frames")],
+    [
+        ("DFEW", "videos", "auto"),
+        ("FERV39k", "videos", "auto"),
+        ("MAFW", "videos", "auto"),
+        ("CREMA-D", "aligned", "frames"),
+        ("RAVDESS", "7-classes", "openface"),
+        ("RAVDESS", "aligned", "frames"),
+        ("RAVDESS", "7-classes-aligned", "frames"),
+        ("eNTERFACE05", "aligned", "frames"),
+        ("Werewolf-XL", "audio-visual", "openface"),
+        ("AVCAffe-arousal", "faces", "frames"),
+        ("ChaLearn", "faces", "frames"),
+    ],
 )
-def test_a_variant_is_cropped_by_what_it_holds(name: str, variant: str, preset: str) -> None:
+def test_a_variant_is_cropped_by_its_videos(name: str, variant: str, preset: str) -> None:
     dataset = datasets.get(name, DatasetConfig(variant=variant))
-    assert resolve.paper_crop(dataset) == preset
+    assert dataset.crop == preset
+    assert dataset.is_cropped == (preset == "frames")

@@ -1,7 +1,7 @@
-"""Whole copies of every dataset in its publisher's layout: real names, one tiny file for them all.
+"""Complete copies of every dataset in its publisher's layout: real names, links to one tiny file.
 
-Figures are written out here once more, from the papers and official lists, so that tests compare
-two sources.
+To test a new dataset, write a function that builds a copy and add it to `COPIES` at the end. The
+counts are repeated here, from papers and official lists, so that tests compare two sources.
 """
 
 import os
@@ -18,14 +18,16 @@ import numpy as np
 
 from helpers.photo_videos import convert, noise_frames, save
 
-MOST_LINKS = 60_000
+MAX_LINKS = 60_000  # ext4 allows 65,000 hard links to one file
 
 
 class Media:
-    """Tiny files, linked to wherever a copy needs one."""
+    """Makes tiny videos and pictures, and links them to any number of paths."""
+
+    VIDEO_FRAMES = 10
 
     def __init__(self, folder: Path) -> None:
-        mp4 = save(folder / "tiny.mp4", list(noise_frames(10, side=16)))
+        mp4 = save(folder / "tiny.mp4", list(noise_frames(self.VIDEO_FRAMES, side=16)))
         self.files = {".mp4": mp4}
         for suffix, codec in ((".avi", "mpeg4"), (".flv", "flv")):
             self.files[suffix] = convert(mp4, folder / f"tiny{suffix}", vcodec=codec)
@@ -35,23 +37,25 @@ class Media:
         self.links: Counter[str] = Counter()
 
     def put(self, path: Path, suffix: str = "") -> None:
+        """Put a tiny file of the path's suffix, or of another one, at a path."""
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = suffix or path.suffix
         source = self.files[suffix]
-        if self.links[suffix] == MOST_LINKS:
+        if self.links[suffix] == MAX_LINKS:
             self.links[suffix] = 0
             self.files[suffix] = Path(shutil.copy(source, source.with_name(f"more-{source.name}")))
         os.link(self.files[suffix], path)
         self.links[suffix] += 1
 
     def frames(self, folder: Path, *names: str) -> None:
+        """Make a folder of tiny pictures."""
         folder.mkdir(parents=True)
         for name in names:
             self.put(folder / name)
 
 
 def labels(*counts: int) -> list[int]:
-    """Class indices in random order, as often as each class occurs."""
+    """Return class indices in random order, each as often as `counts` says."""
     drawn = [index for index, number in enumerate(counts) for _ in range(number)]
     random.Random(0).shuffle(drawn)
     return drawn
@@ -63,7 +67,7 @@ def write(path: Path, rows: Sequence[str], *, end: str = "\n", encoding: str = "
 
 
 def split(items: Sequence[str], sizes: Sequence[int]) -> list[list[str]]:
-    """Pieces of the given sizes."""
+    """Divide items into lists of the given sizes."""
     source = iter(items)
     pieces = [[next(source) for _ in range(size)] for size in sizes]
     assert next(source, None) is None
@@ -107,10 +111,19 @@ def ferv39k(root: Path, media: Media) -> None:
 
 
 def mafw(root: Path, media: Media, *, videos: bool = False) -> None:
-    emotions = (
-        "anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt",
-        "anxiety", "helplessness", "disappointment",
-    )  # fmt: skip
+    emotions = [
+        "anger",
+        "disgust",
+        "fear",
+        "happiness",
+        "neutral",
+        "sadness",
+        "surprise",
+        "contempt",
+        "anxiety",
+        "helplessness",
+        "disappointment",
+    ]
     drawn = labels(1390, 639, 625, 1242, 1138, 1470, 1072, 236, 916, 262, 182)
     numbers = sorted(random.Random(2).sample(range(1, 10_046), len(drawn)))
     rows = [f"{n:05d}.mp4 {emotions[label]}" for n, label in zip(numbers, drawn, strict=True)]
@@ -128,7 +141,7 @@ def mafw(root: Path, media: Media, *, videos: bool = False) -> None:
 
 
 def crema_d_names() -> list[str]:
-    """91 actors say 12 sentences; one sentence has levels; 20 clips were never published."""
+    """91 actors, 12 sentences, one of them at several levels, minus 20 unpublished clips."""
     codes = ("ANG", "DIS", "FEA", "HAP", "SAD")
     words = ("DFA", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
     names = []
@@ -205,7 +218,7 @@ def avcaffe(root: Path, media: Media) -> None:
 
 
 def py2_pickle(path: Path, content: dict[str, dict[str, float]]) -> None:
-    """As Python 2 wrote it: protocol 2, text as bytes of latin-1."""
+    """Write a pickle as Python 2 did: protocol 2, text as bytes in latin-1."""
     data = pickle.dumps(content, protocol=2)
     for name in {*content, *(video for scores in content.values() for video in scores)}:
         raw = name.encode()
@@ -216,10 +229,14 @@ def py2_pickle(path: Path, content: dict[str, dict[str, float]]) -> None:
 
 
 def chalearn(root: Path, media: Media) -> None:
-    traits = (
-        "extraversion", "neuroticism", "agreeableness", "conscientiousness", "interview",
+    traits = [
+        "extraversion",
+        "neuroticism",
+        "agreeableness",
+        "conscientiousness",
+        "interview",
         "openness",
-    )  # fmt: skip
+    ]
     random_ = random.Random(3)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     for side, number in (("training", 6000), ("validation", 2000), ("test", 2000)):

@@ -1,4 +1,4 @@
-"""An HTTP server on this machine whose answers a test scripts, as servers misbehave."""
+"""A local HTTP server; a test scripts its responses to misbehave as real servers do."""
 
 import contextlib
 import threading
@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands each request, with its number, to the server's script."""
+    """Call the server's script with each request and its number."""
 
     server: "Server"
 
@@ -34,10 +34,15 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body)
 
     def serve_range(
-        self, body: bytes, *, etag: str = '"one"', limit: int | None = None, name: str = "ETag",
+        self,
+        body: bytes,
+        *,
+        etag: str = '"one"',
+        limit: int | None = None,
+        name: str = "ETag",
         kind: str = "application/octet-stream",
-    ) -> None:  # fmt: skip
-        """Answer correctly: If-Range and Range are obeyed; `limit` breaks off the answer."""
+    ) -> None:
+        """Respond correctly to If-Range and Range; break off after `limit` bytes."""
         asked = self.headers.get("Range")
         headers = {name: etag, "Content-Type": kind}
         if asked and self.headers.get("If-Range", etag) == etag:
@@ -52,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """A server whose answers a test scripts."""
+    """A server whose responses a test scripts."""
 
     ranges: list[str | None]
     script: Callable[[Handler, int], None]
@@ -60,7 +65,7 @@ class Server(ThreadingHTTPServer):
 
 
 def serve_files(files: dict[str, bytes]) -> Callable[[Handler, int], None]:
-    """A script that serves files by their paths, and counts what is asked for in `asked`."""
+    """Return a script that serves files by their paths."""
 
     def script(handler: Handler, _: int) -> None:
         path = handler.path.lstrip("/")
@@ -74,7 +79,7 @@ def serve_files(files: dict[str, bytes]) -> Callable[[Handler, int], None]:
 
 @contextlib.contextmanager
 def running() -> Iterator[Server]:
-    """A server in a thread of its own."""
+    """Run a server in a thread."""
     with Server(("127.0.0.1", 0), Handler) as server:
         server.ranges = []
         server.url = f"http://127.0.0.1:{server.server_port}"

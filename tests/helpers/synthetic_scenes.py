@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from svfap.demo.filming import Filming, setup
+from svfap.demo.filming import Filming, draw_settings
 from svfap.demo.identity import identity
 from svfap.demo.performance import perform
 from svfap.faces.detectors.detector import Face, Floats
@@ -35,16 +35,16 @@ def film(take: Take) -> tuple[Frames, Floats]:
     """RGB pictures, and the five true points in each, shape (frames, 5, 2)."""
     rng = np.random.default_rng(take.subject)
     settings = replace(
-        setup(rng), size=take.size, fps=take.fps, face_height=take.face, centre=(0.5, 0.45)
+        draw_settings(rng), size=take.size, fps=take.fps, face_height=take.face, centre=(0.5, 0.45)
     )
-    camera = Filming(settings, identity(take.subject), rng=rng)
+    filming = Filming(settings, identity(take.subject), rng=rng)
     images, points = [], []
     for moment in perform("happy", take.frames, rng=rng):
         pose = moment.pose
         pose = replace(
             pose, yaw=pose.yaw + np.radians(take.yaw), roll=pose.roll + np.radians(take.roll)
         )
-        frame = camera.shoot(replace(moment, pose=pose))
+        frame = filming.shoot(replace(moment, pose=pose))
         image = cv2.GaussianBlur(frame.image, (0, 0), take.blur) if take.blur else frame.image
         images.append(np.asarray(image, dtype=np.uint8))
         points.append(astuple(frame.landmarks))

@@ -1,4 +1,4 @@
-"""Archives: safe, whole or an error, in parts, with passwords, interrupted and gone on with."""
+"""Archives: unsafe, damaged, in parts, with passwords, interrupted and resumed."""
 
 import io
 import random
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyzipper import WZ_AES, AESZipFile
 
-from svfap.datasets.local_copy import unpacks
+from svfap.datasets.local_copy import unpacker
 from svfap.errors import SvfapError
 from svfap.sources import archives
 from svfap.sources.archives import unpack, unpack_all
@@ -58,14 +58,14 @@ def test_tars(mode, tmp_path):
     assert not stat.S_IMODE(made.stat().st_mode) & 0o7000
 
 
-def test_a_zip_and_a_choice_of_it(tmp_path):
+def test_a_zip_and_a_selection_of_its_files(tmp_path):
     archive = zipped(tmp_path / "a.zip")
     unpack(archive, tmp_path / "out", keep=lambda name: name.endswith("3.bin"))
     check(tmp_path / "out", {"clips/é 3.bin": FILES["clips/é 3.bin"]})
     assert archive.exists()
 
 
-def test_what_is_there_already_is_not_written_again(tmp_path):
+def test_existing_files_are_not_written_again(tmp_path):
     archive = zipped(tmp_path / "a.zip")
     unpack(archive, tmp_path / "out")
     first, second, *_ = sorted((tmp_path / "out" / "clips").iterdir())
@@ -103,7 +103,7 @@ def tarred(path: Path, members: list[tuple[str, bytes]]) -> Path:
     return path
 
 
-def test_of_members_by_one_name_the_last_counts(tmp_path):
+def test_the_last_of_several_members_with_one_name_counts(tmp_path):
     archive = tarred(tmp_path / "a.tar", [("a", b"old"), ("b", b"1"), ("./a", b"newer")])
     for _ in range(2):
         assert unpack(archive, tmp_path / "out") == 2
@@ -128,7 +128,7 @@ def test_no_links_nor_devices(kind, tmp_path):
         link = tarfile.TarInfo("link")
         link.type, link.linkname = kind, "/etc"
         tar.addfile(link)
-    assert "is no plain file" in failure(tmp_path / "a.tar", tmp_path / "out")
+    assert "is not a plain file" in failure(tmp_path / "a.tar", tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         info = zipfile.ZipInfo("link")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -153,15 +153,15 @@ def test_a_disk_too_small(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.999])
-def test_an_archive_that_is_not_whole(keep, tmp_path):
+def test_an_incomplete_archive(keep, tmp_path):
     content = zipped(tmp_path / "whole.zip").read_bytes()
     (tmp_path / "a.zip").write_bytes(content[: int(len(content) * keep)])
-    assert "damaged or not whole" in failure(tmp_path / "a.zip", tmp_path / "out")
+    assert "damaged or incomplete" in failure(tmp_path / "a.zip", tmp_path / "out")
     with tarfile.open(tmp_path / "whole.tar", "w") as tar:
         tar.add(tmp_path / "whole.zip", "a.bin")
     content = (tmp_path / "whole.tar").read_bytes()
     (tmp_path / "a.tar").write_bytes(content[: int(200_000 * keep)])
-    assert "damaged or not whole" in failure(tmp_path / "a.tar", tmp_path / "out")
+    assert "damaged or incomplete" in failure(tmp_path / "a.tar", tmp_path / "out")
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):
@@ -169,11 +169,11 @@ def test_a_flipped_bit_is_noticed(tmp_path):
     content = bytearray(archive.read_bytes())
     content[20_000] ^= 1
     archive.write_bytes(content)
-    assert "damaged or not whole" in failure(archive, tmp_path / "out")
+    assert "damaged or incomplete" in failure(archive, tmp_path / "out")
 
 
-def encrypt(path: Path, password: bytes, files: dict[str, bytes]) -> None:
-    """The old encryption of zips, which `zipfile` reads but does not write (APPNOTE 6.1)."""
+def encrypt_zipcrypto(path: Path, password: bytes, files: dict[str, bytes]) -> None:
+    """Encrypt with ZipCrypto, which `zipfile` reads but does not write (APPNOTE 6.1)."""
     table = [0] * 256
     for index in range(256):
         value = index
@@ -231,7 +231,7 @@ def encrypt_aes(path: Path, password: bytes, files: dict[str, bytes]) -> None:
             archive.writestr(name, content)
 
 
-@pytest.mark.parametrize("write", [encrypt, encrypt_aes])
+@pytest.mark.parametrize("write", [encrypt_zipcrypto, encrypt_aes])
 def test_passwords(write, tmp_path):
     files = {"clips/a.txt": TEXT, "b.bin": bytes(range(256))}
     archive = tmp_path / "archives" / "a.zip"
@@ -248,7 +248,7 @@ def test_passwords(write, tmp_path):
 
 
 def cut(archive: Path, size: int) -> list[Path]:
-    """As `7z -v` and `split` cut: `.zip.001`, `.zip.002`, ..."""
+    """Cut as `7z -v` and `split` do: `.zip.001`, `.zip.002`, ..."""
     content = archive.read_bytes()
     parts = []
     for number, begin in enumerate(range(0, len(content), size), start=1):
@@ -259,7 +259,7 @@ def cut(archive: Path, size: int) -> list[Path]:
 
 
 def cut_by_letters(archive: Path, size: int) -> list[Path]:
-    """As VoxCeleb2's are: `vox2_mp4_partaa`, `vox2_mp4_partab`, ..."""
+    """Cut as VoxCeleb2 is published: `vox2_mp4_partaa`, `vox2_mp4_partab`, ..."""
     letters = [f"{a}{b}" for a in "ab" for b in "abcdefghijklmnopqrstuvwxyz"]
     return [
         part.rename(archive.with_name(f"vox2_mp4_part{mark}"))
@@ -268,7 +268,7 @@ def cut_by_letters(archive: Path, size: int) -> list[Path]:
 
 
 def split(archive: Path, size: int) -> list[Path]:
-    """As `zip -s` splits: offsets count from the beginning of the part (APPNOTE 8)."""
+    """Split as `zip -s` does: offsets count from the start of the part (APPNOTE 8)."""
     with zipfile.ZipFile(archive) as file:
         start = file.start_dir
     content = bytearray(b"PK\x07\x08" + archive.read_bytes())
@@ -324,13 +324,12 @@ def test_all_archives_below_a_folder_and_those_inside_them(tmp_path):
     (tmp_path / "root" / "M003").mkdir(parents=True)
     with tarfile.open(tmp_path / "root" / "M003" / "video.tar", "w") as tar:
         tar.add(inner, "video/front.zip")
-    bring = unpacks("M003/video/clips")
+    bring = unpacker("M003/video/clips")
     bring(tmp_path / "root")
     assert len(list((tmp_path / "root" / "M003" / "video" / "clips").iterdir())) == len(FILES)
     before = (tmp_path / "root" / archives.UNPACKED).read_text()
-    assert [line.split()[1] for line in before.splitlines()] == [
-        "M003/video.tar", "M003/video/front.zip",
-    ]  # fmt: skip
+    unpacked = [line.split()[1] for line in before.splitlines()]
+    assert unpacked == ["M003/video.tar", "M003/video/front.zip"]
     (tmp_path / "root" / "M005").mkdir()
     zipped(tmp_path / "root" / "M005" / "later.zip")
     bring(tmp_path / "root")
@@ -338,17 +337,17 @@ def test_all_archives_below_a_folder_and_those_inside_them(tmp_path):
     bring(tmp_path / "root")
 
 
-def test_archives_of_what_is_unpacked_already_are_left_alone(tmp_path):
+def test_archives_of_a_copy_that_the_user_unpacked_are_ignored(tmp_path):
     (tmp_path / "clips").mkdir()
     (tmp_path / "a.zip").write_bytes(b"is not read")
-    unpacks("clips")(tmp_path)
-    with pytest.raises(SvfapError, match="damaged or not whole"):
-        unpacks("frames")(tmp_path)
-    with pytest.raises(SvfapError, match="damaged or not whole"):
-        unpacks("clips")(tmp_path)
+    unpacker("clips")(tmp_path)
+    with pytest.raises(SvfapError, match="damaged or incomplete"):
+        unpacker("frames")(tmp_path)
+    with pytest.raises(SvfapError, match="damaged or incomplete"):
+        unpacker("clips")(tmp_path)
 
 
-def test_an_interrupted_unpacking_is_gone_on_with(tmp_path, monkeypatch):
+def test_an_interrupted_unpacking_resumes(tmp_path, monkeypatch):
     zipped(tmp_path / "a.zip")
     real = archives._extract
     calls = iter(range(100))
@@ -359,7 +358,7 @@ def test_an_interrupted_unpacking_is_gone_on_with(tmp_path, monkeypatch):
         real(member, path)
 
     monkeypatch.setattr(archives, "_extract", interrupted)
-    bring = unpacks("clips")
+    bring = unpacker("clips")
     with pytest.raises(KeyboardInterrupt):
         bring(tmp_path)
     assert len(list((tmp_path / "clips").iterdir())) == 3
@@ -370,5 +369,5 @@ def test_an_interrupted_unpacking_is_gone_on_with(tmp_path, monkeypatch):
 
 def test_a_folder_without_archives(tmp_path):
     unpack_all(tmp_path)
-    unpacks("clips")(tmp_path / "none")
+    unpacker("clips")(tmp_path / "none")
     assert not list(tmp_path.iterdir())

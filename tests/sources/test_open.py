@@ -1,4 +1,4 @@
-"""The datasets that fetch themselves, from a server on this machine with their real layout."""
+"""The datasets that the stage `download` downloads, from a local server with their real layout."""
 
 import csv
 import hashlib
@@ -22,7 +22,7 @@ from svfap.datasets import crema_d, enterface05, ravdess
 from svfap.datasets.dataset import read_manifest
 from svfap.errors import SvfapError
 from svfap.sources import SourceError, fetch
-from svfap.sources.parallel import Remote, fetch_all
+from svfap.sources.parallel import RemoteFile, fetch_all
 from svfap.sources.partial import Expected
 from svfap.stages import download
 
@@ -49,14 +49,14 @@ def prepare(name: str, folder: Path, **chosen: object) -> list:
 
 
 def requested(server: Server, script) -> list[str]:
-    """Let a server note the paths that are asked for."""
+    """Make a server record the requested paths."""
     paths: list[str] = []
 
-    def noting(handler: Handler, number: int) -> None:
+    def record(handler: Handler, number: int) -> None:
         paths.append(handler.path.lstrip("/"))
         script(handler, number)
 
-    server.script = noting
+    server.script = record
     return paths
 
 
@@ -73,15 +73,15 @@ def crema_d_files(names: list[str], video: bytes) -> dict[str, bytes]:
 
 @pytest.fixture
 def mirror(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server that stands for all publishers."""
+    """A server that replaces those of all publishers."""
     monkeypatch.setattr(crema_d, "REPOSITORY", f"{server.url}/raw")
     monkeypatch.setattr(crema_d, "MEDIA", f"{server.url}/media")
-    monkeypatch.setattr(ravdess, "RECORD", f"{server.url}/record.json")
+    monkeypatch.setattr(ravdess, "ZENODO_RECORD", f"{server.url}/record.json")
     monkeypatch.setattr(enterface05, "ARCHIVE", f"{server.url}/project2_database.zip")
     return server
 
 
-def test_crema_d_is_checked_against_its_pointers(mirror, media, tmp_path):
+def test_crema_d_is_verified_against_its_pointers(mirror, media, tmp_path):
     names = crema_d_names()[:: 7442 // 40]
     video = media.files[".flv"].read_bytes()
     files = crema_d_files(names, video)
@@ -102,13 +102,13 @@ def test_crema_d_is_checked_against_its_pointers(mirror, media, tmp_path):
     assert clips[4].path.read_bytes() == video
 
 
-def test_crema_d_with_a_wrong_file_is_not_taken_for_whole(mirror, media, tmp_path):
+def test_crema_d_with_a_damaged_and_a_missing_file_fails(mirror, media, tmp_path):
     names = crema_d_names()[:: 7442 // 40]
     files = crema_d_files(names, media.files[".flv"].read_bytes())
     files[f"media/VideoFlash/{names[7]}.flv"] = media.files[".flv"].read_bytes()[:-1] + b"?"
     del files[f"media/VideoFlash/{names[9]}.flv"]
     mirror.script = serve_files(files)
-    with pytest.raises(SvfapError, match=r"CREMA-D: 2 of 41 files cannot be had: .*checksum"):
+    with pytest.raises(SvfapError, match=r"CREMA-D: 2 of 41 files not downloaded: .*checksum"):
         prepare("CREMA-D", tmp_path)
     assert not (tmp_path / "manifest.csv").exists()
     kept = {path.stem for path in (tmp_path / "VideoFlash").iterdir()}
@@ -135,7 +135,7 @@ def ravdess_files(server: Server, media: Media, folder: Path) -> dict[str, bytes
     return files | {"record.json": json.dumps({"files": listed}).encode()}
 
 
-def test_ravdess_unpacks_what_it_needs_and_fetches_nothing_twice(mirror, media, tmp_path):
+def test_ravdess_unpacks_only_its_videos_and_downloads_nothing_twice(mirror, media, tmp_path):
     files = ravdess_files(mirror, media, tmp_path / "origin")
     paths = requested(mirror, serve_files(files))
     clips = prepare("RAVDESS", tmp_path / "raw")
@@ -153,7 +153,7 @@ def test_ravdess_unpacks_what_it_needs_and_fetches_nothing_twice(mirror, media, 
     assert paths == []
 
 
-def test_archives_that_the_user_has_are_used_and_kept(mirror, media, tmp_path):
+def test_archives_of_the_user_are_used_and_kept(mirror, media, tmp_path):
     files = ravdess_files(mirror, media, tmp_path / "origin")
     (tmp_path / "mine").mkdir()
     for name, content in files.items():
@@ -173,10 +173,10 @@ def test_enterface05_from_one_archive(mirror, media, tmp_path):
             archive.write(path, path.relative_to(tmp_path / "origin").as_posix())
     content = text.getvalue()
 
-    def breaks(handler: Handler, number: int) -> None:
+    def break_off(handler: Handler, number: int) -> None:
         handler.serve_range(content, limit=len(content) // 3 if number < 3 else None)
 
-    mirror.script = breaks
+    mirror.script = break_off
     clips = prepare("eNTERFACE05", tmp_path / "raw")
     assert len(clips) == 1287
     assert mirror.ranges == ["bytes=0-0", None, f"bytes={len(content) // 3}-"]
@@ -184,55 +184,56 @@ def test_enterface05_from_one_archive(mirror, media, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("expected", "told"),
+    ("expected", "message"),
     [
         (Expected(len(BODY) + 1), f"has {len(BODY)} bytes instead of {len(BODY) + 1}"),
         (Expected(checksum="md5:00"), "has the md5 checksum"),
         (Expected(len(BODY), "sha256:" + "0" * 64), "has the sha256 checksum"),
     ],
 )
-def test_a_file_that_is_not_the_expected_one(server, tmp_path, expected, told):
+def test_a_file_of_another_size_or_checksum(server, tmp_path, expected, message):
     server.script = lambda handler, _: handler.serve_range(BODY)
     with pytest.raises(SourceError) as caught:
         fetch(f"{server.url}/a", tmp_path / "a", expected=expected)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_checksums_that_are_right(server, tmp_path):
+def test_correct_checksums(server, tmp_path):
     server.script = lambda handler, _: handler.serve_range(BODY)
-    for checksum in (f"md5:{hashlib.md5(BODY).hexdigest()}",
-                     f"sha256:{hashlib.sha256(BODY).hexdigest().upper()}"):  # fmt: skip
-        path = fetch(f"{server.url}/a", tmp_path / checksum[:3],
-                     expected=Expected(len(BODY), checksum))  # fmt: skip
+    md5 = f"md5:{hashlib.md5(BODY).hexdigest()}"
+    sha256 = f"sha256:{hashlib.sha256(BODY).hexdigest().upper()}"
+    for checksum in (md5, sha256):
+        expected = Expected(len(BODY), checksum)
+        path = fetch(f"{server.url}/a", tmp_path / checksum[:3], expected=expected)
         assert path.read_bytes() == BODY
 
 
-def test_a_batch_brings_what_it_can_before_it_complains(server, tmp_path):
+def test_all_other_files_are_downloaded_before_an_error(server, tmp_path):
     server.script = serve_files({"a": BODY, "c": BODY})
-    remotes = [Remote(f"{server.url}/{name}", tmp_path / name) for name in "abc"]
-    with pytest.raises(SourceError, match=r"some: 1 of 3 files cannot be had: .*/b: .*404"):
+    remotes = [RemoteFile(f"{server.url}/{name}", tmp_path / name) for name in "abc"]
+    with pytest.raises(SourceError, match=r"some: 1 of 3 files not downloaded: .*/b: .*404"):
         fetch_all(remotes, total=3, label="some")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
 
 
-def test_a_batch_that_the_disk_cannot_hold_is_not_begun(server, tmp_path):
+def test_files_that_the_disk_cannot_hold_are_not_downloaded(server, tmp_path):
     server.script = serve_files({"a": BODY})
-    remotes = [Remote(f"{server.url}/a", tmp_path / "a", Expected(10**18))]
+    remotes = [RemoteFile(f"{server.url}/a", tmp_path / "a", Expected(10**18))]
     with pytest.raises(SvfapError, match=r"some: needs 1000000000\.0 GB"):
         fetch_all(remotes, total=1, label="some")
     assert server.ranges == []
 
 
-def test_a_server_that_dies_midway_and_comes_back(server, tmp_path):
-    def dies(handler: Handler, number: int) -> None:
+def test_a_server_that_dies_during_a_download_and_comes_back(server, tmp_path):
+    def die(handler: Handler, number: int) -> None:
         handler.serve_range(BODY, limit=100_000 if number == 1 else 0)
         if number == 1:
             handler.server.socket.close()
 
-    server.script = dies
+    server.script = die
     port = server.server_port
-    with pytest.raises(SourceError, match="tries in a row"):
+    with pytest.raises(SourceError, match="attempts in a row"):
         fetch(f"{server.url}/a", tmp_path / "a", tries=2)
     assert not (tmp_path / "a").exists()
     script = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n" + (
@@ -250,7 +251,7 @@ def test_a_server_that_dies_midway_and_comes_back(server, tmp_path):
             revived.kill()
 
 
-def test_a_download_that_is_killed_goes_on_where_it_was(server, tmp_path):
+def test_a_killed_download_resumes(server, tmp_path):
     half = len(BODY) // 2
 
     def slow(handler: Handler, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Videos on pages, by the real yt-dlp from a server on this machine; lists of ids and times."""
+"""Videos on web pages, downloaded by the real yt-dlp from a local server; lists of clips."""
 
 import csv
 import gc
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture
 def pages(tmp_path, monkeypatch):
-    """A server with a page that shows a video, one that shows none, and the video's own address."""
+    """A server with a web page that shows a video, one that does not, and the video file."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     video = save(tmp_path / "origin.mp4", list(noise_frames(50, side=64))).read_bytes()
     page = b"<html><title>Anna</title><video src='/film.mp4'></video></html>"
@@ -32,33 +32,34 @@ def pages(tmp_path, monkeypatch):
     gc.collect()
 
 
-def test_a_page_that_shows_a_video(pages, tmp_path):
-    path = platforms.fetch_page(f"{pages}/watch.html", tmp_path / "a.video")
+def test_a_web_page_that_shows_a_video(pages, tmp_path):
+    path = platforms.fetch_from_page(f"{pages}/watch.html", tmp_path / "a.video")
     assert sum(1 for _ in read_frames(path)) == 50
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.video", "origin.mp4"]
 
 
-def test_a_video_that_is_gone_gives_a_reason(pages, tmp_path):
+def test_the_error_for_a_deleted_video_has_a_reason(pages, tmp_path):
     for name in ("empty.html", "nothing.html"):
         with pytest.raises(SourceError, match=name) as caught:
-            platforms.fetch_page(f"{pages}/{name}", tmp_path / "a.video")
+            platforms.fetch_from_page(f"{pages}/{name}", tmp_path / "a.video")
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "a.video").exists()
 
 
-def test_only_platforms_known_by_name_are_asked_at_once():
-    assert platforms.is_page("https://www.youtube.com/watch?v=abc")
-    assert platforms.is_page("https://youtu.be/abc")
-    assert not platforms.is_page("https://notyoutube.com/a.mp4")
-    assert not platforms.is_page("https://example.org/youtube.com/a.mp4")
+def test_known_platforms():
+    assert platforms.is_known_platform("https://www.youtube.com/watch?v=abc")
+    assert platforms.is_known_platform("https://youtu.be/abc")
+    assert not platforms.is_known_platform("https://notyoutube.com/a.mp4")
+    assert not platforms.is_known_platform("https://example.org/youtube.com/a.mp4")
 
 
-def test_a_list_of_pages_with_times_keeps_a_list_of_rejects(pages, tmp_path):
+def test_failures_in_a_list_of_web_pages_are_listed(pages, tmp_path):
     rows = ["path,start,end", f"{pages}/watch.html,0.4,1.2", f"{pages}/watch.html,1,2"]
     rows += [f"{pages}/empty.html,0,1", f"{pages}/film.mp4,0,0.4"]
     (tmp_path / "list.csv").write_text("\n".join(rows))
     dataset = load("pages", tmp_path / "list.csv", task="unlabelled", folds=2)
-    clips = list(dataset.fetch(tmp_path / "raw"))
+    dataset.fetch(tmp_path / "raw")
+    clips = list(dataset.clips(tmp_path / "raw"))
     lengths = [sum(1 for _ in read_frames(c.path)) if c.path.exists() else 0 for c in clips]
     assert lengths == [20, 25, 0, 10]
     with (tmp_path / "raw" / "failed.csv").open(newline="") as file:
@@ -75,9 +76,10 @@ def test_a_list_of_ids(tmp_path, monkeypatch):
         asked.append(url)
         raise SourceError(f"{url}: Video unavailable")
 
-    monkeypatch.setattr(platforms, "fetch_page", gone)
+    monkeypatch.setattr(platforms, "fetch_from_page", gone)
     dataset = load("ids", tmp_path / "ids.csv", task="unlabelled", folds=2)
-    clips = list(dataset.fetch(tmp_path / "raw"))
+    dataset.fetch(tmp_path / "raw")
+    clips = list(dataset.clips(tmp_path / "raw"))
     assert clips[0].key == "M2Ohb0FAaJU"
     assert len({clip.key for clip in clips}) == 3
     assert sorted(asked) == [
@@ -87,8 +89,11 @@ def test_a_list_of_ids(tmp_path, monkeypatch):
 
 
 def test_celebv(tmp_path):
-    entry = {"ytb_id": "M2Ohb0FAaJU", "duration": {"start_sec": 81.62, "end_sec": 86.17},
-             "bbox": {"top": 0.0, "bottom": 0.8, "left": 0.3, "right": 0.8}}  # fmt: skip
+    entry = {
+        "ytb_id": "M2Ohb0FAaJU",
+        "duration": {"start_sec": 81.62, "end_sec": 86.17},
+        "bbox": {"top": 0.0, "bottom": 0.8, "left": 0.3, "right": 0.8},
+    }
     content = {"meta_info": {}, "clips": {"M2Ohb0FAaJU_1": entry}}
     (tmp_path / "celebvhq_info.json").write_text(json.dumps(content))
     (row,) = read(tmp_path / "celebvhq_info.json")
@@ -97,9 +102,9 @@ def test_celebv(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"clips": {"a": {"ytb_id": "x"}}}'])
-def test_json_that_is_no_list(text, tmp_path):
+def test_json_of_another_format(text, tmp_path):
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(SvfapError, match="is no list of CelebV"):
+    with pytest.raises(SvfapError, match="not a clip list of CelebV"):
         read(tmp_path / "a.json")
 
 
@@ -126,5 +131,5 @@ def test_tracks_of_voxceleb2(tmp_path):
     assert first.cells["subject"] == "id00012"
     assert second.source == "https://www.youtube.com/watch?v=21Uxsk56VDQ"
     (tmp_path / "txt" / "id00012" / "21Uxsk56VDQ" / "00003.txt").write_text("nothing")
-    with pytest.raises(SvfapError, match=r"00003\.txt: is no track of VoxCeleb2"):
+    with pytest.raises(SvfapError, match=r"00003\.txt: not a track file of VoxCeleb2"):
         read(tmp_path / "txt")

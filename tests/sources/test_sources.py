@@ -1,4 +1,4 @@
-"""Downloads against a real HTTP server on this machine that misbehaves as servers do."""
+"""Downloads from a local HTTP server that misbehaves as real servers do."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ import pytest
 from helpers.http_server import Handler, Server, running
 
 from svfap.errors import SvfapError
-from svfap.sources import SourceError, fetch, http, is_url
+from svfap.sources import SourceError, fetch, is_url, request
 
 BODY = bytes(range(256)) * 2000
 MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -28,7 +28,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def serve(handler: Handler, *, etag: str = '"one"', limit: int | None = None) -> None:
-    """Serve `BODY`, as far as `limit` and as RFC 9110 asks for."""
+    """Serve `BODY` as RFC 9110 requires, up to `limit` bytes."""
     name = "Last-Modified" if etag == MODIFIED else "ETag"
     handler.serve_range(BODY, etag=etag, limit=limit, name=name)
 
@@ -47,7 +47,7 @@ def failure(url: str, destination: Path, kind: type[SvfapError] = SourceError) -
     return message
 
 
-def test_local_file_is_used_where_it_lies(tmp_path: Path) -> None:
+def test_local_file_is_not_copied(tmp_path: Path) -> None:
     video = tmp_path / "a b.mp4"
     video.write_bytes(b"x")
     assert fetch(str(video), tmp_path / "copy.mp4") == video.resolve()
@@ -55,7 +55,7 @@ def test_local_file_is_used_where_it_lies(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gone.mp4", "."])
-def test_local_file_that_is_none(tmp_path: Path, name: str) -> None:
+def test_missing_local_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(SourceError, match=r"is not a file; correct the path"):
         fetch(str(tmp_path / name), tmp_path / "copy.mp4")
 
@@ -65,7 +65,7 @@ def test_only_http_is_a_url() -> None:
     assert not is_url("videos/http.mp4")
 
 
-def test_download_leaves_nothing_but_the_file(server: Server, tmp_path: Path) -> None:
+def test_download_leaves_only_the_file(server: Server, tmp_path: Path) -> None:
     server.script = lambda handler, _: serve(handler)
     target = tmp_path / "new" / "clip.mp4"
     assert fast(server.url, target) == target
@@ -80,7 +80,7 @@ def test_existing_file_is_not_downloaded_again(server: Server, tmp_path: Path) -
     assert server.ranges == []
 
 
-def test_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+def test_interrupted_download_resumes(server: Server, tmp_path: Path) -> None:
     server.script = lambda handler, n: serve(handler, limit=100_000 if n < 5 else None)
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
     assert server.ranges == [None, *(f"bytes={n}00000-" for n in range(1, 5))]
@@ -92,7 +92,7 @@ def test_next_run_resumes_by_last_modified(server: Server, tmp_path: Path) -> No
         serve(handler, etag=MODIFIED, limit=1000 if number == 1 else 0)
 
     server.script = broken
-    assert "resumes" in failure(server.url, tmp_path / "clip.mp4")
+    assert "run again to resume" in failure(server.url, tmp_path / "clip.mp4")
     assert only(tmp_path) == ["clip.mp4.part", "clip.mp4.part.source"]
     server.ranges.clear()
     server.script = lambda handler, _: serve(handler, etag=MODIFIED)
@@ -100,7 +100,7 @@ def test_next_run_resumes_by_last_modified(server: Server, tmp_path: Path) -> No
     assert server.ranges == ["bytes=1000-"]
 
 
-def test_changed_file_is_begun_anew(server: Server, tmp_path: Path) -> None:
+def test_changed_file_is_downloaded_from_the_start(server: Server, tmp_path: Path) -> None:
     def script(handler: Handler, number: int) -> None:
         if number == 1:
             handler.serve_range(b"old" * 100_000, etag='"old"', limit=500)
@@ -112,7 +112,7 @@ def test_changed_file_is_begun_anew(server: Server, tmp_path: Path) -> None:
     assert server.ranges == [None, "bytes=500-"]
 
 
-def test_changed_file_of_a_server_without_if_range(server: Server, tmp_path: Path) -> None:
+def test_changed_file_on_a_server_that_ignores_if_range(server: Server, tmp_path: Path) -> None:
     def script(handler: Handler, number: int) -> None:
         if number == 1:
             handler.serve_range(b"old" * 100_000, etag='"old"', limit=500)
@@ -142,8 +142,8 @@ def test_weak_etag_does_not_resume(server: Server, tmp_path: Path) -> None:
     assert server.ranges == [None, None]
 
 
-def test_answer_in_pieces(server: Server, tmp_path: Path) -> None:
-    """A server may answer a range with less than was asked for."""
+def test_ranges_shorter_than_requested(server: Server, tmp_path: Path) -> None:
+    """A server may send less than the requested range."""
 
     def script(handler: Handler, number: int) -> None:
         if number == 1:
@@ -169,7 +169,7 @@ def test_range_not_satisfiable(server: Server, tmp_path: Path, kept: bytes, requ
 
 
 @pytest.mark.parametrize("note", ["", "{", 'http://127.0.0.1/other.mp4\n"one"'])
-def test_partial_file_of_unknown_origin_is_dropped(
+def test_partial_file_of_unknown_origin_is_discarded(
     server: Server, tmp_path: Path, note: str
 ) -> None:
     server.script = lambda handler, _: serve(handler)
@@ -180,7 +180,7 @@ def test_partial_file_of_unknown_origin_is_dropped(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_busy_server_is_asked_again(server: Server, tmp_path: Path, status: int) -> None:
+def test_requests_to_a_busy_server_are_retried(server: Server, tmp_path: Path, status: int) -> None:
     server.script = lambda handler, n: handler.answer(status) if n < 3 else serve(handler)
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
 
@@ -205,7 +205,7 @@ def test_server_that_stays_busy(server: Server, tmp_path: Path) -> None:
     assert len(server.ranges) == 3
 
 
-def test_server_that_promises_more_than_there_is(server: Server, tmp_path: Path) -> None:
+def test_body_shorter_than_its_content_length(server: Server, tmp_path: Path) -> None:
     server.script = lambda handler, _: handler.answer(200, BODY, length=len(BODY) + 1)
     message = failure(server.url, tmp_path / "clip.mp4")
     assert f"got {len(BODY)} of {len(BODY) + 1} bytes" in message
@@ -234,20 +234,20 @@ def test_disk_too_small(server: Server, tmp_path: Path) -> None:
     assert "`data`" in message
 
 
-def test_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     message = failure(server.url, tmp_path / "file" / "clip.mp4", SvfapError)
     assert "cannot be stored" in message
 
 
-def test_nobody_listens(server: Server, tmp_path: Path) -> None:
+def test_no_server_at_the_address(server: Server, tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
         port = closed.server_port
     message = failure(f"http://127.0.0.1:{port}/clip.mp4", tmp_path / "clip.mp4")
     assert "no connection" in message
 
 
-def test_a_server_that_falls_silent(server: Server, tmp_path: Path, monkeypatch) -> None:
+def test_server_that_stops_sending(server: Server, tmp_path: Path, monkeypatch) -> None:
     def silent(handler: Handler, number: int) -> None:
         if number > 1:
             return serve(handler)
@@ -256,14 +256,14 @@ def test_a_server_that_falls_silent(server: Server, tmp_path: Path, monkeypatch)
         over.wait(10)
 
     over = threading.Event()
-    monkeypatch.setattr(http, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(request, "TIMEOUT_SECONDS", 0.3)
     server.script = silent
     assert fast(server.url, tmp_path / "clip.mp4").read_bytes() == BODY
     over.set()
     assert server.ranges == [None, "bytes=1000-"]
 
 
-def test_a_network_that_is_gone_for_a_while(server: Server, tmp_path: Path) -> None:
+def test_network_that_is_down_for_a_while(server: Server, tmp_path: Path) -> None:
     def gone(handler: Handler, number: int) -> None:
         serve(handler, limit=300_000)
         server.socket.close()
@@ -286,11 +286,11 @@ def test_a_network_that_is_gone_for_a_while(server: Server, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("url", ["http://", "http://127.0.0.1:port/a.mp4", "http://[::1/a.mp4"])
-def test_address_that_is_none(url: str, tmp_path: Path) -> None:
+def test_invalid_address(url: str, tmp_path: Path) -> None:
     assert "not a valid address" in failure(url, tmp_path / "clip.mp4")
 
 
-def test_spaces_and_letters_beyond_ascii(server: Server, tmp_path: Path) -> None:
+def test_spaces_and_non_ascii_letters_in_a_url(server: Server, tmp_path: Path) -> None:
     paths: list[str] = []
 
     def script(handler: Handler, _: int) -> None:

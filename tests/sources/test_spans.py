@@ -13,8 +13,12 @@ from svfap.sources.partial import Expected
 from svfap.sources.spans import fetch_in_spans
 
 BODY = random.Random(0).randbytes(1_000_003)
-QUARTERS = {f"bytes={a}-{b}" for a, b in ((0, 249_999), (250_000, 500_000), (500_001, 750_001),
-                                         (750_002, 1_000_002))}  # fmt: skip
+QUARTERS = {
+    "bytes=0-249999",
+    "bytes=250000-500000",
+    "bytes=500001-750001",
+    "bytes=750002-1000002",
+}
 
 
 @pytest.fixture
@@ -26,42 +30,42 @@ def server(monkeypatch: pytest.MonkeyPatch):
 
 
 def get(server: Server, path: Path, *, expected: Expected | None = None) -> list[int]:
-    """Download in spans and return the numbers of bytes that were told."""
-    told: list[int] = []
-    fetch = partial(fetch_in_spans, least=1000, backoff=0.001, advance=told.append)
+    """Download in spans and return the reported numbers of bytes."""
+    received: list[int] = []
+    fetch = partial(fetch_in_spans, min_bytes=1000, backoff=0.001, advance=received.append)
     fetch(f"{server.url}/a", path, **({"expected": expected} if expected else {}))
-    return told
+    return received
 
 
 def test_spans_become_one_file(server, tmp_path):
     expected = Expected(len(BODY), f"sha256:{hashlib.sha256(BODY).hexdigest()}")
-    told = get(server, tmp_path / "new" / "a", expected=expected)
+    received = get(server, tmp_path / "new" / "a", expected=expected)
     assert (tmp_path / "new" / "a").read_bytes() == BODY
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a"]
     assert server.ranges[0] == "bytes=0-0"
     assert {*server.ranges[1:]} == QUARTERS
-    assert sum(told) == len(BODY)
+    assert sum(received) == len(BODY)
     get(server, tmp_path / "new" / "a")
     assert len(server.ranges) == 5
 
 
-def test_a_span_that_breaks_off_goes_on(server, tmp_path):
-    def breaks(handler: Handler, number: int) -> None:
+def test_an_interrupted_span_resumes(server, tmp_path):
+    def break_off(handler: Handler, number: int) -> None:
         handler.serve_range(BODY, limit=100_000 if number < 6 else None)
 
-    server.script = breaks
+    server.script = break_off
     get(server, tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == BODY
-    begun = {int(given.removeprefix("bytes=").partition("-")[0]) for given in server.ranges}
-    assert begun & {100_000, 350_000, 600_001, 850_002}  # where the answers broke off
+    starts = {int(given.removeprefix("bytes=").partition("-")[0]) for given in server.ranges}
+    assert starts & {100_000, 350_000, 600_001, 850_002}  # where the answers broke off
 
 
 def test_spans_are_kept_for_the_next_run(server, tmp_path):
-    def refuses(handler: Handler, number: int) -> None:
+    def refuse_last_span(handler: Handler, number: int) -> None:
         last = handler.headers["Range"].endswith("-1000002")
         handler.answer(503) if last else handler.serve_range(BODY)
 
-    server.script = refuses
+    server.script = refuse_last_span
     with pytest.raises(SourceError, match="503"):
         get(server, tmp_path / "a")
     assert not (tmp_path / "a").exists()
@@ -72,7 +76,7 @@ def test_spans_are_kept_for_the_next_run(server, tmp_path):
     assert (tmp_path / "a").read_bytes() == BODY
 
 
-def test_a_join_that_was_interrupted(server, tmp_path):
+def test_an_interrupted_join(server, tmp_path):
     """The first piece is longer than its span, the second is gone."""
     (tmp_path / "a.part.0-249999").write_bytes(BODY[:400_000])
     (tmp_path / "a.part.0-249999.source").write_text(f'{server.url}/a\n"one"')
@@ -87,12 +91,12 @@ def test_a_file_that_changed_since(server, tmp_path):
     assert (tmp_path / "a").read_bytes() == BODY
 
 
-def test_a_file_that_changes_meanwhile_is_not_mixed(server, tmp_path):
-    def changes(handler: Handler, number: int) -> None:
+def test_versions_of_a_file_that_changes_during_the_download_are_not_mixed(server, tmp_path):
+    def change(handler: Handler, number: int) -> None:
         handler.serve_range(BODY if number < 3 else BODY[::-1], etag=f'"{min(number, 3)}"')
 
-    server.script = changes
-    with pytest.raises(SourceError, match="changed on the server meanwhile"):
+    server.script = change
+    with pytest.raises(SourceError, match="changed on the server during the download"):
         get(server, tmp_path / "a")
     assert not (tmp_path / "a").exists()
 

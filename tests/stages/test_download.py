@@ -1,4 +1,4 @@
-"""The manifest: complete and consistent, or not there at all."""
+"""The manifest is complete and consistent, or not written."""
 
 from collections.abc import Iterable
 from dataclasses import replace
