@@ -77,7 +77,7 @@ def test_the_card_tells_data_licence_limits_and_figures(tmp_path, toy_model):
         f"**{NOTICE} Old.**", "Fine-tuned on: demo (shows: nobody", "; licence: free",
         "Pre-trained on: VoxCeleb2 (",
         "Not for decisions about people", "## Intended use", "## Limits", "crop preset `auto`",
-        "every 2. frame at 25 frames per second", "happy, surprise, sad",
+        "windows of 8 frames with stride 2, at 25 frames per second", "happy, surprise, sad",
     ):  # fmt: skip
         assert words in text
     rows = json.loads((tmp_path / "shared" / "metrics.json").read_text())["figures"]
@@ -95,7 +95,7 @@ def test_the_card_tells_data_licence_limits_and_figures(tmp_path, toy_model):
 def test_a_model_without_figures_says_so(tmp_path, toy_model, capsys):
     path = write_checkpoint(tmp_path / "m.pt", toy_model, targets=TRAITS, task="regression")
     assert export(path, tmp_path / "shared") == 0
-    assert "the card has no figures" in capsys.readouterr().out
+    assert "the card has no metrics" in capsys.readouterr().out
     assert "was not evaluated" in (tmp_path / "shared" / "README.md").read_text()
 
 
