@@ -1,4 +1,4 @@
-"""A camera, here a video file that is read at its own pace through the same OpenCV capture."""
+"""A camera; here a video file that OpenCV plays at its own frame rate through the same class."""
 
 import time
 
@@ -51,7 +51,7 @@ def test_live_scores_are_near_those_of_the_file(tmp_path, predictor):
     assert difference.abs().max() < 0.1
 
 
-def test_time_is_up(tmp_path, predictor):
+def test_scoring_ends_after_the_given_seconds(tmp_path, predictor):
     video = save(tmp_path / "face.mp4", face_frames(250, step=0.1))
     began = time.monotonic()
     with Camera(str(video)) as camera:

@@ -1,4 +1,4 @@
-"""Windows over time: the same frames as in testing, whatever the rate, gathered from a stream."""
+"""Windows hold the same frames as in testing, at any frame rate, and are read from a stream."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_windows_are_a_hop_apart_and_reach_the_end():
 
 
 def test_another_frame_rate_spans_the_same_time():
-    """Trained at 25 frames per second, every 4th: at 30 and at 50, 0.16 s lie between frames."""
+    """A stride of 4 at 25 frames per second is 0.16 s at any other frame rate."""
     for fps in (15, 30, 50):
         made = place_windows(10 * fps, frames=16, step=4 * fps / 25, hop=1000)
         times = frames_of(made, 0) / fps
