@@ -24,7 +24,7 @@ def installed(package: str, *parts: str) -> Path:
 
 
 def photograph() -> Image:
-    """Return the photograph, BGR, 512 x 512 pixels; its face is 100 pixels wide around (223, 118)."""
+    """Return the photograph, BGR, 512 x 512 pixels; a face, 100 pixels wide, is at (223, 118)."""
     image = cv2.imread(str(installed("skimage", "data", "astronaut.png")))
     return np.asarray(image, dtype=np.uint8)
 
