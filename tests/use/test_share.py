@@ -19,6 +19,7 @@ from svfap.errors import SvfapError
 from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
 from svfap.use import bundle, exchange
+from svfap.use.fold_metrics import find_predictions
 
 
 def workflow(folder, toy_model, *, folds=("one", "two")):
@@ -99,6 +100,20 @@ def test_the_card_names_data_licence_limits_and_metrics(tmp_path, toy_model):
     assert pooled == pytest.approx(np.mean(right), abs=1e-6)
     assert "| demo | pooled | 40 | " in text
     assert f"{pooled:.4f}" in text
+
+
+@pytest.mark.parametrize("run", ["", "variants/small/"])
+@pytest.mark.parametrize("name", ["checkpoint.pt", "renamed.pt"])
+def test_predictions_are_found_in_the_run_of_a_checkpoint(tmp_path, run, name):
+    for other in ("", "variants/small/", "variants/large/"):
+        for fold in ("one", "two"):
+            path = tmp_path / other / "evaluate" / "demo" / fold / "predictions.parquet"
+            path.parent.mkdir(parents=True)
+            path.touch()
+    found = find_predictions(tmp_path / run / "finetune" / "demo" / "one" / name)
+    folder = tmp_path / run / "evaluate" / "demo"
+    assert found == [folder / fold / "predictions.parquet" for fold in ("one", "two")]
+    assert find_predictions(tmp_path / "elsewhere" / name) == []
 
 
 def test_the_card_of_a_model_without_metrics_says_so(tmp_path, toy_model, capsys):
