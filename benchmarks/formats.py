@@ -1,4 +1,4 @@
-"""Forms of a face clip on disk: reading speed, space, fidelity, and the cost of making them."""
+"""File formats of a face clip: reading speed, size, fidelity, and the cost of writing."""
 
 import io
 import math
@@ -18,16 +18,17 @@ from svfap.video import pixels
 from svfap.video.facevideo import encode_jpeg
 
 Clip = NDArray[np.uint8]
-FPS, WANTED = 25, range(70, 70 + 64, 4)
+FPS = 25
+WANTED = range(70, 70 + 64, 4)  # 16 frames with the stride of pre-training, mid-clip
 
 
 @dataclass(frozen=True)
-class Form:
-    """How a clip is kept.
+class ClipFormat:
+    """Functions that write and read a clip.
 
     Attributes:
-        write: makes the bytes, in one piece or frame by frame.
-        read: gives 16 frames of them, RGB.
+        write: returns the bytes, in one piece or per frame.
+        read: returns the 16 wanted frames (T, H, W, 3), RGB.
     """
 
     write: Callable[[Clip], list[bytes]]
@@ -35,25 +36,29 @@ class Form:
 
 
 def rows(clip: Clip) -> list[dict[str, Any]]:
-    """A row per form, measured on one clip (T, H, W, 3) RGB."""
+    """Return a row per format, measured on one clip (T, H, W, 3), RGB."""
     found: list[dict[str, Any]] = []
-    kept: dict[str, list[bytes]] = {}
+    stored: dict[str, list[bytes]] = {}
     seconds: dict[str, float] = {}
-    for name, form in FORMS.items():
-        began = time.process_time()
-        kept[name] = form.write(clip)
-        seconds[name] = time.process_time() - began
-    reading = {name: partial(form.read, kept[name]) for name, form in FORMS.items()}
+    for name, file_format in FORMATS.items():
+        start = time.process_time()
+        stored[name] = file_format.write(clip)
+        seconds[name] = time.process_time() - start
+    reading = {
+        name: partial(file_format.read, stored[name]) for name, file_format in FORMATS.items()
+    }
     taken = cpu_seconds(reading, rounds=5)
     for name, read in reading.items():
         error = float(np.mean((read().astype(float) - clip[list(WANTED)]) ** 2))
-        found.append({
-            "name": f"form {name}, {clip.shape[1]} px, without crops",
-            "clips_per_cpu_second": 1 / spread(taken[name])["median"],
-            "kilobytes_per_clip": sum(map(len, kept[name])) / 1e3,
-            "psnr_decibels": float(10 * np.log10(255**2 / max(error, 1e-9))),
-            "cpu_seconds_to_make": seconds[name],
-        })  # fmt: skip
+        found.append(
+            {
+                "name": f"form {name}, {clip.shape[1]} px, without crops",
+                "clips_per_cpu_second": 1 / spread(taken[name])["median"],
+                "kilobytes_per_clip": sum(map(len, stored[name])) / 1e3,
+                "psnr_decibels": float(10 * np.log10(255**2 / max(error, 1e-9))),
+                "cpu_seconds_to_make": seconds[name],
+            }
+        )
     return found
 
 
@@ -86,7 +91,7 @@ def _opencv(frames: Sequence[bytes]) -> Clip:
 
 
 def _h264(clip: Clip, every: int) -> list[bytes]:
-    """H.264 with a key frame every so many frames."""
+    """Encode a clip as H.264 with a key frame every `every` frames."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         options = {"crf": "20", "g": str(every), "bf": "0", "preset": "medium", "threads": "1"}
@@ -99,7 +104,7 @@ def _h264(clip: Clip, every: int) -> list[bytes]:
 
 
 def _read_h264(parts: Sequence[bytes]) -> Clip:
-    """The wanted frames, from the key frame before the first."""
+    """Decode the wanted frames, starting at the key frame before the first of them."""
     found = []
     with av.open(io.BytesIO(parts[0]), "r") as container:
         stream = container.streams.video[0]
@@ -115,11 +120,11 @@ def _read_h264(parts: Sequence[bytes]) -> Clip:
     return np.stack(found)
 
 
-FORMS = {
-    "jpeg, quality 92": Form(partial(_jpegs, quality=92), _read_jpegs),
-    "jpeg, quality 92, read by OpenCV": Form(partial(_jpegs, quality=92), _opencv),
-    "jpeg, quality 80": Form(partial(_jpegs, quality=80), _read_jpegs),
-    "raw": Form(_raw, _read_raw),
-    "h264, key frame every 8": Form(partial(_h264, every=8), _read_h264),
-    "h264, key frames only": Form(partial(_h264, every=1), _read_h264),
+FORMATS = {
+    "jpeg, quality 92": ClipFormat(partial(_jpegs, quality=92), _read_jpegs),
+    "jpeg, quality 92, read by OpenCV": ClipFormat(partial(_jpegs, quality=92), _opencv),
+    "jpeg, quality 80": ClipFormat(partial(_jpegs, quality=80), _read_jpegs),
+    "raw": ClipFormat(_raw, _read_raw),
+    "h264, key frame every 8": ClipFormat(partial(_h264, every=8), _read_h264),
+    "h264, key frames only": ClipFormat(partial(_h264, every=1), _read_h264),
 }

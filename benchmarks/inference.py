@@ -1,7 +1,8 @@
-"""Inference: clips per second of the fine-tuned model, ours against the authors', in one process.
+"""Inference: clips per second of our fine-tuned model and the authors', in one process.
 
-On a CPU both are float32 and CPU time is counted; on a GPU theirs is fp16 as in their evaluation,
-ours as `evaluate` computes it. `--compile` adds our compiled model, `--full` more rounds.
+On a CPU both compute in float32 and CPU time is measured. On a GPU theirs computes in fp16 as in
+their evaluation, and ours as `evaluate` does. `--compile` adds our compiled model, `--full` more
+rounds.
 """
 
 import json
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.common import Headline, cpu_seconds, report, spread
-from benchmarks.reference import PLAIN, THEIRS, finetune_model, model_arguments
+from benchmarks.common import Headline, cpu_seconds, device_clock, report, spread
+from benchmarks.reference import PLAIN, THEIRS, finetune_model, make_model_parser
 from svfap.config import ModelConfig
 from svfap.models import VideoModel
 from svfap.training.distributed import device
@@ -26,14 +27,14 @@ OURS, COMPILED = "ours", "ours, compiled"
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = model_arguments(__doc__ or "")
-    parser.add_argument("--compile", action="store_true", help="add our compiled model")
+    parser = make_model_parser(__doc__ or "")
+    parser.add_argument("--compile", action="store_true", help="also measure our compiled model")
     given = parser.parse_args()
     torch.set_num_threads(1)
     config = ModelConfig(**json.loads(given.model))
     theirs = PLAIN if given.reference is None else THEIRS
     contenders = _contenders(config, given.batch, given.reference, compiled=given.compile)
-    clock = _device_clock if device().type == "cuda" else time.process_time
+    clock = device_clock if device().type == "cuda" else time.process_time
     taken = cpu_seconds(contenders, rounds=given.rounds or (20 if given.full else 5), clock=clock)
     baseline = spread(taken[theirs])["median"]
     rows = [
@@ -48,16 +49,19 @@ def main() -> None:
     ]
     ours = rows[1]
     headline = Headline(
-        f"inference against {theirs}", float(ours["clips_per_second"]), "clips/s",
-        float(rows[0]["clips_per_second"]), float(ours["ratio"]),
-    )  # fmt: skip
+        f"inference against {theirs}",
+        float(ours["clips_per_second"]),
+        "clips/s",
+        float(rows[0]["clips_per_second"]),
+        float(ours["ratio"]),
+    )
     report(headline, rows, path=given.json)
 
 
 def _contenders(
     config: ModelConfig, batch: int, checkout: Path | None, *, compiled: bool
 ) -> dict[str, Callable[[], object]]:
-    """Scores of the same frames, (B, T, H, W, 3) uint8, by each model."""
+    """Return functions that score the same frames, (B, T, H, W, 3) uint8, with each model."""
     where = device()
     shape = (batch, config.num_frames, config.image_size, config.image_size, 3)
     frames = torch.randint(0, 256, shape, dtype=torch.uint8, device=where)
@@ -83,11 +87,6 @@ def _contenders(
     if compiled:
         found[COMPILED] = ours(torch.compile(model, fullgraph=True))
     return found
-
-
-def _device_clock() -> float:
-    torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 if __name__ == "__main__":

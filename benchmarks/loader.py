@@ -1,8 +1,8 @@
-"""Loading clips: ours against the loader of the paper's authors, on the same real face video.
+"""Loading clips: our loader against the authors', on the same real face video.
 
-Each contender takes 16 frames of a clip of 200, cuts a pre-training crop and scales it to 160
-pixels. The baseline does what the authors' loader does; `--reference DIR`, a checkout of their
-repository, runs theirs itself. `--full` adds formats, loader processes, and memory over time.
+Each contender reads 16 frames of a clip of 200, takes a random crop as in pre-training and scales
+it to 160 pixels. The baseline does the same work as the authors' loader; `--reference DIR` runs
+their own code from a checkout. `--full` adds file formats, loader processes, and memory over time.
 """
 
 import logging
@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks import authors, formats
-from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, resident, spread
+from benchmarks.common import Headline, carphone, cpu_seconds, make_parser, report, resident, spread
 from svfap.augment.crop_box import multi_scale_crop, resize
 from svfap.config import OptimConfig
 from svfap.shards.store import ClipStore
@@ -37,12 +37,13 @@ from svfap.video.pixels import Format
 from svfap.video.sampling import pretrain_indices
 
 FRAMES, CLIPS, QUALITY = 200, 16, 92
-BATCHES, FEW = 12, 6  # that we load in a turn, and clips that the others load
+BATCHES = 12  # that our loader reads in a turn; fewer would begin with cold caches
+FEW = 6  # clips that the slower contenders read in a turn
 RAW, JPEG = "raw shards", "jpeg shards"
 BYTES, THEIRS = "authors' way, without floats", "authors' way"
 CPU = torch.device("cpu")
 
-LARGE = 192  # the largest side that shards are likely to have
+LARGE = 192  # pixels; face clips are unlikely to be larger
 FORMS: dict[str, Format] = {RAW: "raw", JPEG: "jpeg"}
 
 Clip = NDArray[np.uint8]
@@ -51,18 +52,20 @@ Clip = NDArray[np.uint8]
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = arguments(__doc__ or "")
+    parser = make_parser(__doc__ or "")
     parser.add_argument("--video", type=Path, help="default: carphone")
     parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--soak", type=float, default=60, help="seconds in which memory is watched")
+    parser.add_argument(
+        "--soak", type=float, default=60, help="seconds during which to watch memory"
+    )
     given = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     memory.keep()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clip = face(given.video or carphone())
+        clip = face_clip(given.video or carphone())
         rows = speeds(clip, folder, given.reference, rounds=given.rounds)
         if given.full:
             sizes = (face_crop(clip), resize(clip, LARGE))
@@ -76,8 +79,11 @@ def main() -> None:
     report(headline, rows, path=given.json)
 
 
-def face(video: Path) -> Clip:
-    """The middle of a video, there and back: 200 frames of 224 x 224 as VoxCeleb2 has, RGB."""
+def face_clip(video: Path) -> Clip:
+    """Return 200 frames of 224 x 224 pixels as in VoxCeleb2, RGB.
+
+    The central squares of the first frames, played forwards and backwards until there are 200.
+    """
     frames = []
     for frame in islice(read_frames(video), FRAMES):
         image = frame.bgr()
@@ -89,7 +95,7 @@ def face(video: Path) -> Clip:
 
 
 def face_crop(clip: Clip) -> Clip:
-    """What the authors keep of a VoxCeleb2 frame."""
+    """Return the part of VoxCeleb2 frames that the authors keep."""
     left, top, right, bottom = authors.CUT
     return clip[:, top:bottom, left:right]
 
@@ -97,7 +103,7 @@ def face_crop(clip: Clip) -> Clip:
 def speeds(
     clip: Clip, folder: Path, reference: Path | None, *, rounds: int
 ) -> list[dict[str, Any]]:
-    """Clips per CPU second of every contender, and what a clip takes on disk."""
+    """Measure clips per CPU second of every contender, and the size of a clip on disk."""
     video = folder / "voxceleb2.mp4"
     write_video(video, clip, fps=25)
     contenders: dict[str, Callable[[], object]] = {}
@@ -109,7 +115,7 @@ def speeds(
             contenders[title], sizes[title] = _ours(index, repeats), size
     rng = np.random.default_rng(0)
     plain = partial(authors.clip, video, rng)
-    load = authors.theirs(reference, video, folder) if reference else plain
+    load = authors.their_loader(reference, video, folder) if reference else plain
     contenders[BYTES] = lambda: [authors.pictures(video, rng) for _ in range(FEW)]
     contenders[THEIRS] = lambda: [load() for _ in range(FEW)]
     taken = cpu_seconds(contenders, rounds=rounds)
@@ -127,13 +133,13 @@ def speeds(
 
 
 def processes(folder: Path, form: Format, workers: int) -> dict[str, Any]:
-    """Clips per second of wall time with so many loader processes, and the wait for the first."""
+    """Measure clips per second of wall time with loader processes, and the first batch's delay."""
     began = time.perf_counter()
     loading = _loader(folder / f"{form}.parquet", workers).load(0)
     next(loading)
     first = time.perf_counter() - began
     steps = 96
-    for _ in range(2 * workers):  # what was fetched ahead
+    for _ in range(2 * workers):  # batches prefetched before the clock starts
         next(loading)
     began = time.perf_counter()
     for _ in range(steps):
@@ -147,7 +153,7 @@ def processes(folder: Path, form: Format, workers: int) -> dict[str, Any]:
 
 
 def soak(index: Path, seconds: float) -> dict[str, Any]:
-    """Memory of this process and a loader process, early and late."""
+    """Measure the memory of this process and a loader process, at the start and the end."""
     loading = _loader(index, 1, epochs=10**6).load(0)
     for _ in range(100):
         next(loading)
@@ -165,7 +171,7 @@ def _held() -> float:
 
 
 def _write(clip: Clip, index: Path, form: Format) -> int:
-    """Shards of a few copies of a clip; bytes of each."""
+    """Write shards with copies of a clip; return the bytes per copy."""
     jpegs = [encode_jpeg(np.ascontiguousarray(frame[..., ::-1]), quality=QUALITY) for frame in clip]
     samples = [(Sample(f"{form}{n}", "", "", (), 25.0), jpegs) for n in range(CLIPS)]
     folder = index.parent / form
@@ -178,7 +184,7 @@ def _draws(index: Path, repeats: int = 1) -> Draws:
     store = ClipStore([index.parent / index.stem / index.name])
     return Draws(
         store,
-        lambda length, rng: pretrain_indices(length, authors.SHOWN, authors.STRIDE, rng),
+        lambda length, rng: pretrain_indices(length, authors.FRAMES, authors.STRIDE, rng),
         partial(multi_scale_crop, min_side=0.66),
         size=authors.SIDE,
         seed=0,
@@ -187,7 +193,7 @@ def _draws(index: Path, repeats: int = 1) -> Draws:
 
 
 def _ours(index: Path, repeats: int) -> Callable[[], object]:
-    """Loads the next few batches of a run, and cuts and scales them on the CPU."""
+    """Return a function that loads the next batches, and cuts and scales them on the CPU."""
     draws, numbers = _draws(index, repeats), count()
 
     def load() -> None:

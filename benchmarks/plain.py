@@ -1,4 +1,4 @@
-"""Training the usual way, for comparison: frames as JPEG files, PIL, a plain loop over batches."""
+"""Training the usual way, as a baseline: frames in JPEG files, PIL, a plain loop over batches."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from svfap.video.sampling import Indices, train_indices, view_indices
 
 
 class FrameFolders(Dataset[tuple[Tensor, int]]):
-    """Clips that are folders of JPEGs, with a random crop and flip of all frames of a clip."""
+    """Clips in folders of JPEGs; all frames of a clip get the same random crop and flip."""
 
     def __init__(self, clips: Sequence[tuple[Path, int]], job: FinetuneJob) -> None:
         self.clips, self.job = clips, job
@@ -41,7 +41,7 @@ class FrameFolders(Dataset[tuple[Tensor, int]]):
         return _tensor(flipped), self.clips[clip][1]
 
     def views(self, clip: int) -> Tensor:
-        """The test clips of a video, (views, 3, T, H, W)."""
+        """Return the test clips of a video, (views, 3, T, H, W)."""
         job, size = self.job, self.job.model.image_size
         chosen = view_indices(
             len(self.frames[clip]), job.model.num_frames, job.stride, job.finetune.views
@@ -55,14 +55,14 @@ class FrameFolders(Dataset[tuple[Tensor, int]]):
 
 
 def _tensor(frames: Sequence[Image.Image | Tensor]) -> Tensor:
-    """Normalised (3, T, H, W)."""
+    """Return frames as one normalised tensor (3, T, H, W)."""
     mean, std = list(IMAGENET_DEFAULT_MEAN), list(IMAGENET_DEFAULT_STD)
-    made = [pictures.normalize(pictures.to_tensor(frame), mean, std) for frame in frames]
-    return torch.stack(made, dim=1)
+    planes = [pictures.normalize(pictures.to_tensor(frame), mean, std) for frame in frames]
+    return torch.stack(planes, dim=1)
 
 
 def train(clips: FrameFolders, job: FinetuneJob) -> VideoModel:
-    """A model trained for the job's epochs."""
+    """Train a model for the job's epochs."""
     torch.manual_seed(job.seed)
     optim = job.finetune.optim
     model = VideoModel(job.model, len(job.targets))
@@ -79,7 +79,7 @@ def train(clips: FrameFolders, job: FinetuneJob) -> VideoModel:
 
 @torch.inference_mode()
 def score(model: VideoModel, clips: FrameFolders, job: FinetuneJob) -> Tensor:
-    """Mean probabilities of each video over its views, (videos, classes)."""
+    """Return the mean probabilities of each video over its views, (videos, classes)."""
     model.eval()
     scores = [model(clips.views(clip)).softmax(dim=1).mean(dim=0) for clip in range(len(clips))]
     return torch.stack(scores)

@@ -1,8 +1,8 @@
-"""What the authors' training does: their own models from a checkout, or a plain statement of them.
+"""The baseline of model benchmarks: the authors' models from a checkout, or plain versions of ours.
 
-The plain models have our weights and sizes, and are written as is usual without care for speed:
-all patches are embedded before the masked ones are dropped by boolean masks, attention is a softmax
-between two products. The steps use unfused AdamW and wait for every loss. They follow the authors'
+The plain models have our weights and sizes, and are written without care for speed: they embed all
+patches before boolean masks drop the masked ones, and compute attention as a softmax between two
+products. The training steps use unfused AdamW and wait for every loss. They follow the authors'
 training loop, whose own file cannot run without a GPU.
 """
 
@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.common import arguments
+from benchmarks.common import make_parser
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, VideoModel
@@ -32,11 +32,11 @@ from svfap.training.objectives import normalise, unit_range
 PLAIN, THEIRS = "plain PyTorch", "the authors' model"
 
 
-def model_arguments(description: str) -> argparse.ArgumentParser:
-    """A parser with the options of every benchmark that compares models."""
-    parser = arguments(description)
+def make_model_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options of every benchmark that compares models."""
+    parser = make_parser(description)
     parser.add_argument("--reference", type=Path, help="a checkout of the authors' repository")
-    parser.add_argument("--batch", type=int, default=2, help="clips at a time")
+    parser.add_argument("--batch", type=int, default=2, help="clips per batch")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--model", default="{}", help="sizes as JSON; default: SVFAP-B")
     return parser
@@ -46,7 +46,7 @@ class PlainAttention(Attention):
     """Attention as a softmax between two products."""
 
     def forward(self, query: Tensor, context: Tensor) -> Tensor:
-        """Attend; (B, N, C) queries over a (B, M, C) context give (B, N, C)."""
+        """Return (B, N, C) queries attended over a (B, M, C) context."""
         attended = self.shares(query, context) @ self._split(self.v(context))
         out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return out
@@ -72,40 +72,53 @@ class PlainAutoencoder(Autoencoder):
 
 
 def pretrain_model(config: ModelConfig, checkout: Path | None) -> nn.Module:
-    """Predicts masked patches of (video, boolean mask)."""
+    """Build a model that predicts the masked patches of (video, boolean mask)."""
     if checkout is None:
         return _plain(PlainAutoencoder(config))
     if config.num_frames != 16:
         raise SvfapError("the authors' pre-training model takes 16 frames; set num_frames to 16")
     model: nn.Module = _module(checkout, "modeling_pretrain").PretrainVisionTransformer(
-        img_size=config.image_size, patch_size=config.patch_size, tubelet_size=config.tubelet,
-        encoder_embed_dim=config.dim, encoder_num_heads=config.heads,
-        decoder_embed_dim=config.decoder_dim, decoder_num_heads=config.decoder_heads,
+        img_size=config.image_size,
+        patch_size=config.patch_size,
+        tubelet_size=config.tubelet,
+        encoder_embed_dim=config.dim,
+        encoder_num_heads=config.heads,
+        decoder_embed_dim=config.decoder_dim,
+        decoder_num_heads=config.decoder_heads,
         decoder_depth=config.decoder_depth,
         decoder_num_classes=3 * config.tubelet * config.patch_size**2,
-        qkv_bias=True, norm_layer=partial(nn.LayerNorm, eps=NORM_EPS),
-        stage_depths=config.depths, num_bottleneck_tokens=(config.bottleneck_tokens,),
+        qkv_bias=True,
+        norm_layer=partial(nn.LayerNorm, eps=NORM_EPS),
+        stage_depths=config.depths,
+        num_bottleneck_tokens=(config.bottleneck_tokens,),
         temporal_kernel_size=config.temporal_kernel,
-    )  # fmt: skip
+    )
     return model
 
 
 def finetune_model(config: ModelConfig, classes: int, checkout: Path | None) -> nn.Module:
-    """Classifies a video."""
+    """Build a model that classifies videos."""
     if checkout is None:
         return _plain(VideoModel(config, classes))
     model: nn.Module = _module(checkout, "modeling_finetune").TPSBT(
-        img_size=config.image_size, patch_size=config.patch_size, tubelet_size=config.tubelet,
-        embed_dim=config.dim, num_heads=config.heads, num_classes=classes, qkv_bias=True,
-        norm_layer=partial(nn.LayerNorm, eps=NORM_EPS), all_frames=config.num_frames,
-        stage_depths=config.depths, num_bottleneck_tokens=(config.bottleneck_tokens,),
+        img_size=config.image_size,
+        patch_size=config.patch_size,
+        tubelet_size=config.tubelet,
+        embed_dim=config.dim,
+        num_heads=config.heads,
+        num_classes=classes,
+        qkv_bias=True,
+        norm_layer=partial(nn.LayerNorm, eps=NORM_EPS),
+        all_frames=config.num_frames,
+        stage_depths=config.depths,
+        num_bottleneck_tokens=(config.bottleneck_tokens,),
         temporal_kernel_size=config.temporal_kernel,
-    )  # fmt: skip
+    )
     return model
 
 
 class Steps:
-    """Optimiser steps as the authors take them: fp16 and a loss scale on a GPU, fp32 on a CPU."""
+    """Optimiser steps like the authors': fp16 with a loss scale on a GPU, fp32 on a CPU."""
 
     def __init__(self, model: nn.Module, device: torch.device) -> None:
         self.model, self.device = model.to(device).train(), device
@@ -114,7 +127,7 @@ class Steps:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half)
 
     def pretrain(self, frames: Tensor, config: ModelConfig, mask_ratio: float) -> None:
-        """A step of masked autoencoding on (B, T, H, W, 3) uint8 frames."""
+        """Take a step of masked autoencoding on (B, T, H, W, 3) uint8 frames."""
         video = unit_range(frames)
         slices, sites = (
             config.num_frames // config.tubelet,
@@ -130,18 +143,19 @@ class Steps:
         self._step(lambda: F.mse_loss(self.model(normalise(video), mask), target))
 
     def finetune(self, frames: Tensor, labels: Tensor) -> None:
-        """A step of classification on (B, T, H, W, 3) uint8 frames, without augmentation."""
+        """Take a step of classification on (B, T, H, W, 3) uint8 frames, without augmentation."""
         video = normalise(unit_range(frames))
         self._step(lambda: F.cross_entropy(self.model(video), labels))
 
     def _step(self, loss_of: Callable[[], Tensor]) -> None:
         with torch.autocast(self.device.type, torch.float16, enabled=self.half):
             loss = loss_of()
-        loss.item()
+        loss.item()  # waits for the device, as the authors do to check for NaN
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        # The authors compute the gradient norm in every step; its result is not needed here.
         torch.stack([gradient.norm() for gradient in gradients]).norm()
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -150,7 +164,7 @@ class Steps:
 
 
 def _plain(model: nn.Module) -> nn.Module:
-    """The model with every attention written out."""
+    """Replace every attention of a model by `PlainAttention`; return the model."""
     for parent in [*model.modules()]:
         for name, child in parent.named_children():
             if isinstance(child, Attention):
@@ -161,13 +175,14 @@ def _plain(model: nn.Module) -> nn.Module:
 
 
 def _module(checkout: Path, name: str) -> Any:  # noqa: ANN401
-    """A module of the authors' repository, which expects older packages.
+    """Import a module of the authors' repository, which expects an older PyTorch.
 
     Raises:
-        SvfapError: it is not there, or a package that it needs.
+        SvfapError: the module, or a package that it needs, is missing.
     """
     if not (checkout / f"{name}.py").is_file():
         raise SvfapError(f"{checkout} has no {name}.py; give a checkout of the authors' repository")
+    # Their code imports torch._six, which PyTorch 2.0 removed; an empty module is enough.
     sys.modules.setdefault("torch._six", types.ModuleType("torch._six"))
     if str(checkout) not in sys.path:
         sys.path.insert(0, str(checkout))

@@ -1,9 +1,9 @@
 """Training steps: ours against the authors' model, in one process, with the same work.
 
-On a CPU both are float32 and CPU time is counted; on a GPU theirs is fp16 with a loss scale, ours
-bf16 and compiled, and the device's time is counted. `--full` takes more rounds and adds our step
-with half of the masked tokens as targets, which is less work; on a GPU also the memory of large
-batches.
+On a CPU both compute in float32 and CPU time is measured. On a GPU theirs computes in fp16 with a
+loss scale, ours in bf16 and compiled, and the device's time is measured. `--full` takes more rounds
+and adds our step with half of the masked tokens as targets, which is less work; on a GPU it also
+adds the memory of large batches.
 """
 
 import json
@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.common import Headline, cpu_seconds, report, spread
+from benchmarks.common import Headline, cpu_seconds, device_clock, report, spread
 from benchmarks.reference import (
     PLAIN,
     THEIRS,
     Steps,
     finetune_model,
-    model_arguments,
+    make_model_parser,
     pretrain_model,
 )
 from svfap.config import FinetuneConfig, ModelConfig, OptimConfig
@@ -35,36 +35,41 @@ from svfap.training.step import Stepper
 
 MASK_RATIO, CLASSES = 0.9, 7
 OURS, HALF = "ours", "ours, half of the targets"
-LARGE = 64, 256
+LARGE = 64, 256  # clips per batch, to measure memory on a GPU
 UNMIXED = {"mixup": 0.0, "cutmix": 0.0, "erasing": 0.0, "label_smoothing": 0.0}
 
 
 def main() -> None:
     """Measure and report."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = model_arguments(__doc__ or "")
-    parser.add_argument("--compile", action="store_true", help="compile ours on a CPU too")
+    parser = make_model_parser(__doc__ or "")
+    parser.add_argument("--compile", action="store_true", help="compile our model on a CPU too")
     parser.set_defaults(batch=4)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    bench = Bench(
-        ModelConfig(**json.loads(given.model)), given.batch, given.reference,
+    bench = StepBenchmark(
+        ModelConfig(**json.loads(given.model)),
+        given.batch,
+        given.reference,
         compiled=given.compile or device().type == "cuda",
-    )  # fmt: skip
+    )
     rounds = given.rounds or (12 if given.full else 2)
     rows = bench.pretrain(rounds, half=given.full) + bench.finetune(max(1, rounds // 2))
     if given.full and bench.device.type == "cuda":
         rows += [bench.memory(batch) for batch in LARGE]
     theirs, ours = rows[:2]
     headline = Headline(
-        f"pre-training step, {bench.batch} clips, against {theirs['name']}", ours["ms_per_clip"],
-        "ms/clip", theirs["ms_per_clip"], ours["ratio"],
-    )  # fmt: skip
+        f"pre-training step, {bench.batch} clips, against {theirs['name']}",
+        ours["ms_per_clip"],
+        "ms/clip",
+        theirs["ms_per_clip"],
+        ours["ratio"],
+    )
     report(headline, rows, path=given.json)
 
 
-class Bench:
-    """Contenders of the same sizes, on the same clips of noise."""
+class StepBenchmark:
+    """Measures steps of models with the same sizes, on the same clips of noise."""
 
     def __init__(
         self, config: ModelConfig, batch: int, checkout: Path | None, *, compiled: bool
@@ -75,7 +80,7 @@ class Bench:
         self.peak = _matmul_rate(self.device)
 
     def pretrain(self, rounds: int, *, half: bool) -> list[dict[str, Any]]:
-        """Rows of the pre-training step."""
+        """Measure the pre-training step; return a row per contender."""
         frames, labels = self._clips(self.batch)
         steps = Steps(pretrain_model(self.config, self.checkout), self.device)
         contenders: dict[str, Callable[[], object]] = {
@@ -94,9 +99,10 @@ class Bench:
         return self._rows("pretrain", contenders, rounds, work)
 
     def finetune(self, rounds: int) -> list[dict[str, Any]]:
-        """Rows of the fine-tuning step, which is three times the work, so half of the clips.
+        """Measure the fine-tuning step; return a row per contender.
 
-        They are an even number: an odd one is seen twice.
+        It uses half of the clips, since the step is three times the work, and an even number, since
+        training repeats a clip of an odd batch.
         """
         frames, targets = self._clips(max(2, self.batch // 4 * 2))
         steps = Steps(finetune_model(self.config, CLASSES, self.checkout), self.device)
@@ -111,7 +117,7 @@ class Bench:
         return self._rows("finetune", contenders, rounds, work, clips=len(frames))
 
     def memory(self, batch: int) -> dict[str, Any]:
-        """Peak memory of our pre-training step at a large batch, on a GPU."""
+        """Measure the peak memory of our pre-training step with a large batch, on a GPU."""
         frames, labels = self._clips(batch)
         step = self._reconstruction(Batch(frames, labels), 1.0)
         torch.cuda.reset_peak_memory_stats()
@@ -127,7 +133,7 @@ class Bench:
         work: dict[str, int],
         clips: int | None = None,
     ) -> list[dict[str, Any]]:
-        clock = _device_clock if self.device.type == "cuda" else time.process_time
+        clock = device_clock if self.device.type == "cuda" else time.process_time
         taken = cpu_seconds(contenders, rounds=rounds, clock=clock)
         baseline = spread(taken[self.theirs])["median"]
         rows = []
@@ -137,6 +143,7 @@ class Bench:
             row |= {key: figures[key] / count * 1e3 for key in ("least", "greatest")}
             row["ratio"] = baseline / figures["median"]
             if name in work:
+                # A multiply-add is two operations; the backward pass costs twice the forward pass.
                 rate = 6 * work[name] * count / figures["median"]
                 row["share_of_matmul_rate"] = rate / self.peak
             rows.append(row)
@@ -159,22 +166,17 @@ class Bench:
 
 
 def _pipelined(stepper: Stepper, batch: Batch) -> None:
-    """A step whose outcome is not waited for, as in the training loop."""
+    """Take a step without waiting for its result, as the training loop does."""
     stepper.accumulate([batch])
     stepper.update(1e-5)
 
 
-def _device_clock() -> float:
-    torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 def _matmul_rate(where: torch.device) -> float:
-    """Operations per second of a large product: bf16 on a GPU, float32 on a CPU."""
+    """Measure operations per second of a large matrix product: bf16 on a GPU, else float32."""
     gpu = where.type == "cuda"
     size, dtype = (8192, torch.bfloat16) if gpu else (2048, torch.float32)
     a = torch.randn(size, size, device=where, dtype=dtype)
-    clock = _device_clock if gpu else time.process_time
+    clock = device_clock if gpu else time.process_time
     (taken,) = cpu_seconds({"": lambda: a @ a}, rounds=5, clock=clock).values()
     return 2 * size**3 / min(taken)
 

@@ -1,4 +1,4 @@
-"""`python -m svfap convert AUTHORS.pth CHECKPOINT`: authors' weights made a checkpoint."""
+"""`python -m svfap convert AUTHORS.pth CHECKPOINT`: convert the authors' released weights."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ def run(arguments: Sequence[str]) -> str:
     """Convert one file.
 
     Returns:
-        What it is and where it is.
+        The text to print: the checkpoint and how to use it.
 
     Raises:
-        SvfapError: the file is no released checkpoint, or does not fit what is said of it.
+        SvfapError: the file is no released checkpoint, or does not fit the given sizes or dataset.
     """
     chosen = _parser().parse_args(arguments)
     if chosen.output.exists() and not chosen.overwrite:
@@ -35,13 +35,15 @@ def run(arguments: Sequence[str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m svfap convert",
-        description="Make a checkpoint of this package from a released file of the authors.",
+        description="Convert a released file of the paper's authors into a checkpoint.",
     )
     parser.add_argument("source", type=Path, help="the authors' file, fine-tuned or pre-trained")
     parser.add_argument("output", type=Path, help="checkpoint to write")
-    parser.add_argument("--dataset", default="", help="what it is fine-tuned on, such as DFEW")
-    parser.add_argument("--heads", type=int, help="default: one for every 64 channels")
-    parser.add_argument("--depths", type=int, nargs="+", help="default: as the paper shares out")
-    parser.add_argument("--image-size", type=int, help="default: 160")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("--dataset", default="", help="dataset of fine-tuning, such as DFEW")
+    parser.add_argument("--heads", type=int, help="attention heads; default: one per 64 channels")
+    parser.add_argument(
+        "--depths", type=int, nargs="+", help="blocks per stage; default: as in the paper"
+    )
+    parser.add_argument("--image-size", type=int, help="side of the frames in pixels; default: 160")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser

@@ -1,4 +1,4 @@
-"""`python -m svfap export CHECKPOINT FOLDER`: a model to share, with its card; ONNX if wanted."""
+"""`python -m svfap export CHECKPOINT FOLDER`: write a model and its card, optionally as ONNX."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,43 +6,50 @@ from pathlib import Path
 
 from svfap.commands.output import claim
 from svfap.use import bundle as bundles
-from svfap.use.figures import evaluated
-from svfap.use.share import FORMATS, share
+from svfap.use.fold_metrics import with_metrics
+from svfap.use.share import FORMATS, write_folder
 
 
 def run(arguments: Sequence[str]) -> str:
     """Write the folder of a model.
 
     Returns:
-        What was written, and how far other formats differ.
+        The text to print: the folder, and how far other formats differ from the model.
 
     Raises:
-        SvfapError: the model or its predictions are damaged, the folder is taken, or a format
+        SvfapError: the model or its predictions are damaged, the folder is not empty, or a format
             cannot be written.
     """
     chosen = _parser().parse_args(arguments)
     bundle = bundles.load(chosen.checkpoint)
     bundle.require_head()
-    bundle = evaluated(bundle, chosen.predictions or ())
+    bundle = with_metrics(bundle, chosen.predictions or ())
     dataset = chosen.dataset or bundle.dataset
     folder = claim(chosen.folder, overwrite=chosen.overwrite)
-    written = share(bundle, folder, formats=chosen.format, dataset=dataset)
-    told = [f"{file} differs from the model by at most {d:.1e}" for file, d in written.items()]
+    differences = write_folder(bundle, folder, formats=chosen.format, dataset=dataset)
+    lines = [f"{file} differs from the model by at most {d:.1e}" for file, d in differences.items()]
     if not bundle.metrics:
-        told.append("no predictions are at hand, so the card has no figures (--predictions)")
-    return "\n".join([*told, f"written to {folder}; read its README.md before you share it"])
+        lines.append("no predictions found, so the card has no metrics (add --predictions)")
+    return "\n".join([*lines, f"written to {folder}; read its README.md before you share it"])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m svfap export", description="Write a model as a folder to share."
     )
-    parser.add_argument("checkpoint", help="of the stage finetune, an exported folder, or hub id")
-    parser.add_argument("folder", type=Path, help="takes weights, configuration and card")
-    parser.add_argument("--format", nargs="*", choices=FORMATS, default=[], help="further formats")
     parser.add_argument(
-        "--predictions", nargs="*", type=Path, help="default: those beside it in the results"
+        "checkpoint", help="checkpoint of the stage finetune, exported folder, or hub id"
     )
-    parser.add_argument("--dataset", help="default: as the predictions say")
-    parser.add_argument("--overwrite", action="store_true", help="write into a folder that exists")
+    parser.add_argument("folder", type=Path, help="folder for weights, configuration and card")
+    parser.add_argument(
+        "--format", nargs="*", choices=FORMATS, default=[], help="further formats to write"
+    )
+    parser.add_argument(
+        "--predictions",
+        nargs="*",
+        type=Path,
+        help="predictions.parquet of every fold; default: search beside the checkpoint",
+    )
+    parser.add_argument("--dataset", help="dataset of fine-tuning; default: as the predictions say")
+    parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")
     return parser

@@ -1,4 +1,4 @@
-"""Where a command writes: a folder that is new, unless the user says otherwise."""
+"""The output folder of a command: a new or empty one, unless the user says --overwrite."""
 
 from pathlib import Path
 
@@ -6,19 +6,23 @@ from svfap.errors import SvfapError
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to write over what is there.
+    """Raise if a folder cannot be written to without the risk of replacing files.
+
+    Args:
+        folder: the folder, which need not exist.
+        overwrite: whether the user allows to replace files.
 
     Raises:
-        SvfapError: the folder is a file, or holds something.
+        SvfapError: the folder is a file, or is not empty and may not be overwritten.
     """
     if folder.exists() and not folder.is_dir():
-        raise SvfapError(f"{folder}: exists and is no folder; choose another")
+        raise SvfapError(f"{folder}: exists and is no folder; choose another name")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise SvfapError(f"{folder}: exists; choose another folder, or add --overwrite")
 
 
 def claim(folder: Path, *, overwrite: bool) -> Path:
-    """The folder, made if need be.
+    """Create the folder if needed, and return it.
 
     Raises:
         SvfapError: see `check_free`.

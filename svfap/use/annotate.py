@@ -1,4 +1,4 @@
-"""The annotated video: a window around each face, its label, and curves below the picture."""
+"""The annotated video: a box around each face, its label, and curves below the picture."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,71 +8,86 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svfap.progress import track
 from svfap.use.bundle import Facts
-from svfap.use.drawing import CurvePanel, colours, label, moments, outline, rgb
+from svfap.use.drawing import (
+    WHITE,
+    Colour,
+    CurvePanel,
+    draw_box,
+    draw_label,
+    target_colours,
+    to_rgb,
+    window_centres,
+)
 from svfap.use.footage import Footage
-from svfap.video.decode import Frame
+from svfap.video.decode import Frame, Image
 from svfap.video.encode import write_video
 
-_LONGEST = 1280  # pixels of a side of the picture
-_STRIP = 0.3  # height of the curves, in heights of the picture ...
-_LEAST = 140  # ... and at least so many pixels
-_MOST_WORDS = 3
-_PLAIN = (255, 255, 255)
+# Chosen by eye: a page stays small enough to send, and the curves' 7-point text stays legible.
+_MAX_SIDE = 1280  # pixels of the picture's longer side; larger videos are shrunk
+_CURVES_SHARE = 0.3  # height of the curves, as a share of the picture's height ...
+_MIN_CURVES = 140  # ... but no less than this many pixels
+_MAX_VALUES = 3  # regressed values in a label; more would be wider than a small video
 
 
 @dataclass(frozen=True)
-class Layout:
+class AnnotatedSize:
     """Sizes of an annotated video in pixels.
 
     Attributes:
-        width: of the picture and of the curves.
-        height: of the picture alone.
-        strip: height of the curves below it.
+        width: width of the video.
+        height: height of the picture, without the curves.
+        curves: height of the curves below the picture.
     """
 
     width: int
     height: int
-    strip: int
+    curves: int
 
 
 def annotate(
-    footage: Footage, table: pd.DataFrame, facts: Facts, path: Path, *, shown: bool = False
-) -> Layout:
+    footage: Footage,
+    table: pd.DataFrame,
+    facts: Facts,
+    path: Path,
+    *,
+    show_progress: bool = False,
+) -> AnnotatedSize:
     """Write the annotated video as H.264 mp4, with the sound of the original.
 
     Args:
         footage: the video and its faces.
-        table: its windows, see `timeline`.
+        table: the scores of its windows, see `build_timeline`.
         facts: names of the targets.
         path: mp4 file to write.
-        shown: whether progress is.
+        show_progress: whether to show a progress line.
 
     Raises:
         SvfapError: the video cannot be encoded.
     """
-    fps = footage.clips[0].fps
-    layout = _layout(footage)
-    strip = CurvePanel(table, facts, size=(layout.width, layout.strip), seconds=footage.seconds)
-    draw = partial(_drawn, footage=footage, labels=Labels(table, facts), layout=layout)
-    count = round(footage.seconds * fps)
-    ticks: Iterable[tuple[int, Frame]] = steady(footage.frames, fps)
-    if shown:
-        ticks = track(ticks, total=count, label=path.name, unit="frame")
+    fps, size = footage.fps, _annotated_size(footage)
+    curves = CurvePanel(table, facts, size=(size.width, size.curves), seconds=footage.seconds)
+    draw = partial(_draw_frame, footage=footage, labels=Labels(table, facts), size=size)
+    ticks: Iterable[tuple[int, Frame]] = at_constant_rate(footage.frames, fps)
+    if show_progress:
+        total = round(footage.seconds * fps)
+        ticks = track(ticks, total=total, label=path.name, unit="frame")
     pictures = (
-        np.vstack([draw(frame, number, tick / fps), strip.at(tick / fps)])
+        np.vstack([draw(frame, number, tick / fps), curves.at(tick / fps)])
         for tick, (number, frame) in enumerate(ticks)
     )
-    sound = footage.path if footage.path.is_file() else None
+    sound = footage.path if footage.path.is_file() else None  # a folder of frames is silent
     write_video(path, pictures, fps=fps, crf=23, sound=sound)
-    return layout
+    return size
 
 
-def steady(frames: Iterable[Frame], fps: float) -> Iterator[tuple[int, Frame]]:
-    """Frames with their numbers at a constant rate: repeated or left out where theirs varies."""
+def at_constant_rate(frames: Iterable[Frame], fps: float) -> Iterator[tuple[int, Frame]]:
+    """Yield numbered frames at a constant rate: repeat or drop frames of an uneven video.
+
+    Browsers and the written mp4 assume a constant rate; without this, sound and curves would drift.
+    """
     first, ticks = None, 0
     before: tuple[int, Frame] | None = None
     for number, frame in enumerate(frames):
@@ -87,55 +102,63 @@ def steady(frames: Iterable[Frame], fps: float) -> Iterator[tuple[int, Frame]]:
 
 
 class Labels:
-    """What stands at the window of each face at each moment.
+    """Texts above the box of each face, at any moment.
 
     Args:
-        table: the windows of one video.
+        table: the scores of one video.
         facts: names of the targets.
     """
 
     def __init__(self, table: pd.DataFrame, facts: Facts) -> None:
         self.names = list(facts.job.targets)
-        self.classes = facts.job.task == "classification"
-        self.paint = [rgb(colour) for colour in colours(len(self.names))]
-        self.many = table["face"].nunique() > 1
+        self.has_classes = facts.job.task == "classification"
+        self.colours = [to_rgb(colour) for colour in target_colours(len(self.names))]
+        self.several_faces = table["face"].nunique() > 1
         self.curves = {
-            int(str(face)): (moments(rows), rows[self.names].to_numpy(np.float64))
+            int(str(face)): (window_centres(rows), rows[self.names].to_numpy(np.float64))
             for face, rows in table.groupby("face")
         }
 
-    def at(self, face: int, seconds: float) -> tuple[str, tuple[int, int, int]]:
-        """Words and their colour."""
+    def at(self, face: int, seconds: float) -> tuple[str, Colour]:
+        """Return text and colour, from scores interpolated between windows."""
         times, scores = self.curves[face]
         now = [float(np.interp(seconds, times, column)) for column in scores.T]
-        lead = f"{face}: " if self.many else ""
-        if self.classes:
+        prefix = f"{face}: " if self.several_faces else ""
+        if self.has_classes:
             best = int(np.argmax(now))
-            return f"{lead}{self.names[best]} {now[best]:.0%}", self.paint[best]
-        shown = list(zip(self.names, now, strict=True))[:_MOST_WORDS]
-        words = "  ".join(f"{name} {value:.2f}" for name, value in shown)
-        return f"{lead}{words}", _PLAIN
+            return f"{prefix}{self.names[best]} {now[best]:.0%}", self.colours[best]
+        values = list(zip(self.names, now, strict=True))[:_MAX_VALUES]
+        text = "  ".join(f"{name} {value:.2f}" for name, value in values)
+        return f"{prefix}{text}", WHITE
 
 
-def _layout(footage: Footage) -> Layout:
-    """Even sizes, no larger than need be."""
-    shrink = min(1.0, _LONGEST / max(footage.size))
+def _annotated_size(footage: Footage) -> AnnotatedSize:
+    """Shrink large videos; all sides are even, as H.264 with 4:2:0 colour requires."""
+    shrink = min(1.0, _MAX_SIDE / max(footage.size))
     width, height = (max(2, round(side * shrink / 2) * 2) for side in footage.size)
-    return Layout(width, height, round(max(_LEAST, _STRIP * height) / 2) * 2)
+    return AnnotatedSize(width, height, round(max(_MIN_CURVES, _CURVES_SHARE * height) / 2) * 2)
 
 
-def _drawn(
-    frame: Frame, number: int, seconds: float, *, footage: Footage, labels: Labels, layout: Layout
-) -> NDArray[np.uint8]:
-    """One frame with its windows and labels, RGB."""
-    size = layout.width, layout.height
-    shown = cv2.resize(frame.bgr(_LONGEST), size)
-    picture: NDArray[np.uint8] = np.ascontiguousarray(shown[..., ::-1], dtype=np.uint8)
-    for face, clip in zip(footage.faces, footage.clips, strict=True):
-        place = int(np.searchsorted(clip.source, number))
-        if place < len(clip) and clip.source[0] <= number:
-            corners = clip.corners[place] * size
-            words, colour = labels.at(face, seconds)
-            outline(picture, corners, colour)
-            label(picture, words, corners, colour)
+def _draw_frame(
+    frame: Frame,
+    number: int,
+    seconds: float,
+    *,
+    footage: Footage,
+    labels: Labels,
+    size: AnnotatedSize,
+) -> Image:
+    """Return a frame with boxes and labels, RGB."""
+    sides = size.width, size.height
+    resized = cv2.resize(frame.bgr(_MAX_SIDE), sides)
+    picture: Image = np.ascontiguousarray(resized[..., ::-1], dtype=np.uint8)
+    for face in footage.faces:
+        clip = face.clip
+        # A clip with fewer frames per second than the video skips frames; they show the next box.
+        index = int(np.searchsorted(clip.source, number))
+        if index < len(clip) and clip.source[0] <= number:
+            corners = clip.corners[index] * sides
+            text, colour = labels.at(face.number, seconds)
+            draw_box(picture, corners, colour)
+            draw_label(picture, text, corners, colour)
     return picture

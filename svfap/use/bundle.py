@@ -1,6 +1,6 @@
-"""What a model needs in use, whatever it comes from.
+"""A bundle: the weights of a model with its sizes, labels, preprocessing and metrics.
 
-A bundle is read from a checkpoint of the stage `finetune` or `pretrain`, from a folder that
+It is read from a checkpoint of the stage `finetune` or `pretrain`, from a folder that
 `python -m svfap export` wrote, or from such a folder on the Hugging Face hub.
 """
 
@@ -21,15 +21,17 @@ from svfap.errors import SvfapError
 from svfap.models import VideoModel
 from svfap.training import checkpoint
 
-WEIGHTS, CONFIG, PREPROCESSING, METRICS = (
-    "model.safetensors", "config.json", "preprocessor_config.json", "metrics.json",
-)  # fmt: skip
+# Files of a shared model; the first three have the names that the Hugging Face hub expects.
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+PREPROCESSING = "preprocessor_config.json"
+METRICS = "metrics.json"
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
 _NO_HEAD = "it was pre-trained only and has no labels; fine-tune it first (stage finetune)"
 
 
 class Origin(Section):
-    """What a fine-tuned model was pre-trained on."""
+    """Pre-training data of a fine-tuned model."""
 
     datasets: tuple[str, ...] = ()
     notice: str = ""
@@ -37,11 +39,11 @@ class Origin(Section):
 
 
 class Facts(Section):
-    """What is known of a model beside its weights."""
+    """Everything known about a model except its weights and metrics."""
 
-    job: FinetuneJob = Field(description="sizes, task, targets, recipe; no targets: no head")
-    crop: dict[str, Any] = Field(default_factory=dict, description="as the training clips'")
-    fps: float | None = Field(default=None, gt=0, description="of the training clips, the median")
+    job: FinetuneJob = Field(description="sizes, task, targets and recipe; no targets: no head")
+    crop: dict[str, Any] = Field(default_factory=dict, description="the training clips' crop keys")
+    fps: float | None = Field(default=None, gt=0, description="median of the training clips")
     clips: int = Field(default=0, description="number of training clips")
     origin: Origin = Origin()
     version: str = ""
@@ -49,24 +51,24 @@ class Facts(Section):
 
     @property
     def notices(self) -> str:
-        """What must stand wherever its results are shown."""
+        """Notices of its training data, to show wherever results of the model are shown."""
         return " ".join(dict.fromkeys(filter(None, (self.job.notice, self.origin.notice))))
 
     @property
     def stride(self) -> int:
-        """Frames between two sampled frames, as in training and testing."""
+        """Frames of a training clip from one sampled frame to the next."""
         return self.job.finetune.stride or self.job.stride
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model and all that is known of it.
+    """A model with everything that predicting and sharing need.
 
     Attributes:
-        name: what it was loaded by.
+        name: the path or hub id that it was loaded from.
         facts: its sizes, labels and preprocessing.
-        weights: a state dict of `network`.
-        metrics: rows of dataset, fold, metric, target, value, clips; empty if it was not evaluated.
+        weights: state dict of `network()`.
+        metrics: rows of dataset, fold, metric, target, value, clips; empty if not evaluated.
     """
 
     name: str
@@ -76,14 +78,14 @@ class Bundle:
 
     @property
     def dataset(self) -> str:
-        """What it was fine-tuned on, as its figures say; empty if it has none."""
+        """Dataset of fine-tuning according to the metrics; empty without metrics."""
         return next((str(row["dataset"]) for row in self.metrics), "")
 
     def network(self) -> VideoModel:
-        """The model on the CPU, ready to predict.
+        """Build the model on the CPU, in evaluation mode.
 
         Raises:
-            SvfapError: the weights do not fit its sizes.
+            SvfapError: the weights do not fit the model's sizes.
         """
         job = self.facts.job
         settings = job.finetune
@@ -94,20 +96,20 @@ class Bundle:
         return model.eval()
 
     def require_head(self) -> None:
-        """Refuse a model that cannot predict.
+        """Raise if the model has no head to predict with.
 
         Raises:
-            SvfapError: the model was pre-trained only.
+            SvfapError: the model was only pre-trained.
         """
         if not self.facts.job.targets:
             raise SvfapError(f"{self.name}: {_NO_HEAD}")
 
 
 def load(source: str | Path) -> Bundle:
-    """A bundle from a checkpoint, an exported folder or a hub id such as `name/model`.
+    """Load a bundle from a checkpoint, an exported folder or a hub id such as `name/model`.
 
     Raises:
-        SvfapError: there is nothing of that name, it is damaged, or is no model of this package.
+        SvfapError: the source does not exist, is damaged, or is no model of this package.
     """
     path = Path(source)
     if path.is_dir():
@@ -118,7 +120,7 @@ def load(source: str | Path) -> Bundle:
 
 
 def read_checkpoint(path: Path) -> Bundle:
-    """The bundle of a checkpoint that a stage wrote."""
+    """Read the bundle of a checkpoint that a stage wrote."""
     try:
         content = checkpoint.load(path)
     except SvfapError as error:
@@ -136,7 +138,7 @@ def read_checkpoint(path: Path) -> Bundle:
 
 
 def read_folder(folder: Path, *, name: str = "") -> Bundle:
-    """The bundle in a folder that `python -m svfap export` wrote."""
+    """Read the bundle in a folder that `python -m svfap export` wrote."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -154,7 +156,7 @@ def read_folder(folder: Path, *, name: str = "") -> Bundle:
 
 
 def _from_hub(source: str) -> Path:
-    """The folder of a model on the hub, fetched unless it lies in the hub's local cache."""
+    """Return the local folder of a model on the hub; download it unless the cache holds it."""
     from huggingface_hub import snapshot_download
 
     name, _, revision = source.partition("@")
@@ -163,7 +165,7 @@ def _from_hub(source: str) -> Path:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise SvfapError(
-            f"{source}: no such file or folder here, and the hub does not give it ({reason})"
+            f"{source}: no such file or folder here, and the hub did not deliver it ({reason})"
         ) from None
 
 
@@ -181,7 +183,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _without_decoder(
     path: Path, weights: dict[str, Tensor], values: dict[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The encoder of a pre-trained model as fine-tuning begins with it, and its job."""
+    """Return weights of a model without head, as fine-tuning starts from, and its job."""
     job = parse(PretrainJob, values, where=str(path))
     bare = FinetuneJob(
         seed=job.seed,
@@ -192,9 +194,9 @@ def _without_decoder(
         model=job.model,
         finetune=FinetuneConfig(),
     )
-    begun = VideoModel(job.model, 0).state_dict()
-    begun |= {k: v for k, v in weights.items() if k.startswith("encoder.")}
-    return begun, bare.model_dump(mode="json")
+    initial = VideoModel(job.model, 0).state_dict()  # also the layers that pre-training lacks
+    initial |= {k: v for k, v in weights.items() if k.startswith("encoder.")}
+    return initial, bare.model_dump(mode="json")
 
 
 def _foreign(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A camera as a source of frames: read by a thread of its own, so that none is old when taken."""
+"""Frames of a camera, read in a thread so that a slow model still gets recent frames."""
 
 import re
 import sys
@@ -12,27 +12,33 @@ from typing import Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
+from svfap.video.decode import Image
 
 _DEVICE = re.compile(r"^(\d+|/dev/video\d+)$")
-_WAIT = 10.0  # seconds without a frame after which a camera counts as gone
+_TIMEOUT = 10.0  # seconds without a frame after which a camera counts as unplugged
+_FALLBACK_FPS = 30.0  # of cameras that report 0
 
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """A frame and when it came, in seconds of `time.monotonic`; BGR, (height, width, 3)."""
+    """A frame of a camera.
 
-    image: NDArray[np.uint8]
+    Attributes:
+        image: BGR, (H, W, 3).
+        taken: when it was read, in seconds of `time.monotonic`.
+    """
+
+    image: Image
     taken: float
 
 
 def device_of(source: str) -> int | str | None:
-    """The camera that a source names; None if it names a file or folder.
+    """Return the camera that a source names; None if it is a file or folder.
 
     Args:
-        source: the number of a camera or its device file; a file of such a name is a file.
+        source: number of a camera or its device file; an existing file or folder of that name wins.
     """
     if not _DEVICE.match(source) or Path(source).is_file() or Path(source).is_dir():
         return None
@@ -40,14 +46,14 @@ def device_of(source: str) -> int | str | None:
 
 
 class Camera:
-    """Frames of a camera as they come.
+    """A camera, read in a thread while the context is open.
 
     Args:
-        source: number of the camera or its device file; a video file serves as well.
-        keep: frames that wait at most; when more wait, the oldest are dropped.
+        source: number of the camera or its device file; tests use a video file.
+        keep: frames kept for `take`; beyond, the oldest are dropped.
 
     Raises:
-        SvfapError: there is no such camera, or it gives no picture.
+        SvfapError: the camera does not exist or delivers no picture.
     """
 
     def __init__(self, source: int | str, *, keep: int = 128) -> None:
@@ -58,14 +64,14 @@ class Camera:
         self._capture = cv2.VideoCapture(source)
         if not self._capture.isOpened():
             raise SvfapError(f"{device}: gives no picture; is another program using it?")
-        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or 30.0
+        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or _FALLBACK_FPS
         self._waiting: deque[CameraFrame] = deque(maxlen=keep)
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._open = True
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to read."""
+        """Start reading."""
         self._thread.start()
         return self
 
@@ -75,21 +81,21 @@ class Camera:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let the camera go."""
+        """Stop reading and release the camera."""
         self._open = False
         self._thread.join()
         self._capture.release()
 
     def take(self) -> list[CameraFrame]:
-        """All frames since the last call, at least one; none when the camera has ended."""
-        with self._news:
-            self._news.wait_for(lambda: self._waiting or not self._open, timeout=_WAIT)
+        """Wait for a frame and return all since the last call; none if the camera ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or not self._open, timeout=_TIMEOUT)
             taken = list(self._waiting)
             self._waiting.clear()
         return taken
 
     def _read(self) -> None:
-        """Put frames into the queue; a video file is read at its own pace."""
+        """Queue frames as they come; a video file plays at its own frame rate."""
         is_file = Path(self.source).is_file()
         due = time.monotonic()
         while self._open:
@@ -99,17 +105,18 @@ class Camera:
             if is_file:
                 due += 1 / self.fps
                 time.sleep(max(0.0, due - time.monotonic()))
-            with self._news:
+            with self._changed:
+                # A full deque drops its oldest frame by itself.
                 self.dropped += len(self._waiting) == self._waiting.maxlen
                 self._waiting.append(
                     CameraFrame(np.asarray(image, dtype=np.uint8), time.monotonic())
                 )
-                self._news.notify()
-        with self._news:
+                self._changed.notify()
+        with self._changed:
             self._open = False
-            self._news.notify()
+            self._changed.notify()
 
 
 def _connected() -> str:
-    """The cameras of this machine in words."""
+    """Return the device files of this machine's cameras, for a message."""
     return ", ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"

@@ -1,11 +1,11 @@
-"""The model card: what a shared model was made from, what it is for, and how good it is."""
+"""The model card: training data, intended use, limits and metrics of a model."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from svfap.datasets import DATASETS
 from svfap.use.bundle import Bundle, Facts
-from svfap.use.figures import evaluated
+from svfap.use.fold_metrics import with_metrics
 
 CARD = "card.md"
 CAUTION = (
@@ -14,38 +14,38 @@ CAUTION = (
 )
 _TASKS = {"classification": "video-classification", "regression": "other"}
 _INTENDED = """\
-Research on how facial behaviour is perceived: scores of videos that show one face or several,
-over time, and embeddings for other heads. The people shown should have agreed."""
+Research on how facial behaviour is perceived: scores over time of videos with one or more faces,
+and embeddings for other heads. The people in the videos should have given consent."""
 _LIMITS = f"""\
 - {CAUTION} In particular not for hiring, teaching, policing, insurance, health or law.
-- Labels are those of the training data: acted, judged by others, or said of oneself.
-- People, cameras, light, ages and cultures that the training data lack may be scored worse; how
+- The labels come from the training data: expressions were acted, judged by others or self-reported.
+- Scores may be worse for people, cameras, light, ages and cultures that the training data lack; how
   much worse has not been measured unless a table below says so.
-- Faces must be cropped as they were for training (`{{preprocessing}}`); other crops ruin scores.
-- The law restricts emotion recognition in places, such as the EU's at work and in education
+- Faces must be cropped as for training (`preprocessor_config.json`); other crops ruin the scores.
+- Some laws restrict emotion recognition, such as the EU's at work and in education
   (Regulation 2024/1689, article 5)."""
 
 
-def card(bundle: Bundle, *, name: str, dataset: str, exchange: dict[str, float]) -> str:
-    """The card as Markdown with the hub's header.
+def model_card(bundle: Bundle, *, name: str, dataset: str, exported: dict[str, float]) -> str:
+    """Return the card as Markdown with the header that the Hugging Face hub reads.
 
     Args:
-        bundle: the model and its figures.
-        name: what the model is called.
-        dataset: what it was fine-tuned on; empty if unknown.
-        exchange: file -> largest difference from the model, for ONNX and the like.
+        bundle: the model and its metrics.
+        name: name of the model.
+        dataset: dataset of fine-tuning; empty if unknown.
+        exported: ONNX or other file -> its largest difference from the model.
     """
     facts = bundle.facts
     sections = {
         "Intended use": _INTENDED,
-        "Limits": _LIMITS.format(preprocessing="preprocessor_config.json"),
+        "Limits": _LIMITS,
         "Use": _use(name),
         "Data": "\n".join(_data(facts, dataset)),
         "Outputs": "\n".join(_outputs(facts)),
         "Preprocessing": "\n".join(_preprocessing(facts)),
         "Results": "\n".join(_results(bundle)),
-        "Other formats": "\n".join(_formats(exchange)),
-        "Made by": _made(facts),
+        "Other formats": "\n".join(_formats(exported)),
+        "Made by": _made_by(facts),
     }
     lead = [_header(facts), f"# {name}", *([f"**{facts.notices}**"] if facts.notices else [])]
     parts = [f"## {title}\n\n{body}" for title, body in sections.items() if body]
@@ -53,26 +53,31 @@ def card(bundle: Bundle, *, name: str, dataset: str, exchange: dict[str, float])
 
 
 def write_card(bundle: Bundle, path: Path) -> None:
-    """Write the card of a model beside what it predicted, with its figures where they are known."""
-    bundle = evaluated(bundle)
-    text = card(bundle, name=bundle.name, dataset=bundle.dataset, exchange={})
+    """Write the card of a model beside its predictions, with its metrics if they are known."""
+    bundle = with_metrics(bundle)
+    text = model_card(bundle, name=bundle.name, dataset=bundle.dataset, exported={})
     path.write_text(text, encoding="utf-8")
 
 
 def _header(facts: Facts) -> str:
     tags = ["svfap", "video", "face", "affect", *(["synthetic"] if facts.notices else [])]
-    lines = ["library_name: svfap", f"pipeline_tag: {_TASKS[facts.job.task]}", "license: other",
-             "license_name: terms-of-the-training-data", f"tags: [{', '.join(tags)}]"]  # fmt: skip
+    lines = [
+        "library_name: svfap",
+        f"pipeline_tag: {_TASKS[facts.job.task]}",
+        "license: other",
+        "license_name: terms-of-the-training-data",
+        f"tags: [{', '.join(tags)}]",
+    ]
     return "\n".join(["---", *lines, "---"])
 
 
 def _summary(facts: Facts, dataset: str) -> str:
-    what = "classifies" if facts.job.task == "classification" else "rates"
-    of = f" of {dataset}" if dataset else ""
+    verb = "classifies" if facts.job.task == "classification" else "rates"
+    source = f" of {dataset}" if dataset else ""
     return (
         "A TPSBT video encoder (SVFAP, arXiv 2401.00416)"
-        f" that {what} the look of a face in short videos, fine-tuned on"
-        f" {facts.clips or 'an unknown number of'} clips{of}."
+        f" that {verb} the look of a face in short videos, fine-tuned on"
+        f" {facts.clips or 'an unknown number of'} clips{source}."
     )
 
 
@@ -91,15 +96,15 @@ def _data(facts: Facts, dataset: str) -> Iterator[str]:
     for source in facts.origin.datasets:
         yield from _terms("Pre-trained on", source)
     if facts.job.finetune.init == "pretrained" and not facts.origin.datasets:
-        yield "- Pre-trained on: not written down in the checkpoint."
+        yield "- Pre-trained on: unknown; the checkpoint does not say."
     yield "- Weights may be shared only as far as the terms of all these data allow."
 
 
 def _terms(role: str, name: str) -> Iterator[str]:
-    """A dataset and its terms."""
+    """Yield a line on a dataset: people, licence, page and citation."""
     known = DATASETS.get(name)
     if known is None:
-        yield f"- {role}: {name}. Its licence and consent must be stated by whoever shares this."
+        yield f"- {role}: {name}. Whoever shares this model must state its licence and consent."
         return
     about = known.about
     facts = {
@@ -108,27 +113,27 @@ def _terms(role: str, name: str) -> Iterator[str]:
         "page": about.homepage,
         "cite": about.citation,
     }
-    told = "; ".join(f"{key}: {value}" for key, value in facts.items() if value)
-    yield f"- {role}: {name} ({told})." + (f" {known.notice}" if known.notice else "")
+    terms = "; ".join(f"{key}: {value}" for key, value in facts.items() if value)
+    yield f"- {role}: {name} ({terms})." + (f" {known.notice}" if known.notice else "")
 
 
 def _outputs(facts: Facts) -> Iterator[str]:
     kind = "probability" if facts.job.task == "classification" else "value"
-    yield f"A {kind} of each of: {', '.join(facts.job.targets)}."
+    yield f"One {kind} for each of: {', '.join(facts.job.targets)}."
 
 
 def _preprocessing(facts: Facts) -> Iterator[str]:
     model = facts.job.model
     rate = f"{facts.fps:g} frames per second" if facts.fps else "the video's own frame rate"
     yield f"- crop preset `{facts.crop.get('preset', 'unknown')}`, {model.image_size} pixels"
-    yield f"- windows of {model.num_frames} frames, every {facts.stride}. frame at {rate}"
-    yield "- RGB, ImageNet mean and deviation"
+    yield f"- windows of {model.num_frames} frames with stride {facts.stride}, at {rate}"
+    yield "- RGB, normalised with ImageNet's mean and standard deviation"
 
 
 def _results(bundle: Bundle) -> Iterator[str]:
-    """A row per fold, a column per figure."""
+    """Yield a table with a row per fold and a column per metric."""
     if not bundle.metrics:
-        yield "This model was not evaluated, or its predictions were not at hand."
+        yield "This model was not evaluated, or its predictions were not found."
         return
     columns = list(dict.fromkeys(_column(row) for row in bundle.metrics))
     yield f"| dataset | test fold | clips | {' | '.join(columns)} |"
@@ -139,21 +144,24 @@ def _results(bundle: Bundle) -> Iterator[str]:
         cells = [dataset, fold, str(rows[0]["clips"]), *(values.get(c, "") for c in columns)]
         yield f"| {' | '.join(cells)} |"
     yield ""
-    yield "Folds are tested by a model each, of which this is one; pooled is one figure of all."
+    yield (
+        "Each fold is the test set of its own model; this is one of these models. The row pooled"
+        " holds the metrics of all folds' predictions together."
+    )
 
 
 def _column(row: dict[str, str]) -> str:
     return f"{row['metric']} {row['target']}".strip()
 
 
-def _formats(exchange: dict[str, float]) -> Iterator[str]:
-    for file, difference in exchange.items():
+def _formats(exported: dict[str, float]) -> Iterator[str]:
+    for file, difference in exported.items():
         yield (
-            f"- `{file}`: RGB frames (B, T, H, W, 3) uint8 in, `scores` and `embedding` out, any"
-            f" batch size; differs from the weights here by at most {difference:.1e}"
+            f"- `{file}`: takes RGB frames (B, T, H, W, 3) uint8 of any batch size, returns"
+            f" `scores` and `embedding`; they differ from the model's by at most {difference:.1e}"
         )
 
 
-def _made(facts: Facts) -> str:
+def _made_by(facts: Facts) -> str:
     commit = f", commit {facts.commit}" if facts.commit else ""
     return f"svfap {facts.version or 'of unknown version'}{commit}."

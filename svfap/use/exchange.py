@@ -1,7 +1,7 @@
-"""A model for other programs: ONNX and `torch.export`, both checked against the model itself.
+"""A model for other programs as ONNX or `torch.export` file, compared with the model itself.
 
-Both take RGB frames (B, T, H, W, 3) uint8 of any batch size as `video` and give `scores` and
-`embedding`; normalisation and softmax are inside.
+Both files take RGB frames (B, T, H, W, 3) uint8 of any batch size as `video` and return `scores`
+and `embedding`. They normalise the frames and apply the softmax themselves.
 """
 
 import contextlib
@@ -21,39 +21,45 @@ from svfap.use.bundle import Bundle
 from svfap.use.graph import Scorer
 
 ONNX, PROGRAM = "model.onnx", "model.pt2"
-TOLERANCE = 1e-3
-_BATCHES = (1, 2, 5)
-_NEEDED = ("onnx", "onnxruntime", "onnxscript")
+TOLERANCE = 1e-3  # generous for float32: the tests' toy model differs by less than 1e-5
+_BATCH_SIZES = (1, 2, 5)  # with which files are compared
+_ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
-Run = Callable[[Tensor], Sequence[NDArray[np.float32]]]
+RunExported = Callable[[Tensor], Sequence[NDArray[np.float32]]]
 
 
 def scorer(bundle: Bundle) -> Scorer:
-    """The model of a bundle as one function of frames."""
+    """Return the model of a bundle as one function of frames."""
     job = bundle.facts.job
     classes = job.task == "classification" and bool(job.targets)
     return Scorer(bundle.network(), classes=classes).eval()
 
 
 def to_onnx(bundle: Bundle, path: Path) -> float:
-    """Write an ONNX file and run it in onnxruntime.
+    """Write an ONNX file and compare it, in onnxruntime, with the model.
 
     Returns:
-        The largest difference of a score or a feature from the model's own.
+        The largest difference in scores and embeddings.
 
     Raises:
-        SvfapError: the packages are missing, or the file does not do what the model does.
+        SvfapError: packages are missing, or the file's results differ from the model's.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise SvfapError(f"ONNX needs {', '.join(missing)}: install svfap with the extra `onnx`")
     model = scorer(bundle)
     with _quiet():
         torch.onnx.export(
-            model, (_frames(bundle, 2),), str(path), dynamo=True, external_data=False,
-            input_names=["video"], output_names=["scores", "embedding"],
-            dynamic_shapes=_dynamic(), verbose=False,
-        )  # fmt: skip
+            model,
+            (_random_frames(bundle, 2),),
+            str(path),
+            dynamo=True,
+            external_data=False,  # weights inside: one file, up to protobuf's limit of 2 GB
+            input_names=["video"],
+            output_names=["scores", "embedding"],
+            dynamic_shapes=_dynamic_shapes(),
+            verbose=False,
+        )
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -61,17 +67,19 @@ def to_onnx(bundle: Bundle, path: Path) -> float:
 
 
 def to_program(bundle: Bundle, path: Path) -> float:
-    """Write what `torch.export.load` reads, and run it.
+    """Write a file for `torch.export.load`, load it and compare it with the model.
 
     Returns:
-        The largest difference of a score or a feature from the model's own.
+        The largest difference in scores and embeddings.
 
     Raises:
-        SvfapError: the file does not do what the model does.
+        SvfapError: the file's results differ from the model's.
     """
     model = scorer(bundle)
     with _quiet():
-        program = torch.export.export(model, (_frames(bundle, 2),), dynamic_shapes=_dynamic())
+        program = torch.export.export(
+            model, (_random_frames(bundle, 2),), dynamic_shapes=_dynamic_shapes()
+        )
         torch.export.save(program, path)
         loaded = torch.export.load(path).module()
     return _difference(bundle, model, path, lambda x: [y.detach().numpy() for y in loaded(x)])
@@ -79,7 +87,7 @@ def to_program(bundle: Bundle, path: Path) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporters tell of their own inner workings."""
+    """Silence the exporters, which log and warn about their own internals."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -90,12 +98,17 @@ def _quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def _dynamic() -> dict[str, dict[int, object]]:
+def _dynamic_shapes() -> dict[str, dict[int, object]]:
+    """Leave the batch size free."""
     return {"video": {0: torch.export.Dim("batch", min=1)}}
 
 
-def _frames(bundle: Bundle, batch: int) -> Tensor:
-    """Random frames, the same every time."""
+def _random_frames(bundle: Bundle, batch: int) -> Tensor:
+    """Return random frames, the same in every call.
+
+    An example for an exporter needs a batch of 2 or more: `torch.export` takes a size of 1 for a
+    constant.
+    """
     model = bundle.facts.job.model
     shape = (batch, model.num_frames, model.image_size, model.image_size, 3)
     generator = torch.Generator().manual_seed(batch)
@@ -103,14 +116,14 @@ def _frames(bundle: Bundle, batch: int) -> Tensor:
 
 
 @torch.inference_mode()
-def _difference(bundle: Bundle, model: Scorer, path: Path, run: Run) -> float:
-    """The largest difference over several batch sizes."""
+def _difference(bundle: Bundle, model: Scorer, path: Path, run: RunExported) -> float:
+    """Return the largest difference over several batch sizes; delete a file that differs."""
     worst = 0.0
-    for batch in _BATCHES:
-        frames = _frames(bundle, batch)
-        for own, other in zip(model(frames), run(frames), strict=True):
-            worst = max(worst, float(np.abs(own.numpy() - other).max()))
-    if not worst < TOLERANCE:
+    for batch in _BATCH_SIZES:
+        frames = _random_frames(bundle, batch)
+        for ours, exported in zip(model(frames), run(frames), strict=True):
+            worst = max(worst, float(np.abs(ours.numpy() - exported).max()))
+    if not worst < TOLERANCE:  # also true of NaN
         path.unlink()
         raise SvfapError(f"{path}: differs from the model by {worst:.2g}; not written")
     return worst

@@ -1,4 +1,4 @@
-"""A video with its faces found: what is cropped for a model, and when it is shown."""
+"""A video with its faces found: the windows to score, and where each face is in every frame."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,111 +14,129 @@ from svfap.faces.detectors.detector import Detector
 from svfap.progress import track
 from svfap.use.bundle import Facts
 from svfap.use.options import Options
-from svfap.use.windows import Grid, Picture, gather, grid
-from svfap.video.decode import Frame, Reject, declared_frames
+from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
+from svfap.video.decode import Frame, Image, Reject, declared_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.replay import Replay
 
 
 @dataclass(frozen=True)
+class FaceInVideo:
+    """A face, followed over some frames of a video.
+
+    Attributes:
+        clip: where the face is in every frame.
+        grid: the windows over these frames.
+        number: number of the face, from 1.
+    """
+
+    clip: FaceClip
+    grid: WindowGrid
+    number: int = 1
+
+    def sampled_clip(self) -> FaceClip:
+        """Return the clip reduced to the frames that windows sample."""
+        clip, sampled = self.clip, self.grid.sampled
+        return replace(clip, source=clip.source[sampled], corners=clip.corners[sampled])
+
+    def span(self, window: int) -> tuple[float, float]:
+        """Return the first and the last second of a window."""
+        grid, clip = self.grid, self.clip
+        first = grid.sampled[grid.starts[window]]
+        end = min(first + grid.frames * grid.step, len(clip))
+        return clip.start + float(first) / clip.fps, clip.start + float(end) / clip.fps
+
+
+@dataclass(frozen=True)
 class Footage:
-    """A video, the faces that are followed in it, and their windows.
+    """A video and the faces followed in it.
 
     Attributes:
         path: the video.
-        frames: its frames, to be read as often as needed.
-        faces: number of the face in each clip, from 1.
-        clips: where each face is in every frame, for drawing.
-        thinned: the same for the frames that are sampled.
-        grids: the windows of each clip.
-        step: frames of the video from one sampled frame to the next.
-        size: width and height of its first frame in pixels.
-        seconds: its length.
+        frames: its frames; can be read several times.
+        faces: its faces, in the order of their first frames.
+        size: width and height of the first frame in pixels.
+        seconds: length of the video.
     """
 
     path: Path
     frames: Replay
-    faces: tuple[int, ...]
-    clips: tuple[FaceClip, ...]
-    thinned: tuple[FaceClip, ...]
-    grids: tuple[Grid, ...]
-    step: float
+    faces: tuple[FaceInVideo, ...]
     size: tuple[int, int]
     seconds: float
 
     def __len__(self) -> int:
         """Number of windows."""
-        return sum(len(grid.starts) for grid in self.grids)
+        return sum(len(face.grid.starts) for face in self.faces)
 
-    def span(self, clip: int, window: int) -> tuple[float, float]:
-        """First and last second of a window."""
-        places, of, fps = self.grids[clip], self.clips[clip], self.clips[clip].fps
-        first = places.sampled[places.starts[window]]
-        end = min(first + places.frames * self.step, len(of))
-        return of.start + float(first) / fps, of.start + float(end) / fps
+    @property
+    def fps(self) -> float:
+        """Frames per second of all clips."""
+        return self.faces[0].clip.fps
 
-    def windows(self, *, quality: int, size: int) -> Iterator[tuple[int, int, Picture]]:
-        """Number of the clip, number of its window and its frames (T, size, size, 3), RGB.
+    def windows(self, *, quality: int, size: int) -> Iterator[Window]:
+        """Yield all windows; `Window.clip` is an index of `faces`.
 
-        Pictures pass through JPEG as those of the training clips did.
+        Args:
+            quality: JPEG quality of the training clips.
+            size: side of the model's frames in pixels.
         """
         pictures = (
-            (clip, as_stored(picture, quality=quality, size=size))
-            for clip, picture in cut_clips(self.frames, self.thinned)
+            (index, as_stored(picture, quality=quality, size=size))
+            for index, picture in cut_clips(
+                self.frames, [face.sampled_clip() for face in self.faces]
+            )
         )
-        return gather(pictures, self.grids)
+        return gather_windows(pictures, [face.grid for face in self.faces])
 
 
-def find(
+def find_faces(
     path: Path,
     facts: Facts,
     options: Options,
     *,
     config: CropConfig,
     detector: Detector,
-    shown: bool = False,
+    show_progress: bool = False,
 ) -> Footage:
-    """Look for faces in a video.
+    """Find and follow the faces of a video, and place windows over them.
 
     Args:
         path: the video.
         facts: the model's sizes and preprocessing.
-        options: how it is looked at.
+        options: which faces to score, and how far apart windows are.
         config: how to crop, see `crop_settings`.
         detector: finds and follows faces.
-        shown: whether progress is.
+        show_progress: whether to show a progress line.
 
     Raises:
         Reject: the video cannot be read, shows no face, or is shorter than a window.
     """
     frames = Replay(path)
     looked: Iterable[Frame] = frames
-    if shown:
+    if show_progress:
         total = declared_frames(path)
         looked = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
-    measured = _Measured(looked)
+    measured = _MeasuredFrames(looked)
     clips = plan_clips(path, config, detector, frames=measured)
-    grids = [_grid(clip, facts, options) for clip in clips]
-    kept = [pair for pair in zip(clips, grids, strict=True) if options.pad or not pair[1].padded]
-    if not kept:
+    found = [FaceInVideo(clip, _grid(clip, facts, options)) for clip in clips]
+    faces = [face for face in found if options.pad or not face.grid.padded]
+    if not faces:
         raise Reject(_too_short(clips, facts))
     if options.speaker == "main":
-        kept = _main(kept)
-    clips, grids = [clip for clip, _ in kept], [grid for _, grid in kept]
-    numbers = [1] * len(kept) if options.speaker == "main" else range(1, len(kept) + 1)
-    return Footage(
-        path, frames, tuple(numbers), tuple(clips),
-        tuple(_thinned(clip, grid) for clip, grid in kept), tuple(grids),
-        _step(clips[0], facts), measured.size, measured.last + 1 / clips[0].fps,
-    )  # fmt: skip
+        faces = _main_faces(faces)  # all with number 1: one timeline
+    else:
+        faces = [replace(face, number=number) for number, face in enumerate(faces, 1)]
+    seconds = measured.last + 1 / clips[0].fps
+    return Footage(path, frames, tuple(faces), measured.size, seconds)
 
 
-class _Measured:
-    """Frames that are measured as they pass.
+class _MeasuredFrames:
+    """Frames of a video, measured while another function reads them.
 
     Attributes:
-        size: width and height of the first in pixels.
-        last: second at which the last is shown, counted from the first.
+        size: width and height of the first frame in pixels.
+        last: seconds from the first to the last frame.
     """
 
     def __init__(self, frames: Iterable[Frame]) -> None:
@@ -135,19 +153,14 @@ class _Measured:
 
 
 def _step(clip: FaceClip, facts: Facts) -> float:
-    """Frames of the video between two sampled frames: the same time as in training."""
+    """Return the frames between two sampled frames that span the same time as in training."""
     return max(1.0, facts.stride * clip.fps / (facts.fps or clip.fps))
 
 
-def _grid(clip: FaceClip, facts: Facts, options: Options) -> Grid:
+def _grid(clip: FaceClip, facts: Facts, options: Options) -> WindowGrid:
     frames, step = facts.job.model.num_frames, _step(clip, facts)
     hop = step * frames / 2 if options.hop is None else options.hop * clip.fps
-    return grid(len(clip), frames=frames, step=step, hop=hop)
-
-
-def _thinned(clip: FaceClip, grid: Grid) -> FaceClip:
-    """The clip with no frames but those that are sampled."""
-    return replace(clip, source=clip.source[grid.sampled], corners=clip.corners[grid.sampled])
+    return place_windows(len(clip), frames=frames, step=step, hop=hop)
 
 
 def _too_short(clips: Sequence[FaceClip], facts: Facts) -> str:
@@ -160,27 +173,31 @@ def _too_short(clips: Sequence[FaceClip], facts: Facts) -> str:
     )
 
 
-def _main(kept: Sequence[tuple[FaceClip, Grid]]) -> list[tuple[FaceClip, Grid]]:
-    """The main face of each moment: the weightiest clips that do not overlap in time."""
-    chosen: list[tuple[FaceClip, Grid]] = []
-    for clip, windows in sorted(kept, key=lambda pair: _weight(pair[0]), reverse=True):
-        first, last = clip.source[0], clip.source[-1]
-        if all(last < other.source[0] or first > other.source[-1] for other, _ in chosen):
-            chosen.append((clip, windows))
-    return sorted(chosen, key=lambda pair: pair[0].start)
+def _main_faces(faces: Sequence[FaceInVideo]) -> list[FaceInVideo]:
+    """Choose the main face of each moment: the heaviest clips that do not overlap in time."""
+    chosen: list[FaceInVideo] = []
+    for face in sorted(faces, key=lambda face: _weight(face.clip), reverse=True):
+        first, last = face.clip.source[0], face.clip.source[-1]
+        others = [other.clip.source for other in chosen]
+        if all(last < other[0] or first > other[-1] for other in others):
+            chosen.append(face)
+    return sorted(chosen, key=lambda face: face.clip.start)
 
 
 def _weight(clip: FaceClip) -> float:
-    """The sum of size times centrality over a clip, as `faces.track.weight` has it."""
+    """Sum size times centrality over a clip, as `faces.track.weight` does for a track."""
     edges = np.abs(clip.corners[:, 1:] - clip.corners[:, :1]).max(axis=2).prod(axis=1)
     centres = clip.corners[:, 1:].mean(axis=1)
     off = np.linalg.norm(centres - 0.5, axis=1) / np.hypot(0.5, 0.5)
     return float((edges * np.maximum(0.0, 1 - off)).sum())
 
 
-def as_stored(picture: Picture, *, quality: int, size: int) -> Picture:
-    """A BGR picture as it comes out of a shard: through JPEG, RGB, scaled for the model."""
+def as_stored(picture: Image, *, quality: int, size: int) -> Image:
+    """Return a BGR picture as training reads it from a shard: RGB, scaled, with JPEG's losses.
+
+    Training clips passed through JPEG, so scores of uncompressed pictures would differ slightly.
+    """
     data = np.frombuffer(encode_jpeg(picture, quality=quality), np.uint8)
     rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), dtype=np.uint8)
-    scaled: Picture = resize(rgb[None], size)[0]
+    scaled: Image = resize(rgb[None], size)[0]
     return scaled

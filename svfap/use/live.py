@@ -1,14 +1,14 @@
-"""The main face before a camera, scored as it is seen.
+"""Live scores of the main face before a camera.
 
-There is no looking ahead: the crop follows the mean of the last moments and so trails a moving face
-by a quarter of `crop.smoothing`. When the model is slower than the camera, windows are left out
+A live crop knows no later frames, so it is smoothed over past frames only and trails a moving face
+by a quarter of `crop.smoothing`. When the model is slower than the camera, windows are skipped
 rather than scored late.
 """
 
 import logging
 import time
-from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,26 +21,31 @@ from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.search import Watch
 from svfap.faces.track import Track, choose
 from svfap.use.camera import Camera, CameraFrame
-from svfap.use.footage import as_stored
 from svfap.use.predictor import Predictor
-from svfap.use.timeline import timeline
-from svfap.use.windows import Picture
+from svfap.use.timeline import build_timeline
+from svfap.use.window_sampler import WindowSampler
+from svfap.video.decode import Image
 
 logger = logging.getLogger(__name__)
 
-_REACH = 0.7  # sides of a face that it may move between two looks
-_EVERY = 2  # frames between looks
+# Sides of a face that it may move between two detections. About what `faces.track` allows for
+# detections 0.1 s apart: 0.5, and 2 more per second.
+_REACH = 0.7
+# Detect in every n-th frame. More often than `crop.every`, whose gaps are filled from both sides:
+# live, a crop stays where the last detection was.
+_DETECT_EVERY = 2
+_HISTORY = 2.0  # seconds of detections to keep; by default, smoothing spans 0.4
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What came of watching a camera.
+class LiveScores:
+    """Scores of a camera, and how late they came.
 
     Attributes:
-        table: a row per window, see `timeline`.
+        table: a row per window, see `build_timeline`.
         latencies: seconds from the last frame of each window to its scores.
         window: length of a window in seconds.
-        dropped: frames that came too fast to be looked at.
+        dropped: frames that the camera delivered too fast.
     """
 
     table: pd.DataFrame
@@ -48,8 +53,8 @@ class Watched:
     window: float
     dropped: int
 
-    def told(self) -> str:
-        """Latency in words."""
+    def latency_text(self) -> str:
+        """Return a line on latency and dropped frames."""
         median, worst = np.median(self.latencies), max(self.latencies)
         return (
             f"latency: scores came {median:.2f} s (median; {worst:.2f} s at most) after the last"
@@ -57,11 +62,23 @@ class Watched:
         )
 
 
+class LiveCrop(NamedTuple):
+    """The face cut out of one frame.
+
+    Attributes:
+        picture: BGR crop (size, size, 3); None without a face.
+        changed: whether another face has replaced the one before, or it has left.
+    """
+
+    picture: Image | None
+    changed: bool
+
+
 class FaceFollower:
-    """Keeps to one face and cuts it out of each frame.
+    """Follows the main face and cuts it out of each frame.
 
     Args:
-        predictor: its detector and crop settings.
+        predictor: provides the detector and the crop settings.
         fps: frames per second of the camera.
     """
 
@@ -71,21 +88,22 @@ class FaceFollower:
         self._track = Track()
         self._number = 0
 
-    def cut(self, image: Picture) -> tuple[Picture | None, bool]:
-        """The face in the next frame; None without one; and whether it is another than before."""
+    def cut(self, image: Image) -> LiveCrop:
+        """Cut the face out of the next frame."""
         number, config = self._number, self._config
         self._number += 1
         height, width = image.shape[:2]
         if config.preset in FIXED:
             preset = presets.voxceleb2 if config.preset == "voxceleb2" else presets.frames
-            return cut_out(image, preset(width, height, [number])[0], size=config.size), False
-        other = number % _EVERY == 0 and self._look(number, image)
+            corners = preset(width, height, [number])[0]
+            return LiveCrop(cut_out(image, corners, size=config.size), changed=False)
+        changed = number % _DETECT_EVERY == 0 and self._detect(number, image)
         if not self._track.frames:
-            return None, other
-        return cut_out(image, self._corners(number), size=config.size), other
+            return LiveCrop(None, changed)
+        return LiveCrop(cut_out(image, self._corners(number), size=config.size), changed)
 
-    def _look(self, number: int, image: Picture) -> bool:
-        """Look for the face; whether another has taken its place, or it is gone."""
+    def _detect(self, number: int, image: Image) -> bool:
+        """Update the track; return whether another face has replaced it, or it has left."""
         shrink = min(1.0, self._config.max_side / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         faces = [
@@ -98,126 +116,88 @@ class FaceFollower:
             self._track.add(number, min(near, key=lambda face: _moved(known[0], face)))
             self._forget(number)
             return False
+        # A face out of sight is waited for as long as a gap that cropping fills.
         if known and number - self._track.frames[-1] <= self._config.max_gap * self._fps:
             return False
-        had, height, width = bool(known), *image.shape[:2]
+        height, width = image.shape[:2]
         tracks = choose([Track([number], [f]) for f in faces], "main", width=width, height=height)
         self._track = tracks[0] if tracks else Track()
-        return had or bool(tracks)
+        return bool(known) or bool(tracks)
 
     def _forget(self, number: int) -> None:
-        """Drop what the crop no longer depends on."""
-        while self._track.frames[0] < number - 2 * self._fps and len(self._track.frames) > 2:
+        """Drop detections that the crop no longer depends on."""
+        while self._track.frames[0] < number - _HISTORY * self._fps and len(self._track.frames) > 2:
             del self._track.frames[0], self._track.faces[0]
 
     def _corners(self, number: int) -> Floats:
+        """Return the mean corners (3, 2) of the last frames, as many as half the smoothing."""
         radius = max(1, round(self._config.smoothing * self._fps / 2))
         numbers = np.arange(max(0, number - radius + 1), number + 1)
         mean: Floats = windows_of(self._track, numbers, self._config, radius=0).mean(axis=0)
         return mean
 
 
-class Sampler:
-    """Pictures of one face at even times, as many as a window takes.
+def score_camera(
+    camera: Camera, predictor: Predictor, *, seconds: float | None = None
+) -> LiveScores:
+    """Score a camera until it ends, the time is over, or the user interrupts with Ctrl-C.
 
     Args:
-        predictor: tells sizes, stride and hop.
-        fps: frames per second of the camera.
-    """
-
-    def __init__(self, predictor: Predictor, *, fps: float) -> None:
-        facts = predictor.facts
-        self._frames, self._size = facts.job.model.num_frames, facts.job.model.image_size
-        self._quality = predictor.crop.quality
-        self.step = facts.stride / (facts.fps or fps)
-        hop = predictor.options.hop or self.step * self._frames / 2
-        self._every = max(1, round(hop / self.step))
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self._held: deque[Picture] = deque(maxlen=self._frames)
-        self._next = 0.0
-        self._new = self._every
-        self.last = 0.0
-
-    def add(self, picture: Picture, taken: float) -> None:
-        """Take a picture if it is time for one, again if it is overdue."""
-        if not self._held:
-            self._next = taken
-        while taken >= self._next:
-            stored = as_stored(picture, quality=self._quality, size=self._size)
-            self._held.append(stored)
-            self._next += self.step
-            self._new += 1
-            self.last = taken
-
-    def window(self) -> Picture | None:
-        """The newest window, if it is time for one, (T, H, W, 3)."""
-        if len(self._held) < self._frames or self._new < self._every:
-            return None
-        self._new = 0
-        return np.stack(self._held)
-
-
-def watch(source: Camera, predictor: Predictor, *, seconds: float | None = None) -> Watched:
-    """Score what a camera sees until it ends, the time is over, or an interrupt.
-
-    Args:
-        source: the camera, reading.
+        camera: an open camera.
         predictor: the model.
-        seconds: how long; None: until the end.
+        seconds: how long to score; None: until the camera ends.
     """
-    follower, sampler = FaceFollower(predictor, fps=source.fps), Sampler(predictor, fps=source.fps)
+    follower = FaceFollower(predictor, fps=camera.fps)
+    sampler = WindowSampler(predictor, fps=camera.fps)
     length = sampler.step * predictor.facts.job.model.num_frames
     rows: list[pd.DataFrame] = []
     latencies: list[float] = []
-    began: float | None = None
+    start: float | None = None
     face = 1
     try:
-        while shots := source.take():
-            began = shots[0].taken if began is None else began
-            face += _see(shots, follower, sampler)
+        while frames := camera.take():
+            start = frames[0].taken if start is None else start
+            face += _sample(frames, follower, sampler)
             window = sampler.window()
             if window is not None:
                 scores, _ = predictor.score([window])
-                end = sampler.last - began
+                end = sampler.last - start
                 latencies.append(time.monotonic() - sampler.last)
                 span = [(face, max(0.0, end - length), end)]
-                rows.append(timeline(source.source, span, scores, predictor.facts))
+                rows.append(build_timeline(camera.source, span, scores, predictor.facts))
                 logger.info("%s", _line(rows[-1], latencies[-1], predictor))
-            if seconds is not None and shots[-1].taken - began >= seconds:
+            if seconds is not None and frames[-1].taken - start >= seconds:
                 break
     except KeyboardInterrupt:
         logger.info("stopped")
     table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-    return Watched(table, tuple(latencies), length, source.dropped)
+    return LiveScores(table, tuple(latencies), length, camera.dropped)
 
 
-def _see(shots: list[CameraFrame], follower: FaceFollower, sampler: Sampler) -> int:
-    """Follow the face through some frames; how often another took its place."""
+def _sample(frames: list[CameraFrame], follower: FaceFollower, sampler: WindowSampler) -> int:
+    """Follow the face through some frames; return how often another face replaced it."""
     changes = 0
-    for shot in shots:
-        picture, other = follower.cut(shot.image)
-        if other:
-            changes += sampler.last > 0
+    for frame in frames:
+        picture, changed = follower.cut(frame.image)
+        if changed:
+            changes += sampler.last > 0  # a face that leaves and one that comes later count once
             sampler.clear()
         if picture is not None:
-            sampler.add(picture, shot.taken)
+            sampler.add(picture, frame.taken)
     return changes
 
 
 def _line(row: pd.DataFrame, latency: float, predictor: Predictor) -> str:
-    """A window in one line."""
+    """Return a line on one window for the log."""
     first = row.iloc[0]
     names = list(predictor.facts.job.targets)
     if predictor.facts.job.task == "classification":
-        said = f"{first['label']} {float(first[names].max()):.0%}"
+        scores = f"{first['label']} {float(first[names].max()):.0%}"
     else:
-        said = "  ".join(f"{name} {float(first[name]):.2f}" for name in names)
-    return f"{first['start']:.1f} to {first['end']:.1f} s  {said}  (after {latency:.2f} s)"
+        scores = "  ".join(f"{name} {float(first[name]):.2f}" for name in names)
+    return f"{first['start']:.1f} to {first['end']:.1f} s  {scores}  (after {latency:.2f} s)"
 
 
 def _moved(before: Face, now: Face) -> float:
-    """How far a face has moved, in its sides."""
+    """Return how far a face has moved, in sides of the face."""
     return float(np.linalg.norm(now.centre - before.centre)) / max(before.side, 1.0)

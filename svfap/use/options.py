@@ -1,4 +1,4 @@
-"""What a user chooses: which videos, and how they are looked at."""
+"""Choices of a user: which videos to score, and how."""
 
 import logging
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from svfap.use.bundle import Facts
 
 logger = logging.getLogger(__name__)
 
-_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+_PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 @dataclass(frozen=True)
 class Options:
-    """How videos are looked at.
+    """How to score videos.
 
     Attributes:
         hop: seconds from one window to the next; None: half a window.
-        speaker: the main face of each moment, or all of them.
-        preset: how faces are cropped; None: as the training clips were.
-        pad: repeat the last frame of what is shorter than a window, as testing does.
-        batch_size: windows that are scored at a time.
+        speaker: score the main face of each moment, or all faces.
+        preset: crop preset; None: the preset of the training clips.
+        pad: score faces seen for less than a window, repeating their last frame as in testing.
+        batch_size: windows to score at a time.
 
     Raises:
         SvfapError: a number is not above 0.
@@ -39,17 +39,23 @@ class Options:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse what would score nothing."""
+        """Check the numbers: 0, a negative number or NaN would score nothing."""
         for name, value in (("hop", self.hop), ("batch_size", self.batch_size)):
             if value is not None and not value > 0:
                 raise SvfapError(f"{name.replace('_', ' ')} is {value}; take a number above 0")
 
 
-def sources(path: Path) -> dict[str, Path]:
-    """Name -> video: a file, a folder of frames, or all videos below a folder.
+def find_videos(path: Path) -> dict[str, Path]:
+    """Find the videos at a path.
+
+    Args:
+        path: a video, a folder of frames, or a folder with videos at any depth.
+
+    Returns:
+        Printable name -> video.
 
     Raises:
-        SvfapError: there is no such file or folder, or no video in it.
+        SvfapError: the path does not exist, or holds no video.
     """
     if not path.exists():
         raise SvfapError(f"{path}: no such file or folder; name a video, a folder or a camera")
@@ -59,28 +65,30 @@ def sources(path: Path) -> dict[str, Path]:
     videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
     if videos:
         return {printable(p.relative_to(path).as_posix()): p for p in videos}
-    if any(p.suffix.lower() in _PICTURES for p in path.iterdir()):
+    if any(p.suffix.lower() in _PICTURE_SUFFIXES for p in path.iterdir()):
         return {printable(path.name): path}
     raise SvfapError(f"{path}: no video in this folder ({', '.join(sorted(VIDEO_SUFFIXES))})")
 
 
 def printable(name: str) -> str:
-    """A file's name in one line of text; bytes that are none and control characters as escapes."""
-    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return "".join(shown)
+    """Return a file's name in one line, with control characters and invalid UTF-8 escaped."""
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return "".join(escaped)
 
 
 def crop_settings(facts: Facts, options: Options) -> CropConfig:
-    """How to crop for a model: as its training clips were, or as is asked for."""
-    own = facts.crop.get("preset")
-    preset = options.preset or own
+    """Return how to crop for a model: like its training clips, or as the options say."""
+    preset = options.preset or facts.crop.get("preset")
     if preset is None:
-        logger.warning("the model does not say how its faces were cropped; taking preset auto")
+        logger.warning("the model does not say how its faces were cropped; using preset auto")
     elif preset in FIXED and options.preset is None:
         logger.warning(
-            "the model learned from face pictures that its publisher cut out; raw video is cropped"
-            " with preset auto instead (--preset %s if yours are such pictures)", preset,
-        )  # fmt: skip
+            "the model learned from face pictures that the dataset's publisher had cropped; videos"
+            " are cropped with preset auto instead (--crop-preset %s if yours are such pictures)",
+            preset,
+        )
         preset = None
+    # Clips of any length and all faces: `footage.find_faces` chooses faces moment by moment, and
+    # compares their length with a window.
     changes = {"preset": preset or "auto", "speaker": "all", "min_frames": 1}
     return parse(CropConfig, facts.crop | changes, where="the model's crop settings")

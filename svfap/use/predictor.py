@@ -11,62 +11,64 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from svfap.augment.crop_box import Frames
 from svfap.errors import SvfapError
 from svfap.faces.detectors.make import make_detector
 from svfap.progress import track
 from svfap.training.distributed import device
 from svfap.use import bundle as bundles
 from svfap.use.bundle import Bundle
-from svfap.use.footage import Footage, find
+from svfap.use.footage import Footage, find_faces
 from svfap.use.graph import Scorer
-from svfap.use.options import Options, crop_settings, sources
-from svfap.use.timeline import timeline
-from svfap.use.windows import Picture
+from svfap.use.options import Options, crop_settings, find_videos
+from svfap.use.timeline import build_timeline
+from svfap.use.windows import Window
 from svfap.video.decode import Reject
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float32]
+Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class VideoScores:
-    """What a model says of one video.
+    """Scores of one video, or the reason why it has none.
 
     Attributes:
-        video: its name.
-        path: its file.
-        table: a row per window, see `timeline`; empty if the video cannot be used.
-        embeddings: of each row, (n, C).
-        footage: the faces that were followed, and some of the video's frames; None if it cannot
-            be used, or once they are no longer needed.
-        reject: why it cannot be used; empty if it can.
+        video: name of the video.
+        path: its file or folder of frames.
+        table: a row per window, see `build_timeline`; empty if the video was rejected.
+        embeddings: embedding of each row, (n, C).
+        footage: the faces and some decoded frames; None if the video was rejected, or to free
+            their memory.
+        reject: why the video was rejected; empty if it was scored.
     """
 
     video: str
     path: Path
     table: pd.DataFrame
-    embeddings: Floats
+    embeddings: Float32
     footage: Footage | None = None
     reject: str = ""
 
 
 class Predictor:
-    """A model that is ready for videos.
+    """Scores videos with a trained model.
 
     Args:
         bundle: the model.
-        options: how videos are looked at.
-        shown: whether progress is.
+        options: how to score videos.
+        show_progress: whether to show progress lines.
 
     Raises:
-        SvfapError: the weights do not fit their sizes, or the detector's are missing.
+        SvfapError: the weights do not fit the model's sizes, or the detector's weights are missing.
     """
 
     def __init__(
-        self, bundle: Bundle, options: Options | None = None, *, shown: bool = False
+        self, bundle: Bundle, options: Options | None = None, *, show_progress: bool = False
     ) -> None:
-        self.bundle, self.options, self.shown = bundle, options or Options(), shown
+        self.bundle, self.options = bundle, options or Options()
+        self.show_progress = show_progress
         self.facts = bundle.facts
         self.crop = crop_settings(self.facts, self.options)
         self.detector = make_detector(self.crop)
@@ -75,7 +77,7 @@ class Predictor:
         self._scorer = Scorer(bundle.network(), classes=classes).to(self._device).eval()
 
     def predict(self, path: str | Path) -> pd.DataFrame:
-        """Scores over time, a row per face and window.
+        """Return scores over time, a row per face and window.
 
         Args:
             path: a video, a folder of frames, or a folder of videos.
@@ -85,89 +87,107 @@ class Predictor:
             probability of each class or the value of each target.
 
         Raises:
-            SvfapError: the model has no head, or no video can be used; videos of a folder that
-                cannot be used are left out with a warning.
+            SvfapError: the model has no head, or every video was rejected. A video of a folder
+                that is rejected is left out with a warning.
         """
         self.bundle.require_head()
-        return pd.concat([done.table for done in self._usable(path)], ignore_index=True)
+        return pd.concat([scores.table for scores in self._accepted(path)], ignore_index=True)
 
-    def features(self, path: str | Path) -> Floats:
-        """Embeddings (n, C) of the windows that `predict` has rows for, in the same order.
+    def features(self, path: str | Path) -> Float32:
+        """Return embeddings (n, C) of the windows in the rows of `predict`.
 
-        Those of a model that was pre-trained only are what fine-tuning begins with.
+        A model that was only pre-trained returns the embeddings that fine-tuning starts from.
 
         Raises:
-            SvfapError: no video can be used.
+            SvfapError: every video was rejected.
         """
-        return np.concatenate([done.embeddings for done in self._usable(path)])
+        return np.concatenate([scores.embeddings for scores in self._accepted(path)])
 
-    def outcomes(self, videos: Mapping[str, Path]) -> Iterator[VideoScores]:
-        """What the model says of each video by its name, one after the other; see `sources`."""
-        for name, video in videos.items():
+    def score_videos(self, videos: Mapping[str, Path]) -> Iterator[VideoScores]:
+        """Score videos one after the other.
+
+        Args:
+            videos: name -> path, see `find_videos`.
+        """
+        for name, path in videos.items():
             try:
-                yield self._outcome(name, video)
+                yield self._score_video(name, path)
             except Reject as reject:
-                yield self._rejected(name, video, str(reject))
+                yield self._rejected(name, path, str(reject))
 
-    def score(self, windows: Iterable[Picture]) -> tuple[Floats, Floats]:
-        """Scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB."""
+    def score(self, windows: Iterable[Frames]) -> tuple[Float32, Float32]:
+        """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB."""
         remaining, size = iter(windows), self.options.batch_size
         with torch.inference_mode():
             parts = [self._batch(part) for part in iter(lambda: [*islice(remaining, size)], [])]
         scores, features = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(features)
 
-    def _usable(self, path: str | Path) -> list[VideoScores]:
-        """All videos that can be used."""
-        found = self.outcomes(sources(Path(path)))
-        outcomes = [replace(done, footage=None) for done in found]
-        good = [done for done in outcomes if not done.reject]
-        if not good:
-            first = outcomes[0]
-            more = f" (and {len(outcomes) - 1} more videos)" if len(outcomes) > 1 else ""
+    def _accepted(self, path: str | Path) -> list[VideoScores]:
+        """Score all videos below a path, and warn of those that were rejected."""
+        found = self.score_videos(find_videos(Path(path)))
+        every = [replace(scores, footage=None) for scores in found]
+        accepted = [scores for scores in every if not scores.reject]
+        if not accepted:
+            first = every[0]
+            more = f" (and {len(every) - 1} more videos)" if len(every) > 1 else ""
             raise SvfapError(f"{first.path}: {first.reject}{more}")
-        for done in outcomes:
-            if done.reject:
-                logger.warning("%s left out: %s", done.video, done.reject)
-        return good
+        for scores in every:
+            if scores.reject:
+                logger.warning("%s left out: %s", scores.video, scores.reject)
+        return accepted
 
-    def _outcome(self, name: str, path: Path) -> VideoScores:
-        footage = find(
-            path, self.facts, self.options,
-            config=self.crop, detector=self.detector, shown=self.shown,
-        )  # fmt: skip
-        places: list[tuple[int, int]] = []
-
-        def pictures() -> Iterator[Picture]:
-            size = self.facts.job.model.image_size
-            windows: Iterable[tuple[int, int, Picture]]
-            windows = footage.windows(quality=self.crop.quality, size=size)
-            if self.shown:
-                label = f"{path.name}: scores"
-                windows = track(windows, total=len(footage), label=label, unit="window")
-            for clip, number, window in windows:
-                places.append((clip, number))
-                yield window
-
-        scores, embeddings = self.score(pictures())
-        spans = [(footage.faces[clip], *footage.span(clip, number)) for clip, number in places]
-        table = timeline(name, spans, scores[:, : len(self.facts.job.targets)], self.facts)
+    def _score_video(self, name: str, path: Path) -> VideoScores:
+        """Score the windows of one video, a batch at a time while it is decoded."""
+        footage = find_faces(
+            path,
+            self.facts,
+            self.options,
+            config=self.crop,
+            detector=self.detector,
+            show_progress=self.show_progress,
+        )
+        windows: Iterable[Window] = footage.windows(
+            quality=self.crop.quality, size=self.facts.job.model.image_size
+        )
+        if self.show_progress:
+            label = f"{path.name}: scores"
+            windows = track(windows, total=len(footage), label=label, unit="window")
+        spans: list[tuple[int, float, float]] = []
+        batches: list[tuple[Float32, Float32]] = []
+        for batch in _batches(windows, self.options.batch_size):
+            batches.append(self.score([window.frames for window in batch]))
+            faces = [footage.faces[window.clip] for window in batch]
+            spans += [
+                (face.number, *face.span(window.number))
+                for face, window in zip(faces, batch, strict=True)
+            ]
+        scores, embeddings = map(np.concatenate, zip(*batches, strict=True))
+        targets = len(self.facts.job.targets)  # 0 without a head: scores are embeddings then
+        table = build_timeline(name, spans, scores[:, :targets], self.facts)
         return VideoScores(
             name, path, table.reset_index(drop=True), embeddings[table.index], footage
         )
 
     def _rejected(self, name: str, path: Path, reason: str) -> VideoScores:
         job = self.facts.job
-        table = timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
+        table = build_timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
         width = job.model.dim
         return VideoScores(name, path, table, np.empty((0, width), np.float32), reject=reason)
 
-    def _batch(self, windows: Sequence[Picture]) -> tuple[Floats, Floats]:
+    def _batch(self, windows: Sequence[Frames]) -> tuple[Float32, Float32]:
         video = torch.from_numpy(np.stack(windows)).to(self._device)
         scores, features = self._scorer(video)
         return scores.cpu().numpy(), features.cpu().numpy()
 
 
-def load(source: str | Path, options: Options, *, shown: bool = False) -> Predictor:
-    """A model that is ready for videos; see `svfap.load`."""
-    return Predictor(bundles.load(source), options, shown=shown)
+def _batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:
+    """Split windows into batches; the last may be smaller."""
+    remaining = iter(windows)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def load(source: str | Path, options: Options, *, show_progress: bool = False) -> Predictor:
+    """Load a model that scores videos; see `svfap.load`."""
+    return Predictor(bundles.load(source), options, show_progress=show_progress)

@@ -1,4 +1,4 @@
-"""A model as a folder that can be shared: weights, configuration, preprocessing, figures, card."""
+"""A model as a folder to share: weights, configuration, preprocessing, metrics and card."""
 
 import json
 from collections.abc import Iterable
@@ -8,53 +8,49 @@ from typing import Any
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from svfap.use.bundle import CONFIG, METRICS, PREPROCESSING, WEIGHTS, Bundle, Facts
-from svfap.use.card import card
+from svfap.use.card import model_card
 from svfap.use.exchange import ONNX, PROGRAM, to_onnx, to_program
 
 _FORMATS = {"onnx": (ONNX, to_onnx), "pt2": (PROGRAM, to_program)}
 FORMATS = tuple(_FORMATS)
 
 
-def share(
-    bundle: Bundle,
-    folder: Path,
-    *,
-    formats: Iterable[str] = (),
-    dataset: str = "",
+def write_folder(
+    bundle: Bundle, folder: Path, *, formats: Iterable[str] = (), dataset: str = ""
 ) -> dict[str, float]:
-    """Write the folder of a model; `bundle.read_folder` and the hub read it.
+    """Write a model into a folder, for `bundle.read_folder` and the Hugging Face hub.
 
     Args:
-        bundle: the model and its figures.
-        folder: takes the files; it exists.
-        formats: of `FORMATS`, beside the weights.
-        dataset: what the model was fine-tuned on.
+        bundle: the model and its metrics.
+        folder: an existing folder to write into.
+        formats: further formats to write, of `FORMATS`.
+        dataset: dataset of fine-tuning.
 
     Returns:
-        File -> largest difference from the model, for every further format.
+        File -> its largest difference from the model, for every further format.
 
     Raises:
         SvfapError: a format cannot be written.
     """
     from safetensors.torch import save
 
-    bundle.network()
+    bundle.network()  # raises if the weights do not fit, before anything is written
     weights = {name: tensor.contiguous().clone() for name, tensor in bundle.weights.items()}
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
-    _write(folder / CONFIG, _config(bundle.facts))
-    _write(folder / PREPROCESSING, _preprocessing(bundle.facts))
-    _write(folder / METRICS, {"figures": list(bundle.metrics), "notice": bundle.facts.notices})
-    written = {}
+    _write_json(folder / CONFIG, _config(bundle.facts))
+    _write_json(folder / PREPROCESSING, _preprocessing(bundle.facts))
+    _write_json(folder / METRICS, {"figures": list(bundle.metrics), "notice": bundle.facts.notices})
+    differences = {}
     for name in formats:
         file, write = _FORMATS[name]
-        written[file] = write(bundle, folder / file)
-    text = card(bundle, name=folder.name, dataset=dataset, exchange=written)
+        differences[file] = write(bundle, folder / file)
+    text = model_card(bundle, name=folder.name, dataset=dataset, exported=differences)
     (folder / "README.md").write_text(text, encoding="utf-8")
-    return written
+    return differences
 
 
 def _config(facts: Facts) -> dict[str, Any]:
-    """Sizes, labels and recipe, with the keys that programs of the hub look for."""
+    """Return sizes, labels and recipe, with the keys that programs of the hub read."""
     labels = {str(number): name for number, name in enumerate(facts.job.targets)}
     return {
         "model_type": "svfap",
@@ -66,7 +62,7 @@ def _config(facts: Facts) -> dict[str, Any]:
 
 
 def _preprocessing(facts: Facts) -> dict[str, Any]:
-    """How frames become what the model takes."""
+    """Return how to prepare frames for the model, with the keys of the hub's processors."""
     return {
         "crop": facts.crop,
         "fps": facts.fps,
@@ -79,5 +75,5 @@ def _preprocessing(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
+def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Scores over time as tables: of all windows, and of each face on the whole."""
+"""Tables of scores over time: a row per window, and a row per face."""
 
 import json
 from collections.abc import Sequence
@@ -14,22 +14,25 @@ from svfap.use.card import CARD, CAUTION, write_card
 
 COLUMNS = ("video", "face", "start", "end")
 LABEL = "label"
-_DECIMALS = 4
+_DECIMALS = 4  # of scores in files
 
 
-def timeline(
+def build_timeline(
     video: str,
     spans: Sequence[tuple[int, float, float]],
     scores: NDArray[np.float32],
     facts: Facts,
 ) -> pd.DataFrame:
-    """A row per window in the order of time, indexed by its place in `spans`.
+    """Build the table of one video: a row per window, sorted by time.
 
     Args:
         video: name of the video.
         spans: face, first and last second of each window.
-        scores: of each window, (n, targets).
+        scores: scores of each window, (n, targets).
         facts: names of the targets.
+
+    Returns:
+        The table; its index holds each row's position in `spans`.
     """
     frame = pd.DataFrame(
         {
@@ -42,8 +45,8 @@ def timeline(
     return _with_scores(frame, scores, facts).sort_values(["start", "face"], kind="stable")
 
 
-def summary(frame: pd.DataFrame, facts: Facts) -> pd.DataFrame:
-    """A row per face: the mean over its windows, as a whole clip is scored in testing."""
+def summarise(frame: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+    """Return a row per face: mean scores over its windows, as testing scores a whole clip."""
     names = list(facts.job.targets)
     groups = frame.groupby(["video", "face"], sort=False)
     spans = groups.agg(start=("start", "min"), end=("end", "max"), windows=("start", "size"))
@@ -51,8 +54,8 @@ def summary(frame: pd.DataFrame, facts: Facts) -> pd.DataFrame:
     return _with_scores(spans.reset_index(), means, facts)
 
 
-def text(frame: pd.DataFrame) -> str:
-    """A table for people."""
+def as_text(frame: pd.DataFrame) -> str:
+    """Return a table for the terminal: seconds with one decimal, scores with two."""
     shown = frame.copy()
     for name in shown.select_dtypes("float"):
         decimals = 1 if name in COLUMNS else 2
@@ -60,12 +63,12 @@ def text(frame: pd.DataFrame) -> str:
     return shown.to_string(index=False)
 
 
-def write(frame: pd.DataFrame, bundle: Bundle, folder: Path) -> None:
+def write_tables(frame: pd.DataFrame, bundle: Bundle, folder: Path) -> None:
     """Write `timeline.csv`, `.parquet` and `.json`, `summary.csv`, and the model's `card.md`."""
     facts = bundle.facts
     frame.round(_DECIMALS).to_csv(folder / "timeline.csv", index=False)
     frame.to_parquet(folder / "timeline.parquet", index=False)
-    summary(frame, facts).round(_DECIMALS).to_csv(folder / "summary.csv", index=False)
+    summarise(frame, facts).round(_DECIMALS).to_csv(folder / "summary.csv", index=False)
     model = {"model": bundle.name, "card": CARD, "caution": CAUTION}
     content = model | as_json(frame, facts)
     write_card(bundle, folder / CARD)
@@ -73,7 +76,7 @@ def write(frame: pd.DataFrame, bundle: Bundle, folder: Path) -> None:
 
 
 def as_json(frame: pd.DataFrame, facts: Facts) -> dict[str, Any]:
-    """The same as nested lists: videos, their faces, and the windows of each."""
+    """Return the table as nested lists: videos, their faces, and the windows of each face."""
     names = list(facts.job.targets)
     videos: dict[str, list[dict[str, Any]]] = {}
     for (video, face), rows in frame.groupby(["video", "face"], sort=False):
@@ -92,7 +95,7 @@ def as_json(frame: pd.DataFrame, facts: Facts) -> dict[str, Any]:
 
 
 def _with_scores(frame: pd.DataFrame, scores: NDArray[np.float32], facts: Facts) -> pd.DataFrame:
-    """The frame with the likeliest class, if there are classes, and a column for each target."""
+    """Add a column per target, and for classification the most probable class."""
     names = np.array(facts.job.targets, dtype=object)
     if facts.job.task == "classification" and len(names):
         best = scores.argmax(axis=1) if len(scores) else np.empty(0, np.int64)

@@ -1,4 +1,4 @@
-"""The page of a video: it plays beside its timeline, offline, in any browser."""
+"""The page of a scored video: it plays beside its curves, offline, in any browser."""
 
 import base64
 import html
@@ -9,28 +9,34 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from svfap.use.annotate import Layout
+from svfap.use.annotate import AnnotatedSize
 from svfap.use.bundle import Bundle
 from svfap.use.card import CARD, CAUTION
-from svfap.use.drawing import colours, limits
+from svfap.use.drawing import score_range, target_colours
 from svfap.use.timeline import as_json
 
-EMBEDDED = 24_000_000  # bytes of video that go into the page; a larger one lies beside it
+EMBEDDED = 24_000_000  # bytes up to which the video is embedded; base64 makes 32 MB of them
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write_page(
-    path: Path, table: pd.DataFrame, bundle: Bundle, *, video: Path, layout: Layout, seconds: float
+    path: Path,
+    table: pd.DataFrame,
+    bundle: Bundle,
+    *,
+    video: Path,
+    size: AnnotatedSize,
+    seconds: float,
 ) -> None:
     """Write the page of one video.
 
     Args:
         path: HTML file to write.
-        table: the windows of the video, see `timeline`.
+        table: the scores of the video, see `build_timeline`.
         bundle: the model that scored it.
-        video: the annotated mp4; it is put into the page unless it is large.
-        layout: its sizes.
-        seconds: its length.
+        video: the annotated mp4; embedded in the page unless it is large.
+        size: sizes of the annotated mp4.
+        seconds: length of the video.
     """
     facts, title = bundle.facts, str(table["video"].iloc[0])
     content = as_json(table, facts)
@@ -38,27 +44,29 @@ def write_page(
         "targets": content["targets"],
         "classes": facts.job.task == "classification",
         "faces": content["videos"][0]["faces"],
-        "colours": colours(len(facts.job.targets)),
-        "range": limits(table, facts),
+        "colours": target_colours(len(facts.job.targets)),
+        "range": score_range(table, facts),
         "seconds": seconds,
-        "picture": [layout.width, layout.height],
+        "picture": [size.width, size.height],
     }
     footer = f"Model: {html.escape(bundle.name)}, described in {CARD}. {CAUTION}"
     if facts.notices:
         footer = f"<strong>{html.escape(facts.notices)}</strong> {footer}"
     filled = {
         "@TITLE@": html.escape(title),
-        "@VIDEO@": _source(video),
+        "@VIDEO@": _video_url(video),
         "@FOOTER@": footer,
+        # A target called </script> must not end the script that holds the data.
         "@DATA@": json.dumps(data).replace("<", "\\u003c"),
     }
     text = _TEMPLATE.read_text(encoding="utf-8")
+    # One pass over the template: a video called @DATA@ is not filled in twice.
     text = re.sub("|".join(filled), lambda mark: filled[mark[0]], text)
     path.write_text(text, encoding="utf-8")
 
 
-def _source(video: Path) -> str:
-    """The video itself, or its name if it is large."""
+def _video_url(video: Path) -> str:
+    """Return the video as a data URL, or its relative URL if it is large."""
     if video.stat().st_size > EMBEDDED:
         return quote(video.name)
     return f"data:video/mp4;base64,{base64.b64encode(video.read_bytes()).decode()}"

@@ -1,41 +1,57 @@
-"""Windows over time: which frames of a face each holds, and how they come out of a stream.
+"""Windows: the frames of a face that one prediction covers, and how a stream yields them.
 
-Frames are sampled as in testing: every `step`-th of the clip, a window being as many of them as the
-model takes; a clip that is too short repeats its last frame. A step is a number of training frames;
-at another frame rate than that of training, it spans the same time.
+Frames are sampled as in testing: every `step`-th frame of the clip, as many as the model takes. A
+clip shorter than a window repeats its last frame. The step spans the same time as in training, also
+in a video of another frame rate.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from svfap.augment.crop_box import Frames
+from svfap.video.decode import Image
 from svfap.video.sampling import Indices
-
-Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The windows of one clip.
+class WindowGrid:
+    """Places of the windows in one clip.
 
     Attributes:
-        sampled: numbers of the frames that are sampled, ascending; the last may be repeated.
-        starts: where each window begins, as a place in `sampled`.
+        sampled: indices of the sampled frames, ascending; the last one may repeat.
+        starts: index in `sampled` of each window's first frame.
         frames: sampled frames in each window.
+        step: frames of the clip from one sampled frame to the next.
         padded: whether the clip is shorter than a window.
     """
 
     sampled: Indices
     starts: tuple[int, ...]
     frames: int
+    step: float
     padded: bool
 
 
-def grid(length: int, *, frames: int, step: float, hop: float) -> Grid:
-    """The windows of a clip; of several, the last ends where the clip ends.
+class Window(NamedTuple):
+    """One window with its frames.
+
+    Attributes:
+        clip: index of the clip.
+        number: index of the window in the clip.
+        frames: RGB frames (T, H, W, 3).
+    """
+
+    clip: int
+    number: int
+    frames: Frames
+
+
+def place_windows(length: int, *, frames: int, step: float, hop: float) -> WindowGrid:
+    """Place windows over a clip; the last of several ends with the clip.
 
     Args:
         length: number of frames of the clip.
@@ -49,31 +65,30 @@ def grid(length: int, *, frames: int, step: float, hop: float) -> Grid:
     last = len(sampled) - frames
     every = max(1, round(hop / step))
     starts = [*range(0, last + 1, every)]
+    # Frames left over at the end get a window of their own only if they fill half a hop. Otherwise
+    # the last window moves to the end, so that no two windows are almost the same.
     if last - starts[-1] > every / 2:
         starts.append(last)
     elif len(starts) > 1:
         starts[-1] = last
-    return Grid(sampled, tuple(starts), frames, missing > 0)
+    return WindowGrid(sampled, tuple(starts), frames, step, missing > 0)
 
 
-def gather(
-    pictures: Iterable[tuple[int, Picture]], grids: Sequence[Grid]
-) -> Iterator[tuple[int, int, Picture]]:
-    """Windows out of the sampled pictures of several clips, as soon as each is complete.
+def gather_windows(
+    pictures: Iterable[tuple[int, Image]], grids: Sequence[WindowGrid]
+) -> Iterator[Window]:
+    """Yield each window of several clips as soon as its last frame has come.
 
     Args:
-        pictures: number of a clip and its next sampled picture, (H, W, 3).
+        pictures: index of a clip and its next sampled frame, (H, W, 3).
         grids: the windows of each clip.
-
-    Yields:
-        Number of the clip, number of its window, and the window (frames, H, W, 3).
     """
-    held = [deque[Picture](maxlen=grid.frames) for grid in grids]
+    held = [deque[Image](maxlen=grid.frames) for grid in grids]
     seen = [0] * len(grids)
-    places = [{start: number for number, start in enumerate(grid.starts)} for grid in grids]
+    numbers = [{start: number for number, start in enumerate(grid.starts)} for grid in grids]
     for clip, picture in pictures:
         held[clip].append(picture)
         seen[clip] += 1
-        window = places[clip].get(seen[clip] - grids[clip].frames)
-        if window is not None:
-            yield clip, window, np.stack(held[clip])
+        number = numbers[clip].get(seen[clip] - grids[clip].frames)
+        if number is not None:
+            yield Window(clip, number, np.stack(held[clip]))

@@ -1,4 +1,4 @@
-"""A headless Chromium with a real pointer, told what to do through a pipe (DevTools protocol)."""
+"""A headless Chromium with a real pointer, driven through a pipe by the DevTools protocol."""
 
 import base64
 import contextlib
@@ -15,7 +15,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 PROGRAM = next(filter(None, map(shutil.which, NAMES)), "")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
 
-# The browser reads commands from descriptor 3 and writes to 4.
+# With --remote-debugging-pipe the browser reads commands from descriptor 3 and writes to 4. Popen
+# cannot choose descriptors, so this program moves the pipes there and becomes the browser.
 LAUNCH = """
 import fcntl, os, sys
 for place, end in enumerate([fcntl.fcntl(int(e), fcntl.F_DUPFD, 20) for e in sys.argv[1:3]], 3):
@@ -24,8 +25,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-class Page:
-    """A page that is open in the browser."""
+class BrowserPage:
+    """An open page of the browser."""
 
     def __init__(self, reader, writer):
         self._reader, self._writer = reader, writer
@@ -42,22 +43,22 @@ class Page:
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
         return self
 
-    def tell(self, expression):
-        """The value of a JavaScript expression."""
-        got = self._send(
+    def evaluate(self, expression):
+        """Return the value of a JavaScript expression."""
+        answer = self._send(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
-        assert "exceptionDetails" not in got, got["exceptionDetails"]
-        return got["result"].get("value")
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
 
     def until(self, expression, seconds=20):
         deadline = time.monotonic() + seconds
-        while not self.tell(expression):
+        while not self.evaluate(expression):
             assert time.monotonic() < deadline, f"not within {seconds} s: {expression}"
             time.sleep(0.05)
 
     def point(self, x, y, *, click=False):
-        """Move the pointer, and press and release its button."""
+        """Move the pointer; press and release its button if asked to click."""
         for kind in ("mouseMoved", *(["mousePressed", "mouseReleased"] if click else [])):
             button = {"button": "left", "clickCount": 1} if kind != "mouseMoved" else {}
             self._send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
@@ -82,30 +83,32 @@ class Page:
                 return answer["result"]
 
     def _read(self):
-        """One message; they end in a zero."""
+        """Read one message; a zero byte ends it."""
         text = bytearray()
         while (byte := self._reader.read(1)) != b"\0":
-            assert byte, "the browser has gone"
+            assert byte, "the browser has closed the pipe"
             text += byte
         return text
 
 
 @contextlib.contextmanager
 def browser():
-    """A page of a browser that is closed in the end."""
-    commands, told = os.pipe(), os.pipe()
+    """Open a browser with one page; close it at the end."""
+    commands, answers = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        ends = commands[0], told[1]
+        ends = commands[0], answers[1]
+        program = [PROGRAM, *FLAGS, f"--user-data-dir={profile}"]
         process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, *map(str, ends), PROGRAM, *FLAGS,
-             f"--user-data-dir={profile}"],
-            pass_fds=ends, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, "-c", LAUNCH, *map(str, ends), *program],
+            pass_fds=ends,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(commands[0])
-        os.close(told[1])
-        with open(told[0], "rb") as reader, open(commands[1], "wb") as writer:  # noqa: PTH123
+        os.close(answers[1])
+        with open(answers[0], "rb") as reader, open(commands[1], "wb") as writer:  # noqa: PTH123
             try:
-                yield Page(reader, writer)
+                yield BrowserPage(reader, writer)
             finally:
                 process.terminate()
                 process.wait(20)

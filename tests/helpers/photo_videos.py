@@ -1,4 +1,4 @@
-"""Small videos for tests, made of a real photograph (scikit-image's astronaut, NASA)."""
+"""Small test videos of a real photographed face (scikit-image's astronaut, NASA)."""
 
 import importlib.util
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ Image = NDArray[np.uint8]
 
 
 def installed(package: str, *parts: str) -> Path:
-    """A data file inside an installed package that is not imported."""
+    """Return the path of a data file in an installed package, without importing the package."""
     spec = importlib.util.find_spec(package)
     assert spec is not None
     assert spec.origin is not None
@@ -24,13 +24,13 @@ def installed(package: str, *parts: str) -> Path:
 
 
 def photograph() -> Image:
-    """The photograph, BGR, 512 x 512 pixels; the face is 100 pixels wide around (223, 118)."""
+    """Return the photograph, BGR, 512 x 512 pixels; a face, 100 pixels wide, is at (223, 118)."""
     image = cv2.imread(str(installed("skimage", "data", "astronaut.png")))
     return np.asarray(image, dtype=np.uint8)
 
 
 def face_frames(count: int, *, step: float = 1.0) -> Iterator[Image]:
-    """BGR pictures of 240 x 240 pixels in which a face moves `step` pixels to the left a frame."""
+    """Yield BGR pictures, 240 x 240 pixels; the face moves `step` pixels to the left per frame."""
     image = photograph()
     for number in range(count):
         shift = np.array([[1, 0, -100 - step * number], [0, 1, -20]], dtype=np.float64)
@@ -38,7 +38,7 @@ def face_frames(count: int, *, step: float = 1.0) -> Iterator[Image]:
 
 
 def noise_frames(count: int, *, side: int = 240) -> Iterator[Image]:
-    """Smooth random BGR pictures without a face."""
+    """Yield smooth random BGR pictures without a face."""
     random = np.random.default_rng(0)
     for _ in range(count):
         coarse = random.integers(0, 255, (8, 8, 3)).astype(np.uint8)
@@ -51,9 +51,10 @@ def save(path: Path, frames: Iterator[Image] | Sequence[Image], *, fps: float = 
     return path
 
 
-def convert(source: Path, destination: Path, *, read: dict[str, object] | None = None,
-            **write: object) -> Path:  # fmt: skip
-    """Run ffmpeg from one file to another with options for reading and writing."""
+def convert(
+    source: Path, destination: Path, *, read: dict[str, object] | None = None, **write: object
+) -> Path:
+    """Convert a file with ffmpeg, with options for reading and writing."""
     stream = ffmpeg.input(str(source), **(read or {})).output(str(destination), **write)
     stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True, overwrite_output=True)
     return destination

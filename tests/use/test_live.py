@@ -1,4 +1,4 @@
-"""A camera, here a video file that is read at its own pace through the same OpenCV capture."""
+"""A camera; here a video file that OpenCV plays at its own frame rate through the same class."""
 
 import time
 
@@ -9,7 +9,7 @@ from helpers.random_checkpoints import CLASSES, write_checkpoint
 import svfap
 from svfap.errors import SvfapError
 from svfap.use.camera import Camera, device_of
-from svfap.use.live import watch
+from svfap.use.live import score_camera
 
 
 @pytest.fixture
@@ -30,44 +30,44 @@ def test_a_face_is_scored_as_it_is_seen(tmp_path, predictor):
     video = save(tmp_path / "face.mp4", face_frames(75, step=0.3))
     began = time.monotonic()
     with Camera(str(video)) as camera:
-        watched = watch(camera, predictor)
+        live = score_camera(camera, predictor)
     assert time.monotonic() - began > 2.5
-    table = watched.table
+    table = live.table
     assert [*table] == ["video", "face", "start", "end", "label", *CLASSES]
     assert 2 <= len(table) <= 7
     assert (table["end"] - table["start"]).max() == pytest.approx(0.64, abs=0.2)
-    assert len(watched.latencies) == len(table)
-    assert all(0 < latency < 2 for latency in watched.latencies)
-    assert "after the last frame of their window of 0.64 s" in watched.told()
+    assert len(live.latencies) == len(table)
+    assert all(0 < latency < 2 for latency in live.latencies)
+    assert "after the last frame of their window of 0.64 s" in live.latency_text()
 
 
 def test_live_scores_are_near_those_of_the_file(tmp_path, predictor):
     """The same face, hardly moving: only smoothing and timing differ."""
     video = save(tmp_path / "face.mp4", face_frames(60, step=0.0))
     with Camera(str(video)) as camera:
-        live = watch(camera, predictor).table
+        live = score_camera(camera, predictor).table
     filed = predictor.predict(video)
     difference = live[[*CLASSES]].mean() - filed[[*CLASSES]].mean()
     assert difference.abs().max() < 0.1
 
 
-def test_time_is_up(tmp_path, predictor):
+def test_scoring_ends_after_the_given_seconds(tmp_path, predictor):
     video = save(tmp_path / "face.mp4", face_frames(250, step=0.1))
     began = time.monotonic()
     with Camera(str(video)) as camera:
-        watch(camera, predictor, seconds=1.0)
+        score_camera(camera, predictor, seconds=1.0)
     assert time.monotonic() - began < 6
 
 
 def test_without_a_face_nothing_is_scored(tmp_path, predictor):
     with Camera(str(save(tmp_path / "none.mp4", noise_frames(30)))) as camera:
-        assert watch(camera, predictor).table.empty
+        assert score_camera(camera, predictor).table.empty
 
 
 def test_a_face_that_leaves_and_another_that_comes(tmp_path, predictor):
     frames = [*face_frames(40, step=0), *noise_frames(45), *face_frames(40, step=0)]
     with Camera(str(save(tmp_path / "gap.mp4", frames))) as camera:
-        table = watch(camera, predictor).table
+        table = score_camera(camera, predictor).table
     assert {*table["face"]} == {1, 2}
 
 

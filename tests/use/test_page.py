@@ -1,4 +1,4 @@
-"""The page of a video in a real browser: it draws, follows the pointer, seeks, and is complete."""
+"""The page of a scored video in a real browser: curves, pointer, seeking, no other request."""
 
 import json
 import re
@@ -19,7 +19,7 @@ PLACE = """(share => {
 })(%g)"""
 
 
-def made(folder, checkpoint):
+def predicted_page(folder, checkpoint):
     video = save(folder / "a <b> face.mp4", face_frames(60))
     out = folder / "out"
     assert main(["predict", str(video), "--checkpoint", str(checkpoint), "--output", str(out)]) == 0
@@ -28,33 +28,35 @@ def made(folder, checkpoint):
 
 @NEEDS_BROWSER
 def test_classes_in_a_browser(tmp_path, toy_model):
-    path = made(tmp_path, write_checkpoint(tmp_path / "m.pt", toy_model))
+    path = predicted_page(tmp_path, write_checkpoint(tmp_path / "m.pt", toy_model))
     with browser() as opened:
-        shown = opened.open(path.as_uri())
-        shown.until("video.readyState >= 2")
-        assert shown.tell("video.duration") == pytest.approx(2.4, abs=0.05)
-        assert shown.tell("document.querySelectorAll('svg path').length") == 3
-        shown.point(*shown.tell(PLACE % 0.5))
-        first, *rows = shown.tell("tip.textContent").splitlines()
+        page = opened.open(path.as_uri())
+        page.until("video.readyState >= 2")
+        assert page.evaluate("video.duration") == pytest.approx(2.4, abs=0.05)
+        assert page.evaluate("document.querySelectorAll('svg path').length") == 3
+        page.point(*page.evaluate(PLACE % 0.5))
+        first, *rows = page.evaluate("tip.textContent").splitlines()
         assert first == "0:01.2"
         assert sorted(row.split("  ")[0] for row in rows) == sorted(CLASSES)
-        shown.point(*shown.tell(PLACE % 0.75), click=True)
-        shown.until("!video.seeking && video.currentTime > 1")
-        assert shown.tell("video.currentTime") == pytest.approx(1.8, abs=0.05)
+        page.point(*page.evaluate(PLACE % 0.75), click=True)
+        page.until("!video.seeking && video.currentTime > 1")
+        assert page.evaluate("video.currentTime") == pytest.approx(1.8, abs=0.05)
         cursor = "(document.querySelector('.cursor').getAttribute('x1') - 44) / 848"
-        assert shown.tell(cursor) == pytest.approx(0.75, abs=0.02)
-        words = shown.tell("[...document.querySelectorAll('#bars span')].map(s => s.textContent)")
+        assert page.evaluate(cursor) == pytest.approx(0.75, abs=0.02)
+        words = page.evaluate(
+            "[...document.querySelectorAll('#bars span')].map(s => s.textContent)"
+        )
         assert words[::2] == [*CLASSES]
         assert sum(int(word[:-2]) for word in words[1::2]) == pytest.approx(100, abs=2)
-        shown.press("ArrowLeft")
-        shown.until("!video.seeking && video.currentTime < 1")
-        shown.tell("document.querySelector('.legend button').click()")
-        assert shown.tell("document.querySelectorAll('svg path').length") == 2
-        shown.press(" ")
-        shown.until("video.currentTime > 1.2")
+        page.press("ArrowLeft")
+        page.until("!video.seeking && video.currentTime < 1")
+        page.evaluate("document.querySelector('.legend button').click()")
+        assert page.evaluate("document.querySelectorAll('svg path').length") == 2
+        page.press(" ")
+        page.until("video.currentTime > 1.2")
         loaded = "performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:'))"
-        assert shown.tell(f"{loaded}.length") == 0
-        shown.screenshot(tmp_path / "page.png")
+        assert page.evaluate(f"{loaded}.length") == 0
+        page.screenshot(tmp_path / "page.png")
     picture = cv2.imread(str(tmp_path / "page.png"))
     assert picture.shape == (800, 1400, 3)
     assert picture[100:300, 100:400].std() > 30
@@ -66,20 +68,22 @@ def test_values_on_a_small_screen_with_the_video_beside_the_page(tmp_path, toy_m
     checkpoint = write_checkpoint(
         tmp_path / "m.pt", toy_model, targets=TRAITS, task="regression", activation="sigmoid"
     )
-    path = made(tmp_path, checkpoint)
+    path = predicted_page(tmp_path, checkpoint)
     assert "data:video" not in path.read_text()
     with browser() as opened:
-        shown = opened.open(path.as_uri(), size=(390, 800))
-        shown.until("video.readyState >= 2")
-        assert shown.tell("document.documentElement.scrollWidth") <= 390
-        assert shown.tell("document.querySelectorAll('svg path').length") == 5
-        words = shown.tell("[...document.querySelectorAll('#bars span')].map(s => s.textContent)")
+        page = opened.open(path.as_uri(), size=(390, 800))
+        page.until("video.readyState >= 2")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate("document.querySelectorAll('svg path').length") == 5
+        words = page.evaluate(
+            "[...document.querySelectorAll('#bars span')].map(s => s.textContent)"
+        )
         assert all(0 <= float(word) <= 1 for word in words[1::2])
 
 
-def test_names_are_escaped_and_the_notice_stands_there(tmp_path, toy_model):
+def test_names_are_escaped_and_the_notice_is_shown(tmp_path, toy_model):
     targets = ("</script><b>", "&amp;")
-    path = made(tmp_path, write_checkpoint(tmp_path / "m.pt", toy_model, targets=targets))
+    path = predicted_page(tmp_path, write_checkpoint(tmp_path / "m.pt", toy_model, targets=targets))
     text = path.read_text()
     assert "<b>" not in text
     assert "a &lt;b&gt; face.mp4" in text

@@ -1,4 +1,4 @@
-"""A model on videos: the pipeline's own scores, tables, pictures, and one line for each mistake."""
+"""A model on videos: the pipeline's scores, tables, annotated videos, one-line errors."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def predict(*arguments):
     return main(["predict", *map(str, arguments)])
 
 
-def test_four_lines(model, face):
+def test_scores_and_embeddings_of_a_video(model, face):
     predictor = svfap.load(model, hop=0.16)
     table = predictor.predict(face)
     features = predictor.features(face)
@@ -64,7 +64,7 @@ def test_importing_the_package_stays_light():
 
 @pytest.mark.parametrize("preset", ["auto", "openface"])
 def test_scores_are_those_of_the_pipeline(tmp_path, toy_model, toy_videos, preset):
-    """Cropped, sharded and evaluated, or predicted in one go: the same numbers."""
+    """Cropping, sharding and evaluating gives the numbers that predicting gives directly."""
     checkpoint = write_checkpoint(tmp_path / "m.pt", toy_model, crop={"preset": preset})
     video = toy_videos[1, "happy"]
     (record,) = crop_videos(
@@ -136,11 +136,19 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     assert NOTICE in printed.out
     assert "1 of 3 videos left out" in printed.out
     assert "no face found" in caplog.text
-    made = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert made == {
-        "timeline.csv", "timeline.parquet", "timeline.json", "summary.csv", "rejects.csv",
-        "card.md", "a.mp4", "a.html", "sub/b.mp4", "sub/b.html",
-    }  # fmt: skip
+    written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert written == {
+        "timeline.csv",
+        "timeline.parquet",
+        "timeline.json",
+        "summary.csv",
+        "rejects.csv",
+        "card.md",
+        "a.mp4",
+        "a.html",
+        "sub/b.mp4",
+        "sub/b.html",
+    }
     table = pd.read_parquet(out / "timeline.parquet")
     assert [*table["video"].unique()] == ["a.mp4", "sub/b.mp4"]
     pd.testing.assert_frame_equal(
@@ -158,12 +166,12 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     assert pd.read_csv(out / "rejects.csv")["reason"].tolist() == ["no face found"]
 
 
-def pictures(path):
+def decoded(path):
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def test_names_that_are_no_text(tmp_path, model, face):
+def test_names_that_are_not_valid_text(tmp_path, model, face):
     videos = tmp_path / "videos"
     videos.mkdir()
     names = [
@@ -188,10 +196,10 @@ def test_names_that_are_no_text(tmp_path, model, face):
     assert not [*tmp_path.rglob("pwned")]
 
 
-def test_the_annotated_video_shows_the_window_around_the_face(tmp_path, model, face):
-    """The box is drawn where the face is, and the cursor below moves with time."""
+def test_the_annotated_video_shows_a_box_around_the_face(tmp_path, model, face):
+    """The box is drawn around the face, and the cursor below moves with time."""
     assert predict(face, "--checkpoint", model, "--output", tmp_path / "out") == 0
-    plain, drawn = pictures(face), pictures(tmp_path / "out" / "face.mp4")
+    plain, drawn = decoded(face), decoded(tmp_path / "out" / "face.mp4")
     assert len(drawn) == len(plain)
     height, width = plain[0].shape[:2]
     assert drawn[0].shape[1] == width
@@ -204,7 +212,7 @@ def test_the_annotated_video_shows_the_window_around_the_face(tmp_path, model, f
     assert np.all(np.diff(red[::4]) > 0)
 
 
-def test_sound_goes_along(tmp_path, model, face):
+def test_sound_is_kept(tmp_path, model, face):
     loud = convert(face, tmp_path / "loud.mp4", vcodec="copy")
     with av.open(str(loud)) as container:
         assert not container.streams.audio
@@ -222,15 +230,15 @@ def test_sound_goes_along(tmp_path, model, face):
 
 
 def test_varying_frame_rate_keeps_time(tmp_path, model, face):
-    """Half of the frames gone from the second half: the annotated video is as long as before."""
+    """Without half the frames of its second half, the annotated video keeps its length."""
     uneven = convert(
         face, tmp_path / "uneven.mp4", vf="select=lt(n\\,20)+not(mod(n\\,2))", fps_mode="vfr"
     )
     assert predict(uneven, "--checkpoint", model, "--output", tmp_path / "out") == 0
-    assert len(pictures(tmp_path / "out" / "uneven.mp4")) in range(38, 42)
+    assert len(decoded(tmp_path / "out" / "uneven.mp4")) in range(38, 42)
 
 
-def test_publishers_faces_are_not_made_from_raw_video(tmp_path, toy_model, face, caplog):
+def test_videos_are_not_cropped_like_a_publishers_face_pictures(tmp_path, toy_model, face, caplog):
     path = write_checkpoint(tmp_path / "m.pt", toy_model, crop={"preset": "frames"})
     usual = write_checkpoint(tmp_path / "u.pt", toy_model)
     pd.testing.assert_frame_equal(svfap.load(path).predict(face), svfap.load(usual).predict(face))
@@ -239,7 +247,7 @@ def test_publishers_faces_are_not_made_from_raw_video(tmp_path, toy_model, face,
     assert not np.allclose(whole[[*CLASSES]], svfap.load(usual).predict(face)[[*CLASSES]])
 
 
-def test_a_face_that_changes_with_the_shot_is_followed_on(tmp_path, model):
+def test_the_main_face_is_scored_in_every_shot(tmp_path, model):
     """A cut to another place begins a new track; the main face of each moment is scored."""
     frames = [*face_frames(40)]
     moved = [np.ascontiguousarray(np.roll(f[:, ::-1], 60, axis=0)) for f in face_frames(40)]

@@ -1,4 +1,4 @@
-"""Shared models: a folder that loads back, its card, ONNX and torch.export that do the same."""
+"""Shared models: the exported folder loads again, its card, ONNX and torch.export files."""
 
 import json
 import subprocess
@@ -19,10 +19,11 @@ from svfap.errors import SvfapError
 from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
 from svfap.use import bundle, exchange
+from svfap.use.fold_metrics import find_predictions
 
 
 def workflow(folder, toy_model, *, folds=("one", "two")):
-    """A checkpoint and its predictions where the workflow puts them."""
+    """Write a checkpoint and its predictions where the workflow does; return the checkpoint."""
     rng = np.random.default_rng(0)
     for fold in folds:
         keys = [f"{fold}{n}" for n in range(20)]
@@ -49,14 +50,17 @@ def export(*arguments):
     return main(["export", *map(str, arguments)])
 
 
-def test_a_folder_loads_back_the_same(tmp_path, toy_model):
+def test_an_exported_folder_predicts_the_same(tmp_path, toy_model):
     path, folder = workflow(tmp_path, toy_model), tmp_path / "shared"
     video = save(tmp_path / "face.mp4", face_frames(40))
     assert export(path, folder) == 0
-    names = {file.name for file in folder.iterdir()}
-    assert names == {
-        "model.safetensors", "config.json", "preprocessor_config.json", "metrics.json", "README.md",
-    }  # fmt: skip
+    assert {file.name for file in folder.iterdir()} == {
+        "model.safetensors",
+        "config.json",
+        "preprocessor_config.json",
+        "metrics.json",
+        "README.md",
+    }
     own, shared = svfap.load(path), svfap.load(folder)
     assert own.facts == shared.facts
     pd.testing.assert_frame_equal(own.predict(video), shared.predict(video))
@@ -69,16 +73,22 @@ def test_a_folder_loads_back_the_same(tmp_path, toy_model):
     assert again == (folder / "metrics.json").read_text()
 
 
-def test_the_card_tells_data_licence_limits_and_figures(tmp_path, toy_model):
+def test_the_card_names_data_licence_limits_and_metrics(tmp_path, toy_model):
     assert export(workflow(tmp_path, toy_model), tmp_path / "shared") == 0
     text = (tmp_path / "shared" / "README.md").read_text()
     assert text.startswith("---\nlibrary_name: svfap\n")
     for words in (
-        f"**{NOTICE} Old.**", "Fine-tuned on: demo (shows: nobody", "; licence: free",
+        f"**{NOTICE} Old.**",
+        "Fine-tuned on: demo (shows: nobody",
+        "; licence: free",
         "Pre-trained on: VoxCeleb2 (",
-        "Not for decisions about people", "## Intended use", "## Limits", "crop preset `auto`",
-        "every 2. frame at 25 frames per second", "happy, surprise, sad",
-    ):  # fmt: skip
+        "Not for decisions about people",
+        "## Intended use",
+        "## Limits",
+        "crop preset `auto`",
+        "windows of 8 frames with stride 2, at 25 frames per second",
+        "happy, surprise, sad",
+    ):
         assert words in text
     rows = json.loads((tmp_path / "shared" / "metrics.json").read_text())["figures"]
     assert {row["fold"] for row in rows} == {"one", "two", "pooled"}
@@ -92,15 +102,29 @@ def test_the_card_tells_data_licence_limits_and_figures(tmp_path, toy_model):
     assert f"{pooled:.4f}" in text
 
 
-def test_a_model_without_figures_says_so(tmp_path, toy_model, capsys):
+@pytest.mark.parametrize("run", ["", "variants/small/"])
+@pytest.mark.parametrize("name", ["checkpoint.pt", "renamed.pt"])
+def test_predictions_are_found_in_the_run_of_a_checkpoint(tmp_path, run, name):
+    for other in ("", "variants/small/", "variants/large/"):
+        for fold in ("one", "two"):
+            path = tmp_path / other / "evaluate" / "demo" / fold / "predictions.parquet"
+            path.parent.mkdir(parents=True)
+            path.touch()
+    found = find_predictions(tmp_path / run / "finetune" / "demo" / "one" / name)
+    folder = tmp_path / run / "evaluate" / "demo"
+    assert found == [folder / fold / "predictions.parquet" for fold in ("one", "two")]
+    assert find_predictions(tmp_path / "elsewhere" / name) == []
+
+
+def test_the_card_of_a_model_without_metrics_says_so(tmp_path, toy_model, capsys):
     path = write_checkpoint(tmp_path / "m.pt", toy_model, targets=TRAITS, task="regression")
     assert export(path, tmp_path / "shared") == 0
-    assert "the card has no figures" in capsys.readouterr().out
+    assert "the card has no metrics" in capsys.readouterr().out
     assert "was not evaluated" in (tmp_path / "shared" / "README.md").read_text()
 
 
 def test_a_hub_id_is_looked_up_as_the_hub_does(tmp_path, toy_model, monkeypatch):
-    """From the hub's own cache, as it is after a download."""
+    """The files are in the hub's cache, as after a download."""
     import huggingface_hub.constants as hub
 
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
@@ -119,8 +143,8 @@ def test_a_hub_id_is_looked_up_as_the_hub_does(tmp_path, toy_model, monkeypatch)
 
 
 @pytest.mark.slow
-def test_onnx_and_torch_export_do_what_the_model_does(tmp_path, toy_model):
-    """Exported by a process that has used no model before."""
+def test_onnx_and_torch_export_compute_what_the_model_does(tmp_path, toy_model):
+    """Exported by a new process, which has not run a model before."""
     path, folder = write_checkpoint(tmp_path / "m.pt", toy_model), tmp_path / "shared"
     command = [sys.executable, "-m", "svfap", "export", path, folder, "--format", "onnx", "pt2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,93 @@
+"""Metrics of a shared model by test fold, from the predictions of its test clips."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from svfap.datasets import DATASETS
+from svfap.evaluation import predictions
+from svfap.evaluation.metrics import METRICS
+from svfap.experiment.layout import FINETUNED, PREDICTIONS
+from svfap.use.bundle import Bundle
+
+POOLED = "pooled"
+# Metrics of a dataset that the package does not know, such as one named with --predictions.
+_DEFAULT_METRICS = {"classification": ("UAR", "WAR"), "regression": ("PCC", "CCC")}
+
+
+def metrics_by_fold(paths: Sequence[Path], targets: Sequence[str]) -> list[dict[str, Any]]:
+    """Return rows of dataset, fold, target, metric, value and clips.
+
+    Several folds of a dataset are also pooled: the metrics of all their clips together.
+
+    Args:
+        paths: predictions of the stage `evaluate`.
+        targets: names of the classes or values.
+
+    Raises:
+        SvfapError: the predictions are damaged or do not belong together.
+    """
+    if not paths:
+        return []
+    units = predictions.by_group(predictions.by_clip(predictions.read(paths)))
+    rows: list[dict[str, Any]] = []
+    for dataset, own in units.groupby("dataset", sort=False):
+        folds = [(str(fold), part) for fold, part in own.groupby("fold", sort=False)]
+        for fold, part in [*folds, *([(POOLED, own)] if len(folds) > 1 else [])]:
+            rows += _fold_rows(str(dataset), fold, part, targets)
+    return rows
+
+
+def with_metrics(bundle: Bundle, paths: Sequence[Path] = ()) -> Bundle:
+    """Return the model with the metrics of its predictions.
+
+    Args:
+        bundle: the model.
+        paths: predictions of the stage `evaluate`; empty: look for them beside the model's
+            checkpoint, and keep the metrics it was loaded with if there are none.
+
+    Raises:
+        SvfapError: the predictions are damaged or do not belong together.
+    """
+    rows = metrics_by_fold(paths or find_predictions(Path(bundle.name)), bundle.facts.job.targets)
+    return replace(bundle, metrics=tuple(rows)) if rows else bundle
+
+
+def find_predictions(checkpoint: Path) -> list[Path]:
+    """Find the predictions of all folds of a checkpoint's dataset, in the workflow's results."""
+    # Users rename checkpoints; the folder alone says which run and dataset it belongs to.
+    place = checkpoint.absolute().parent / Path(FINETUNED.pattern).name
+    names = FINETUNED.parse(place)
+    if names is None:
+        return []
+    below_results = FINETUNED.path(Path(), **names)
+    results = place.parents[len(below_results.parts) - 1]
+    pattern = PREDICTIONS.path(Path(), run=names["run"], dataset=names["dataset"], fold="*")
+    return sorted(results.glob(str(pattern)))
+
+
+def _fold_rows(
+    dataset: str, fold: str, units: pd.DataFrame, targets: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield a row per metric of one fold, and per target if the metric has a value for each."""
+    true, scores = (np.stack(units[column].to_list()) for column in ("target", "score"))
+    # A class is one label with several scores; regression has a score per label.
+    single = true.shape[1] == 1 and scores.shape[1] > 1
+    task = "classification" if single else "regression"
+    known = DATASETS.get(dataset)
+    for name in known.metrics if known else _DEFAULT_METRICS[task]:
+        values = METRICS[name].compute(true, scores).tolist()
+        labels = list(targets) if len(values) == len(targets) and len(values) > 1 else [""]
+        for label, value in zip(labels, values, strict=True):
+            yield {
+                "dataset": dataset,
+                "fold": fold,
+                "target": label,
+                "metric": name,
+                "value": round(float(value), 6),
+                "clips": len(units),
+            }
