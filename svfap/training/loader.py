@@ -17,7 +17,7 @@ from svfap.training.draws import Draws
 from svfap.training.memory import Ring
 
 AHEAD = 2  # batches that each loader process prepares ahead, the default of PyTorch's DataLoader
-STEPS_IN_USE = 2  # the trainer keeps a step's batches until it has the next step's gradient
+STEPS_IN_USE = 2  # the guard needs a step's batches until the next step's gradient is queued
 
 
 class BatchRequest(NamedTuple):

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class PendingStep(NamedTuple):
-    """A step that has been computed or queued on the device, but not completed."""
+    """A step whose update is queued on the device, but whose figures have not been read."""
 
     step: int
     batches: Sequence[Batch]
@@ -150,12 +150,12 @@ class Trainer:
         return rolled_back
 
     def _is_point(self, step: int) -> bool:
-        """Return whether the curve has a point after so many steps."""
+        """Return whether the curve gets a point when `step` steps are done."""
         regular = step % max(1, self.loader.steps // CURVE_POINTS) == 0
         return regular or step == self.loader.steps or self._is_validated(step)
 
     def _is_validated(self, step: int) -> bool:
-        """Return whether the model is validated after so many steps: when an epoch has ended."""
+        """Return whether the model is validated when `step` steps are done: after each epoch."""
         epochs = [count // self.loader.steps_per_epoch for count in (step - 1, step)]
         return self.validate is not None and (step == self.loader.steps or epochs[0] < epochs[1])
 
@@ -183,7 +183,7 @@ class Trainer:
         return {key: self.curve[-1][key] for key in PROGRESS_FIGURES} if self.curve else {}
 
     def _save(self, step: int) -> None:
-        """Save the live state after so many steps; the first process does."""
+        """Save the live state when `step` steps are done, in the first process only."""
         if self.ranks.first:
             self.state.save(
                 {
