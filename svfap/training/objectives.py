@@ -113,6 +113,7 @@ class Classification:
         flat, soft = self._mix(flat, batch.target[:, 0].long())
         logits = forward(flat.unflatten(1, (3, -1))).float()
         if self.weights is not None:
+            # non_blocking: the host must not wait for the device here.
             weights = self.weights.to(logits.device, non_blocking=True)
             return F.cross_entropy(logits, soft, weight=weights)
         out: Tensor = self.cross_entropy(logits, soft)
