@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks import authors, formats
 from benchmarks.common import Headline, carphone, cpu_seconds, make_parser, report, resident, spread
-from svfap.augment.crop_box import multi_scale_crop, resize
+from svfap.augment.crop_box import multi_scale_crop
 from svfap.config import OptimConfig
 from svfap.shards.store import ClipStore
 from svfap.shards.writer import Sample, write_shards
@@ -34,6 +34,7 @@ from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.pixels import Format
+from svfap.video.resize import resize
 from svfap.video.sampling import pretrain_indices
 
 FRAMES, CLIPS, QUALITY = 200, 16, 92
@@ -198,7 +199,7 @@ def _ours(index: Path, repeats: int) -> Callable[[], object]:
 
     def load() -> None:
         for number in islice(numbers, BATCHES):
-            draws.batch(range(number * CLIPS, (number + 1) * CLIPS)).to(CPU)
+            draws.batch(range(number * CLIPS, (number + 1) * CLIPS)).prepared(CPU)
 
     return load
 

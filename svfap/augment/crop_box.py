@@ -1,34 +1,28 @@
-"""Clip augmentation: one random choice per clip, the same in every frame.
+"""Random crops: one crop box per clip, drawn on the CPU and the same in every frame.
 
-What is done to a clip is drawn here, beside the disk; it is done on the device that the clip is for
-(`svfap.augment.rand_augment` and `svfap.augment.cut`).
+Only the boxes are drawn here. `svfap.augment.cut` cuts the pixels, on the device of the model.
 """
 
-import random
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
-from svfap.errors import SvfapError
-
-Frames = NDArray[np.uint8]
-Edits = tuple[tuple[str, tuple[float, ...]], ...]
-DrawEdits = Callable[[np.random.Generator], Edits]
-
+# Scales and places of `GroupMultiScaleCrop` in the code of VideoMAE, which the paper follows.
 PRETRAIN_SCALES = (1.0, 0.875, 0.75, 0.66)
 CROP_PLACES = (
     *((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0)),
     *((x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)),
 )
+CROP_TRIALS = 10  # as in torchvision's RandomResizedCrop
 
 
 class CropBox(NamedTuple):
-    """The part of a clip that is shown, in pixels, and whether it is mirrored."""
+    """The part of a clip to keep, in pixels, and whether to mirror it left to right."""
 
     top: int
     left: int
@@ -37,26 +31,74 @@ class CropBox(NamedTuple):
     mirrored: bool = False
 
 
-Draw = Callable[[int, int, np.random.Generator], CropBox]
+DrawBox = Callable[[int, int, np.random.Generator], CropBox]
 
 
-def resize(frames: Frames, size: int) -> Frames:
-    """Scale frames (T, H, W, 3) to (T, size, size, 3)."""
-    if frames.shape[1:3] == (size, size):
-        return frames
-    shrink = frames.shape[1] > size
-    method = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-    return np.stack([cv2.resize(f, (size, size), interpolation=method) for f in frames])
+class PlacedBox(NamedTuple):
+    """A crop box and the clip that it belongs to.
+
+    Attributes:
+        clip: index of the clip in the batch's video.
+        clip_height: height of the clip in pixels, without padding.
+        clip_width: width of the clip in pixels, without padding.
+        top: first row of the crop.
+        left: first column of the crop.
+        height: rows of the crop.
+        width: columns of the crop.
+        mirrored: whether to mirror the crop left to right.
+    """
+
+    clip: int
+    clip_height: int
+    clip_width: int
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool
+
+
+@dataclass(frozen=True)
+class CropBoxes:
+    """The crop boxes of a batch, in one tensor so that they reach a GPU in one copy.
+
+    Iterating gives each row as a `PlacedBox`.
+
+    Attributes:
+        rows: (B, 8) integers; the columns are the fields of `PlacedBox`.
+    """
+
+    rows: Tensor
+
+    @classmethod
+    def of(cls, boxes: Iterable[PlacedBox]) -> "CropBoxes":
+        """Collect the boxes of a batch."""
+        return cls(torch.tensor([*boxes]))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[PlacedBox]:
+        for *integers, mirrored in self.rows.tolist():
+            yield PlacedBox._make((*integers, bool(mirrored)))
+
+    def column(self, field: str) -> Tensor:
+        """Return one field of all boxes, (B,) integers."""
+        return self.rows[:, PlacedBox._fields.index(field)]
+
+    def to(self, device: torch.device) -> "CropBoxes":
+        """Copy the boxes to a device without waiting for the copy."""
+        return CropBoxes(self.rows.to(device, non_blocking=True))
 
 
 def multi_scale_crop(
     height: int, width: int, rng: np.random.Generator, *, min_side: float
 ) -> CropBox:
-    """Sides of 1, 0.875, 0.75 or 0.66 of the frame at one of 13 fixed places.
+    """Draw a crop of 1, 0.875, 0.75 or 0.66 of the frame's sides at one of 13 fixed places.
 
-    The pre-training augmentation: height and width are the same or neighbouring scales; places are
-    corners, centres of sides, the centre, and between it and the corners. Scales below `min_side`
-    are left out.
+    The augmentation of pre-training. Height and width have the same scale or neighbouring scales.
+    The places are the corners, the centres of the sides, the centre, and the points halfway
+    between the centre and the corners. Scales below `min_side` are not used.
     """
     scales = [scale for scale in PRETRAIN_SCALES if scale >= min_side] or [1.0]
     pairs = [pair for pair in product(range(len(scales)), repeat=2) if abs(pair[0] - pair[1]) <= 1]
@@ -69,9 +111,13 @@ def multi_scale_crop(
 def random_resized_crop(
     height: int, width: int, rng: np.random.Generator, *, min_area: float, flip: float = 0.0
 ) -> CropBox:
-    """A random area in [min_area, 1] with a side ratio in [3/4, 4/3], mirrored now and then."""
+    """Draw a crop with an area share in [min_area, 1] and an aspect ratio in [3/4, 4/3].
+
+    The augmentation of fine-tuning. The crop is mirrored with probability `flip`. If no draw fits
+    into the frame, the crop is the whole frame.
+    """
     found = (0, 0, height, width)
-    for _ in range(10):
+    for _ in range(CROP_TRIALS):
         area = rng.uniform(min_area, 1.0) * height * width
         ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
         h, w = round((area / ratio) ** 0.5), round((area * ratio) ** 0.5)
@@ -79,36 +125,3 @@ def random_resized_crop(
             found = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
             break
     return CropBox(*found, mirrored=bool(rng.uniform() < flip))
-
-
-def rand_augment(notation: str) -> DrawEdits:
-    """Draws timm's RandAugment: operations and their strengths, one choice for a whole clip.
-
-    Raises:
-        SvfapError: timm does not understand the notation.
-    """
-    from timm.data.auto_augment import rand_augment_transform
-
-    try:
-        policy = rand_augment_transform(notation, {"interpolation": "bilinear"})
-    except (AssertionError, ValueError, IndexError):
-        raise SvfapError(
-            f"finetune.rand_augment: {notation!r} is no RandAugment in timm's notation; write it"
-            " like rand-m7-n4-mstd0.5-inc1, or '' for none"
-        ) from None
-    for operation in policy.ops:
-        operation.aug_fn = partial(_noted, operation.name)
-
-    def draw(rng: np.random.Generator) -> Edits:
-        seed = int(rng.integers(2**32))
-        random.seed(seed)
-        np.random.seed(seed)
-        drawn: Edits = policy(())
-        return drawn
-
-    return draw
-
-
-def _noted(name: str, before: Edits, *arguments: float, **_: object) -> Edits:
-    """What timm would do to a picture, added to what it would have done before."""
-    return (*before, (name, arguments))

@@ -1,68 +1,73 @@
-"""Clips are cut, scaled and mirrored on the device that they are for.
-
-A window is a row of eight integers: the clip, its height and width; top, left, height and width of
-what is shown of it; whether that is mirrored.
-"""
+"""Cut crops out of clips, scale and mirror them, on the device of the model."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from svfap.augment.crop_box import CropBoxes
 
-def cut(video: Tensor, windows: Tensor, size: int) -> Tensor:
-    """Windows of clips, each scaled to a square.
 
-    Bilinear with antialiasing, as Pillow scales; rounded to whole numbers on every device.
+def cut(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
+    """Cut the boxes out of their clips and scale each crop to a square.
+
+    Scaling is bilinear with antialiasing, as in Pillow; every device rounds to whole numbers.
 
     Args:
         video: (clips, T, H, W, 3) uint8.
-        windows: (B, 8) integers.
+        boxes: B crop boxes.
         size: side of the result in pixels.
 
     Returns:
         (B, T, size, size, 3) uint8.
     """
-    if video.device.type == "cpu":  # which alone has kernels for bytes
-        return _one_by_one(video, windows, size)
-    return all_at_once(video, windows.to(video.device, non_blocking=True), size)
+    # Only the CPU has kernels that scale uint8. They need no work in float and skip the pixels
+    # outside of a box, so a loop is faster there than one product for the whole batch.
+    if video.device.type == "cpu":
+        return _cut_each(video, boxes, size)
+    return cut_batched(video, boxes.to(video.device), size)
 
 
-def _one_by_one(video: Tensor, windows: Tensor, size: int) -> Tensor:
-    """Each window by itself, which does no work twice."""
-    shape = (len(windows), video.shape[1], size, size, 3)
-    cuts = torch.from_numpy(np.empty(shape, np.uint8))  # in large pages, unlike torch's own
-    for out, row in zip(cuts, windows.tolist(), strict=True):
-        clip, _, _, top, left, height, width, mirrored = row
-        _scale(video[clip, :, top : top + height, left : left + width], out)
-        if mirrored:
+def _cut_each(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
+    """Cut one box after the other."""
+    shape = (len(boxes), video.shape[1], size, size, 3)
+    # NumPy asks Linux for huge pages for large arrays, torch.empty does not: far fewer page faults.
+    crops = torch.from_numpy(np.empty(shape, np.uint8))
+    for out, box in zip(crops, boxes, strict=True):
+        rows = slice(box.top, box.top + box.height)
+        columns = slice(box.left, box.left + box.width)
+        _scale(video[box.clip, :, rows, columns], out)
+        if box.mirrored:
             out.copy_(out.flip(2))
-    return cuts
+    return crops
 
 
 def _scale(part: Tensor, out: Tensor) -> None:
-    """Scale frames (T, h, w, 3) uint8 to those of `out`, where they are wanted."""
+    """Scale frames (T, h, w, 3) uint8 into `out`, (T, size, size, 3) uint8."""
     if part.shape == out.shape:
         out.copy_(part)
         return
     planes = out.permute(0, 3, 1, 2)
-    # F.interpolate with antialiasing, which has no `out`
+    # F.interpolate(antialias=True) has no argument `out` (torch 2.13); the operator below it has
+    # one, which saves a copy of every clip.
     torch.ops.aten._upsample_bilinear2d_aa.out(
         part.permute(0, 3, 1, 2), planes.shape[2:], False, out=planes
     )
 
 
-def all_at_once(video: Tensor, windows: Tensor, size: int) -> Tensor:
-    """`cut` as two matrix products for the whole batch, whatever the sizes of its windows.
+def cut_batched(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
+    """Do the work of `cut` with two matrix products for the whole batch.
 
-    Both tensors are on one device. Products are of half precision where it has units for that, in
-    which whole numbers up to 255 are exact.
+    A loop over boxes of different sizes would start many small kernels on a GPU, and the host
+    would have to wait for the boxes. Video and boxes are on the same device.
     """
+    # GPUs multiply in half precision, which represents the pixel values 0 to 255 exactly.
     dtype = torch.float16 if video.is_cuda else torch.float32
-    clip, _, _, top, left, tall, wide, mirrored = windows.unbind(dim=1)
-    planes = video[clip].permute(0, 1, 4, 2, 3).flatten(1, 2).to(dtype)  # (B, T * 3, H, W)
-    rows = _weights(top, tall, planes.shape[2], size)
-    columns = _weights(left, wide, planes.shape[3], size)
-    columns = torch.where(mirrored[:, None, None] > 0, columns.flip(1), columns)
+    planes = video[boxes.column("clip")].permute(0, 1, 4, 2, 3)
+    planes = planes.flatten(1, 2).to(dtype)  # (B, T * 3, H, W)
+    rows = _weights(boxes.column("top"), boxes.column("height"), planes.shape[2], size)
+    columns = _weights(boxes.column("left"), boxes.column("width"), planes.shape[3], size)
+    mirrored = boxes.column("mirrored")[:, None, None] > 0
+    columns = torch.where(mirrored, columns.flip(1), columns)
     scaled = (rows.to(dtype)[:, None] @ planes) @ columns.to(dtype)[:, None].mT
     pixels = scaled.round_().clamp_(0, 255).to(torch.uint8)
     frames: Tensor = pixels.unflatten(1, (-1, 3)).permute(0, 1, 3, 4, 2).contiguous()
@@ -70,16 +75,19 @@ def all_at_once(video: Tensor, windows: Tensor, size: int) -> Tensor:
 
 
 def _weights(start: Tensor, length: Tensor, source: int, size: int) -> Tensor:
-    """How much each pixel of a line counts for each pixel of its scaled part.
+    """Return the weight of each source pixel in each pixel of a scaled part of a line.
+
+    The filter is Pillow's: a triangle cut off at the ends of the part; its half-width is one
+    scaled pixel when shrinking and one source pixel when enlarging.
 
     Args:
         start: (B,) first pixel of the part.
-        length: (B,) its pixels.
+        length: (B,) pixels of the part.
         source: pixels of the line.
-        size: pixels that the part is scaled to.
+        size: pixels after scaling.
 
     Returns:
-        (B, size, source); what one pixel is made of sums to 1, and lies within the part.
+        (B, size, source); the weights of one scaled pixel sum to 1 and are 0 outside of the part.
     """
     start, length = start[:, None, None], length[:, None, None]
     step = length / size

@@ -1,48 +1,101 @@
-"""RandAugment on the device: what Pillow does to pictures, done to all frames of a clip at once.
+"""RandAugment: timm draws the operations, this module applies them to all frames at once.
 
-The operations and their strengths are drawn by timm, see `svfap.augment.crop_box.rand_augment`;
-results are Pillow's within rounding, which `tests/augment/test_rand_augment.py` checks one by one.
+Operations and strengths are drawn on the CPU, once per clip, and applied on the device of the
+model. Results equal those of timm with Pillow within rounding; `tests/augment/test_rand_augment.py`
+checks each operation.
 """
 
 import math
+import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
-from svfap.augment.crop_box import Edits
+from svfap.augment.crop_box import CropBoxes
+from svfap.errors import SvfapError
 
-FILL = 128  # what is seen beside a picture that was moved, as in timm
-MIDDLE = 128
+FILL = 128  # grey of the pixels that a moved frame uncovers, as in timm
+MIDDLE = 128  # SolarizeAdd brightens pixels below it, as in timm
+
+# The operations of one clip in order: names and arguments. Plain tuples, so that a batch that is
+# saved for `guard.replay` can be read without unpickling classes.
+Edits = tuple[tuple[str, tuple[float, ...]], ...]
+DrawEdits = Callable[[np.random.Generator], Edits]
 Operation = Callable[..., Tensor]
 
 
-def edited(video: Tensor, windows: Tensor, edits: Sequence[Edits]) -> tuple[Tensor, Tensor]:
-    """A clip of its own for every window, edited.
+def rand_augment_policy(notation: str) -> DrawEdits:
+    """Return a function that draws the edits of one clip as timm's RandAugment does.
+
+    Raises:
+        SvfapError: timm does not understand the notation.
+    """
+    from timm.data.auto_augment import rand_augment_transform
+
+    try:
+        policy = rand_augment_transform(notation, {"interpolation": "bilinear"})
+    except (AssertionError, ValueError, IndexError):
+        raise SvfapError(
+            f"finetune.rand_augment: timm does not understand {notation!r}; write it like"
+            " rand-m7-n4-mstd0.5-inc1, or '' to turn RandAugment off"
+        ) from None
+    # timm (1.0) draws and applies an operation in one call and offers no way to only draw. So each
+    # operation's function is replaced by one that records its arguments: the policy then turns an
+    # empty record, in place of an image, into the record of all operations that it drew.
+    for operation in policy.ops:
+        operation.aug_fn = partial(_record, operation.name)
+
+    def draw(rng: np.random.Generator) -> Edits:
+        # timm draws from the global generators of Python and NumPy. Seeding them here makes the
+        # edits a function of `rng`. In the training process itself (no loader processes) this
+        # disturbs nothing: `Stepper.loss` seeds all global generators before they are used.
+        seed = int(rng.integers(2**32))
+        random.seed(seed)
+        np.random.seed(seed)
+        drawn: Edits = policy(())
+        return drawn
+
+    return draw
+
+
+def _record(name: str, before: Edits, *arguments: float, **_: object) -> Edits:
+    """Record timm's operation instead of applying it."""
+    return (*before, (name, arguments))
+
+
+def edit_clips(video: Tensor, boxes: CropBoxes, edits: Sequence[Edits]) -> tuple[Tensor, CropBoxes]:
+    """Copy the clip of every crop box and edit the copies.
+
+    Several boxes may share a clip, but each has its own edits.
 
     Args:
         video: (clips, T, H, W, 3) uint8.
-        windows: (B, 8) integers, see `svfap.augment.cut`.
-        edits: of each window.
+        boxes: B crop boxes, on the CPU.
+        edits: of each box.
 
     Returns:
-        (B, T, H, W, 3) uint8, and the windows, now of these clips.
+        (B, T, H, W, 3) uint8, and the boxes with the indices of the copies as their clips.
     """
-    out = video.new_zeros((len(windows), *video.shape[1:]))
-    for place, (row, steps) in enumerate(zip(windows.tolist(), edits, strict=True)):
-        clip, height, width = row[:3]
-        planes = video[clip, :, :height, :width].permute(0, 3, 1, 2)
-        out[place, :, :height, :width] = edit(planes, steps).permute(0, 2, 3, 1)
-    return out, torch.cat((torch.arange(len(windows))[:, None], windows[:, 1:]), dim=1)
+    copies = video.new_zeros((len(boxes), *video.shape[1:]))
+    moved = []
+    for number, (box, steps) in enumerate(zip(boxes, edits, strict=True)):
+        height, width = box.clip_height, box.clip_width  # edits must not see the padding
+        planes = video[box.clip, :, :height, :width].permute(0, 3, 1, 2)
+        copies[number, :, :height, :width] = edit(planes, steps).permute(0, 2, 3, 1)
+        moved.append(box._replace(clip=number))
+    return copies, CropBoxes.of(moved)
 
 
 def edit(frames: Tensor, edits: Edits) -> Tensor:
-    """Frames (T, 3, H, W) uint8 after the edits, one after the other.
+    """Apply edits to frames (T, 3, H, W) uint8, one after the other.
 
     Raises:
-        KeyError: there is no such operation.
+        KeyError: an operation is unknown.
     """
     for name, arguments in edits:
         frames = OPERATIONS[name](frames, *arguments)
@@ -55,16 +108,17 @@ def _posterize(frames: Tensor, bits: float) -> Tensor:
 
 
 def _solarize(frames: Tensor, threshold: float) -> Tensor:
-    return torch.where(frames.short() < threshold, frames, 255 - frames)  # it may be 256
+    # The threshold may be 256, which does not fit into uint8.
+    return torch.where(frames.short() < threshold, frames, 255 - frames)
 
 
 def _solarize_add(frames: Tensor, add: float) -> Tensor:
-    brighter = frames + min(int(add), MIDDLE - 1)  # which stays below 256
+    brighter = frames + min(int(add), MIDDLE - 1)  # below 256: only values below MIDDLE are used
     return torch.where(frames < MIDDLE, brighter, frames)
 
 
 def _rotate(frames: Tensor, degrees: float) -> Tensor:
-    """Around the centre, counter-clockwise."""
+    """Rotate around the centre, counter-clockwise."""
     height, width = frames.shape[-2:]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     x, y = width / 2, height / 2
@@ -88,13 +142,13 @@ def _translate_y(frames: Tensor, share: float) -> Tensor:
 
 
 def _affine(frames: Tensor, to_x: Sequence[float], to_y: Sequence[float]) -> Tensor:
-    """The picture seen through an affine map, bilinearly.
+    """Resample frames bilinearly through an affine map.
 
     Args:
         frames: (T, 3, H, W) uint8.
-        to_x: factors of x and y, and an offset, that give the x in the source, in pixels whose
-            centres are at halves.
-        to_y: the same for y.
+        to_x: factors (a, b, c) such that a * x + b * y + c is the source's x; pixels have their
+            centres at x + 0.5, y + 0.5.
+        to_y: factors for the source's y.
     """
     height, width = frames.shape[-2:]
     x = torch.arange(width, device=frames.device) + 0.5
@@ -105,8 +159,8 @@ def _affine(frames: Tensor, to_x: Sequence[float], to_y: Sequence[float]) -> Ten
     moved = F.grid_sample(
         frames.float().flatten(0, 1)[None], grid[None], padding_mode="border", align_corners=False
     )
-    shown = torch.where(inside, moved.round_(), FILL)
-    return shown.to(torch.uint8).view_as(frames)
+    filled = torch.where(inside, moved.round_(), FILL)
+    return filled.to(torch.uint8).view_as(frames)
 
 
 def _desaturate(frames: Tensor, amount: float) -> Tensor:
@@ -115,13 +169,16 @@ def _desaturate(frames: Tensor, amount: float) -> Tensor:
 
 
 def _blur(frames: Tensor, radius: float) -> Tensor:
-    reach = math.ceil(3 * radius)
+    # torchvision would pad by reflection, Pillow repeats the edge.
+    reach = math.ceil(3 * radius)  # 99.7 % of the Gaussian
     wide = tv.pad(frames, [reach], padding_mode="edge")
     blurred: Tensor = tv.gaussian_blur(wide, 2 * reach + 1, radius)
     return blurred[..., reach:-reach, reach:-reach]
 
 
-_LEVELLED: dict[str, Operation] = {
+# timm has these under two names. "...Increasing" maps a larger magnitude to a stronger edit, which
+# concerns only how the arguments are drawn.
+_BOTH_SCALES: dict[str, Operation] = {
     "Posterize": _posterize,
     "Solarize": _solarize,
     "Color": tv.adjust_saturation,
@@ -141,6 +198,6 @@ OPERATIONS: dict[str, Operation] = {
     "SolarizeAdd": _solarize_add,
     "Desaturate": _desaturate,
     "GaussianBlur": _blur,
-    **_LEVELLED,
-    **{f"{name}Increasing": operation for name, operation in _LEVELLED.items()},
+    **_BOTH_SCALES,
+    **{f"{name}Increasing": operation for name, operation in _BOTH_SCALES.items()},
 }

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from svfap.augment.crop_box import resize
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import predictions
 from svfap.evaluation.metrics import METRICS
@@ -16,6 +15,7 @@ from svfap.models import VideoModel
 from svfap.progress import track
 from svfap.shards.store import ClipStore
 from svfap.training.objectives import Classification, Regression, normalise, unit_range
+from svfap.video.resize import resize
 from svfap.video.sampling import Indices, view_indices
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from svfap.augment.crop_box import rand_augment, random_resized_crop
+from svfap.augment.crop_box import random_resized_crop
+from svfap.augment.rand_augment import rand_augment_policy
 from svfap.config.stage_sections import FinetuneJob
 from svfap.errors import SvfapError
 from svfap.evaluation import scoring
@@ -117,7 +118,7 @@ def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
     """Random windows and augmentation of the training clips."""
     settings, frames = config.finetune, config.model.num_frames
     stride = settings.stride or config.stride
-    kind = balance.EqualShares if settings.balance == "sampler" else Draws
+    kind = balance.BalancedDraws if settings.balance == "sampler" else Draws
     return kind(
         store,
         lambda length, rng: train_indices(length, frames, stride, rng),
@@ -125,5 +126,5 @@ def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
         size=config.model.image_size,
         seed=config.seed,
         repeats=settings.optim.repeats,
-        edits=rand_augment(settings.rand_augment) if settings.rand_augment else None,
+        draw_edits=rand_augment_policy(settings.rand_augment) if settings.rand_augment else None,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svfap.augment.crop_box import multi_scale_crop, resize
+from svfap.augment.crop_box import multi_scale_crop
 from svfap.config.stage_sections import PretrainJob
 from svfap.models import Autoencoder
 from svfap.plots.clips import filmstrips
@@ -17,6 +17,7 @@ from svfap.training.objectives import Reconstruction
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
 from svfap.video.encode import write_video
+from svfap.video.resize import resize
 from svfap.video.sampling import pretrain_indices
 
 PICTURE_CLIPS = 4

@@ -1,4 +1,4 @@
-"""Rare classes against frequent ones: shown as often, or weighing as much in the loss."""
+"""Balance rare and frequent classes, by sampling or by weights in the loss."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,45 +6,46 @@ from numpy.typing import ArrayLike, NDArray
 from svfap.training.draws import Draws
 
 
-class EqualShares(Draws):
-    """Epochs of the usual length in which every class comes equally often, within one clip.
+class BalancedDraws(Draws):
+    """Epochs of the usual length in which all classes have the same number of clips, within one.
 
-    The clips of a class take turns: none comes again before the others have come as often. A
-    frequent class shows a random choice of its clips in each epoch.
+    Clips of rare classes occur several times per epoch, each equally often within one. Of frequent
+    classes, each epoch has a random subset.
     """
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Numbers of the clips of an epoch."""
-        return equal_shares(self.store.targets[:, 0], rng)
+        """Draw the clips of one epoch in order."""
+        return balanced_order(self.store.targets[:, 0], rng)
 
 
-def equal_shares(classes: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Numbers of as many clips as there are, in which all classes have the same share.
+def balanced_order(classes: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many clips as there are, the same number of each class, in random order.
 
     Args:
-        classes: of each clip.
-        rng: draws which clips, and their order.
+        classes: class of each clip.
+        rng: draws the clips and their order.
     """
     labels = np.asarray(classes)
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    shares = np.full(len(members), len(labels) // len(members))
-    shares[rng.permutation(len(members))[: len(labels) % len(members)]] += 1
-    chosen = [_in_turns(own, share, rng) for own, share in zip(members, shares, strict=True)]
+    counts = np.full(len(members), len(labels) // len(members))
+    # Random classes get the clips that remain after dividing evenly.
+    counts[rng.permutation(len(members))[: len(labels) % len(members)]] += 1
+    chosen = [_in_rounds(clips, count, rng) for clips, count in zip(members, counts, strict=True)]
     return rng.permutation(np.concatenate(chosen))
 
 
-def _in_turns(clips: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` of the clips, each again only after all others."""
+def _in_rounds(clips: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `count` clips in shuffled rounds, each of which has every clip once."""
     rounds = np.tile(clips, (-(-count // len(clips)), 1))
     return rng.permuted(rounds, axis=1).ravel()[:count]
 
 
 def class_weights(classes: ArrayLike, count: int) -> NDArray[np.float32]:
-    """Weights (count,) that make all classes weigh alike; their mean over the clips is 1.
+    """Return weights (count,) inverse to the size of each class, with mean 1 over the clips.
 
     Args:
-        classes: of each clip.
-        count: number of classes; one without clips has weight 0.
+        classes: class of each clip.
+        count: number of classes; a class without clips has weight 0.
     """
     clips = np.bincount(np.asarray(classes).astype(np.int64), minlength=count)
     mean = clips.sum() / np.count_nonzero(clips)

@@ -1,68 +1,94 @@
-"""A batch of clips on its way from the disk to a device, where it is augmented."""
+"""A batch of clips: loaded on the CPU, augmented on the device that trains on it."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from svfap.augment import cut, rand_augment
-from svfap.augment.crop_box import Edits
+from svfap.augment.crop_box import CropBoxes
+from svfap.augment.cut import cut
+from svfap.augment.rand_augment import Edits, edit_clips
+
+BOXES_KEY = "windows"  # in saved batches; the field's name when the file format was made
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips that a device takes at once.
+    """Clips of one forward and backward pass.
 
     Attributes:
-        video: (clips, T, H, W, 3) uint8, as they lie in the shards; smaller ones are filled up.
+        video: (clips, T, H, W, 3) uint8, as decoded from the shards; smaller clips are padded.
         target: (B, n) float32.
-        first: position of the first clip in the stream of draws; seeds what is random.
-        share: of the step's clips, over all devices, how many are in this batch.
-        windows: (B, 8) integers, what is cut from which clip, see `svfap.augment.cut`; None if
-            the video is ready and is (B, T, size, size, 3).
-        size: side of what is cut, in pixels.
-        edits: what is done to the frames of each window before it is cut; None for nothing.
+        first: position of the first crop in the stream of draws; seeds the random numbers.
+        share: crops of this batch as a share of the step's crops on all devices.
+        boxes: what to cut from which clip; None if `video` is (B, T, size, size, 3) already.
+        size: side of the crops in pixels.
+        edits: RandAugment's operations for each box; None for no RandAugment.
     """
 
     video: Tensor
     target: Tensor
     first: int = 0
     share: float = 1.0
-    windows: Tensor | None = None
+    boxes: CropBoxes | None = None
     size: int = 0
     edits: Sequence[Edits] | None = None
 
-    def to(self, device: torch.device) -> "Batch":
-        """The batch on a device, edited and cut there."""
+    def prepared(self, device: torch.device) -> "Batch":
+        """Copy the batch to a device, and apply RandAugment, crop, scale and mirror there."""
         video, target = _copied((self.video, self.target), device)
-        windows = self.windows
-        if windows is not None and self.edits is not None:
-            video, windows = rand_augment.edited(video, windows, self.edits)
-        if windows is not None:
-            video = cut.cut(video, windows, self.size)
-        return replace(self, video=video, target=target, windows=None, edits=None)
+        boxes = self.boxes
+        if boxes is not None and self.edits is not None:
+            video, boxes = edit_clips(video, boxes, self.edits)
+        if boxes is not None:
+            video = cut(video, boxes, self.size)
+        return replace(self, video=video, target=target, boxes=None, edits=None)
 
     def pin_memory(self) -> "Batch":
-        """The batch in memory that a GPU copies from by itself."""
+        """Copy the batch to page-locked memory; `DataLoader(pin_memory=True)` calls this."""
         return replace(self, video=self.video.pin_memory(), target=self.target.pin_memory())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return tensors and plain values that `torch.load(weights_only=True)` can read back."""
+        return {
+            "video": self.video,
+            "target": self.target,
+            "first": self.first,
+            "share": self.share,
+            BOXES_KEY: None if self.boxes is None else self.boxes.rows,
+            "size": self.size,
+            "edits": self.edits,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Batch":
+        """Return the batch that `to_dict` was called on."""
+        fields = dict(content)
+        rows = fields.pop(BOXES_KEY)
+        return cls(**fields, boxes=None if rows is None else CropBoxes(rows))
 
 
 def _copied(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """The tensors on a device; a GPU copies them while it computes the step before."""
+    """Copy tensors to a device; a GPU copies while it computes the step before."""
     if device.type != "cuda":
         return [tensor.to(device) for tensor in tensors]
-    stream, current = _copying(device), torch.cuda.current_stream(device)
+    # On the current stream the copy would wait for all kernels queued before it. On a stream of
+    # its own it runs beside them, and only kernels queued from here on wait for it.
+    stream, current = _copy_stream(device), torch.cuda.current_stream(device)
     with torch.cuda.stream(stream):
         copies = [tensor.to(device, non_blocking=True) for tensor in tensors]
     current.wait_stream(stream)
     for copy in copies:
+        # The memory belongs to the copy stream. Without this note torch's allocator would give it
+        # to the next copy once Python drops the tensor, while kernels may still be reading it.
         copy.record_stream(current)
     return copies
 
 
 @functools.cache
-def _copying(device: torch.device) -> torch.cuda.Stream:
-    """The stream of copies to a device."""
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream for copies to a device, one per process."""
     return torch.cuda.Stream(device)

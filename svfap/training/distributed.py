@@ -1,4 +1,4 @@
-"""Several processes, one per device, as torchrun starts them; or just one."""
+"""The processes of a run: one per device, started by torchrun, or a single one."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def device() -> torch.device:
-    """This process's GPU if there is one, else the CPU."""
+    """Return this process's GPU, or the CPU if there is none."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -19,12 +19,12 @@ def device() -> torch.device:
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes that share a run.
+    """This process and the number of processes that share the run.
 
     Attributes:
-        rank: number of this process; the first writes the files.
-        size: how many there are.
-        device: where this one computes.
+        rank: number of this process, from 0.
+        size: number of processes.
+        device: the device that this process computes on.
     """
 
     rank: int = 0
@@ -36,33 +36,35 @@ class Ranks:
         """Whether this process writes the files."""
         return self.rank == 0
 
-    def spread(self, module: nn.Module) -> nn.Module:
-        """The module with its gradients averaged over all processes."""
+    def data_parallel(self, module: nn.Module) -> nn.Module:
+        """Wrap a module so that backward passes average gradients over all processes."""
         if self.size == 1:
             return module
+        # On a CPU, DistributedDataParallel accepts no device_ids.
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(module, device_ids=devices)
 
-    def total(self, values: Tensor) -> Tensor:
-        """Sum of a tensor over all processes."""
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum of a tensor over all processes; changes the tensor."""
         if self.size > 1:
             distributed.all_reduce(values)
         return values
 
     def wait(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
-    """Meet the other processes that torchrun started, and part from them at the end."""
+    """Join the process group of torchrun and leave it at the end; yields this process's ranks."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Ranks()
         return
     where = device()
+    # NCCL puts its tensors on the current device, which would be GPU 0 in every process.
     if where.type == "cuda":
         torch.cuda.set_device(where)
     distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")

@@ -1,4 +1,4 @@
-"""The stream of clips that a run shows: batches as a pure function of seed and position."""
+"""The stream of crops that a run trains on: each batch is a function of seed and position."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,103 +6,118 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from svfap.augment.crop_box import Draw, DrawEdits, Frames
+from svfap.augment.crop_box import CropBoxes, DrawBox, PlacedBox
+from svfap.augment.rand_augment import DrawEdits
 from svfap.shards.store import ClipStore
 from svfap.training.batch import Batch
+from svfap.video.resize import Frames
 
-Sampler = Callable[[int, np.random.Generator], NDArray[np.int64]]
+DrawFrames = Callable[[int, np.random.Generator], NDArray[np.int64]]
 Allocate = Callable[[tuple[int, ...]], Frames]
 
+# Second number of a generator's seed, so that order, frames and augmentation are independent.
+# `fraction` uses 3.
+ORDER, FRAMES, AUGMENTATION = 0, 1, 2
 
-def _fresh(shape: tuple[int, ...]) -> Frames:
+
+def _allocate(shape: tuple[int, ...]) -> Frames:
     return np.empty(shape, np.uint8)
 
 
 class Draws:
-    """The endless stream of shuffled epochs, of which any stretch is a batch.
+    """An endless stream of shuffled epochs; a batch is any stretch of it.
 
-    Every clip comes exactly once an epoch and gives `repeats` crops in a row, for which it is
-    decoded once. Frames and augmentation are drawn from generators that are seeded by the
-    position, so that a crop never depends on what was loaded before it.
+    Each clip occurs once per epoch, is decoded once and gives `repeats` successive crops. Frames
+    and augmentation are drawn from generators that are seeded by the position in the stream. So a
+    crop does not depend on what was loaded before it, in which process, or since which restart.
 
     Args:
         store: the clips.
-        sample: draws the frames of a clip from its length.
-        window: draws what is cut out of it.
+        draw_frames: draws the frame numbers of a clip, given its length.
+        draw_box: draws the crop box of a clip, given its height and width.
         size: side of the crops in pixels.
-        seed: of all that is drawn.
+        seed: seed of all random draws.
         repeats: crops of each decoded clip.
-        edits: draws what is done to the frames of every crop, before it is cut.
+        draw_edits: draws RandAugment's operations for a crop; None for no RandAugment.
     """
 
     def __init__(
         self,
         store: ClipStore,
-        sample: Sampler,
-        window: Draw,
+        draw_frames: DrawFrames,
+        draw_box: DrawBox,
         *,
         size: int,
         seed: int,
         repeats: int = 1,
-        edits: DrawEdits | None = None,
+        draw_edits: DrawEdits | None = None,
     ) -> None:
-        self.store, self.sample, self.window, self.edits = store, sample, window, edits
-        self.size, self.seed, self.repeats = size, seed, repeats
+        self.store, self.size, self.seed, self.repeats = store, size, seed, repeats
+        self.draw_frames, self.draw_box, self.draw_edits = draw_frames, draw_box, draw_edits
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Numbers of the clips of an epoch, as many as there are, drawn from its generator."""
+        """Draw the clips of one epoch in order; as many as the store has."""
         return rng.permutation(len(self.store))
 
     def clip(self, position: int) -> int:
-        """Number of the clip that a position shows."""
+        """Return the clip at a position of the stream."""
         epoch, place = divmod(position // self.repeats, len(self.store))
         if epoch != self._epoch:
-            shuffler = np.random.default_rng((self.seed, 0, epoch))
-            self._epoch, self._order = epoch, self.order(shuffler)
+            rng = np.random.default_rng((self.seed, ORDER, epoch))
+            self._epoch, self._order = epoch, self.order(rng)
         return int(self._order[place])
 
     def most_bytes(self, count: int) -> int:
-        """Bytes that so many crops in a row take at most, as `batch` loads them."""
+        """Return the largest size of the video of a batch of `count` crops, in bytes."""
+        # With repeats, a batch may begin and end amid the crops of a clip: one clip more.
         clips = -(-count // self.repeats) + (self.repeats > 1)
-        frames = len(self.sample(self.store.length(0), np.random.default_rng(0)))
+        frames = len(self.draw_frames(self.store.length(0), np.random.default_rng(0)))
         return clips * frames * int(np.prod(self.store.largest)) * 3
 
-    def batch(self, positions: Sequence[int], allocate: Allocate = _fresh) -> Batch:
-        """The crops at successive positions.
+    def batch(self, positions: Sequence[int], allocate: Allocate = _allocate) -> Batch:
+        """Load the crops at successive positions of the stream.
 
         Args:
             positions: in the stream.
-            allocate: gives the memory for the clips, by their shape.
+            allocate: returns an array for the clips, given its shape.
         """
         draws = [position // self.repeats for position in positions]
         decoded = list(dict.fromkeys(draws))
         sizes = [self.store.size(self.clip(draw * self.repeats)) for draw in decoded]
         video = self._decode(decoded, sizes, allocate)
-        windows, edits = [], []
+        boxes, edits = [], []
         for position, draw in zip(positions, draws, strict=True):
-            rng = np.random.default_rng((self.seed, 2, position))
+            rng = np.random.default_rng((self.seed, AUGMENTATION, position))
             place = decoded.index(draw)
-            if self.edits:
-                edits.append(self.edits(rng))
-            windows.append((place, *sizes[place], *self.window(*sizes[place], rng)))
+            if self.draw_edits:
+                edits.append(self.draw_edits(rng))
+            height, width = sizes[place]
+            boxes.append(PlacedBox(place, height, width, *self.draw_box(height, width, rng)))
         targets = self.store.targets[[self.clip(position) for position in positions]]
         return Batch(
-            torch.from_numpy(video), torch.from_numpy(targets), positions[0],
-            windows=torch.tensor(windows), size=self.size, edits=edits or None,
-        )  # fmt: skip
+            torch.from_numpy(video),
+            torch.from_numpy(targets),
+            positions[0],
+            boxes=CropBoxes.of(boxes),
+            size=self.size,
+            edits=edits or None,
+        )
 
     def _decode(
         self, draws: Sequence[int], sizes: Sequence[tuple[int, int]], allocate: Allocate
     ) -> Frames:
-        """Clips in one array (clips, T, H, W, 3); windows leave out what is filled up."""
+        """Decode clips into one array (clips, T, H, W, 3), padded to the largest of them."""
         chosen = []
         for draw in draws:
-            clip, rng = self.clip(draw * self.repeats), np.random.default_rng((self.seed, 1, draw))
-            chosen.append((clip, self.sample(self.store.length(clip), rng)))
+            clip = self.clip(draw * self.repeats)
+            rng = np.random.default_rng((self.seed, FRAMES, draw))
+            chosen.append((clip, self.draw_frames(self.store.length(clip), rng)))
         video = allocate((len(draws), len(chosen[0][1]), *map(max, zip(*sizes, strict=True)), 3))
         if len({*sizes}) > 1:
+            # No crop shows the padding, but a batch must not depend on what the memory held:
+            # `cut_batched` multiplies the padding by 0.
             video[:] = 0
-        for place, (clip, indices), (height, width) in zip(video, chosen, sizes, strict=True):
-            self.store.frames(clip, indices, out=place[:, :height, :width])
+        for out, (clip, frames), (height, width) in zip(video, chosen, sizes, strict=True):
+            self.store.frames(clip, frames, out=out[:, :height, :width])
         return video

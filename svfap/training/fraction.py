@@ -1,4 +1,4 @@
-"""A share of the training clips, for learning from less data (paper figure 7 and table 8)."""
+"""Choose a share of the training clips, to train on less data (paper figure 7 and table 8)."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,20 +7,21 @@ from svfap.shards.store import ClipStore
 
 
 def of(store: ClipStore, share: float, *, seed: int, classes: ArrayLike | None = None) -> ClipStore:
-    """The store with a share of its clips, in their old order.
+    """Return the store with a random share of its clips, in their old order.
 
-    A smaller share of the same seed is part of a larger one. Each class keeps at least one clip.
+    With the same seed, a smaller share is a subset of a larger one. Each class keeps at least one
+    clip.
 
     Args:
         store: the clips.
         share: in (0, 1]; rounded to whole clips within each class.
-        seed: of the choice.
-        classes: of each clip, which all keep their share; None chooses among all clips alike.
+        seed: seed of the random choice.
+        classes: class of each clip, to choose the share within each class; None for no classes.
     """
     if share == 1:
         return store
     labels = np.zeros(len(store)) if classes is None else np.asarray(classes)
-    rng = np.random.default_rng((seed, 3))
+    rng = np.random.default_rng((seed, 3))  # 0 to 2 seed the draws of `svfap.training.draws`
     kept = [
         rng.permutation(members)[: max(1, round(share * len(members)))]
         for members in (np.flatnonzero(labels == label) for label in np.unique(labels))

@@ -1,4 +1,4 @@
-"""What happens when a loss is not finite: skip, go back to the last save, stop; keep the batch."""
+"""Steps with a non-finite loss or gradient: skip, roll back, stop, and save the batch."""
 
 import logging
 import warnings
@@ -15,6 +15,8 @@ from svfap.training.batch import Batch
 from svfap.training.state import State
 from svfap.training.step import Stepper, StepResult
 
+# Not from the paper. One or two such steps may be due to odd batches; three in a row point to bad
+# weights. It is below the default of optim.max_skips, 10, so that the run gets a second chance.
 ROLL_BACK_AFTER = 3
 
 logger = logging.getLogger(__name__)
@@ -22,87 +24,88 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Guard:
-    """Watches over the steps of a run.
+    """Acts on steps with a non-finite loss or gradient.
 
-    A step without a finite loss and gradient changes nothing. The third in a row sends the weights
-    and the optimiser back to the last save, while data and schedule go on; one too many ends the
-    run. The batch that began it is kept for `replay`.
+    The stepper skips such a step: the weights stay as they are. After the third in a row, weights
+    and optimiser are restored from the last save, while data and learning rate continue. At
+    `limit` in a row the run stops. The batches of the first one are saved for `replay`.
 
     Attributes:
-        limit: how many steps in a row may be skipped.
-        folder: where the batch is kept.
-        skipped: how many steps in a row have been.
+        limit: number of successive skipped steps that stops the run.
+        folder: where the batches are saved.
+        skipped: number of successive steps skipped so far.
     """
 
     limit: int
     folder: Path
     skipped: int = 0
 
-    def watch(
+    def check(
         self,
-        outcome: StepResult,
+        result: StepResult,
         *,
         step: int,
         stepper: Stepper,
         batches: Sequence[Batch],
         state: State,
     ) -> bool:
-        """Act on what came of a step, before the next one changes the weights.
+        """Act on the result of a step, before the next one changes the weights.
 
         Returns:
-            Whether the weights went back to the last save.
+            Whether the weights were rolled back to the last save.
 
         Raises:
             SvfapError: the limit is reached.
         """
-        if outcome.finite:
+        if result.finite:
             self.skipped = 0
             return False
         self.skipped += 1
         if self.skipped == 1:
-            self._keep(stepper, batches, step)
-        figures = f"loss {outcome.loss:g}, gradient norm {outcome.norm:g}"
+            self._save_batches(stepper, batches, step)
+        figures = f"loss {result.loss:g}, gradient norm {result.norm:g}"
         if self.skipped >= self.limit:
             raise SvfapError(
-                f"{self.skipped} steps in a row until step {step} had no finite loss ({figures});"
-                f" the first such batch is in {self._file(stepper)}; lower optim.lr, set"
-                " optim.clip_grad to 1.0 or optim.precision to fp32"
+                f"{self.skipped} steps in a row up to step {step} had a non-finite loss or gradient"
+                f" ({figures}); the first such batch is saved in {self._file(stepper)}; lower"
+                " optim.lr, set optim.clip_grad to 1.0 or optim.precision to fp32"
             )
-        logger.warning("step %d is skipped (%s)", step, figures)
+        logger.warning("skipped step %d (%s)", step, figures)
         if self.skipped == ROLL_BACK_AFTER and (saved := state.load()):
             stepper.load_state_dict(saved["learner"])
-            logger.warning("going back to the weights of step %d", saved["step"])
+            logger.warning("rolled back to the weights of step %d", saved["step"])
             return True
         return False
 
     def _file(self, stepper: Stepper) -> Path:
         return self.folder / f"nonfinite-{stepper.ranks.rank}.pt"
 
-    def _keep(self, stepper: Stepper, batches: Sequence[Batch], step: int) -> None:
-        """Write what is needed to compute the loss once more."""
+    def _save_batches(self, stepper: Stepper, batches: Sequence[Batch], step: int) -> None:
+        """Save everything that `replay` needs to compute the loss again."""
         content: dict[str, Any] = checkpoint.provenance() | {
             "step": step,
-            "batches": [vars(batch) for batch in batches],
+            "batches": [batch.to_dict() for batch in batches],
             "learner": stepper.state_dict(),
         }
         checkpoint.save(self._file(stepper), content)
 
 
 def replay(path: Path, stepper: Stepper) -> list[float]:
-    """Losses of the portions of a kept step, computed as they were, to look for the cause.
+    """Compute the losses of a saved step's batches again, to find the cause; return them.
 
     Backward passes run under `torch.autograd.detect_anomaly`, which names the operation whose
-    gradient is not a number.
+    gradient is NaN.
 
     Raises:
-        RuntimeError: such an operation was found.
+        RuntimeError: there is such an operation.
     """
     saved: Mapping[str, Any] = checkpoint.load(path)
     stepper.load_state_dict(saved["learner"])
     losses = []
+    # detect_anomaly warns that it is slow.
     with warnings.catch_warnings(action="ignore"), torch.autograd.detect_anomaly():
-        for kept in saved["batches"]:
-            loss = stepper.loss(Batch(**kept))
+        for content in saved["batches"]:
+            loss = stepper.loss(Batch.from_dict(content))
             losses.append(loss.item())
             loss.backward()
     return losses

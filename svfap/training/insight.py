@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svfap.augment.crop_box import resize
 from svfap.config.stage_sections import FinetuneJob
 from svfap.models import VideoModel
 from svfap.models.layers import Attention, CrossBlock
 from svfap.shards.store import ClipStore
 from svfap.training.objectives import normalise, unit_range
+from svfap.video.resize import resize
 from svfap.video.sampling import view_indices
 
 MAP_CLIPS = 2000

@@ -1,4 +1,4 @@
-"""Ask a run to stop by a signal, and let it finish the step and save first."""
+"""Stop signals: a run finishes its step and saves before it exits."""
 
 import contextlib
 import signal
@@ -6,13 +6,16 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+# Ctrl-C; the workflow manager or a container that ends; Slurm some time before a job's limit
+# (`workflow/profiles/slurm` asks for SIGUSR1).
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @contextlib.contextmanager
-def stop_requests() -> Iterator[list[int]]:
-    """Collect the numbers of stop signals that arrive meanwhile; an empty list means go on."""
+def collect_stop_signals() -> Iterator[list[int]]:
+    """Collect the numbers of stop signals instead of ending; yields the growing list."""
     received: list[int] = []
+    # Python allows signal handlers in the main thread only; elsewhere the list stays empty.
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
@@ -29,5 +32,5 @@ def stop_requests() -> Iterator[list[int]]:
 
 
 def exit_status(received: list[int]) -> int:
-    """Status of a run that stopped on request, 128 + n; of another process's request, SIGTERM's."""
+    """Return 128 + n for the first signal n; SIGTERM's status if another process received it."""
     return 128 + (received[0] if received else signal.SIGTERM)

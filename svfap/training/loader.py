@@ -1,9 +1,10 @@
-"""The steps of a run: which clips each of them shows, loaded ahead by processes beside it."""
+"""The batches of every training step, loaded ahead by loader processes."""
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -13,21 +14,40 @@ from svfap.errors import SvfapError
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
 from svfap.training.draws import Draws
-from svfap.training.ring import Ring
+from svfap.training.memory import Ring
 
-AHEAD = 2  # batches that each process has in the making
-Numbered = tuple[int, range]
-Loaded = tuple[Batch, tuple[int, ...]]
+AHEAD = 2  # batches that each loader process prepares ahead, the default of PyTorch's DataLoader
+STEPS_IN_USE = 2  # the guard needs a step's batches until the next step's gradient is queued
+
+
+class BatchRequest(NamedTuple):
+    """A batch that a loader process has to make.
+
+    Attributes:
+        number: of the batch, counted from the first step loaded; selects the buffer in the ring.
+        positions: of its crops in the stream of draws.
+    """
+
+    number: int
+    positions: range
+
+
+class LoadedBatch(NamedTuple):
+    """A batch from a loader process; with a ring, its video is empty and lies in the ring."""
+
+    batch: Batch
+    video_shape: tuple[int, ...]
 
 
 class Loader:
-    """The steps of a run: which clips each of them shows, and in which portions.
+    """Divides a run into steps and batches, and loads them.
 
-    `epochs` epochs are cut into steps of `batch_size` clips, the last takes what is left over. The
-    ranks share a step evenly; each cuts its own into batches of at most `device_batch` clips.
+    `epochs` epochs are divided into steps of `batch_size` crops; the last step also takes the
+    remainder. The ranks share a step evenly. Each rank divides its part into batches of at most
+    `device_batch` crops, whose gradients it sums.
 
     Raises:
-        SvfapError: there are more processes than clips in a step.
+        SvfapError: there are more processes than crops in a step.
     """
 
     def __init__(self, draws: Draws, config: OptimConfig, ranks: Ranks) -> None:
@@ -37,8 +57,8 @@ class Loader:
         self.batch_size = min(config.batch_size, epoch)
         if self.batch_size < ranks.size:
             raise SvfapError(
-                f"a step has {self.batch_size} clips for {ranks.size} processes; raise"
-                " optim.batch_size, or start fewer"
+                f"a step has {self.batch_size} clips, fewer than the {ranks.size} processes; raise"
+                " optim.batch_size or start fewer processes"
             )
         self.device_batch = config.device_batch or -(-self.batch_size // ranks.size)
         self.total = config.epochs * epoch
@@ -46,56 +66,61 @@ class Loader:
         self.steps_per_epoch = epoch / self.batch_size
 
     def positions(self, step: int) -> range:
-        """All clips of a step, as positions in the stream of draws."""
+        """Return the positions of all crops of a step in the stream of draws."""
         start = step * self.batch_size
         last = step + 1 == self.steps
         return range(start, self.total if last else start + self.batch_size)
 
-    def portions(self, step: int) -> list[range]:
-        """This process's clips of a step, portion by portion."""
-        whole, rank, size = self.positions(step), self.ranks.rank, self.ranks.size
-        own = whole[len(whole) * rank // size : len(whole) * (rank + 1) // size]
+    def batch_positions(self, step: int) -> list[range]:
+        """Return the positions of each of this process's batches of a step."""
+        everyone, rank, size = self.positions(step), self.ranks.rank, self.ranks.size
+        own = everyone[len(everyone) * rank // size : len(everyone) * (rank + 1) // size]
         starts = range(0, len(own), self.device_batch)
         return [own[start : start + self.device_batch] for start in starts]
 
     def load(self, start: int) -> Iterator[list[Batch]]:
-        """Batches of the steps `start`, ..., `steps - 1`.
+        """Yield this process's batches of the steps `start`, ..., `steps - 1`.
 
-        Those that loader processes made stay as they are until the step after the next is asked
-        for: their memory is then used again.
+        With loader processes, batches stay valid until two more steps have been requested; then
+        their memory is overwritten.
         """
         steps = range(start, self.steps)
         ring = self._ring()
-        loading: Iterable[Loaded] = DataLoader(
-            _Placed(self.draws, ring),
-            batch_sampler=_Portions(self, steps),  # type: ignore[arg-type]
-            collate_fn=_whole,  # type: ignore[arg-type]
+        loading: Iterable[LoadedBatch] = DataLoader(
+            _BatchDataset(self.draws, ring),
+            batch_sampler=_BatchRequests(self, steps),  # type: ignore[arg-type]
+            collate_fn=_unchanged,  # type: ignore[arg-type]
             num_workers=self.workers,
             prefetch_factor=AHEAD if ring else None,
+            # Only forked processes share the ring's anonymous memory with this process.
             multiprocessing_context="fork" if ring else None,
             pin_memory=self.ranks.device.type == "cuda" and ring is None,
         )
-        loaded = enumerate(_told(loading))
+        loaded = enumerate(_without_worker_traceback(loading))
         for step in steps:
             count = len(self.positions(step))
             batches = []
-            for number, (batch, shape) in (next(loaded) for _ in self.portions(step)):
+            for number, (batch, shape) in (next(loaded) for _ in self.batch_positions(step)):
                 video = ring.tensor(number, shape) if ring else batch.video
                 batches.append(replace(batch, video=video, share=len(batch.target) / count))
             yield batches
 
     def _ring(self) -> Ring | None:
-        """Memory for what is being loaded and for two steps in use, if processes load."""
+        """Make buffers for all batches that are loading or in use; None without processes."""
         if not self.workers:
             return None
-        portions = max(len(self.portions(step)) for step in (0, self.steps - 1))
-        buffers = AHEAD * self.workers + 2 * portions
+        # The last step may be longer than the others.
+        batches = max(len(self.batch_positions(step)) for step in (0, self.steps - 1))
+        buffers = AHEAD * self.workers + STEPS_IN_USE * batches
         size = self.draws.most_bytes(self.device_batch)
         return Ring(buffers, size, pinned=self.ranks.device.type == "cuda")
 
 
 def spare_cores(device: torch.device) -> int:
-    """Cores beside this process's own; none where the model itself runs on them."""
+    """Return the number of loader processes: this rank's share of the cores, less one for itself.
+
+    On a CPU it is 0, since the model needs all cores.
+    """
     if device.type == "cpu":
         return 0
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -103,40 +128,45 @@ def spare_cores(device: torch.device) -> int:
 
 
 @dataclass(frozen=True)
-class _Placed(Dataset[Batch]):
-    """Batches by number and positions, and the shapes of their videos, which lie in the ring."""
+class _BatchDataset(Dataset[Batch]):
+    """Makes whole batches, and writes their videos into the ring if there is one."""
 
     draws: Draws
     ring: Ring | None
 
-    def __getitems__(self, portion: Numbered) -> Loaded:
-        number, positions = portion
+    # DataLoader passes each item of its batch_sampler to __getitems__, usually a list of indices.
+    # Here an item describes a whole batch.
+    def __getitems__(self, request: BatchRequest) -> LoadedBatch:
         if self.ring is None:
-            batch = self.draws.batch(positions)
-            return batch, tuple(batch.video.shape)
-        batch = self.draws.batch(positions, partial(self.ring.array, number))
-        return replace(batch, video=torch.empty(0)), tuple(batch.video.shape)
+            batch = self.draws.batch(request.positions)
+            return LoadedBatch(batch, tuple(batch.video.shape))
+        batch = self.draws.batch(request.positions, partial(self.ring.array, request.number))
+        # A tensor sent between processes is copied into shared memory; its shape is enough.
+        return LoadedBatch(replace(batch, video=torch.empty(0)), tuple(batch.video.shape))
 
 
 @dataclass(frozen=True)
-class _Portions:
-    """The portions that the data loader fetches, in order, with their numbers."""
+class _BatchRequests:
+    """The batches that the data loader makes, in order."""
 
     loader: Loader
     steps: range
 
-    def __iter__(self) -> Iterator[Numbered]:
-        return enumerate(portion for step in self.steps for portion in self.loader.portions(step))
+    def __iter__(self) -> Iterator[BatchRequest]:
+        batches = (batch for step in self.steps for batch in self.loader.batch_positions(step))
+        return (BatchRequest(number, positions) for number, positions in enumerate(batches))
 
 
-def _whole(loaded: Loaded) -> Loaded:
-    """What is loaded is a batch already."""
+def _unchanged(loaded: LoadedBatch) -> LoadedBatch:
+    """Return the batch; DataLoader's default would stack it as one sample of a batch."""
     return loaded
 
 
-def _told(loading: Iterable[Loaded]) -> Iterator[Loaded]:
-    """What is loaded; of a user's error in a loader process, the message without its traceback."""
+def _without_worker_traceback(loading: Iterable[LoadedBatch]) -> Iterator[LoadedBatch]:
+    """Yield batches; raise a loader process's SvfapError with its one-line message."""
     try:
         yield from loading
     except SvfapError as error:
+        # DataLoader raises the same class again, with the worker's whole traceback as message. The
+        # original message follows the last "SvfapError: ".
         raise SvfapError(str(error).strip().rpartition(f"{SvfapError.__name__}: ")[2]) from None

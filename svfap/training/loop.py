@@ -1,45 +1,36 @@
-"""The one training loop: schedule, guard, saves, resume, signals, figures."""
+"""The one training loop: learning-rate schedule, guard, saves, resume, stop signals, curve."""
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from svfap.config import OptimConfig
 from svfap.progress import Progress
+from svfap.tracking.stage_run import Log
 from svfap.training.batch import Batch
+from svfap.training.curve import CurveInterval, CurvePoint
 from svfap.training.distributed import Ranks
 from svfap.training.guard import Guard
-from svfap.training.interrupt import exit_status, stop_requests
+from svfap.training.interrupt import collect_stop_signals, exit_status
 from svfap.training.loader import Loader
 from svfap.training.optim import Schedule
 from svfap.training.state import State
-from svfap.training.step import Stepper, StepResult
+from svfap.training.step import Stepper
 
+# Points of a run's curve, enough for a plot. At every point the host waits for the device and the
+# metrics are recorded, so a point per step would slow down training on a GPU.
 CURVE_POINTS = 500
-CurvePoint = dict[str, float]
-Log = Callable[[CurvePoint, int], None]
+PROGRESS_FIGURES = ("loss", "clips/s")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class CurveInterval:
-    """Figures gathered since the last point of the curve."""
-
-    losses: list[float] = field(default_factory=list)
-    norms: list[float] = field(default_factory=list)
-    clips: int = 0
-    waited: float = 0.0
-    began: float = field(default_factory=time.monotonic)
-
-
-class Pending(NamedTuple):
-    """A step whose outcome was not read yet."""
+class PendingStep(NamedTuple):
+    """A step whose update is queued on the device, but whose figures have not been read."""
 
     step: int
     batches: Sequence[Batch]
@@ -47,24 +38,24 @@ class Pending(NamedTuple):
 
 @dataclass
 class Trainer:
-    """Takes a learner through a loader's steps.
+    """Trains a model on the steps of a loader.
 
-    The state of a run is its step, its learner and its curve: a killed run that is started again
-    ends in the same weights.
+    The state of a run is its step, its stepper and its curve. A run that was killed and is started
+    again ends with the same weights as an unbroken run.
 
     Attributes:
-        stepper: the model and all that a step changes.
-        loader: the clips of every step.
-        config: the optimiser's section.
-        state: where the live state is kept while training.
+        stepper: the model and everything that a step changes.
+        loader: the batches of every step.
+        config: the section `optim`.
+        state: reads and writes the live state during training.
         ranks: the processes that share the run.
-        label: what the progress line calls the run.
-        validate: gives figures of the model, asked for at the end of every epoch.
+        label: name of the run in the progress line and the log.
+        validate: returns validation metrics of the model; called at the end of every epoch.
         curve: the training curve so far.
-        window: figures since its last point.
-        pending: the step whose outcome is to be read.
-        saved: when the state was last saved.
-        received: signals that ask to stop.
+        interval: figures since the curve's last point.
+        pending: the step to complete next.
+        saved: time of the last save, on the monotonic clock.
+        received: stop signals received so far.
     """
 
     stepper: Stepper
@@ -75,8 +66,8 @@ class Trainer:
     label: str
     validate: Callable[[], CurvePoint] | None = None
     curve: list[CurvePoint] = field(default_factory=list)
-    window: CurveInterval = field(default_factory=CurveInterval)
-    pending: Pending | None = None
+    interval: CurveInterval = field(default_factory=CurveInterval)
+    pending: PendingStep | None = None
     saved: float = 0.0
     received: list[int] = field(default_factory=list)
 
@@ -89,97 +80,110 @@ class Trainer:
     def fit(self, log: Log) -> list[CurvePoint]:
         """Train to the last step and return the training curve.
 
+        Args:
+            log: records the metrics of a point of the curve, at its step.
+
         Raises:
-            SvfapError: too many steps in a row had no finite loss.
-            SystemExit: a signal asked to stop; the state has been saved.
+            SvfapError: too many successive steps had a non-finite loss or gradient.
+            SystemExit: a stop signal arrived; the state has been saved.
         """
+        # Loader processes need their cores; torch would otherwise run a thread on each of them.
         torch.set_num_threads(max(1, torch.get_num_threads() - self.loader.workers))
         start, steps = self._resume(), self.loader.steps
         progress = Progress(label=self.label, total=steps, start=start, shown=self.ranks.first)
-        self.saved, self.window = time.monotonic(), CurveInterval(losses=self.window.losses)
-        with stop_requests() as self.received:
+        self.saved, self.interval = time.monotonic(), CurveInterval(losses=self.interval.losses)
+        with collect_stop_signals() as self.received:
             loading = self.loader.load(start)
             for step in range(start, steps):
-                asked = time.monotonic()
-                batches = next(loading)
-                self.window.waited += time.monotonic() - asked
+                batches = self._next_batches(loading)
+                # Queue this step's gradient before the step before is completed, so that the
+                # device has work while the host waits for that step's figures.
                 self.stepper.accumulate(batches)
-                if self._settle(log):
+                rolled_back = self._complete_pending(log)
+                if rolled_back:
+                    # The gradient belongs to weights that are gone; the roll-back has dropped it.
+                    # Accumulate it again, with the restored weights.
                     self.stepper.accumulate(batches)
                 self.stepper.update(self.schedule(step), stop=bool(self.received))
-                self.pending = Pending(step, batches)
+                self.pending = PendingStep(step, batches)
                 if self._is_point(step + 1):
-                    self._settle(log)
-                progress.advance(figures=self._shown())
+                    # A point needs the weights and figures of exactly this step: wait for it now.
+                    self._complete_pending(log)
+                progress.advance(figures=self._progress_figures())
         progress.close()
         return self.curve
 
-    def _settle(self, log: Log) -> bool:
-        """Read what came of the pending step, and act on it before the next one moves the weights.
+    def _next_batches(self, loading: Iterator[list[Batch]]) -> list[Batch]:
+        """Return the next step's batches and count the time spent waiting for them."""
+        asked = time.monotonic()
+        batches = next(loading)
+        self.interval.waited += time.monotonic() - asked
+        return batches
 
-        Between two points of the curve the next gradient is then under way, so that the device
-        has work while this process waits; it has to be summed anew if the weights went back.
+    def _complete_pending(self, log: Log) -> bool:
+        """Complete the pending step: check, count and log its figures, save, stop.
+
+        Returns:
+            Whether the weights were rolled back to the last save.
+
+        Raises:
+            SvfapError: too many successive steps had a non-finite loss or gradient.
+            SystemExit: a stop signal arrived; the state has been saved.
         """
         if self.pending is None:
             return False
         (step, batches), self.pending = self.pending, None
-        outcome = self.stepper.outcome()
-        went_back = self.guard.watch(
-            outcome, step=step, stepper=self.stepper, batches=batches, state=self.state
+        result = self.stepper.complete()
+        rolled_back = self.guard.check(
+            result, step=step, stepper=self.stepper, batches=batches, state=self.state
         )
-        self._count(outcome, step)
+        self.interval.add(result, clips=len(self.loader.positions(step)))
         if self._is_point(step + 1):
-            log(self._close_window(step + 1), step + 1)
+            log(self._add_point(step + 1), step + 1)
         due = time.monotonic() - self.saved > 60 * self.config.save_minutes
-        if outcome.stop or (due and outcome.finite):
+        # After a skipped step the weights may be bad: keep the save to roll back to.
+        if result.stop or (due and result.finite):
             self._save(step + 1)
             self.saved = time.monotonic()
-        if outcome.stop:
-            self._leave(step + 1, self.received)
-        return went_back
-
-    def _count(self, outcome: StepResult, step: int) -> None:
-        """Add a step to the window."""
-        self.window.clips += len(self.loader.positions(step))
-        if outcome.finite:
-            self.window.losses.append(outcome.loss)
-            self.window.norms.append(outcome.norm)
+        if result.stop:
+            self._exit(step + 1)
+        return rolled_back
 
     def _is_point(self, step: int) -> bool:
-        """Whether the curve has a point at a step: at regular ones, at validations, at the end."""
+        """Return whether the curve gets a point when `step` steps are done."""
         regular = step % max(1, self.loader.steps // CURVE_POINTS) == 0
         return regular or step == self.loader.steps or self._is_validated(step)
 
     def _is_validated(self, step: int) -> bool:
-        """Whether an epoch ends with a step, and its model is to be validated."""
+        """Return whether the model is validated when `step` steps are done: after each epoch."""
         epochs = [count // self.loader.steps_per_epoch for count in (step - 1, step)]
         return self.validate is not None and (step == self.loader.steps or epochs[0] < epochs[1])
 
-    def _close_window(self, step: int) -> CurvePoint:
-        """Add the point of the curve that ends at a step."""
-        seconds = time.monotonic() - self.window.began
-        row = {
-            "step": float(step),
-            "epoch": step / self.loader.steps_per_epoch,
-            "loss": float(np.mean(self.window.losses or [np.nan])),
-            "lr": self.schedule(step - 1),
-            "grad_norm": float(np.mean(self.window.norms or [np.nan])),
-            "clips/s": self.window.clips / seconds,
-            "data_share": self.window.waited / seconds,
-        }
-        if self.validate and self._is_validated(step) and self.ranks.first:
-            row |= {f"validation {name}": value for name, value in self.validate().items()}
-            self.stepper.objective.model.train()
-        self.curve.append(row)
-        self.window = CurveInterval()
-        return row
+    def _add_point(self, step: int) -> CurvePoint:
+        """Add a point to the curve and begin the next interval."""
+        point = self.interval.point(
+            step=step,
+            epoch=step / self.loader.steps_per_epoch,
+            rate=self.schedule(step - 1),
+        )
+        if self.ranks.first and self._is_validated(step):
+            point |= self._validation_figures()
+        self.curve.append(point)
+        self.interval = CurveInterval()
+        return point
 
-    def _shown(self) -> CurvePoint:
-        """The figures of the progress line."""
-        return {key: self.curve[-1][key] for key in ("loss", "clips/s")} if self.curve else {}
+    def _validation_figures(self) -> CurvePoint:
+        """Validate the model and return its metrics; the model stays in training mode."""
+        metrics = self.validate() if self.validate else {}
+        self.stepper.objective.model.train()  # validation switches to evaluation mode
+        return {f"validation {name}": value for name, value in metrics.items()}
+
+    def _progress_figures(self) -> CurvePoint:
+        """Return the figures that the progress line shows."""
+        return {key: self.curve[-1][key] for key in PROGRESS_FIGURES} if self.curve else {}
 
     def _save(self, step: int) -> None:
-        """Write the live state, in the first process."""
+        """Save the live state when `step` steps are done, in the first process only."""
         if self.ranks.first:
             self.state.save(
                 {
@@ -187,24 +191,24 @@ class Trainer:
                     "learner": self.stepper.state_dict(),
                     "skipped": self.guard.skipped,
                     "curve": self.curve,
-                    "losses": self.window.losses,
+                    "losses": self.interval.losses,
                 }
             )
 
-    def _leave(self, step: int, received: list[int]) -> None:
-        """End the process after a stop request, when the first one has saved."""
+    def _exit(self, step: int) -> None:
+        """Exit because of a stop signal, once the first process has saved."""
         self.ranks.wait()
         if self.ranks.first:
-            logger.warning("stopped at step %d; the same command goes on from there", step)
-        raise SystemExit(exit_status(received))
+            logger.warning("stopped at step %d; run the same command again to resume", step)
+        raise SystemExit(exit_status(self.received))
 
     def _resume(self) -> int:
-        """Load the live state of this very run, if there is one; return the step to begin with."""
+        """Load the live state if this run has one; return the number of steps done."""
         saved = self.state.load()
         if saved is None:
             return 0
         self.stepper.load_state_dict(saved["learner"])
         self.guard.skipped = saved["skipped"]
-        self.curve, self.window.losses = saved["curve"], saved["losses"]
-        logger.info("%s: going on at step %d", self.label, saved["step"])
+        self.curve, self.interval.losses = saved["curve"], saved["losses"]
+        logger.info("%s: resuming at step %d", self.label, saved["step"])
         return int(saved["step"])

@@ -1,17 +1,72 @@
-"""Large arrays of a step get the memory of the step before."""
+"""Memory that training uses again: buffers shared with loader processes, and freed arrays.
+
+A pre-training batch of 256 clips has 315 MB. In fresh memory, the usual way, the kernel maps its
+pages again in the loader process, in the training process, and in the page-locked copy for a GPU.
+That takes longer than reading the clips from raw shards (`benchmarks/README.md`), and PyTorch's own
+way of sharing tensors needs a large /dev/shm, which containers lack.
+"""
 
 import ctypes
+import mmap
+import weakref
+from collections.abc import Sequence
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of mallopt, from glibc's malloc.h
+
+
+class Ring:
+    """Buffers of one size in memory that forked processes share.
+
+    Batches take the buffers in turn: batch n overwrites batch n - `buffers`.
+
+    Args:
+        buffers: number of buffers.
+        size: bytes of each buffer.
+        pinned: whether to page-lock the buffers, so that a GPU can copy without the CPU.
+    """
+
+    def __init__(self, buffers: int, size: int, *, pinned: bool) -> None:
+        self.buffers = buffers
+        self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self.pinned = pinned
+        self._memory = mmap.mmap(-1, self.buffers * self.size)  # -1: anonymous, shared by fork
+        self._registered: set[int] = set()
+
+    def array(self, number: int, shape: Sequence[int]) -> NDArray[np.uint8]:
+        """Return the start of the buffer of a batch as an array of bytes."""
+        start = number % self.buffers * self.size
+        return np.ndarray(tuple(shape), np.uint8, self._memory, start)
+
+    def tensor(self, number: int, shape: Sequence[int]) -> Tensor:
+        """Return the start of the buffer of a batch as a tensor, page-locked if `pinned`."""
+        buffer = number % self.buffers
+        # Page-locked when its first batch is used: start-up need not wait for all buffers.
+        if self.pinned and buffer not in self._registered:
+            self._pin(self.array(buffer, (self.size,)))
+            self._registered.add(buffer)
+        return torch.from_numpy(self.array(number, shape))
+
+    def _pin(self, buffer: NDArray[np.uint8]) -> None:
+        """Page-lock a buffer for as long as the ring lives."""
+        # Tensor.pin_memory() would copy into other memory; cudaHostRegister locks this one.
+        runtime, address = torch.cuda.cudart(), buffer.ctypes.data
+        torch.cuda.check_error(runtime.cudaHostRegister(address, buffer.nbytes, 0))
+        weakref.finalize(self, runtime.cudaHostUnregister, address)
 
 
 def keep() -> None:
-    """Let this process keep the memory that large arrays were in, instead of returning it.
+    """Make this process keep the memory of freed arrays for the next ones.
 
-    glibc maps arrays of more than 32 MB anew each time; touching their pages takes longer than
-    cutting the clips in them. Elsewhere than on glibc nothing changes.
+    glibc maps every array above 32 MB (its largest M_MMAP_THRESHOLD) by itself and unmaps it when
+    it is freed. Touching the new pages takes longer than cutting the clips in them. Other C
+    libraries are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, -1)
+        mallopt(M_MMAP_MAX, 0)  # take large arrays from the heap, too
+        mallopt(M_TRIM_THRESHOLD, -1)  # never return the top of the heap to the kernel

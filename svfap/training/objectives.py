@@ -1,4 +1,4 @@
-"""What is learned: from a batch to a loss, and from a model's output to scores."""
+"""Training objectives: the loss of a batch, and the scores of a model's output."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -20,38 +20,38 @@ Forward = Callable[..., Tensor]
 
 
 class Objective(Protocol):
-    """A model and what it is trained for."""
+    """A model with the loss that it is trained on."""
 
     @property
     def model(self) -> nn.Module:
-        """What is trained."""
+        """The model to train."""
         ...
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
-        """Mean loss of a batch, a scalar.
+        """Return the mean loss of a batch, a scalar.
 
         Args:
-            forward: the model, possibly compiled or distributed.
+            forward: the model, perhaps compiled or wrapped for several processes.
             batch: clips on the model's device.
         """
         ...
 
 
 def unit_range(video: Tensor) -> Tensor:
-    """Frames (B, T, H, W, 3) uint8 as a video (B, 3, T, H, W) in [0, 1]."""
+    """Convert frames (B, T, H, W, 3) uint8 to a video (B, 3, T, H, W) in [0, 1]."""
     return video.permute(0, 4, 1, 2, 3).contiguous().float().div_(255)
 
 
 def normalise(video: Tensor) -> Tensor:
-    """ImageNet-normalise a video (B, 3, T, H, W) in [0, 1]."""
-    mean, std = (
-        _channels(values, video.device) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-    )
+    """Normalise a video (B, 3, T, H, W) in [0, 1] with ImageNet's mean and deviation."""
+    mean = _per_channel(IMAGENET_DEFAULT_MEAN, video.device)
+    std = _per_channel(IMAGENET_DEFAULT_STD, video.device)
     return (video - mean).div_(std)
 
 
-def _channels(values: Iterable[float], device: torch.device) -> Tensor:
-    """A value of each channel, filled in where the video is: the host would wait for a copy."""
+def _per_channel(values: Iterable[float], device: torch.device) -> Tensor:
+    """Return one value per channel, (1, 3, 1, 1, 1)."""
+    # Filled in on the device: the host would wait for a copy of torch.tensor(values) to a GPU.
     filled = [torch.full((1,), value, device=device) for value in values]
     return torch.cat(filled).view(1, -1, 1, 1, 1)
 
@@ -61,15 +61,15 @@ class Reconstruction:
 
     Args:
         model: the masked autoencoder.
-        mask_ratio: share of the tokens that the encoder does not see.
-        target_fraction: share of those that is decoded and scored.
+        mask_ratio: share of the tokens that is hidden from the encoder.
+        target_fraction: share of the hidden tokens that is decoded and scored.
     """
 
     def __init__(self, model: Autoencoder, mask_ratio: float, target_fraction: float = 1) -> None:
         self.model, self.mask_ratio, self.target_fraction = model, mask_ratio, target_fraction
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
-        """Hide a random tube of the batch and score what the model makes of it."""
+        """Hide random tubes of the batch and return the error of their reconstruction."""
         encoder, config = self.model.encoder, self.model.encoder.config
         video = unit_range(batch.video)
         visible, masked = tube_sites(
@@ -85,8 +85,8 @@ class Classification:
 
     Args:
         model: the classifier.
-        config: what is mixed, smoothed and erased.
-        weights: (classes,) how much each class weighs; None lets all clips weigh alike.
+        config: strengths of mixup, cutmix, smoothing and erasing.
+        weights: (classes,) weight of each class in the loss; None for equal weights.
     """
 
     def __init__(
@@ -104,47 +104,48 @@ class Classification:
         self.cross_entropy = SoftTargetCrossEntropy()
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
-        """Augment and classify a batch."""
+        """Augment the batch and return the cross-entropy of its classification."""
         video = normalise(unit_range(batch.video))
         flat = video.flatten(1, 2)  # frames as channels: one box for the whole clip
-        self.erase.device = str(video.device)
+        self.erase.device = str(video.device)  # timm draws the noise there
         for clip in flat:
             self.erase(clip)  # in place
         flat, soft = self._mix(flat, batch.target[:, 0].long())
         logits = forward(flat.unflatten(1, (3, -1))).float()
         if self.weights is not None:
-            self.weights = self.weights.to(logits.device)
-            return F.cross_entropy(logits, soft, weight=self.weights)
+            # non_blocking: the host must not wait for the device here.
+            weights = self.weights.to(logits.device, non_blocking=True)
+            return F.cross_entropy(logits, soft, weight=weights)
         out: Tensor = self.cross_entropy(logits, soft)
         return out
 
     def _mix(self, flat: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Clips mixed in pairs, if they are, and the share of each class in them, smoothed."""
+        """Apply mixup or cutmix if configured; return the clips and their soft labels."""
         if not self.mixed:
             return flat, mixup_target(labels, self.classes, smoothing=self.smoothing)
-        if len(labels) % 2:  # an odd clip is seen twice
+        if len(labels) % 2:  # timm mixes pairs and refuses an odd batch: repeat the first clip
             flat, labels = torch.cat((flat, flat[:1])), torch.cat((labels, labels[:1]))
         mixed: tuple[Tensor, Tensor] = self.mix(flat, labels)
         return mixed
 
     @staticmethod
     def scores(output: Tensor) -> Tensor:
-        """Class probabilities."""
+        """Return class probabilities."""
         return output.float().softmax(dim=1)
 
 
 class Regression:
-    """Mean squared error of all targets (paper eq. 13)."""
+    """Mean squared error over all targets (paper eq. 13)."""
 
     def __init__(self, model: VideoModel) -> None:
         self.model = model
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
-        """Regress the targets of a batch."""
+        """Return the mean squared error of the targets of a batch."""
         video = normalise(unit_range(batch.video))
         return F.mse_loss(forward(video).float(), batch.target)
 
     @staticmethod
     def scores(output: Tensor) -> Tensor:
-        """The regressed values."""
+        """Return the predicted values."""
         return output.float()

@@ -9,11 +9,11 @@ from torch import nn
 
 from svfap.config import OptimConfig
 
-LR_REFERENCE_BATCH = 256
+LR_REFERENCE_BATCH = 256  # learning rates are for this batch size (paper section 4.1)
 
 
 def layer_of(name: str, blocks: int) -> int:
-    """Depth of a parameter: 0 patch embedding, 1..L the L blocks, L + 1 all the rest."""
+    """Return the depth of a parameter: patch embedding 0, the L blocks 1 to L, the rest L + 1."""
     if name.startswith("encoder.patch_embed."):
         return 0
     block = re.match(r"encoder\.blocks\.(\d+)\.", name)
@@ -23,10 +23,10 @@ def layer_of(name: str, blocks: int) -> int:
 def parameter_groups(
     model: nn.Module, *, weight_decay: float, layer_decay: float = 1.0
 ) -> list[dict[str, Any]]:
-    """Groups of equal depth and weight decay, each with its `lr_scale`.
+    """Group parameters by depth and weight decay; each group has its factor `lr_scale`.
 
-    Biases, norms and the mask token are not decayed. A parameter of depth d is trained at
-    `layer_decay ** (L + 1 - d)` of the learning rate (L blocks; down-sampling and head: 1).
+    Biases, norms and the mask token have no weight decay. A parameter of depth d has
+    `lr_scale = layer_decay ** (L + 1 - d)` with L blocks; down-sampling and head have 1.
     """
     blocks = len(model.get_submodule("encoder.blocks"))  # type: ignore[arg-type]
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
@@ -50,10 +50,10 @@ class Schedule:
     """Linear warm-up from 0, then cosine decay to the minimum; both scale with the batch size.
 
     Attributes:
-        config: the optimiser's section.
+        config: the section `optim`.
         batch_size: clips per step.
-        steps: length of the run.
-        steps_per_epoch: length of an epoch; need not be whole.
+        steps: steps of the run.
+        steps_per_epoch: need not be a whole number.
     """
 
     config: OptimConfig
@@ -62,9 +62,10 @@ class Schedule:
     steps_per_epoch: float
 
     def __call__(self, step: int) -> float:
-        """Learning rate of a step."""
+        """Return the learning rate of a step."""
         scale = self.batch_size / LR_REFERENCE_BATCH
         peak, floor = self.config.lr * scale, self.config.min_lr * scale
+        # Short runs (demo, tests) would otherwise end before the warm-up does.
         warmup = min(self.config.warmup_epochs * self.steps_per_epoch, self.steps / 2)
         if step < warmup:
             return peak * step / warmup

@@ -1,7 +1,8 @@
-"""One optimiser step: precision, gradients summed over portions and processes, average.
+"""One optimiser step: precision, gradients summed over batches and processes, averaged weights.
 
-Nothing here waits for the device but `Stepper.outcome`: whether a step is skipped is decided where
-its loss is, and what came of it is read while the device is busy with the next one's gradient.
+Only `Stepper.complete` waits for the device. The device itself decides whether to skip a step, from
+the loss and the gradient norm that it has computed; the host reads these figures later, while the
+device computes the next step's gradient.
 """
 
 import contextlib
@@ -26,13 +27,13 @@ Weights = dict[str, Tensor]
 
 
 class StepResult(NamedTuple):
-    """What came of a step.
+    """Figures of a completed step.
 
     Attributes:
         loss: mean over all clips of the step, on all devices.
-        norm: of the gradient, before clipping.
-        finite: whether both are, or else the weights were left as they were.
-        stop: whether any process was asked to stop.
+        norm: of the gradient before clipping.
+        finite: False if loss or norm was not finite, apart from an fp16 overflow.
+        stop: whether any process received a stop signal.
     """
 
     loss: float
@@ -41,15 +42,20 @@ class StepResult(NamedTuple):
     stop: bool
 
 
-class Told(NamedTuple):
-    """Figures of a step on their way from the device."""
+class HostCopy(NamedTuple):
+    """A tensor on its way from the device to the host.
+
+    Attributes:
+        figures: the copy; complete once `arrival` has happened.
+        arrival: None on a CPU, where the copy is complete at once.
+    """
 
     figures: Tensor
     arrival: torch.cuda.Event | None
 
     @classmethod
-    def of(cls, figures: Tensor) -> "Told":
-        """Begin to copy, without waiting."""
+    def start(cls, figures: Tensor) -> "HostCopy":
+        """Start the copy without waiting for it."""
         copied = figures.to("cpu", non_blocking=True)
         if not figures.is_cuda:
             return cls(copied, None)
@@ -57,8 +63,10 @@ class Told(NamedTuple):
         arrival.record()
         return cls(copied, arrival)
 
-    def read(self) -> list[float]:
-        """Wait for them."""
+    def wait(self) -> list[float]:
+        """Wait for the copy and return its values."""
+        # Waits for this copy only. Tensor.item() would also wait for the next step's gradient,
+        # which has been queued since.
         if self.arrival is not None:
             self.arrival.synchronize()
         values: list[float] = self.figures.tolist()
@@ -66,25 +74,26 @@ class Told(NamedTuple):
 
 
 def seed_everything(*seeds: int) -> None:
-    """Seed all global generators from several numbers."""
+    """Seed the global generators of Python, NumPy and torch from several numbers."""
     seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
-def half_precision(config: OptimConfig, device: torch.device) -> torch.dtype | None:
-    """The type that matrix products are computed in; None for float32 throughout."""
+def autocast_dtype(config: OptimConfig, device: torch.device) -> torch.dtype | None:
+    """Return the type in which matrix products are computed; None for float32."""
     if config.precision == "auto":
         return torch.bfloat16 if device.type == "cuda" else None
     return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}[config.precision]
 
 
 class Stepper:
-    """The model and all that a step changes: weights, optimiser, loss scale, average.
+    """The model and everything that a step changes: weights, optimiser, loss scale, average.
 
-    Everything random is seeded by (seed, first clip of the portion), so a step is the same
-    whenever, and by however many processes, it is done, as long as the portions are equal.
+    A step is `accumulate`, `update`, `complete`. Random numbers are seeded by (seed, position of
+    the batch's first crop). So a step gives the same result after a restart and on any number of
+    processes, as long as it is divided into the same batches.
     """
 
     def __init__(
@@ -99,76 +108,92 @@ class Stepper:
         self.objective, self.config, self.ranks, self.seed = objective, config, ranks, seed
         model = objective.model.to(ranks.device).train()
         trained = torch.compile(model, fullgraph=True) if config.compile else model
-        self.forward = ranks.spread(trained)  # type: ignore[arg-type]
+        self.forward = ranks.data_parallel(trained)  # type: ignore[arg-type]
         self.optimizer = AdamW(groups, lr=0.0, betas=config.betas, fused=True)
-        self.dtype = half_precision(config, ranks.device)
+        self.dtype = autocast_dtype(config, ranks.device)
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self.dtype is torch.float16)
-        self.follow = get_ema_multi_avg_fn(config.ema or 0.0)
-        self.average = AveragedModel(model, multi_avg_fn=self.follow) if config.ema else None
+        self.update_ema = get_ema_multi_avg_fn(config.ema or 0.0)
+        self.average = AveragedModel(model, multi_avg_fn=self.update_ema) if config.ema else None
+        self.total = torch.zeros((), device=ranks.device)  # loss of the step's batches so far
+        self.figures: HostCopy | None = None  # of the updated step that is to be completed
 
     def step(self, batches: Sequence[Batch], rate: float) -> StepResult:
-        """Take a step at a learning rate and wait for what comes of it."""
+        """Do a whole step at a learning rate and wait for its result."""
         self.accumulate(batches)
         self.update(rate)
-        return self.outcome()
+        return self.complete()
 
     def accumulate(self, batches: Sequence[Batch]) -> None:
-        """Sum the loss and the gradient of a step's portions."""
+        """Sum the loss and the gradients of a step's batches."""
         self.total = torch.zeros((), device=self.ranks.device)
         for number, batch in enumerate(batches):
             with self._synchronised(last=number + 1 == len(batches)):
                 share = self.loss(batch) * batch.share
-                # DistributedDataParallel takes the mean over the processes, a step is their sum.
+                # DistributedDataParallel averages gradients over the processes. A step's gradient
+                # is their sum, since every share refers to the clips of all processes.
                 self.scaler.scale(share * self.ranks.size).backward()
             self.total += share.detach()
 
     def update(self, rate: float, *, stop: bool = False) -> None:
-        """Move the weights along the gradient, if loss and gradient are finite.
+        """Update the weights, unless the loss or the gradient is not finite.
 
         Args:
             rate: the learning rate.
-            stop: whether this process was asked to stop; `outcome` tells it to all of them.
+            stop: whether this process received a stop signal; `complete` reports it to all.
         """
         self.scaler.unscale_(self.optimizer)
         norm = self._clip()
         asked = torch.full_like(self.total, float(stop))
-        total, asked = self.ranks.total(torch.stack((self.total, asked))).unbind()
+        total, asked = self.ranks.sum(torch.stack((self.total, asked))).unbind()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"]
         skipped = ~(total.isfinite() & norm.isfinite())
+        # Fused AdamW (torch 2.13) leaves weights and moments as they are where `found_inf` is 1;
+        # GradScaler.step sets this attribute for that purpose. Set directly, it also covers the
+        # loss and precisions without a scaler, and the host need not wait to decide.
         self.optimizer.found_inf = skipped.float()  # type: ignore[attr-defined]
         self.optimizer.step()
-        scale = self.scaler.scale(torch.ones_like(total))
-        self.told = Told.of(torch.stack((total, norm, asked, scale)))
+        scale = self.scaler.scale(torch.ones_like(total))  # the scale of this step, 1 if disabled
+        self.figures = HostCopy.start(torch.stack((total, norm, asked, scale)))
         self.scaler.update()
         self.optimizer.zero_grad()
 
-    def outcome(self) -> StepResult:
-        """Wait for what came of the last update, and average the weights that it made."""
-        total, norm, asked, scale = self.told.read()
+    def complete(self) -> StepResult:
+        """Complete the last update: wait for its figures, and update the averaged weights.
+
+        Raises:
+            RuntimeError: there was no update since the last call.
+        """
+        if self.figures is None:
+            raise RuntimeError("no step to complete; call update() before complete()")
+        total, norm, asked, scale = self.figures.wait()
+        self.figures = None
         updated = math.isfinite(total) and math.isfinite(norm)
         if updated:
-            self._average()
+            self._update_average()
+        # An infinite gradient of a finite loss is an overflow of fp16 as long as the scale can
+        # still be lowered: a normal event, after which the scaler halves the scale.
         overflow = self.scaler.is_enabled() and scale > 1
         finite = updated or (math.isfinite(total) and overflow)
         return StepResult(total, norm, finite, asked > 0)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean loss of a batch in the run's precision, with the batch's own random numbers."""
+        """Return the mean loss of a batch, computed with the batch's own random numbers."""
         device = self.ranks.device
+        # timm's mixup and random erasing, drop path and the masks draw from global generators.
         seed_everything(self.seed, batch.first)
-        clips, enabled = batch.to(device), self.dtype is not None
+        clips, enabled = batch.prepared(device), self.dtype is not None
         with torch.autocast(device.type, self.dtype or torch.bfloat16, enabled=enabled):
             return self.objective.loss(self.forward, clips)
 
     @property
     def learned(self) -> Weights:
-        """The weights that the run is for: averaged ones if it keeps them."""
+        """The weights to save as the result: the averaged ones if there are any."""
         model = self.average.module if self.average else self.objective.model
         return model.state_dict()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on, once `outcome` was read."""
+        """Return everything that the next step depends on; valid after `complete`."""
         return {
             "model": self.objective.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -177,7 +202,7 @@ class Stepper:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to what `state_dict` returned; a gradient that was summed is dropped."""
+        """Restore what `state_dict` returned, and drop accumulated gradients."""
         self.optimizer.zero_grad()
         self.objective.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -186,27 +211,29 @@ class Stepper:
             self.average.load_state_dict(state["average"])
 
     def _clip(self) -> Tensor:
-        """Norm of the whole gradient; scales it down to the limit where there is one."""
+        """Return the norm of the whole gradient; scale it down to `clip_grad` if that is set."""
         parameters = [p for p in self.objective.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.config.clip_grad is not None:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_grad, norm)
         return norm
 
-    def _average(self) -> None:
-        """Let the averaged weights follow; the first time they are the weights."""
+    def _update_average(self) -> None:
+        """Update the averaged weights; the first update copies the weights."""
         if self.average is None:
             return
         if self.average.n_averaged == 0:
             self.average.update_parameters(self.objective.model)
-        else:  # as update_parameters, which copies its counter to the device every time
+        else:
+            # As AveragedModel.update_parameters does, but that copies its counter to the device
+            # in every call (torch 2.13), and the host waits for the copy.
             averaged, current = (
                 [*model.parameters()] for model in (self.average.module, self.objective.model)
             )
-            self.follow(averaged, current, None)
+            self.update_ema(averaged, current, None)
 
     def _synchronised(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
-        """Exchange gradients in the last portion of a step only."""
+        """Exchange gradients between processes only in the last batch of a step."""
         if isinstance(self.forward, DistributedDataParallel) and not last:
             return self.forward.no_sync()
         return contextlib.nullcontext()

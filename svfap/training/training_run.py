@@ -12,10 +12,11 @@ from svfap.config import OptimConfig
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.tracking.stage_run import Log
 from svfap.training import checkpoint, memory
+from svfap.training.curve import CurvePoint
 from svfap.training.distributed import joined
 from svfap.training.draws import Draws
 from svfap.training.loader import Loader
-from svfap.training.loop import CurvePoint, Trainer
+from svfap.training.loop import Trainer
 from svfap.training.objectives import Objective
 from svfap.training.state import State
 from svfap.training.step import Stepper

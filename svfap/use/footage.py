@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from svfap.augment.crop_box import resize
 from svfap.config import CropConfig
 from svfap.faces.clips import FaceClip, cut_clips, plan_clips
 from svfap.faces.detectors.detector import Detector
@@ -18,6 +17,7 @@ from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
 from svfap.video.decode import Frame, Image, Reject, declared_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.replay import Replay
+from svfap.video.resize import resize
 
 
 @dataclass(frozen=True)

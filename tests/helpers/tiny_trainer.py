@@ -1,4 +1,4 @@
-"""Helpers for tests that train: plain fine-tuning, draws of 32 x 32 clips, a short run."""
+"""Helpers for tests that train: fine-tuning without augmentation, 32 x 32 crops, a short run."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Shards of noise, made in a moment."""
+"""Shards of small noisy clips, written in milliseconds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def make_shards(
     seed: int = 0,
     form: str = "jpeg",
 ) -> Path:
-    """Shards of noise whose brightness tells the class, frame numbers in the corner pixel."""
+    """Write shards of noise; the brightness of a clip shows its class."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
 

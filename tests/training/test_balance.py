@@ -1,4 +1,4 @@
-"""Rare classes: as many showings as the others, or as much weight in the loss."""
+"""Rare classes: as many clips per epoch as the others, or as much weight in the loss."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from svfap.experiment import resolve
 from svfap.models import VideoModel
 from svfap.shards.store import ClipStore
 from svfap.stages.finetune import _draws, _objective
-from svfap.training.balance import class_weights, equal_shares
+from svfap.training.balance import balanced_order, class_weights
 
 CLASSES = np.array([0] * 15 + [1] * 3 + [2] * 2)
 
@@ -27,44 +27,48 @@ def store(tmp_path_factory):
 def job(toy_model, balance):
     settings = FinetuneConfig(balance=balance, optim=OptimConfig(), **PLAIN)
     return FinetuneJob(
-        seed=5, task="classification", targets=("no", "yes"), stride=1, model=toy_model,
+        seed=5,
+        task="classification",
+        targets=("no", "yes"),
+        stride=1,
+        model=toy_model,
         finetune=settings,
-    )  # fmt: skip
+    )
 
 
-def test_every_class_comes_as_often_in_every_epoch():
+def test_every_class_is_as_frequent_in_every_epoch():
     for epoch in range(5):
-        drawn = equal_shares(CLASSES, np.random.default_rng(epoch))
+        drawn = balanced_order(CLASSES, np.random.default_rng(epoch))
         assert len(drawn) == 20
         assert sorted(np.bincount(CLASSES[drawn])) == [6, 7, 7]
         for label in (0, 1, 2):
-            showings = np.bincount(drawn, minlength=20)[np.equal(CLASSES, label)]
-            assert np.ptp(showings) <= 1  # no clip comes again before the others have
+            counts = np.bincount(drawn, minlength=20)[np.equal(CLASSES, label)]
+            assert np.ptp(counts) <= 1  # each clip of a class equally often
 
 
-def test_frequent_classes_take_turns_over_epochs():
-    epochs = [equal_shares(CLASSES, np.random.default_rng(epoch)) for epoch in range(20)]
+def test_every_clip_of_a_frequent_class_occurs_in_some_epoch():
+    epochs = [balanced_order(CLASSES, np.random.default_rng(epoch)) for epoch in range(20)]
     assert {*np.concatenate(epochs)} == {*range(20)}
 
 
 def test_balanced_epochs_are_a_function_of_seed_and_epoch(store, toy_model):
-    """Whatever was drawn before: what a run that goes on needs."""
-    forth, back = (_draws(store, job(toy_model, "sampler")) for _ in range(2))
+    """Independent of earlier draws, as resuming requires."""
+    forward, backward = (_draws(store, job(toy_model, "sampler")) for _ in range(2))
     positions = range(4 * len(store))
-    clips = [forth.clip(position) for position in positions]
-    assert [back.clip(position) for position in reversed(positions)] == clips[::-1]
+    clips = [forward.clip(position) for position in positions]
+    assert [backward.clip(position) for position in reversed(positions)] == clips[::-1]
     for epoch in np.split(store.targets[clips, 0], 4):
         assert sorted(np.bincount(epoch.astype(int))) == [4, 5]
     assert clips[:9] != clips[9:18]
 
 
 @pytest.mark.parametrize("balance", ["none", "loss"])
-def test_otherwise_every_clip_comes_once_an_epoch(store, toy_model, balance):
+def test_otherwise_every_clip_occurs_once_per_epoch(store, toy_model, balance):
     draws = _draws(store, job(toy_model, balance))
     assert sorted(draws.clip(position) for position in range(len(store))) == [*range(len(store))]
 
 
-def test_weights_make_classes_weigh_alike():
+def test_class_weights_are_inverse_to_class_sizes():
     weights = class_weights(CLASSES, 4)
     counts = np.array([15, 3, 2, 0])
     assert weights[3] == 0
@@ -83,7 +87,7 @@ def test_the_loss_is_weighted(store, toy_model):
     assert loss.item() == pytest.approx(expected.mean().item(), rel=1e-5)
 
 
-def test_values_have_no_classes_to_balance():
+def test_regression_cannot_be_balanced():
     settings = {"datasets": {"ChaLearn": {}}, "finetune": {"init": "scratch", "balance": "loss"}}
     with pytest.raises(SvfapError, match=r"datasets\.ChaLearn: finetune\.balance is for classes"):
         resolve.resolve(settings, where="config").finetune("ChaLearn")

@@ -1,4 +1,4 @@
-"""Two processes under torchrun, real gloo: the weights of one process, and one set of files."""
+"""Two processes under torchrun with gloo: the same weights as one process, one set of files."""
 
 import os
 import signal
@@ -18,14 +18,24 @@ from svfap.training import checkpoint
 @pytest.fixture
 def job(toy_model):
     optim = OptimConfig(
-        epochs=6, warmup_epochs=1, batch_size=8, device_batch=2, lr=0.02, betas=(0.9, 0.999),
-        clip_grad=1.0, ema=0.5,
-    )  # fmt: skip
+        epochs=6,
+        warmup_epochs=1,
+        batch_size=8,
+        device_batch=2,
+        lr=0.02,
+        betas=(0.9, 0.999),
+        clip_grad=1.0,
+        ema=0.5,
+    )
     config = FinetuneConfig(init="scratch", optim=optim, rand_augment="")
     return FinetuneJob(
-        seed=1, task="classification", targets=("no", "yes"), stride=1, model=toy_model,
+        seed=1,
+        task="classification",
+        targets=("no", "yes"),
+        stride=1,
+        model=toy_model,
         finetune=config,
-    )  # fmt: skip
+    )
 
 
 def command(job, shards, output, *, processes):
@@ -46,7 +56,7 @@ def finish(arguments):
 
 
 def test_two_processes_end_where_one_does(tmp_path, job):
-    """Mixup, cutmix, erasing and drop path included: they belong to a portion of clips."""
+    """With mixup, cutmix, erasing and drop path, whose random numbers belong to a batch."""
     shards = make_shards(tmp_path / "shards", [0, 1] * 6)
     outputs = [tmp_path / str(processes) / "checkpoint.pt" for processes in (1, 2)]
     for processes, output in enumerate(outputs, start=1):
@@ -85,7 +95,7 @@ def test_a_stop_request_to_two_processes(tmp_path, job):
     assert not output.exists()
 
 
-def test_a_mistake_is_one_line(tmp_path, job):
+def test_an_error_is_one_line(tmp_path, job):
     three = job.model_copy(update={"targets": ("only",)})
     shards = make_shards(tmp_path / "shards", [0, 1] * 6)
     arguments = command(three, shards, tmp_path / "out" / "checkpoint.pt", processes=2)

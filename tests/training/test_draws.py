@@ -1,4 +1,4 @@
-"""Which clips a step shows: exact epochs for any number of processes, portions and workers."""
+"""The stream of crops: exact epochs for any number of processes, batches and loader processes."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,13 @@ def store(tmp_path_factory):
 
 
 def draws(store, repeats=1):
-    def window(height, width, rng):
+    def draw_box(height, width, rng):
         return CropBox(int(rng.integers(0, 8)), 0, 32, width)
 
-    def sample(length, rng):
+    def draw_frames(length, rng):
         return train_indices(length, 8, 1, rng)
 
-    return Draws(store, sample, window, size=32, seed=0, repeats=repeats)
+    return Draws(store, draw_frames, draw_box, size=32, seed=0, repeats=repeats)
 
 
 def loader(store, *, rank=0, size=1, repeats=1, **optim):
@@ -42,22 +42,22 @@ def targets(steps):
 
 
 def crops(batches):
-    return torch.cat([batch.to(CPU).video for batch in batches])
+    return torch.cat([batch.prepared(CPU).video for batch in batches])
 
 
-def test_every_clip_comes_once_an_epoch(store):
-    plan = loader(store, batch_size=4, epochs=4)
-    assert plan.steps == 10
-    epochs = targets(plan.load(0)).unflatten(0, (4, 10))
+def test_every_clip_occurs_once_per_epoch(store):
+    loading = loader(store, batch_size=4, epochs=4)
+    assert loading.steps == 10
+    epochs = targets(loading.load(0)).unflatten(0, (4, 10))
     assert (epochs.sort(dim=1).values == torch.from_numpy(store.targets[:, 0]).sort().values).all()
     assert not torch.equal(epochs[0], epochs[1])
 
 
-def test_the_last_step_takes_what_is_left_over(store):
-    plan = loader(store, batch_size=4, epochs=3, device_batch=3)
-    assert [len(plan.positions(step)) for step in range(plan.steps)] == [4] * 6 + [6]
-    assert targets(plan.load(0)).unique(return_counts=True)[1].tolist() == [3] * 10
-    last = next(iter(plan.load(plan.steps - 1)))
+def test_the_last_step_takes_the_remainder(store):
+    loading = loader(store, batch_size=4, epochs=3, device_batch=3)
+    assert [len(loading.positions(step)) for step in range(loading.steps)] == [4] * 6 + [6]
+    assert targets(loading.load(0)).unique(return_counts=True)[1].tolist() == [3] * 10
+    last = next(iter(loading.load(loading.steps - 1)))
     assert [len(batch.target) for batch in last] == [3, 3]
     assert sum(batch.share for batch in last) == 1
 
@@ -65,7 +65,7 @@ def test_the_last_step_takes_what_is_left_over(store):
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("device_batch", [None, 2])
 def test_processes_share_a_step(store, size, device_batch):
-    """Together they show what one shows, in the same order."""
+    """Together they compute the same crops as one process, in the same order."""
     settings = {"batch_size": 7, "epochs": 2, "device_batch": device_batch}
     whole = list(loader(store, **settings).load(0))
     split = [list(loader(store, rank=r, size=size, **settings).load(0)) for r in range(size)]
@@ -78,7 +78,7 @@ def test_processes_share_a_step(store, size, device_batch):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_batches_do_not_depend_on_where_one_begins(store, workers):
+def test_batches_do_not_depend_on_the_step_to_start_at(store, workers):
     whole = list(loader(store, batch_size=3, epochs=3).load(0))
     resumed = loader(store, batch_size=3, epochs=3, workers=workers).load(6)
     for (one,), (other,) in zip(whole[6:], resumed, strict=True):
@@ -88,8 +88,8 @@ def test_batches_do_not_depend_on_where_one_begins(store, workers):
 
 
 @pytest.mark.parametrize("optim", [{}, {"device_batch": 2}, {"repeats": 3, "device_batch": 2}])
-def test_batches_of_processes_are_there_until_the_step_after_the_next(store, optim):
-    """Their memory is used again and again, but never too early."""
+def test_batches_of_loader_processes_stay_valid_until_two_more_steps(store, optim):
+    """Their memory is overwritten, but not before."""
     settings = {"batch_size": 5, "epochs": 8, **optim}
     alone = loader(store, **settings).load(0)
     before = (None, None)
@@ -97,7 +97,7 @@ def test_batches_of_processes_are_there_until_the_step_after_the_next(store, opt
         for ours, theirs in (before, (made, expected)):
             for one, other in zip(ours or (), theirs or (), strict=True):
                 assert torch.equal(one.video, other.video)
-                assert torch.equal(one.windows, other.windows)
+                assert torch.equal(one.boxes.rows, other.boxes.rows)
                 assert (one.first, one.share) == (other.first, other.share)
         before = made, expected
 
@@ -111,30 +111,31 @@ def test_several_crops_of_each_decoded_clip(store, monkeypatch):
         return frames(self, clip, indices, out)
 
     monkeypatch.setattr(ClipStore, "frames", counting)
-    plan = loader(store, batch_size=8, epochs=2, repeats=4)
-    assert plan.steps == 10
-    assert plan.steps_per_epoch == 5
-    (first,) = next(plan.load(0))
+    loading = loader(store, batch_size=8, epochs=2, repeats=4)
+    assert loading.steps == 10
+    assert loading.steps_per_epoch == 5
+    (first,) = next(loading.load(0))
     assert first.target[:4].unique().numel() == first.target[4:].unique().numel() == 1
     assert len(first.video) == 2
     assert len({crop.numpy().tobytes() for crop in crops([first])[:4]}) > 1
     decoded.clear()
-    assert targets(plan.load(0)).unique(return_counts=True)[1].tolist() == [8] * 10
+    assert targets(loading.load(0)).unique(return_counts=True)[1].tolist() == [8] * 10
     assert sorted(decoded) == sorted([*range(10)] * 2)
 
 
 def test_a_batch_larger_than_the_data(store):
-    plan = loader(store, batch_size=256, epochs=3)
-    assert (plan.batch_size, plan.steps) == (10, 3)
+    loading = loader(store, batch_size=256, epochs=3)
+    assert (loading.batch_size, loading.steps) == (10, 3)
 
 
 def test_more_processes_than_clips_in_a_step(store):
-    with pytest.raises(SvfapError, match=r"2 clips for 4 processes; raise optim\.batch_size"):
+    message = r"2 clips, fewer than the 4 processes; raise optim\.batch_size"
+    with pytest.raises(SvfapError, match=message):
         loader(store, size=4, batch_size=2)
 
 
 def test_clips_of_two_sizes_share_a_batch(tmp_path):
-    """The smaller is filled up, and no crop shows where."""
+    """The smaller clip is padded, and no crop shows the padding."""
     stores = ClipStore(
         [make_shards(tmp_path / f"{side}", [1, 1], side=side, seed=side) for side in (40, 48)]
     )

@@ -1,4 +1,4 @@
-"""A share of the clips: stratified, seeded, nested."""
+"""A share of the clips: stratified by class, seeded, nested."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_all_clips_are_the_store_itself(store):
     assert fraction.of(store, 1, seed=0) is store
 
 
-def test_smaller_shares_lie_in_larger_ones_and_seeds_differ(store):
+def test_smaller_shares_are_subsets_of_larger_ones_and_seeds_differ(store):
     small, large, other = (set(part(store, *a).keys) for a in ((0.2,), (0.5,), (0.5, 1)))
     assert small < large
     assert large != other
@@ -46,5 +46,5 @@ def test_clips_keep_their_frames_and_labels(store):
     assert len(chosen) == 15
 
 
-def test_without_classes_clips_are_chosen_alike(store):
+def test_without_classes_the_share_is_of_all_clips(store):
     assert len(fraction.of(store, 0.1, seed=0)) == 3

@@ -1,4 +1,4 @@
-"""Losses that are not finite: skipped, rolled back, kept, and in the end the run stops."""
+"""Non-finite losses: skip, roll back, save the batch, and in the end stop."""
 
 import logging
 
@@ -18,7 +18,7 @@ from svfap.training.step import seed_everything
 
 
 class Poisoned(Classification):
-    """Classification whose loss is not a number for portions that begin at given positions."""
+    """Classification whose loss is NaN for the batches that begin at given positions."""
 
     def __init__(self, model, positions):
         super().__init__(model, FinetuneConfig(**PLAIN))
@@ -48,7 +48,7 @@ def test_a_bad_step_changes_nothing_and_the_run_goes_on(run, tmp_path, caplog):
     one = run({20})
     curve = one.fit(no_log)
     assert len(curve) == 12
-    assert "step 5 is skipped (loss nan" in caplog.text
+    assert "skipped step 5 (loss nan" in caplog.text
     assert all(torch.isfinite(p).all() for p in one.stepper.objective.model.parameters())
     saved = torch.load(tmp_path / "state" / "nonfinite-0.pt", weights_only=True)
     assert saved["step"] == 5
@@ -56,20 +56,20 @@ def test_a_bad_step_changes_nothing_and_the_run_goes_on(run, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("points", "tried", "gone_back"),
+    ("points", "expected", "rolled_back_after"),
     [
-        pytest.param(500, [*range(0, 48, 4)], 8, id="read at once"),
-        pytest.param(2, [*range(0, 36, 4), *range(32, 48, 4)], 9, id="read one gradient later"),
+        pytest.param(500, [*range(0, 48, 4)], 8, id="completed at once"),
+        pytest.param(2, [*range(0, 36, 4), *range(32, 48, 4)], 9, id="completed a gradient later"),
     ],
 )
-def test_the_third_in_a_row_goes_back_to_the_last_save(
-    run, tmp_path, caplog, monkeypatch, points, tried, gone_back
+def test_the_third_in_a_row_rolls_back_to_the_last_save(
+    run, tmp_path, caplog, monkeypatch, points, expected, rolled_back_after
 ):
-    """Data goes on; a gradient that was begun with the weights left behind is computed anew."""
+    """Data continues; a gradient of the dropped weights is accumulated again."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(loop, "CURVE_POINTS", points)
     one = run({20, 24, 28}, save_minutes=1e-9)
-    seen, back = [], []
+    seen, rolled_back = [], []
     accumulate, load = one.stepper.accumulate, one.stepper.load_state_dict
 
     def accumulating(batches):
@@ -77,17 +77,17 @@ def test_the_third_in_a_row_goes_back_to_the_last_save(
         accumulate(batches)
 
     def loading(state):
-        back.append(len(seen))
+        rolled_back.append(len(seen))
         load(state)
 
     one.stepper.accumulate, one.stepper.load_state_dict = accumulating, loading
     one.fit(no_log)
-    assert "going back to the weights of step 5" in caplog.text
-    assert back == [gone_back]
-    assert seen == tried
+    assert "rolled back to the weights of step 5" in caplog.text
+    assert rolled_back == [rolled_back_after]
+    assert seen == expected
 
 
-def test_outcomes_read_late_lead_to_the_same_weights(run, tmp_path, monkeypatch):
+def test_steps_completed_late_lead_to_the_same_weights(run, tmp_path, monkeypatch):
     ends, kept = [], []
     for points in (500, 2):
         monkeypatch.setattr(loop, "CURVE_POINTS", points)
@@ -104,22 +104,22 @@ def test_outcomes_read_late_lead_to_the_same_weights(run, tmp_path, monkeypatch)
 
 def test_too_many_in_a_row_stop_with_advice(run):
     with pytest.raises(
-        SvfapError, match=r"^4 steps in a row until step 6 .*nonfinite-0\.pt; lower optim\.lr"
+        SvfapError, match=r"^4 steps in a row up to step 6 .*nonfinite-0\.pt; lower optim\.lr"
     ):
         run(range(12, 48), max_skips=4).fit(no_log)
 
 
 def test_the_count_survives_a_restart(run):
-    """Else a run that is restarted often enough would skip for ever."""
+    """Otherwise a run that is restarted often could skip for ever."""
     one = run({8, 12})
     one.guard.skipped = 2
     one._save(2)
     again = run({8, 12}, max_skips=3)
-    with pytest.raises(SvfapError, match="3 steps in a row until step 2"):
+    with pytest.raises(SvfapError, match="3 steps in a row up to step 2"):
         again.fit(no_log)
 
 
-def test_a_kept_batch_can_be_replayed(run, tmp_path, toy_model):
+def test_a_saved_batch_can_be_replayed(run, tmp_path, toy_model):
     one = run({20})
     one.fit(no_log)
     fresh = make_stepper(Poisoned(VideoModel(toy_model, 2), {20}))

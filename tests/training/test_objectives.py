@@ -22,7 +22,7 @@ LOGITS = torch.tensor([[2.0, -1.0], [0.5, 0.3], [-1.0, 1.5], [0.0, 0.0]])
 
 
 class Probe:
-    """Stands for a model, keeps what it is shown and answers with fixed logits."""
+    """A fake model that keeps its input and returns fixed logits."""
 
     def __init__(self, answer=LOGITS):
         self.answer, self.seen = answer, torch.empty(0)

@@ -1,4 +1,4 @@
-"""One optimiser step: portions add up, precision, clipping, averaged weights, compilation."""
+"""One optimiser step: accumulation, precision, clipping, averaged weights, compilation."""
 
 import shutil
 
@@ -12,7 +12,7 @@ from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
 from svfap.training.objectives import Classification, Reconstruction, Regression
 from svfap.training.optim import parameter_groups
-from svfap.training.step import Stepper, half_precision, seed_everything
+from svfap.training.step import Stepper, autocast_dtype, seed_everything
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def objective(toy_model):
     return Regression(VideoModel(toy_model, 1))
 
 
-def portions(batch, size):
+def split(batch, size):
     return [
         Batch(batch.video[i : i + size], batch.target[i : i + size], i, size / len(batch.video))
         for i in range(0, len(batch.video), size)
@@ -32,13 +32,13 @@ def weights(stepper):
     return {k: v.clone() for k, v in stepper.objective.model.state_dict().items()}
 
 
-def test_portions_add_up_to_the_whole(toy_model):
+def test_batches_of_a_step_add_up(toy_model):
     ends = []
     for size in (4, 2, 1):
         seed_everything(0)
         stepper = make_stepper(Regression(VideoModel(toy_model, 1)), OptimConfig(clip_grad=1.0))
-        outcomes = [stepper.step(portions(random_batch(seed=i), size), 1e-3) for i in range(3)]
-        ends.append((weights(stepper), [o.loss for o in outcomes], [o.norm for o in outcomes]))
+        results = [stepper.step(split(random_batch(seed=i), size), 1e-3) for i in range(3)]
+        ends.append((weights(stepper), [r.loss for r in results], [r.norm for r in results]))
     for end, losses, norms in ends[1:]:
         assert losses == pytest.approx(ends[0][1], rel=1e-5)
         assert norms == pytest.approx(ends[0][2], rel=1e-4)
@@ -59,8 +59,8 @@ def test_clipping_bounds_the_step(objective):
     """With a gradient of norm 1e-12, AdamW's epsilon of 1e-8 outweighs it."""
     stepper = make_stepper(objective, OptimConfig(clip_grad=1e-12))
     before = weights(stepper)
-    outcome = stepper.step([random_batch()], 1e-2)
-    assert outcome.norm > 1e-3
+    result = stepper.step([random_batch()], 1e-2)
+    assert result.norm > 1e-3
     moved = max((value - before[key]).abs().max() for key, value in weights(stepper).items())
     assert 0 < moved < 1e-5
 
@@ -71,28 +71,28 @@ def test_clipping_bounds_the_step(objective):
 )
 def test_precision_of_products(objective, precision, expected):
     config = OptimConfig(precision=precision)
-    assert half_precision(config, ALONE.device) == expected
+    assert autocast_dtype(config, ALONE.device) == expected
     stepper, seen = make_stepper(objective, config), []
     layer = objective.model.encoder.blocks[0].attn.q
     layer.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
     before = weights(stepper)
     for i in range(2):
-        outcome = stepper.step([random_batch(seed=i)], 1e-3)
-        assert outcome.finite
+        result = stepper.step([random_batch(seed=i)], 1e-3)
+        assert result.finite
     assert seen == [expected or torch.float32] * 2
     assert not same_weights(before, weights(stepper))
     assert all(p.dtype == torch.float32 for p in objective.model.parameters())
     assert stepper.scaler.is_enabled() == (precision == "fp16")
 
 
-def test_overflow_of_half_precision_only_lowers_the_scale(objective):
+def test_overflow_of_autocast_dtype_only_lowers_the_scale(objective):
     stepper = make_stepper(objective, OptimConfig(precision="fp16"))
     stepper.scaler._scale = torch.tensor(2.0**40)
     stepper.scaler._lazy_init_scale_growth_tracker(ALONE.device)
     stepper.scaler._scale = torch.tensor(2.0**40)
     before = weights(stepper)
-    outcome = stepper.step([random_batch()], 1e-3)
-    assert outcome.finite
+    result = stepper.step([random_batch()], 1e-3)
+    assert result.finite
     assert stepper.scaler.get_scale() == 2.0**39
     assert same_weights(before, weights(stepper))
 
@@ -103,17 +103,16 @@ def test_averaged_weights(objective):
     for i in range(4):
         stepper.step([random_batch(seed=i)], 1e-2)
         now = weights(stepper)
-        expected = now if expected is None else {
-            key: 0.75 * expected[key] + 0.25 * value for key, value in now.items()
-        }  # fmt: skip
+        before = now if expected is None else expected
+        expected = {key: 0.75 * before[key] + 0.25 * value for key, value in now.items()}
     for key, value in stepper.learned.items():
         torch.testing.assert_close(value, expected[key])
     assert not same_weights(dict(stepper.learned), weights(stepper))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_state_is_all_that_a_step_depends_on(toy_model, precision):
-    """Stop after any step, load into a new learner: the rest is equal bit for bit."""
+def test_a_step_depends_on_nothing_but_the_state(toy_model, precision):
+    """Stop after any step and load into a new stepper: the rest is equal bit for bit."""
     config = OptimConfig(ema=0.9, precision=precision)
 
     def fresh(seed):
@@ -149,15 +148,15 @@ def test_compiled_steps_are_the_same(toy_model):
         torch.testing.assert_close(value, ends[1][1][key], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="only a GPU can be waited for")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_nothing_waits_for_the_gpu(toy_model, precision):
+def test_accumulate_and_update_do_not_wait_for_the_gpu(toy_model, precision):
     config = OptimConfig(precision=precision, clip_grad=1.0, ema=0.9)
     groups = parameter_groups(model := Autoencoder(toy_model), weight_decay=0.05)
     ranks = Ranks(device=torch.device("cuda"))
     stepper = Stepper(Reconstruction(model, 0.75, 0.5), groups, config, ranks=ranks, seed=0)
-    batch = random_batch().to(ranks.device)
-    for _ in range(2):  # the first averages and allocates
+    batch = random_batch().prepared(ranks.device)
+    for _ in range(2):  # the first copies the averaged weights and allocates
         stepper.step([batch], 1e-3)
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -165,4 +164,11 @@ def test_nothing_waits_for_the_gpu(toy_model, precision):
         stepper.update(1e-3)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert stepper.outcome().finite
+    assert stepper.complete().finite
+
+
+def test_only_an_update_can_be_completed(objective):
+    stepper = make_stepper(objective)
+    stepper.step([random_batch()], 1e-3)
+    with pytest.raises(RuntimeError, match=r"call update\(\) before complete\(\)"):
+        stepper.complete()

@@ -1,4 +1,4 @@
-"""Training runs: learning, stages, resume to the bit after a kill, stop signals."""
+"""Training runs: learning, stages, bit-exact resuming after a kill, stop signals."""
 
 import csv
 import os
@@ -38,7 +38,7 @@ def test_four_clips_are_overfitted(tmp_path, toy_model):
 
 
 def test_four_clips_are_reconstructed(toy_model):
-    """Clips of smooth waves: what is hidden follows from what is seen."""
+    """Clips of smooth waves: hidden patches can be inferred from the visible ones."""
     seed_everything(0)
     place = torch.arange(32) / 32 * torch.pi
     waves = [torch.sin(k * place)[:, None] * torch.cos(k * place) for k in (1, 2, 3, 4)]
@@ -72,15 +72,19 @@ def pretraining(toy_model):
 
 @pytest.fixture
 def finetuning(toy_model):
-    """Everything random is on: windows, crops, RandAugment, erasing, mixup, cutmix, drop path."""
+    """Everything random is on: frames, crops, RandAugment, erasing, mixup, cutmix, drop path."""
     optim = OptimConfig(
         epochs=12, warmup_epochs=1, batch_size=4, lr=0.05, save_minutes=1e-6, workers=1
     )
     config = FinetuneConfig(init="scratch", drop_path=0.2, optim=optim)
     return FinetuneJob(
-        seed=3, task="classification", targets=("no", "yes"), stride=1, model=toy_model,
+        seed=3,
+        task="classification",
+        targets=("no", "yes"),
+        stride=1,
+        model=toy_model,
         finetune=config,
-    )  # fmt: skip
+    )
 
 
 def test_pretraining_lowers_the_loss_and_shows_it(tmp_path, pretraining):
@@ -100,7 +104,7 @@ def test_pretraining_lowers_the_loss_and_shows_it(tmp_path, pretraining):
 
 @pytest.mark.parametrize(("stage", "after"), [("pretrain", 11), ("finetune", 2)])
 def test_a_killed_run_ends_in_the_same_weights(tmp_path, request, stage, after):
-    """SIGKILL in the middle, run again: bit for bit the weights of an unbroken run."""
+    """Kill a run with SIGKILL and run it again: the weights equal an unbroken run's bit for bit."""
     job = request.getfixturevalue({"pretrain": "pretraining", "finetune": "finetuning"}[stage])
     shards = make_shards(tmp_path / "shards", [0, 1] * 4)
     whole, broken = (tmp_path / name / "checkpoint.pt" for name in ("whole", "broken"))
@@ -122,7 +126,7 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path, request, stage, after):
         process.send_signal(signal.SIGKILL)
     assert not broken.exists()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert "going on at step" in done.stderr
+    assert "resuming at step" in done.stderr
     assert same_weights(checkpoint.load(whole)["model"], checkpoint.load(broken)["model"])
     steps = [row.split(",")[0] for row in (broken.parent / "curve.csv").read_text().splitlines()]
     assert steps == ["step", *map(str, range(1, 25))]
@@ -152,7 +156,7 @@ def test_stop_signals_save_within_seconds(tmp_path, finetuning, number):
     assert checkpoint.load(output.parent / "state" / "last.pt")["step"] > 0
 
 
-def test_what_belongs_to_the_machine_is_not_part_of_a_runs_identity(tmp_path, pretraining):
+def test_settings_of_the_machine_are_not_part_of_a_runs_identity(tmp_path, pretraining):
     def changed(**optim):
         section = pretraining.pretrain
         section = section.model_copy(update={"optim": section.optim.model_copy(update=optim)})
@@ -167,7 +171,7 @@ def test_what_belongs_to_the_machine_is_not_part_of_a_runs_identity(tmp_path, pr
     assert same != changed()
 
 
-def test_finetuning_begins_with_the_pretrained_encoder(tmp_path, finetuning, toy_model):
+def test_finetuning_starts_from_the_pretrained_encoder(tmp_path, finetuning, toy_model):
     shards = [make_shards(tmp_path / "shards", [0, 1] * 4)]
     autoencoder = Autoencoder(toy_model)
     pretrained = tmp_path / "pretrained.pt"
@@ -193,9 +197,13 @@ def test_validation_is_scored_every_epoch_and_changes_nothing(tmp_path, finetuni
         output = tmp_path / name / "checkpoint.pt"
         output.parent.mkdir()
         finetune.run(
-            finetuning, pretrained=[], shards=shards, validation=validation, output=output,
+            finetuning,
+            pretrained=[],
+            shards=shards,
+            validation=validation,
+            output=output,
             log=no_log,
-        )  # fmt: skip
+        )
         ends.append(checkpoint.load(output)["model"])
     assert same_weights(*ends)
     with (tmp_path / "with" / "curve.csv").open() as file:
@@ -229,7 +237,7 @@ def test_a_pretrained_model_of_another_width(tmp_path, finetuning, toy_model):
         ("regression", ("arousal", "valence"), r"1 targets, the head 2 \(arousal, valence\)"),
     ],
 )
-def test_clips_that_do_not_match_the_head(tmp_path, finetuning, task, targets, message):
+def test_clips_must_match_the_head(tmp_path, finetuning, task, targets, message):
     job = finetuning.model_copy(update={"task": task, "targets": targets})
     shards = [make_shards(tmp_path / "shards", [0, 1])]
     with pytest.raises(SvfapError, match=message):
@@ -238,7 +246,7 @@ def test_clips_that_do_not_match_the_head(tmp_path, finetuning, task, targets, m
         )
 
 
-def test_reconstruction_keeps_what_is_visible(toy_model):
+def test_reconstruction_keeps_visible_patches(toy_model):
     model = Autoencoder(toy_model).eval()
     video = torch.rand(2, 3, 8, 32, 32)
     mask = torch.zeros(2, 64, dtype=torch.bool)

@@ -121,7 +121,7 @@ def test_a_disk_that_fills_up_while_a_state_is_saved(tmp_path):
         enlarge(disk, 10**8)
         code, told = stage(*call, output)
         assert code == 0
-        assert "going on at step 1" in told
+        assert "resuming at step 1" in told
         wanted = checkpoint.load(tmp_path / "whole" / "checkpoint.pt")["model"]
         made = checkpoint.load(output)["model"]
         assert all((made[name] == wanted[name]).all() for name in wanted)

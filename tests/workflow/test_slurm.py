@@ -151,7 +151,7 @@ def test_tables_are_made_and_logs_lie_where_the_readme_says(project):
 
 def test_a_training_that_was_stopped_and_preempted_ends_in_the_same_weights(project, tmp_path):
     log = (project / "results/logs/pretrain.log").read_text()
-    assert "going on at step" in log
+    assert "resuming at step" in log
     broken = checkpoint.load(project / PRETRAIN / "checkpoint.pt")["model"]
     assert same_weights(unbroken(project, tmp_path, epochs=EPOCHS), broken)
 

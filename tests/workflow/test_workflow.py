@@ -204,7 +204,7 @@ def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_vi
         command(tmp_path, *target), env=environment, capture_output=True, text=True, check=False
     )
     assert again.returncode == 0, again.stderr[-3000:]
-    assert "going on at step" in (tmp_path / "results/logs/pretrain.log").read_text()
+    assert "resuming at step" in (tmp_path / "results/logs/pretrain.log").read_text()
     assert crops.stat().st_mtime_ns == made
     assert not state.exists()
 

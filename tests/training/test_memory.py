@@ -1,4 +1,4 @@
-"""Buffers that forked processes share and batches take in turn."""
+"""The ring of buffers shared by forked processes, and freed arrays that are used again."""
 
 import mmap
 import os
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from svfap.training import memory
-from svfap.training.ring import Ring
+from svfap.training.memory import Ring
 
 
 def test_batches_take_buffers_in_turn():
@@ -22,7 +22,7 @@ def test_batches_take_buffers_in_turn():
     assert arrays[1].ctypes.data % mmap.PAGESIZE == 0
 
 
-def test_what_a_forked_process_writes_is_seen():
+def test_a_forked_process_writes_into_the_ring():
     ring = Ring(2, 10_000, pinned=False)
     child = os.fork()
     if not child:
@@ -41,9 +41,9 @@ def test_an_array_outlives_its_ring():
     assert array.sum() == 30
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing changes")
-def test_kept_memory_is_used_again():
-    """In a process of its own: the setting stays."""
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+def test_freed_arrays_are_used_again():
+    """Run in a child process, since the setting cannot be undone."""
     child = os.fork()
     if not child:
         memory.keep()
