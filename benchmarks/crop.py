@@ -20,10 +20,12 @@ import numpy as np
 
 from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, spread
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Detector, Floats
 from svfap.faces.detectors.make import make_detector
-from svfap.faces.detectors.yunet import MIN_SCORE, weights
+from svfap.faces.detectors.weights import yunet_weights
+from svfap.faces.detectors.yunet import MIN_SCORE
+from svfap.faces.find_clips import find_clips
 from svfap.video.decode import Image, frame_rate, read_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.replay import Replay
@@ -93,7 +95,7 @@ def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
 
 def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
     frames = Replay(video)
-    clips = plan_clips(video, config, detector, frames=frames)
+    clips = find_clips(video, config, detector, frames=frames)
     return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(frames, clips))
 
 
@@ -102,7 +104,7 @@ def their_detector() -> BoxDetector:
     from face_alignment.detection.yunet import FaceDetector
 
     detector: BoxDetector = FaceDetector(
-        "cpu", path_to_detector=str(weights()), score_threshold=MIN_SCORE
+        "cpu", path_to_detector=str(yunet_weights()), score_threshold=MIN_SCORE
     )
     return detector
 
@@ -133,7 +135,7 @@ def _distance(
     video: Path, config: CropConfig, each: CropConfig, detector: Detector
 ) -> dict[str, float]:
     """Median distance of our windows from those of every frame, in per cent of the face."""
-    (fast,), (slow,) = (plan_clips(video, chosen, detector) for chosen in (config, each))
+    (fast,), (slow,) = (find_clips(video, chosen, detector) for chosen in (config, each))
     frame = next(read_frames(video)).size
     (centres, sides), (true_centres, true_sides) = (_places(clip, frame) for clip in (fast, slow))
     faces = true_sides / (1 + config.margin)

@@ -24,6 +24,7 @@ from benchmarks import authors, formats
 from benchmarks.common import Headline, arguments, carphone, cpu_seconds, report, resident, spread
 from svfap.augment.crop_box import multi_scale_crop, resize
 from svfap.config import OptimConfig
+from svfap.shards.frame_format import FrameFormat
 from svfap.shards.store import ClipStore
 from svfap.shards.writer import Sample, write_shards
 from svfap.training import memory
@@ -33,7 +34,6 @@ from svfap.training.loader import Loader
 from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 from svfap.video.facevideo import encode_jpeg
-from svfap.video.pixels import Format
 from svfap.video.sampling import pretrain_indices
 
 FRAMES, CLIPS, QUALITY = 200, 16, 92
@@ -43,7 +43,7 @@ BYTES, THEIRS = "authors' way, without floats", "authors' way"
 CPU = torch.device("cpu")
 
 LARGE = 192  # the largest side that shards are likely to have
-FORMS: dict[str, Format] = {RAW: "raw", JPEG: "jpeg"}
+FORMS: dict[str, FrameFormat] = {RAW: "raw", JPEG: "jpeg"}
 
 Clip = NDArray[np.uint8]
 
@@ -126,7 +126,7 @@ def speeds(
     ]
 
 
-def processes(folder: Path, form: Format, workers: int) -> dict[str, Any]:
+def processes(folder: Path, form: FrameFormat, workers: int) -> dict[str, Any]:
     """Clips per second of wall time with so many loader processes, and the wait for the first."""
     began = time.perf_counter()
     loading = _loader(folder / f"{form}.parquet", workers).load(0)
@@ -164,7 +164,7 @@ def _held() -> float:
     return resident() + sum(resident(child.pid) for child in active_children() if child.pid)
 
 
-def _write(clip: Clip, index: Path, form: Format) -> int:
+def _write(clip: Clip, index: Path, form: FrameFormat) -> int:
     """Shards of a few copies of a clip; bytes of each."""
     jpegs = [encode_jpeg(np.ascontiguousarray(frame[..., ::-1]), quality=QUALITY) for frame in clip]
     samples = [(Sample(f"{form}{n}", "", "", (), 25.0), jpegs) for n in range(CLIPS)]

@@ -9,8 +9,9 @@ import numpy as np
 
 from svfap.augment.crop_box import resize
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Detector
+from svfap.faces.find_clips import find_clips
 from svfap.progress import track
 from svfap.use.bundle import Facts
 from svfap.use.options import Options
@@ -97,7 +98,7 @@ def find(
         total = declared_frames(path)
         looked = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
     measured = _Measured(looked)
-    clips = plan_clips(path, config, detector, frames=measured)
+    clips = find_clips(path, config, detector, frames=measured)
     grids = [_grid(clip, facts, options) for clip in clips]
     kept = [pair for pair in zip(clips, grids, strict=True) if options.pad or not pair[1].padded]
     if not kept:

@@ -16,9 +16,9 @@ import pandas as pd
 
 from svfap.faces import presets
 from svfap.faces.align import cut_out
-from svfap.faces.clips import FIXED, windows_of
 from svfap.faces.detectors.detector import Face, Floats
-from svfap.faces.search import Watch
+from svfap.faces.find_clips import FIXED_PRESETS, face_corners
+from svfap.faces.search import FrameSearcher
 from svfap.faces.track import Track, choose
 from svfap.use.camera import Camera, CameraFrame
 from svfap.use.footage import as_stored
@@ -67,7 +67,7 @@ class FaceFollower:
 
     def __init__(self, predictor: Predictor, *, fps: float) -> None:
         self._config, self._fps = predictor.crop, fps
-        self._watch = Watch(predictor.detector, period=round(fps))
+        self._watch = FrameSearcher(predictor.detector, period=round(fps))
         self._track = Track()
         self._number = 0
 
@@ -76,7 +76,7 @@ class FaceFollower:
         number, config = self._number, self._config
         self._number += 1
         height, width = image.shape[:2]
-        if config.preset in FIXED:
+        if config.preset in FIXED_PRESETS:
             preset = presets.voxceleb2 if config.preset == "voxceleb2" else presets.frames
             return cut_out(image, preset(width, height, [number])[0], size=config.size), False
         other = number % _EVERY == 0 and self._look(number, image)
@@ -113,7 +113,7 @@ class FaceFollower:
     def _corners(self, number: int) -> Floats:
         radius = max(1, round(self._config.smoothing * self._fps / 2))
         numbers = np.arange(max(0, number - radius + 1), number + 1)
-        mean: Floats = windows_of(self._track, numbers, self._config, radius=0).mean(axis=0)
+        mean: Floats = face_corners(self._track, numbers, self._config, radius=0).mean(axis=0)
         return mean
 
 

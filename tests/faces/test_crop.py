@@ -19,6 +19,7 @@ from helpers.photo_videos import convert, face_frames, noise_frames, save
 from svfap.config import CropConfig
 from svfap.datasets.dataset import Clip, write_manifest
 from svfap.errors import SvfapError
+from svfap.faces.clip_tables import CLIP_COLUMNS, QUALITY_COLUMNS
 from svfap.faces.cropped_video import file_stem
 from svfap.stages import crop
 from svfap.video.decode import frame_rate
@@ -79,7 +80,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) -> None:
     metrics = run(tmp_path, manifest(tmp_path, videos, ["sad", "happy"]), CropConfig(size=96))
     table = rows(tmp_path / "crops" / "clips.csv")
-    assert list(table[0]) == [*crop.CLIP_COLUMNS]
+    assert list(table[0]) == [*CLIP_COLUMNS]
     assert [(r["key"], r["frames"], r["fps"]) for r in table] == [
         ("sad", "15", "30"),
         ("happy", "20", "25"),
@@ -89,7 +90,7 @@ def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) 
     assert table[1]["target"] == "1 0.5"
     assert json.loads(table[0]["crop"])["preset"] == "auto"
     quality = pd.read_parquet(tmp_path / "crops" / "quality.parquet")
-    assert [*quality.columns] == [*crop.QUALITY_COLUMNS]
+    assert [*quality.columns] == [*QUALITY_COLUMNS]
     assert [*quality.key] == ["sad", "happy"]
     assert (quality.detection_rate == 1).all()
     assert (quality.score > 0.8).all()
@@ -161,7 +162,7 @@ def test_too_many_rejects_stop_the_run_after_all_is_written(
         run(tmp_path, table)
     assert str(caught.value) == (
         "3 of 4 videos rejected, 2 of them like this: 3 frames, at least 8 needed "
-        f"(crop.min_frames); see {tmp_path / 'crops' / 'rejects.csv'}, then mend or remove these "
+        f"(crop.min_frames); see {tmp_path / 'crops' / 'rejects.csv'}, then fix or remove these "
         "videos or raise crop.max_rejects (now 0.2)"
     )
     assert len(rows(tmp_path / "crops" / "rejects.csv")) == 3
@@ -175,7 +176,7 @@ def test_no_clip_at_all_is_an_error_whatever_is_tolerated(
     tmp_path: Path, videos: dict[str, Path]
 ) -> None:
     table = manifest(tmp_path, videos, ["noise", "empty"])
-    with pytest.raises(SvfapError, match=r"^2 of 2 videos rejected.*mend or remove these videos$"):
+    with pytest.raises(SvfapError, match=r"^2 of 2 videos rejected.*fix or remove these videos$"):
         run(tmp_path, table, CropConfig(max_rejects=1))
 
 
@@ -262,9 +263,9 @@ def test_keys_never_leave_the_folder(tmp_path: Path, videos: dict[str, Path]) ->
     assert len({file_stem(key) for key in (*keys, "%2Ehidden", "a%2Fb")}) == len(keys) + 2
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path, videos: dict[str, Path]) -> None:
+def test_a_key_that_occurs_twice_is_refused(tmp_path: Path, videos: dict[str, Path]) -> None:
     table = manifest(tmp_path, videos, ["happy", "sad", "happy"])
-    with pytest.raises(SvfapError, match=r"key 'happy' stands there 2 times"):
+    with pytest.raises(SvfapError, match=r"key 'happy' occurs 2 times"):
         run(tmp_path, table)
 
 

@@ -124,7 +124,7 @@ def test_a_damaged_frame(index, tmp_path):
 def test_an_index_of_an_earlier_version(index):
     table = pq.read_table(index)
     pq.write_table(table.drop_columns("checksums"), index)
-    with pytest.raises(SvfapError, match="of an earlier version; delete it and run again"):
+    with pytest.raises(SvfapError, match="written by an earlier version; delete it and run again"):
         ClipStore([index])
 
 

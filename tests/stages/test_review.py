@@ -12,8 +12,9 @@ from svfap.config import CropConfig
 from svfap.config.stage_sections import ReviewConfig
 from svfap.datasets.dataset import Clip, write_manifest
 from svfap.errors import SvfapError
+from svfap.faces.clip_tables import QUALITY_COLUMNS
 from svfap.faces.quality import blur
-from svfap.plots.contact_sheet import BETTER_HIGH, BETTER_LOW, ranked
+from svfap.plots.contact_sheet import BETTER_HIGH, BETTER_LOW, rank
 from svfap.stages import crop, review
 
 
@@ -52,7 +53,7 @@ def test_a_sheet_and_histograms_are_drawn(tmp_path: Path, crops: list[Path]) -> 
         assert min(picture.shape[:2]) > 300
         assert picture.std() > 10
     assert told["median_detection_rate"] == 1
-    assert set(told) == {f"median_{name}" for name in crop.QUALITY_COLUMNS if name != "key"}
+    assert set(told) == {f"median_{name}" for name in QUALITY_COLUMNS if name != "key"}
     before = output.read_bytes()
     review.run(ReviewConfig(notice="Synthetic."), crops=crops, output=output, log=nothing)
     assert output.read_bytes() == before
@@ -70,7 +71,7 @@ def test_ranking_puts_the_worst_first() -> None:
     good = dict.fromkeys(BETTER_HIGH, 1.0) | dict.fromkeys(BETTER_LOW, 0.0)
     bad = dict.fromkeys(BETTER_HIGH, 0.1) | dict.fromkeys(BETTER_LOW, 9.0)
     table = pd.DataFrame([good | {"key": "good"}, bad | {"key": "bad"}], columns=["key", *names])
-    assert [*ranked(table)["key"]] == ["bad", "good"]
+    assert [*rank(table)["key"]] == ["bad", "good"]
 
 
 def test_blur_grows_with_blurring() -> None:

@@ -8,16 +8,17 @@ import pytest
 from helpers.photo_videos import Image, convert, face_frames, noise_frames, photograph, save
 
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Floats
 from svfap.faces.detectors.make import make_detector
+from svfap.faces.find_clips import find_clips
 from svfap.video.decode import Reject, read_frames
 from svfap.video.facevideo import encode_jpeg
 
 
 def plan(path: Path, **settings: object) -> FaceClip:
     config = CropConfig.model_validate({"preset": "auto", **settings})
-    (clip,) = plan_clips(path, config, make_detector(config))
+    (clip,) = find_clips(path, config, make_detector(config))
     return clip
 
 
