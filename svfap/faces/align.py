@@ -92,7 +92,7 @@ def face_squares(track: Track, *, frames: Sequence[int] | Indices, margin: float
 def interpolate(
     track: Track, detected: Sequence[Square], frames: Sequence[int] | Indices
 ) -> Squares:
-    """Interpolate the squares of any frames from those of the frames with a detection.
+    """Interpolate the squares of any frames from the squares of the frames with a detection.
 
     Args:
         track: the face, whose `frames` are the frames with a detection.

@@ -1,4 +1,4 @@
-"""Measure face clips, so that wrong crops can be told from right ones by their numbers."""
+"""Measure face clips, so that their figures show which crops are wrong."""
 
 from collections.abc import Sequence
 

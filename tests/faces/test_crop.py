@@ -27,7 +27,7 @@ from svfap.video.facevideo import read_jpegs
 
 
 class Metrics(dict[str, float]):
-    """Keeps what a stage logs."""
+    """Collects the metrics that a stage logs."""
 
     def log(self, metrics: dict[str, float], step: int = 0) -> None:
         del step
@@ -63,8 +63,14 @@ def run(
 ) -> Metrics:
     metrics = Metrics()
     output = folder / "crops" / "clips.csv"
-    crop.run(config or CropConfig(), manifest=table, part="p0", output=output, workers=workers,
-             log=metrics.log)  # fmt: skip
+    crop.run(
+        config or CropConfig(),
+        manifest=table,
+        part="p0",
+        output=output,
+        workers=workers,
+        log=metrics.log,
+    )
     return metrics
 
 
@@ -193,7 +199,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, videos: dict[str, Path]) -
     assert not [name for name in outcomes[0] if name.endswith(".partial")]
 
 
-def test_what_is_there_is_not_made_again(tmp_path: Path, videos: dict[str, Path]) -> None:
+def test_a_finished_video_is_not_cropped_again(tmp_path: Path, videos: dict[str, Path]) -> None:
     table = manifest(tmp_path, videos, ["happy", "sad"])
     run(tmp_path, table)
     before = contents(tmp_path / "crops")
@@ -207,13 +213,13 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, videos: dict[str, Path]
     assert contents(tmp_path / "crops") == before
 
 
-def test_a_damaged_record_is_made_anew(tmp_path: Path, videos: dict[str, Path]) -> None:
+def test_a_damaged_outcome_is_written_again(tmp_path: Path, videos: dict[str, Path]) -> None:
     table = manifest(tmp_path, videos, ["happy"])
     run(tmp_path, table)
     before = contents(tmp_path / "crops")
-    record = tmp_path / "crops" / "faces" / "happy.json"
-    for damage in ("", "[]", '{"fingerprint": 1}', record.read_text()[:50]):
-        record.write_text(damage)
+    outcome = tmp_path / "crops" / "faces" / "happy.json"
+    for damage in ("", "[]", '{"fingerprint": 1}', outcome.read_text()[:50]):
+        outcome.write_text(damage)
         run(tmp_path, table)
         assert contents(tmp_path / "crops") == before
 
@@ -246,8 +252,8 @@ def test_a_clip_that_no_longer_passes_is_removed(tmp_path: Path, videos: dict[st
     run(tmp_path, table, CropConfig(min_frames=18, max_rejects=0.5))
     assert [row["key"] for row in rows(tmp_path / "crops" / "clips.csv")] == ["happy"]
     assert not (tmp_path / "crops" / "faces" / "sad.mkv").exists()
-    record = json.loads((tmp_path / "crops" / "faces" / "sad.json").read_text())
-    assert record["reject"] == "15 frames, at least 18 needed (crop.min_frames)"
+    outcome = json.loads((tmp_path / "crops" / "faces" / "sad.json").read_text())
+    assert outcome["reject"] == "15 frames, at least 18 needed (crop.min_frames)"
 
 
 def test_keys_never_leave_the_folder(tmp_path: Path, videos: dict[str, Path]) -> None:
@@ -278,8 +284,14 @@ def test_an_unknown_part_and_a_missing_manifest_are_refused(
         (tmp_path / "nowhere.csv", "p0", "no such file; run the stage `download` first"),
     ):
         with pytest.raises(SvfapError, match=message):
-            crop.run(CropConfig(), manifest=path, part=part, output=tmp_path / "c" / "clips.csv",
-                     workers=1, log=Metrics().log)  # fmt: skip
+            crop.run(
+                CropConfig(),
+                manifest=path,
+                part=part,
+                output=tmp_path / "c" / "clips.csv",
+                workers=1,
+                log=Metrics().log,
+            )
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(
@@ -342,9 +354,21 @@ def test_a_kill_loses_no_finished_video(tmp_path: Path, videos: dict[str, Path])
     output = tmp_path / "crops" / "clips.csv"
     faces = output.parent / "faces"
     command = [
-        sys.executable, "-m", "svfap", "crop", "--config", "{}", "--manifest", str(table),
-        "--part", "p0", "--workers", "2", "--output", str(output),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "svfap",
+        "crop",
+        "--config",
+        "{}",
+        "--manifest",
+        str(table),
+        "--part",
+        "p0",
+        "--workers",
+        "2",
+        "--output",
+        str(output),
+    ]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as job:
         while len([*faces.glob("*.json")]) < 3:
             assert job.poll() is None
@@ -365,9 +389,21 @@ def test_an_interrupt_is_obeyed_at_once(tmp_path: Path, videos: dict[str, Path])
     keys = [f"clip{number}" for number in range(30)]
     table = manifest(tmp_path, dict.fromkeys(keys, longer) | {"happy": videos["happy"]}, keys)
     command = [
-        sys.executable, "-m", "svfap", "crop", "--config", "{}", "--manifest", str(table),
-        "--part", "p0", "--workers", "2", "--output", str(tmp_path / "crops" / "clips.csv"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "svfap",
+        "crop",
+        "--config",
+        "{}",
+        "--manifest",
+        str(table),
+        "--part",
+        "p0",
+        "--workers",
+        "2",
+        "--output",
+        str(tmp_path / "crops" / "clips.csv"),
+    ]
     with subprocess.Popen(
         command, start_new_session=True, stderr=subprocess.PIPE, text=True
     ) as job:
@@ -375,7 +411,7 @@ def test_an_interrupt_is_obeyed_at_once(tmp_path: Path, videos: dict[str, Path])
             assert job.poll() is None
             time.sleep(0.02)
         os.killpg(job.pid, signal.SIGINT)
-        _, told = job.communicate(timeout=15)
+        _, errors = job.communicate(timeout=15)
     assert job.returncode == 130
-    assert "Traceback" not in told
-    assert "the same command goes on from here" in told
+    assert "Traceback" not in errors
+    assert "the same command goes on from here" in errors

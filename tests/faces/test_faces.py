@@ -98,9 +98,11 @@ def test_two_faces_become_two_tracks() -> None:
     ]
     tracks = link(frames, fps=25, max_gap=1)
     assert [track.frames for track in tracks] == [list(range(20))] * 2
-    assert all(abs(a.centre[0] - b.centre[0]) == 5
-               for track in tracks
-               for a, b in zip(track.faces, track.faces[1:], strict=False))  # fmt: skip
+    assert all(
+        abs(a.centre[0] - b.centre[0]) == 5
+        for track in tracks
+        for a, b in zip(track.faces, track.faces[1:], strict=False)
+    )
 
 
 def test_a_lost_face_is_found_again_but_not_everywhere() -> None:
@@ -216,8 +218,12 @@ def test_a_turned_square_turns_the_face_back() -> None:
 def test_resolution_of_the_video_does_not_show(zoom: float) -> None:
     image = photograph()
     side = round(512 * zoom)
-    scaled = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if zoom < 1
-                                   else cv2.INTER_CUBIC), dtype=np.uint8)  # fmt: skip
+    scaled = np.asarray(
+        cv2.resize(
+            image, (side, side), interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+        ),
+        dtype=np.uint8,
+    )
     expected = cut_out(image, square(220, 120, 160, 0.2).corners()[0], size=160)
     actual = cut_out(scaled, square(220, 120, 160, 0.2).corners()[0] * zoom, size=160)
     assert np.abs(actual.astype(int) - expected).mean() < (6 if zoom < 1 else 3)

@@ -1,4 +1,4 @@
-"""Which crop a dataset gets unless the configuration says otherwise."""
+"""The crop preset of each dataset unless the configuration sets one."""
 
 import pytest
 

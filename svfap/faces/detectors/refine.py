@@ -25,7 +25,7 @@ class CloserLook:
     """A detector that improves each face's points by a second detection in an upright square."""
 
     def __init__(self, finder: Finder, *, closer: Finder) -> None:
-        """Improve the points of `finder`, which finds the faces, by those of `closer`."""
+        """Improve the points of `finder`, which finds the faces, by the points of `closer`."""
         self._finder, self._closer = finder, closer
 
     def detect(self, image: Image) -> list[Face]:
