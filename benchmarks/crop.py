@@ -26,8 +26,9 @@ from svfap.faces.detectors.make import make_detector
 from svfap.faces.detectors.weights import yunet_weights
 from svfap.faces.detectors.yunet import MIN_SCORE
 from svfap.faces.find_clips import find_clips
-from svfap.video.decode import Image, frame_rate, read_frames
+from svfap.video.decode import frame_rate, read_frames
 from svfap.video.facevideo import encode_jpeg
+from svfap.video.image import Image
 from svfap.video.replay import Replay
 
 WIDTH, HEIGHT, SIZE, QUALITY = 640, 360, 160, 92

@@ -14,7 +14,7 @@ import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.track import Track
-from svfap.video.decode import Image
+from svfap.video.image import Image
 from svfap.video.sampling import Indices
 
 # Chin to hairline is about 2.5 times the distance between the eyes and 2.25 times the distance from

@@ -9,7 +9,8 @@ import numpy as np
 from svfap.faces.align import cut_out
 from svfap.faces.cropped_video import Quality
 from svfap.faces.detectors.detector import Floats
-from svfap.video.decode import Frame, Image
+from svfap.video.decode import Frame
+from svfap.video.image import Image
 from svfap.video.sampling import Indices
 
 _MIN_OVERSAMPLING = 2  # pixels of a shrunk frame for each pixel of the clip

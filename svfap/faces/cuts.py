@@ -10,7 +10,8 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from svfap.video.decode import Frame, Image
+from svfap.video.decode import Frame
+from svfap.video.image import Image
 
 Thumbnail = NDArray[np.float64]
 

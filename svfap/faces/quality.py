@@ -7,7 +7,7 @@ import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.pose import head_pose
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 _REBLUR = 9  # pixels; the length of the box filter that Crété et al. propose
 

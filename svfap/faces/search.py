@@ -17,7 +17,8 @@ import numpy as np
 
 from svfap.faces.cuts import CutFinder
 from svfap.faces.detectors.detector import Detector, Face
-from svfap.video.decode import Frame, Image, declared_frames, frame_rate
+from svfap.video.decode import Frame, declared_frames, frame_rate
+from svfap.video.image import Image
 
 _GLANCE_SECONDS = 1.0  # between two glances at whole frames
 _MOST_FOLLOWED = 4  # detecting in the whole frame is faster than following more faces than this

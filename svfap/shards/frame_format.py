@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import simplejpeg
 
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 FrameFormat = Literal["jpeg", "raw"]
 SUFFIXES: dict[FrameFormat, str] = {"jpeg": "jpg", "raw": "npy"}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from svfap.errors import SvfapError
 from svfap.shards.frame_format import decode_into
 from svfap.shards.index import per_frame, read_crop_settings, read_index
-from svfap.video.decode import Image
+from svfap.video.image import Image
 from svfap.video.sampling import Indices
 
 SKIPPED = 32 * 1024  # reading this many unneeded bytes is cheaper than a second system call

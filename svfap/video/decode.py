@@ -23,14 +23,12 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from svfap.order import natural_key
 from svfap.video.deinterlace import deinterlaced
+from svfap.video.image import Image
 
 logger = logging.getLogger(__name__)
-
-Image = NDArray[np.uint8]
 
 FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate of its own
 _UNKNOWN_RATE = 25.0  # of a file that does not say

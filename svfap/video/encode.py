@@ -15,7 +15,7 @@ import numpy as np
 
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 # Placeholders, replaced by file names only when ffmpeg runs: ffmpeg-python (0.2) formats its
 # arguments as text, which fails for names that are not valid UTF-8.

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import cv2
 
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 # FFmpeg otherwise writes its version, the date and a random id into the file.
 _BITEXACT = {"fflags": "bitexact"}

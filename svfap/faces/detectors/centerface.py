@@ -11,7 +11,7 @@ import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.detectors.weights import centerface_weights
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 _OUTPUTS = ("537", "538", "539", "540")  # layers: score, size, offset and points of each cell
 _CELL = 4  # pixels of the image per cell of the output

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 Floats = NDArray[np.float64]
 

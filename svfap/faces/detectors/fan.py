@@ -10,7 +10,7 @@ import numpy as np
 
 from svfap.faces.detectors.detector import Detector, Face, Floats
 from svfap.faces.detectors.weights import yunet_weights
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 _GPU_BATCH = 16  # faces
 # Indices in the 68 landmarks of iBUG 300-W.

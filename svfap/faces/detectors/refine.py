@@ -11,7 +11,7 @@ import numpy as np
 from svfap.faces.align import cut_out, face_squares
 from svfap.faces.detectors.detector import Face, Finder
 from svfap.faces.track import Track
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 _TURNING_SIDES = (256, 256)  # sides of the squares that find the tilt, one after another, in pixels
 _FINAL_SIDE = 144  # ... and of the one for the points: its face is 90 wide, where YuNet errs least

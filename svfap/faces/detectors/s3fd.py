@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 # YuNet's box is smaller than S3FD's by the ratio of face-alignment's reference scales of the two.
 _BOX_SCALE = 165 / 195

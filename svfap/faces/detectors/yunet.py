@@ -9,7 +9,7 @@ import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.detectors.weights import yunet_weights
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 MIN_SCORE = 0.6
 _MAX_OVERLAP = 0.3  # of two boxes with a higher IoU, only the one with the higher score is kept
