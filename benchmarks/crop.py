@@ -20,12 +20,15 @@ import numpy as np
 
 from benchmarks.common import Headline, carphone, cpu_seconds, make_parser, report, spread
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Detector, Floats
 from svfap.faces.detectors.make import make_detector
-from svfap.faces.detectors.yunet import MIN_SCORE, weights
-from svfap.video.decode import Image, frame_rate, read_frames
+from svfap.faces.detectors.weights import yunet_weights
+from svfap.faces.detectors.yunet import MIN_SCORE
+from svfap.faces.find_clips import find_clips
+from svfap.video.decode import frame_rate, read_frames
 from svfap.video.facevideo import encode_jpeg
+from svfap.video.image import Image
 from svfap.video.replay import Replay
 
 WIDTH, HEIGHT, SIZE, QUALITY = 640, 360, 160, 92
@@ -96,7 +99,7 @@ def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
 def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
     """Crop a video as the stage `crop` does; return the bytes of its JPEGs."""
     frames = Replay(video)
-    clips = plan_clips(video, config, detector, frames=frames)
+    clips = find_clips(video, config, detector, frames=frames)
     return sum(len(encode_jpeg(image, quality=QUALITY)) for _, image in cut_clips(frames, clips))
 
 
@@ -105,7 +108,7 @@ def their_detector() -> BoxDetector:
     from face_alignment.detection.yunet import FaceDetector
 
     detector: BoxDetector = FaceDetector(
-        "cpu", path_to_detector=str(weights()), score_threshold=MIN_SCORE
+        "cpu", path_to_detector=str(yunet_weights()), score_threshold=MIN_SCORE
     )
     return detector
 
@@ -137,7 +140,7 @@ def _distance(
     video: Path, config: CropConfig, each: CropConfig, detector: Detector
 ) -> dict[str, float]:
     """Return the median distance of our crops from a full search's, in per cent of the face."""
-    (fast,), (slow,) = (plan_clips(video, chosen, detector) for chosen in (config, each))
+    (fast,), (slow,) = (find_clips(video, chosen, detector) for chosen in (config, each))
     frame = next(read_frames(video)).size
     (centres, sides), (true_centres, true_sides) = (_places(clip, frame) for clip in (fast, slow))
     faces = true_sides / (1 + config.margin)

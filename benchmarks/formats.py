@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import cpu_seconds, spread
-from svfap.video import pixels
+from svfap.shards.frame_format import decode_into, encode_frame, jpeg_size
 from svfap.video.facevideo import encode_jpeg
 
 Clip = NDArray[np.uint8]
@@ -67,13 +67,13 @@ def _jpegs(clip: Clip, quality: int) -> list[bytes]:
 
 
 def _raw(clip: Clip) -> list[bytes]:
-    return [pixels.encode(jpeg, "raw") for jpeg in _jpegs(clip, 92)]
+    return [encode_frame(jpeg, "raw") for jpeg in _jpegs(clip, 92)]
 
 
 def _read_jpegs(frames: Sequence[bytes]) -> Clip:
-    clip = np.empty((len(WANTED), *pixels.size_of(frames[0]), 3), np.uint8)
+    clip = np.empty((len(WANTED), *jpeg_size(frames[0]), 3), np.uint8)
     for n, picture in zip(WANTED, clip, strict=True):
-        pixels.decode(frames[n], picture)
+        decode_into(frames[n], picture)
     return clip
 
 

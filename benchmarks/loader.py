@@ -24,6 +24,7 @@ from benchmarks import authors, formats
 from benchmarks.common import Headline, carphone, cpu_seconds, make_parser, report, resident, spread
 from svfap.augment.crop_box import multi_scale_crop
 from svfap.config import OptimConfig
+from svfap.shards.frame_format import FrameFormat
 from svfap.shards.store import ClipStore
 from svfap.shards.writer import Sample, write_shards
 from svfap.training import memory
@@ -33,7 +34,6 @@ from svfap.training.loader import Loader
 from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 from svfap.video.facevideo import encode_jpeg
-from svfap.video.pixels import Format
 from svfap.video.resize import resize
 from svfap.video.sampling import pretrain_indices
 
@@ -45,7 +45,7 @@ BYTES, THEIRS = "authors' way, without floats", "authors' way"
 CPU = torch.device("cpu")
 
 LARGE = 192  # pixels; face clips are unlikely to be larger
-FORMS: dict[str, Format] = {RAW: "raw", JPEG: "jpeg"}
+FORMS: dict[str, FrameFormat] = {RAW: "raw", JPEG: "jpeg"}
 
 Clip = NDArray[np.uint8]
 
@@ -133,7 +133,7 @@ def speeds(
     ]
 
 
-def processes(folder: Path, form: Format, workers: int) -> dict[str, Any]:
+def processes(folder: Path, form: FrameFormat, workers: int) -> dict[str, Any]:
     """Measure clips per second of wall time with loader processes, and the first batch's delay."""
     began = time.perf_counter()
     loading = _loader(folder / f"{form}.parquet", workers).load(0)
@@ -171,7 +171,7 @@ def _held() -> float:
     return resident() + sum(resident(child.pid) for child in active_children() if child.pid)
 
 
-def _write(clip: Clip, index: Path, form: Format) -> int:
+def _write(clip: Clip, index: Path, form: FrameFormat) -> int:
     """Write shards with copies of a clip; return the bytes per copy."""
     jpegs = [encode_jpeg(np.ascontiguousarray(frame[..., ::-1]), quality=QUALITY) for frame in clip]
     samples = [(Sample(f"{form}{n}", "", "", (), 25.0), jpegs) for n in range(CLIPS)]

@@ -1,32 +1,51 @@
-"""Alignment: from five points per detection to one smooth similarity transform per frame.
+"""Align faces: from five points per detection to one smooth similarity transform per frame.
 
-The window that is cut out follows the landmarks, whose noise is smaller than that of the box. Its
-side, angle and centre are interpolated over frames without a detection and smoothed by a symmetric
-filter, which neither lags behind the face nor lets detection noise shake the picture.
+The square to cut out follows the landmarks, which are less noisy than the detector's box. Its side,
+angle and centre are interpolated over frames without a detection and smoothed by a symmetric
+filter, which neither lags behind the face nor lets detection noise shake the clip.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.track import Track
-from svfap.video.decode import Image
-from svfap.video.timing import Numbers
+from svfap.video.image import Image
+from svfap.video.sampling import Indices
 
-# The height of a face from chin to hairline is about 2.5 times the distance of the eyes and 2.25
-# times that from eyes to mouth. The larger is taken: the first shrinks when the head is turned to
+# Chin to hairline is about 2.5 times the distance between the eyes and 2.25 times the distance from
+# eyes to mouth. The larger of the two estimates is used: the first shrinks when the head turns to
 # the side, the second when it is lowered.
 _SIDE_PER_EYES = 2.5
 _SIDE_PER_EYES_TO_MOUTH = 2.25
-_SLOWER = 2  # times as long as its centre and angle, the side of a window is smoothed
-_CENTRE = 0.35  # the middle of the face lies this far down from the eyes to the mouth
+_CENTRE = 0.35  # the face's centre, as a share of the way from the eyes down to the mouth
+_SIDE_SMOOTHING = 2  # the side is smoothed over this many times the radius of centre and angle
+
+
+class Square(NamedTuple):
+    """The square around one face, as interpolated between detections.
+
+    The side is a logarithm, so that halfway between 50 and 200 pixels lies 100.
+
+    Attributes:
+        x: of the centre in pixels of the frame.
+        y: of the centre in pixels of the frame.
+        log_side: natural logarithm of the side in pixels of the frame.
+        angle: clockwise turn of the face in radians.
+    """
+
+    x: float
+    y: float
+    log_side: float
+    angle: float
 
 
 @dataclass(frozen=True)
-class Windows:
+class Squares:
     """The square around the face in each frame of a video.
 
     Attributes:
@@ -43,76 +62,82 @@ class Windows:
         """Number of frames."""
         return len(self.sides)
 
-    def grown(self, margin: float) -> "Windows":
-        """The same windows with room around them, as a share of their side."""
-        return Windows(self.centres, self.sides * (1 + margin), self.angles)
+    def enlarged(self, margin: float) -> "Squares":
+        """Squares with sides longer by `margin` of their length, around the same centres."""
+        return Squares(self.centres, self.sides * (1 + margin), self.angles)
 
     def corners(self) -> Floats:
         """Top left, top right and bottom left corner in the frame, shape (frames, 3, 2)."""
         half = self.sides[:, None] / 2
         right = np.stack([np.cos(self.angles), np.sin(self.angles)], axis=1) * half
         down = np.stack([-right[:, 1], right[:, 0]], axis=1)
-        at = self.centres
-        return np.stack([at - right - down, at + right - down, at - right + down], axis=1)
+        centres = self.centres
+        return np.stack(
+            [centres - right - down, centres + right - down, centres - right + down], axis=1
+        )
 
 
-def face_windows(track: Track, *, frames: Sequence[int] | Numbers, margin: float) -> Windows:
-    """The window of each frame: linear between detections, constant before and after them.
+def face_squares(track: Track, *, frames: Sequence[int] | Indices, margin: float) -> Squares:
+    """Return the square of each frame: linear between detections, constant before and after them.
 
     Args:
         track: the face, detected in at least one frame.
-        frames: numbers of the frames that are wanted.
+        frames: numbers of the frames to return squares for.
         margin: room around the face, as a share of its size.
     """
-    return interpolated(track, [_window(face) for face in track.faces], frames).grown(margin)
+    detected = [_square_around(face) for face in track.faces]
+    return interpolate(track, detected, frames).enlarged(margin)
 
 
-def interpolated(
-    track: Track, rows: Sequence[tuple[float, float, float, float]], frames: Sequence[int] | Numbers
-) -> Windows:
-    """Windows of any frames, from those of the frames in which a face was detected.
+def interpolate(
+    track: Track, detected: Sequence[Square], frames: Sequence[int] | Indices
+) -> Squares:
+    """Interpolate the squares of any frames from the squares of the frames with a detection.
 
     Args:
-        track: tells the numbers of these frames.
-        rows: their windows: centre x, centre y, logarithm of the side, angle.
-        frames: numbers of the frames that are wanted.
+        track: the face, whose `frames` are the frames with a detection.
+        detected: the square of each of these frames.
+        frames: numbers of the frames to return squares for.
     """
-    columns = np.array(rows).T
-    columns[3] = np.unwrap(columns[3])
+    columns = np.array(detected).T
+    columns[3] = np.unwrap(columns[3])  # from 179 to -179 degrees is a turn by 2, not by 358
     x, y, log_side, angle = (np.interp(frames, track.frames, column) for column in columns)
-    return Windows(np.stack([x, y], axis=1), np.exp(log_side), angle)
+    return Squares(np.stack([x, y], axis=1), np.exp(log_side), angle)
 
 
-def smooth(windows: Windows, *, radius: int) -> Windows:
-    """Centre, logarithm of the side, and angle, smoothed without delay.
+def smooth(squares: Squares, *, radius: int) -> Squares:
+    """Smooth centre, logarithm of the side, and angle, without delay.
 
-    The side is smoothed over twice the time: heads come nearer more slowly than they move, and
-    what changes the distances of the landmarks within a second is speech.
+    The side is smoothed over twice the time: heads approach the camera more slowly than they move
+    sideways, and speech changes the distances between landmarks within a second.
 
     Args:
-        windows: the windows of all frames.
-        radius: frames on either side that take part.
+        squares: the square of each frame.
+        radius: frames on either side to average over.
     """
-    if min(radius, len(windows) - 1) < 1:
-        return windows
-    centres = np.stack([_filtered(column, radius) for column in windows.centres.T], axis=1)
-    sides = np.exp(_filtered(np.log(windows.sides), _SLOWER * radius))
-    return Windows(centres, sides, _filtered(windows.angles, radius))
+    if min(radius, len(squares) - 1) < 1:
+        return squares
+    centres = np.stack([_smooth_column(column, radius) for column in squares.centres.T], axis=1)
+    sides = np.exp(_smooth_column(np.log(squares.sides), _SIDE_SMOOTHING * radius))
+    return Squares(centres, sides, _smooth_column(squares.angles, radius))
 
 
 def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
-    """Turn and scale a window of a picture to size x size pixels.
+    """Turn and scale a square of an image to size x size pixels.
 
-    Beyond the edges of the picture, its outermost pixels are repeated.
+    Outside the image, its edge pixels are repeated.
 
     Args:
         image: the whole frame, shape (height, width, 3).
-        corners: top left, top right and bottom left corner of the window, shape (3, 2).
+        corners: top left, top right and bottom left corner of the square, shape (3, 2).
         size: side of the result in pixels.
     """
     side = float(min(np.linalg.norm(corners[1:] - corners[0], axis=1)))
-    image, corners = _shrunk(image, corners, factor=int(side / size))
+    # warpAffine reads at most 4 x 4 source pixels per target pixel; without averaging first, a
+    # large face would be sampled with gaps (aliasing).
+    image, corners = _shrink_around(image, corners, factor=int(side / size))
     interpolation = cv2.INTER_CUBIC if side < size else cv2.INTER_LINEAR
+    # Corners are edges of pixels; OpenCV's coordinates are centres of pixels, half a pixel off.
     target = np.array([[0, 0], [size, 0], [0, size]]) - 0.5
     matrix = cv2.getAffineTransform((corners - 0.5).astype(np.float32), target.astype(np.float32))
     return np.asarray(
@@ -123,16 +148,17 @@ def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
     )
 
 
-def _filtered(values: Floats, radius: int) -> Floats:
-    """Means weighted by a Hann window; beyond its ends, the curve goes on as it came."""
+def _smooth_column(values: Floats, radius: int) -> Floats:
+    """Average values with a Hann kernel; beyond both ends, the curve continues point-reflected."""
     radius = min(radius, len(values) - 1)
-    kernel = np.hanning(2 * radius + 3)[1:-1]
+    kernel = np.hanning(2 * radius + 3)[1:-1]  # without the two outermost weights, which are 0
+    # Point reflection continues a straight line, so steady motion keeps its speed at the ends.
     padded = np.pad(values, radius, mode="reflect", reflect_type="odd")
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")
 
 
-def _window(face: Face) -> tuple[float, float, float, float]:
-    """Centre x, centre y, logarithm of the side, angle of the window around one face."""
+def _square_around(face: Face) -> Square:
+    """Return the square around one detected face."""
     left, right, _, mouth_left, mouth_right = face.points
     eyes = (left + right) / 2
     across = right - left
@@ -142,24 +168,32 @@ def _window(face: Face) -> tuple[float, float, float, float]:
         _SIDE_PER_EYES * float(np.hypot(*across)),
         _SIDE_PER_EYES_TO_MOUTH * float(np.hypot(*down)),
     )
+    # The eye line and the eye-to-mouth line, turned by 90 degrees, both point to the right of the
+    # face; their sum is less noisy than either.
     upright = across + np.array([down[1], -down[0]])
-    return x, y, float(np.log(max(side, 1.0))), float(np.arctan2(upright[1], upright[0]))
+    # max: points that coincide would give a side of 0, whose logarithm is infinite.
+    return Square(x, y, float(np.log(max(side, 1.0))), float(np.arctan2(upright[1], upright[0])))
 
 
-def _shrunk(image: Image, corners: Floats, *, factor: int) -> tuple[Image, Floats]:
-    """The part of a picture around a window, averaged over factor x factor pixels."""
+def _shrink_around(image: Image, corners: Floats, *, factor: int) -> tuple[Image, Floats]:
+    """Crop an image around a square and average blocks of factor x factor pixels.
+
+    Returns:
+        The smaller image, and the square's corners in its pixels.
+    """
     if factor < 2:
         return image, corners
     height, width = image.shape[:2]
-    last = corners[1] + corners[2] - corners[0]
-    reach = np.vstack([corners, last])
+    bottom_right = corners[1] + corners[2] - corners[0]
+    reach = np.vstack([corners, bottom_right])
     left, top = np.clip(np.floor(reach.min(axis=0)) - 2 * factor, 0, [width - 1, height - 1])
     right, bottom = np.clip(np.ceil(reach.max(axis=0)) + 3 * factor, 1, [width, height])
     part = image[
         int(top) : max(int(bottom), int(top) + 1), int(left) : max(int(right), int(left) + 1)
     ]
     new_width, new_height = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
-    part = part[: new_height * factor, : new_width * factor]  # whole blocks: many times faster
+    # INTER_AREA is many times faster where every target pixel is a whole block of source pixels.
+    part = part[: new_height * factor, : new_width * factor]
     small = cv2.resize(part, (new_width, new_height), interpolation=cv2.INTER_AREA)
     ratio = np.array([new_width / part.shape[1], new_height / part.shape[0]])
     return np.asarray(small, dtype=np.uint8), (corners - [left, top]) * ratio

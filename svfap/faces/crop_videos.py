@@ -1,8 +1,8 @@
-"""Many videos to face clips, one video at a time in each of several processes.
+"""Crop many videos, one video at a time in each of several processes.
 
-What a video gives depends on nothing but the video and the settings, so the files are the same
-whatever the number of processes. A video is finished when its record is written, and one that is
-finished is left alone; an interrupted run loses the videos it was at, one for each process.
+The clips of a video depend only on the video and the settings, so the files are the same whatever
+the number of processes. A video is finished when its `faces/<key>.json` is written, and a finished
+video is skipped; an interruption loses only the videos in progress, one per process.
 """
 
 import logging
@@ -22,34 +22,37 @@ import numpy as np
 from av.error import FFmpegError
 
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.cropped_video import (
     CroppedClip,
     CroppedVideo,
-    clip_name,
+    clip_key,
     file_stem,
     fingerprint,
     read_cropped_video,
     write_cropped_video,
 )
 from svfap.faces.detectors.make import make_detector
+from svfap.faces.find_clips import find_clips
 from svfap.faces.quality import blur
 from svfap.video.decode import Frame, Reject
 from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
 from svfap.video.replay import Replay
 
-_AHEAD = 4  # videos that wait for each process
-_BLUR_EVERY = 10  # frames
-_FRAME_SECONDS = 120.0  # of computing for one frame; none that ends comes near
+_QUEUED = 4  # videos submitted ahead for each process
+_BLUR_EVERY = 10  # frames; enough for a mean
+# CPU seconds that one frame may take before its video counts as one that hangs the decoder; no
+# frame that does decode comes near.
+_FRAME_SECONDS = 120.0
 
-_detector = cache(make_detector)
+_detector = cache(make_detector)  # a worker loads the weights once, not for every video
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class VideoToCrop:
-    """A video to crop, and the name of what is made of it."""
+    """A video to crop, and the key that its files are named after."""
 
     key: str
     path: Path
@@ -58,15 +61,16 @@ class VideoToCrop:
 def crop_videos(
     jobs: Sequence[VideoToCrop], config: CropConfig, *, folder: Path, workers: int
 ) -> Iterator[CroppedVideo]:
-    """Crop videos, and yield their records in the order of the jobs.
+    """Crop videos, and yield the outcomes in the order of the jobs.
 
-    A video that brings down the process that reads it is tried once more, alone, and rejected if
-    it does so again; the others are not harmed.
+    A video that kills the process that reads it (by crashing the decoder, hanging it, or using up
+    the memory) is tried once more, alone, and rejected if it does so again; the other videos are
+    unaffected.
 
     Args:
         jobs: the videos.
         config: how to crop; its preset is set.
-        folder: takes the clips and records.
+        folder: folder of the clips and outcomes.
         workers: processes.
 
     Raises:
@@ -79,35 +83,44 @@ def crop_videos(
         try:
             with _pool(count) as pool:
                 calls = (partial(_crop, job, config, folder) for job in [*left])
-                for record in _in_order(pool, calls, count):
+                for outcome in _in_order(pool, calls, count):
                     left.popleft()
-                    yield record
+                    yield outcome
         except BrokenProcessPool:
-            handed_out = min(len(left), _AHEAD * count + 1)
-            yield from (_alone(left.popleft(), config, folder) for _ in range(handed_out))
+            # The executor does not say which video killed its process, so every video that may
+            # have been submitted is cropped alone; the rest then goes on in a new pool.
+            submitted = min(len(left), _QUEUED * count + 1)
+            yield from (_crop_alone(left.popleft(), config, folder) for _ in range(submitted))
 
 
-def _alone(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
-    """The record of a video that is cropped while no other is; of a deadly one it is not kept."""
+def _crop_alone(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
+    """Crop a video in a process of its own; reject it if it kills the process.
+
+    Such a reject has no fingerprint and is not written to disk, so the next run tries the video
+    again: the cause may have been a lack of memory.
+    """
     try:
         with _pool(1) as pool:
             return pool.submit(_crop, job, config, folder).result()
     except BrokenProcessPool:
-        logger.warning("%s: ended the process that cropped it, twice", job.path)
+        logger.warning("%s: killed the process that cropped it, twice", job.path)
         reason = "crashes the decoder, keeps it from coming to an end, or needs too much memory"
         return CroppedVideo("", reject=reason)
 
 
 @contextmanager
 def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end when an error, or an interrupt, leaves the block."""
+    """Yield a pool of processes that end at once when an error or an interrupt leaves the block."""
+    # "spawn": forking a process that has threads (OpenCV, FFmpeg) or uses CUDA can deadlock.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_prepare) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
         try:
             yield pool
         except BrokenProcessPool:
             raise
         except BaseException:
+            # `shutdown` cancels queued videos only. Without terminating the processes, leaving the
+            # `with` would wait for the videos in progress.
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 process.terminate()
@@ -117,91 +130,108 @@ def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
 def _in_order(
     pool: ProcessPoolExecutor, calls: Iterable[Callable[[], CroppedVideo]], workers: int
 ) -> Iterator[CroppedVideo]:
-    """Results in the order of the calls, of which few are handed out ahead."""
+    """Yield results in the order of the calls, with only a few calls submitted ahead.
+
+    `pool.map` would submit all at once: memory for a million futures, and no way to know which
+    videos were submitted when a process dies.
+    """
     waiting: deque[Future[CroppedVideo]] = deque()
     for call in calls:
         waiting.append(pool.submit(call))
-        if len(waiting) > _AHEAD * workers:
+        if len(waiting) > _QUEUED * workers:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
 
 
-def _prepare() -> None:
-    """One thread for each process; interrupts are left to the one that handed out the work."""
+def _start_worker() -> None:
+    """Prepare a worker process."""
+    # Ctrl-C reaches every process of the terminal; only the parent reacts, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(1)  # there is one worker per core already
 
 
-class _Watched(Replay):
-    """Reads a video twice; a frame that takes too long ends the process, by SIGPROF."""
+class _TimeLimitedReplay(Replay):
+    """A video that is read twice, with a limit of CPU time for every frame.
+
+    Some damaged files make a decoder loop forever inside C code, where no Python exception can
+    arrive. The timer's signal, SIGPROF, ends the whole process, which `crop_videos` handles.
+    """
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in super().__iter__():
-            _allow(_FRAME_SECONDS)
+            _set_cpu_limit(_FRAME_SECONDS)
             yield frame
 
 
-def _allow(seconds: float) -> None:
-    """Let this process compute for so long; 0 for as long as it likes."""
+def _set_cpu_limit(seconds: float) -> None:
+    """End this process once it has used this much more CPU time; 0 removes the limit."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _crop(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
-    """The record of one video, which is cropped unless it has been."""
+    """Crop one video, or return the outcome of an earlier run with the same settings."""
     sidecar = folder / f"{file_stem(job.key)}.json"
     mark = fingerprint(config, job.path)
-    before = read_cropped_video(sidecar)
-    earlier = _paths(job, folder, len(before.clips) if before else 0)
-    if before and before.fingerprint == mark and all(path.is_file() for path in earlier):
-        return before
-    sidecar.unlink(missing_ok=True)
-    _allow(_FRAME_SECONDS)
+    earlier = read_cropped_video(sidecar)
+    earlier_paths = _clip_paths(job, folder, len(earlier.clips) if earlier else 0)
+    complete = all(path.is_file() for path in earlier_paths)
+    if earlier and earlier.fingerprint == mark and complete:
+        return earlier
+    sidecar.unlink(missing_ok=True)  # from here on, its clips are not complete
+    _set_cpu_limit(_FRAME_SECONDS)
     try:
-        frames = _Watched(job.path)
-        clips = plan_clips(job.path, config, _detector(config), frames=frames)
-        made = _write(clips, frames, _paths(job, folder, len(clips)), quality=config.quality)
-        record = CroppedVideo(mark, made)
+        frames = _TimeLimitedReplay(job.path)
+        clips = find_clips(job.path, config, _detector(config), frames=frames)
+        paths = _clip_paths(job, folder, len(clips))
+        outcome = CroppedVideo(mark, _write_clips(clips, frames, paths, quality=config.quality))
     except Reject as reject:
-        record = CroppedVideo(mark, reject=str(reject))
+        outcome = CroppedVideo(mark, reject=str(reject))
     except FFmpegError as error:
+        # Errors of reading are a Reject, so this is one of writing. PyAV's error class is no
+        # OSError for every error number, and cannot be pickled back to the parent.
         raise OSError(error.errno, error.strerror, str(folder)) from None
     finally:
-        _allow(0)
-    for path in _paths(job, folder, max(1, len(earlier)))[len(record.clips) :]:
+        _set_cpu_limit(0)
+    # Remove clips of an earlier run that this one has no longer, `<key>.mkv` in any case.
+    for path in _clip_paths(job, folder, max(1, len(earlier_paths)))[len(outcome.clips) :]:
         path.unlink(missing_ok=True)
-    write_cropped_video(sidecar, record)
-    return record
+    write_cropped_video(sidecar, outcome)
+    return outcome
 
 
-def _paths(job: VideoToCrop, folder: Path, count: int) -> list[Path]:
-    """The files of a video's clips."""
-    return [folder / f"{file_stem(clip_name(job.key, number))}.mkv" for number in range(count)]
+def _clip_paths(job: VideoToCrop, folder: Path, count: int) -> list[Path]:
+    """Return the paths of a video's first `count` clips."""
+    return [folder / f"{file_stem(clip_key(job.key, number))}.mkv" for number in range(count)]
 
 
-def _write(
-    clips: Sequence[FaceClip], video: Iterable[Frame], paths: Sequence[Path], *, quality: int
+def _write_clips(
+    clips: Sequence[FaceClip], frames: Iterable[Frame], paths: Sequence[Path], *, quality: int
 ) -> tuple[CroppedClip, ...]:
-    """Write the clips of a video, each whole or not at all."""
+    """Write the clips of a video in one pass, each completely or not at all.
+
+    All clips may be open at once. Each is closed after its last frame, so that of many people who
+    appear one after another, only those on screen hold an open file.
+    """
     unfinished = [path.with_name(path.name + ".partial") for path in paths]
     blurs: list[list[float]] = [[] for _ in clips]
-    frames = [0] * len(clips)
+    counts = [0] * len(clips)
     with ExitStack() as opened:
         writers: dict[int, FaceVideoWriter] = {}
-        for number, image in cut_clips(video, clips):
+        for number, image in cut_clips(frames, clips):
             clip = clips[number]
             if number not in writers:
                 writer = FaceVideoWriter(unfinished[number], fps=clip.fps, size=clip.size)
                 writers[number] = opened.enter_context(closing(writer))
-            if frames[number] % _BLUR_EVERY == 0:
+            if counts[number] % _BLUR_EVERY == 0:
                 blurs[number].append(blur(image))
             writers[number].add(encode_jpeg(image, quality=quality))
-            frames[number] += 1
-            if frames[number] == len(clip):
+            counts[number] += 1
+            if counts[number] == len(clip):
                 writers.pop(number).close()
     for source, path in zip(unfinished, paths, strict=True):
         source.replace(path)
     return tuple(
         CroppedClip(count, clip.fps, clip.start, replace(clip.quality, blur=float(np.mean(values))))
-        for clip, count, values in zip(clips, frames, blurs, strict=True)
+        for clip, count, values in zip(clips, counts, blurs, strict=True)
     )

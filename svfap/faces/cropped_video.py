@@ -1,21 +1,58 @@
-"""What is written down of each video, so that nothing is cropped twice.
+"""The outcome of cropping one video, kept as `faces/<key>.json` so that nothing is cropped twice.
 
-The record is written last: where it exists and its fingerprint is right, its clips are complete.
+The file is written after the clips: if it exists and its fingerprint is right, they are complete.
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from svfap.config import CropConfig
-from svfap.faces.quality import Quality
 from svfap.replacing import replacing
 
-# Part of every fingerprint; to be raised when the same settings give other pictures than before.
+# Part of every fingerprint. Raise it when a change of the code makes the same settings give other
+# pictures than before: then every video is cropped again.
 _VERSION = 3
-NOT_OF_ONE_CLIP = {"max_rejects"}
+# Settings of the whole part, which no single clip depends on. Changing one crops nothing again.
+_SETTINGS_OF_THE_PART = {"max_rejects"}
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well the face is seen in one clip.
+
+    Attributes:
+        detection_rate: share of the looks in which the face was found.
+        score: mean confidence of its detections; 0 without any.
+        face_size: mean side of the face's box in pixels of the video.
+        jitter: shaking of the crop in pixels of the clip, see `svfap.faces.quality.jitter`.
+        raw_jitter: the same before smoothing.
+        blur: 0 sharp to 1 blurred, see `svfap.faces.quality.blur`.
+        yaw: mean turn to either side in degrees.
+        pitch: mean lowering or raising in degrees.
+        roll: mean tilt to either side in degrees, as seen in the video.
+        coverage: share of the video's frames that the clip shows.
+        cuts: scene cuts in the video.
+        people: tracks in the video.
+        missing: share of the video's declared frames that do not decode.
+    """
+
+    detection_rate: float
+    score: float
+    face_size: float
+    jitter: float
+    raw_jitter: float
+    blur: float
+    yaw: float
+    pitch: float
+    roll: float
+    coverage: float
+    cuts: int
+    people: int
+    missing: float
 
 
 @dataclass(frozen=True)
@@ -25,7 +62,7 @@ class CroppedClip:
     Attributes:
         frames: number of frames.
         fps: frames per second.
-        start: second of the video at which it begins.
+        start: second of the video at which it starts.
         quality: how well the face is seen.
     """
 
@@ -42,7 +79,7 @@ class CroppedVideo:
     Attributes:
         fingerprint: of the settings and of the video, see `fingerprint`.
         clips: the face clips.
-        reject: the reason of the rejection; empty if there is none.
+        reject: the reason of the rejection; empty if the video was not rejected.
     """
 
     fingerprint: str
@@ -50,31 +87,39 @@ class CroppedVideo:
     reject: str = ""
 
 
-def clip_name(key: str, number: int) -> str:
-    """The key of a video's n-th clip, counted from 0: the video's own for the first."""
-    return f"{key}~{number + 1}" if number else key
+def clip_key(video_key: str, number: int) -> str:
+    """Return the key of a video's n-th clip, counted from 0; the first has the video's own key."""
+    return f"{video_key}~{number + 1}" if number else video_key
 
 
 def file_stem(key: str) -> str:
-    """A file name for a key: the key itself if it is plain, and different for different keys."""
+    """Return a file name for a key: the key itself if it is plain, and no two keys share one."""
+    # `quote` leaves dots alone, and a leading one would hide the file (or mean a folder: "..").
     stem = quote(key, safe="~")
     return "%2E" + stem[1:] if stem.startswith(".") else stem
 
 
+def clip_settings(config: CropConfig) -> dict[str, Any]:
+    """Return the settings that decide how a clip looks, ready for JSON."""
+    return config.model_dump(mode="json", exclude=_SETTINGS_OF_THE_PART)
+
+
 def fingerprint(config: CropConfig, video: Path) -> str:
-    """A hash of all that decides how a clip looks: settings, size and date of the video."""
+    """Hash everything that decides how a clip looks: settings, size and date of the video.
+
+    Changing what is hashed, or its order, crops every clip of every user again.
+    """
     try:
         status = video.stat()
         source = [status.st_size, status.st_mtime_ns]
     except OSError:
-        source = []
-    settings = config.model_dump(mode="json", exclude=NOT_OF_ONE_CLIP)
-    text = json.dumps([_VERSION, settings, source], sort_keys=True)
+        source = []  # a missing video is rejected, and cropped once it exists
+    text = json.dumps([_VERSION, clip_settings(config), source], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_cropped_video(path: Path) -> CroppedVideo | None:
-    """The record in a file; None if there is none that can be read."""
+    """Read an outcome; return None if the file is missing, damaged or of another version."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         clips = [
@@ -86,12 +131,13 @@ def read_cropped_video(path: Path) -> CroppedVideo | None:
         return None
 
 
-def write_cropped_video(path: Path, record: CroppedVideo) -> None:
-    """Write a record, whole or not at all."""
-    write_text(path, json.dumps(asdict(record), indent=1) + "\n")
+def write_cropped_video(path: Path, video: CroppedVideo) -> None:
+    """Write an outcome, completely or not at all."""
+    write_text(path, json.dumps(asdict(video), indent=1) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file, completely or not at all."""
     with replacing(path) as partial:
+        # newline="": the same bytes on every system.
         partial.write_text(text, encoding="utf-8", newline="")

@@ -1,8 +1,8 @@
-"""Scene cuts, found in thumbnails: where the picture stops resembling the one before.
+"""Find scene cuts in thumbnails: frames that do not resemble the frame before.
 
-Likeness is the correlation of brightness, which fades, flicker and exposure leave as it is. A cut
-must stand out from the changes of the last second, so that fast motion is none; a flash, after
-which the picture returns, is none either.
+Resemblance is the correlation of brightness, which fades, flicker and exposure hardly change. A cut
+must exceed the changes of the last second, so that fast motion is no cut; neither is a flash, after
+which the earlier picture returns.
 """
 
 from collections import deque
@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svfap.video.decode import Frame
+from svfap.video.image import Image
 
 Thumbnail = NDArray[np.float64]
 
-_SIZE = (32, 18)
-_LEAST = 0.3  # share of the pattern that a cut replaces ...
-_FACTOR = 4.0  # ... and how many times as much as frames did of late
-_CONTRAST = 2.0  # grey levels: below it there is no pattern
-_RECENT = 25
-_FLASH = 4  # frames that a flash lasts at most
+_SIZE = (32, 18)  # width and height of a thumbnail in pixels
+# Not from the paper: tests/faces/test_search.py holds which cuts must be found, and which not.
+_MIN_CHANGE = 0.3  # a cut replaces at least this share of the pattern ...
+_MIN_RATIO = 4.0  # ... and this many times as much as recent frames did on average
+_MIN_CONTRAST = 2.0  # grey levels; a picture with less is taken for uniform
+_RECENT = 25  # frames whose changes a cut is compared with, a second at 25 fps
+_FLASH = 4  # a flash lasts at most this many frames
 
 
 class CutFinder:
-    """Sees the frames of a video one by one.
+    """Finds the cuts of a video from its frames, added one by one.
 
     Attributes:
         starts: number of the first frame of each shot; the first is 0.
@@ -31,45 +33,48 @@ class CutFinder:
 
     def __init__(self) -> None:
         self.starts = [0]
-        self._seen: deque[Thumbnail] = deque(maxlen=_FLASH + 1)
+        # A flash of _FLASH frames, and the frame before it to compare with.
+        self._thumbnails: deque[Thumbnail] = deque(maxlen=_FLASH + 1)
         self._changes: deque[float] = deque(maxlen=_RECENT)
 
-    def see(self, number: int, frame: Frame) -> bool:
-        """Whether a frame, the next in order, looks as if a new shot began with it."""
-        thumbnail = _normalised(frame.luma(*_SIZE))
-        new = bool(self._seen) and self._is_new(thumbnail)
-        if new:
-            self._start(number, thumbnail)
-        self._seen.append(thumbnail)
-        return new
+    def add(self, number: int, frame: Frame) -> bool:
+        """Add the next frame; return whether it looks like the first frame of a new shot."""
+        thumbnail = _normalise(frame.luma(*_SIZE))
+        is_new = bool(self._thumbnails) and self._add_change(thumbnail)
+        if is_new:
+            self._start_shot(number, thumbnail)
+        self._thumbnails.append(thumbnail)
+        return is_new
 
-    def _is_new(self, thumbnail: Thumbnail) -> bool:
-        change = _change(self._seen[-1], thumbnail)
+    def _add_change(self, thumbnail: Thumbnail) -> bool:
+        """Remember the change since the last frame; return whether it is large enough for a cut."""
+        change = _change(self._thumbnails[-1], thumbnail)
         usual = float(np.mean(self._changes)) if self._changes else 0.0
-        self._changes.append(min(change, _LEAST))
-        return change > max(_LEAST, _FACTOR * usual)
+        # Capped, so that one cut does not hide the next within a second.
+        self._changes.append(min(change, _MIN_CHANGE))
+        return change > max(_MIN_CHANGE, _MIN_RATIO * usual)
 
-    def _start(self, number: int, thumbnail: Thumbnail) -> None:
-        """Begin a shot, unless this is the way back from a flash."""
+    def _start_shot(self, number: int, thumbnail: Thumbnail) -> None:
+        """Start a shot, unless the picture from before a flash returns: then remove its start."""
         length = number - self.starts[-1]
-        before = self._seen[-length - 1] if 1 <= length < len(self._seen) else None
-        if before is not None and len(self.starts) > 1 and _change(before, thumbnail) < _LEAST:
+        before = self._thumbnails[-length - 1] if 1 <= length < len(self._thumbnails) else None
+        if before is not None and len(self.starts) > 1 and _change(before, thumbnail) < _MIN_CHANGE:
             self.starts.pop()
         else:
             self.starts.append(number)
 
 
-def _normalised(image: NDArray[np.uint8]) -> Thumbnail:
-    """The pattern without its mean brightness and contrast; zero where there is none."""
+def _normalise(image: Image) -> Thumbnail:
+    """Return the pattern without its mean brightness and contrast; zeros if it is uniform."""
     pattern = image.astype(np.float64).ravel()
     pattern -= pattern.mean()
     contrast = float(pattern.std())
-    pattern /= max(contrast, _CONTRAST) * float(np.sqrt(len(pattern)))
+    pattern /= max(contrast, _MIN_CONTRAST) * float(np.sqrt(len(pattern)))
     return pattern
 
 
 def _change(one: Thumbnail, other: Thumbnail) -> float:
-    """How much of the pattern is new: 0 none, 1 all of it."""
+    """Return which share of the pattern is new: 0 none, 1 all of it."""
     if not one.any() and not other.any():
         return 0.0
     return 1.0 - float(one @ other) / max(float(one @ one), float(other @ other))

@@ -1,27 +1,34 @@
-"""Where a head looks, from five points: a rough measure, to tell profiles from frontal faces."""
+"""Estimate head pose from five points: a rough measure, to tell profiles from frontal faces."""
 
 import numpy as np
 
 from svfap.faces.detectors.detector import Floats
 
-# An average face in millimetres, x to the right of the picture, y down, z away from the camera;
-# the tip of the nose where detectors see it, which is lower than anatomists do.
+# An average face in millimetres: x to the right of the image, y down, z away from the camera. The
+# tip of the nose is where detectors put it, which is lower than in anatomy.
 _FACE = np.array(
-    [[-33.0, -38.5, 1.5], [33.0, -38.5, 1.5], [0.0, -1.5, -37.0], [-29.0, 28.5, -3.0],
-     [29.0, 28.5, -3.0]]
-)  # fmt: skip
+    [
+        [-33.0, -38.5, 1.5],
+        [33.0, -38.5, 1.5],
+        [0.0, -1.5, -37.0],
+        [-29.0, 28.5, -3.0],
+        [29.0, 28.5, -3.0],
+    ]
+)
 
 
 def head_pose(points: Floats) -> tuple[float, float, float]:
-    """Yaw, pitch and roll in degrees: turned to the picture's right, lowered, turned clockwise.
+    """Return yaw, pitch and roll in degrees: turned to the image's right, lowered, clockwise.
 
-    The least-squares projection of an average face, without perspective.
+    Fits the projection of an average face, without perspective, by least squares.
 
     Args:
         points: eyes, nose and mouth corners as in `Face`, shape (5, 2).
     """
     shape = _FACE - _FACE.mean(axis=0)
     rows = np.linalg.lstsq(shape, points - points.mean(axis=0), rcond=None)[0].T
+    # Under a true rotation both rows have the same length, the scale. Normalising each also copes
+    # with five points on one spot, whose rows are zero.
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     right, down = rows / lengths
     forward = np.cross(right, down)

@@ -1,54 +1,64 @@
-"""The first pass over a video: where its shots begin, and which faces are seen when.
+"""The first pass over a video: find its shots, and the faces in some of its frames.
 
-Whole frames are searched where a shot begins and where a face was lost; otherwise the known faces
-are followed in every n-th frame, and once a second a coarse glance tells whether someone has come.
-Pictures are shrunk for it, and of every frame no more is kept than its time.
+The words of this module: a *look* is a frame that was searched for faces. A look at a new shot, or
+after a face was lost, detects faces in the whole frame; other looks only follow the known faces.
+Once a second, a *glance* (a coarse detection in the whole frame) checks whether someone has come.
+Images are shrunk for detection, and only the time of each frame is kept, so memory stays small.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from svfap.faces.cuts import CutFinder
 from svfap.faces.detectors.detector import Detector, Face
-from svfap.video.decode import Frame, Image, declared_frames, frame_rate
+from svfap.video.decode import Frame, declared_frames, frame_rate
+from svfap.video.image import Image
 
-_SECONDS = 1.0  # between two glances at whole frames
-_MOST = 4  # more faces than this are found faster in the whole frame
-_UNEVEN = 2  # pixels that rounding may take from the proportions
-_SAME = 0.3  # two faces whose centres are this near, in sides, are one
+_GLANCE_SECONDS = 1.0  # between two glances at whole frames
+_MOST_FOLLOWED = 4  # detecting in the whole frame is faster than following more faces than this
+_UNEVEN = 2  # pixels by which rounding may change the proportions of a frame
+_SAME_FACE = 0.3  # faces whose centres are closer than this share of a side are one
+
+
+class Look(NamedTuple):
+    """A frame that was searched, and the faces found in it."""
+
+    frame: int
+    faces: list[Face]
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A stretch of frames without a cut.
+    """A sequence of frames without a cut.
 
     Attributes:
         start: number of its first frame.
         end: number of the frame after its last.
-        looks: numbers of the frames that were looked at, and the faces in each.
+        looks: the frames that were searched.
     """
 
     start: int
     end: int
-    looks: list[tuple[int, list[Face]]]
+    looks: list[Look]
 
 
 @dataclass(frozen=True)
-class Search:
-    """What the first pass finds; faces are in pixels of the full first frame.
+class SearchResult:
+    """The result of the first pass; faces are in pixels of the full first frame.
 
     Attributes:
         width: of the first frame in pixels.
         height: of the first frame in pixels.
-        steady: whether all frames have its proportions.
-        fps: frames per second that the file claims.
-        declared: number of frames that the file claims; 0 where it does not tell.
-        times: when each frame is shown in seconds; None where the file does not tell.
+        steady: whether all frames have the proportions of the first.
+        fps: frames per second that the file declares.
+        declared: number of frames that the file declares; 0 if it declares none.
+        times: when each frame is shown in seconds; None where the file does not say.
         shots: the shots in order.
     """
 
@@ -62,58 +72,60 @@ class Search:
 
     @property
     def missing(self) -> float:
-        """Share of the frames that the file claims but that do not decode."""
+        """Share of the declared frames that do not decode."""
         return max(0.0, 1 - len(self.times) / self.declared) if self.declared else 0.0
 
 
 def search(
     path: Path, frames: Iterable[Frame], detector: Detector, *, every: int, max_side: int
-) -> Search:
-    """Look for faces in every n-th frame and wherever a shot begins.
+) -> SearchResult:
+    """Look for faces in every n-th frame and at the start of every shot.
 
     Args:
         path: the video.
         frames: its frames.
         detector: finds and follows faces.
         every: frames from one look to the next.
-        max_side: frames are shrunk to this for detection.
+        max_side: frames are shrunk until neither side is longer than this.
 
     Raises:
         Reject: the video cannot be read.
     """
     fps, declared = frame_rate(path), declared_frames(path)
-    watch = Watch(detector, period=round(fps * _SECONDS))
+    searcher = FrameSearcher(detector, period=round(fps * _GLANCE_SECONDS))
     cuts = CutFinder()
     times: list[float | None] = []
-    looks: list[tuple[int, list[Face]]] = []
+    looks: list[Look] = []
     size = (0, 0)
     steady = True
-    due = 0
+    next_look = 0
     for number, frame in enumerate(frames):
         size = size if number else frame.size
+        # Equal proportions, w / h = w0 / h0, written without division.
         steady &= abs(frame.size[0] * size[1] - frame.size[1] * size[0]) <= _UNEVEN * max(size)
         times.append(frame.seconds)
-        new_shot = cuts.see(number, frame)
-        if number >= due or new_shot:
-            due = number + every
+        new_shot = cuts.add(number, frame)
+        if number >= next_look or new_shot:
+            next_look = number + every
             image = frame.bgr(max_side)
-            faces = watch.look(number, image, new_shot=new_shot)
+            faces = searcher.look(number, image, new_shot=new_shot)
             enlarge = size[0] / image.shape[1]
-            looks.append((number, [face.scaled(enlarge) for face in faces]))
+            looks.append(Look(number, [face.scaled(enlarge) for face in faces]))
+    # Shots are known only now: the start of a shot is removed again if it was a flash.
     shots = list(_shots(cuts.starts, looks, len(times)))
-    return Search(*size, steady, fps, declared, times, shots)
+    return SearchResult(*size, steady, fps, declared, times, shots)
 
 
-def _shots(starts: list[int], looks: list[tuple[int, list[Face]]], frames: int) -> Iterator[Shot]:
-    """The looks dealt to the shots."""
-    numbers = [number for number, _ in looks]
+def _shots(starts: Sequence[int], looks: list[Look], frames: int) -> Iterator[Shot]:
+    """Yield the shots, each with its looks."""
+    numbers = [look.frame for look in looks]
     for start, end in pairwise([*starts, frames]):
         first, last = np.searchsorted(numbers, [start, end])
         yield Shot(start, end, looks[first:last])
 
 
-class Watch:
-    """Chooses between a search of the whole frame and a glance at the known faces.
+class FrameSearcher:
+    """Finds the faces of successive frames, in whole frames only where that is needed.
 
     Args:
         detector: finds and follows faces.
@@ -122,42 +134,43 @@ class Watch:
 
     def __init__(self, detector: Detector, *, period: int) -> None:
         self._detector, self._period = detector, period
-        self._faces: list[Face] = []
-        self._glanced = 0
+        self._known: list[Face] = []
+        self._last_glance = 0
 
     def look(self, number: int, image: Image, *, new_shot: bool) -> list[Face]:
-        """The faces in a picture, the next that is looked at."""
-        faces = None if new_shot else self._followed(image)
-        if faces is not None and number >= self._glanced + self._period:
-            self._glanced = number
+        """Find the faces of the next frame; remember them for the one after."""
+        faces = None if new_shot else self._follow_known(image)
+        if faces is not None and number >= self._last_glance + self._period:
+            self._last_glance = number
             faces = faces if self._are_all(faces, image) else None
         if faces is None:
             faces = self._detector.detect(image)
-            self._glanced = number
-        self._faces = faces
+            self._last_glance = number
+        self._known = faces
         return faces
 
     def _are_all(self, faces: list[Face], image: Image) -> bool:
-        """Whether a coarse glance shows no other face."""
+        """Return whether a glance at the image finds no other face."""
         height, width = image.shape[:2]
         small = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         seen = (face.scaled(2) for face in self._detector.glance(np.asarray(small, np.uint8)))
-        return all(any(_same(one, face) for face in faces) for one in seen)
+        return all(any(_is_same(one, face) for face in faces) for one in seen)
 
-    def _followed(self, image: Image) -> list[Face] | None:
-        """The known faces; None where the whole frame must be searched."""
-        if not 0 < len(self._faces) <= _MOST:
+    def _follow_known(self, image: Image) -> list[Face] | None:
+        """Find the known faces again; return None if the whole frame must be searched."""
+        if not 0 < len(self._known) <= _MOST_FOLLOWED:
             return None
         found: list[Face] = []
-        for face in self._faces:
-            again = self._detector.follow(image, face)
-            if again is None or any(_same(again, other) for other in found):
+        for face in self._known:
+            moved = self._detector.follow(image, face)
+            # Two known faces followed to one place: one of them has left or is hidden.
+            if moved is None or any(_is_same(moved, other) for other in found):
                 return None
-            found.append(again)
+            found.append(moved)
         return found
 
 
-def _same(one: Face, other: Face) -> bool:
-    """Whether two faces lie upon each other."""
+def _is_same(one: Face, other: Face) -> bool:
+    """Return whether two faces are at the same place."""
     distance = float(np.linalg.norm(one.centre - other.centre))
-    return distance < _SAME * max(one.side, other.side)
+    return distance < _SAME_FACE * max(one.side, other.side)

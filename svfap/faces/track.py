@@ -1,4 +1,4 @@
-"""Following faces over time, and the choice of those that clips are made of."""
+"""Link detections into tracks over time, and choose the tracks that become clips."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,11 @@ import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
 
-_REACH = 0.5  # a face may move this many of its sides between two detections ...
-_SPEED = 2.0  # ... and this many more for each second between them,
-_GROWTH = 1.6  # and grow or shrink by this factor.
+Speaker = Literal["main", "largest", "all"]
+# Not from the paper: tests/faces/test_faces.py and test_search.py hold what they must achieve.
+_REACH = 0.5  # a face may move by this many of its sides between two detections ...
+_SPEED = 2.0  # ... and by this many more for each second between them,
+_GROWTH = 1.6  # and grow or shrink by at most this factor.
 
 
 @dataclass
@@ -30,12 +32,13 @@ class Track:
         self.frames.append(frame)
         self.faces.append(face)
 
-    def predicted(self, frame: int) -> Floats:
-        """Centre of the face in a later frame, if it keeps the speed that it had last."""
+    def predict_centre(self, frame: int) -> Floats:
+        """Predict the face's centre in a later frame from its last place and speed."""
         last = self.faces[-1].centre
         if len(self.frames) < 2:
             return last
         speed = (last - self.faces[-2].centre) / (self.frames[-1] - self.frames[-2])
+        # Extrapolate no further than the gap that the speed was measured over.
         steps = min(frame - self.frames[-1], self.frames[-1] - self.frames[-2])
         return last + speed * steps
 
@@ -43,48 +46,49 @@ class Track:
 def link(
     detections: Iterable[tuple[int, Sequence[Face]]], *, fps: float, max_gap: float
 ) -> list[Track]:
-    """Join the detections of one shot into tracks, nearest pairs first.
+    """Link the detections of one shot into tracks, nearest pairs first.
 
     A detection continues the track whose predicted place is nearest, in sides of its last face, if
-    it lies within reach and is of similar size; any other detection begins a track. Reach grows
-    with the time since the last detection, so that a face that was lost is found again; one that
-    was away for longer than `max_gap` begins anew.
+    it lies within reach and has a similar size; any other detection starts a track. Reach grows
+    with the time since the last detection, so a lost face is found again; after a gap longer than
+    `max_gap`, it starts a new track.
 
     Args:
         detections: (frame number, faces in it), frames ascending.
         fps: frames per second.
-        max_gap: seconds without a detection that a track may span.
+        max_gap: seconds without a detection that a track may bridge.
     """
-    done: list[Track] = []
-    tracks: list[Track] = []
-    before = 0
+    finished: list[Track] = []
+    active: list[Track] = []
+    previous = 0
     for frame, faces in detections:
-        lost = [t for t in tracks if _is_lost(t, frame, before, fps=fps, max_gap=max_gap)]
-        done += lost
-        tracks = [track for track in tracks if track not in lost]
+        lost = [t for t in active if _is_lost(t, frame, previous, fps=fps, max_gap=max_gap)]
+        finished += lost
+        active = [track for track in active if track not in lost]
+        # Greedy assignment: of all (track, face) pairs within reach, the nearest first.
         pairs = sorted(
             (distance, t, f)
-            for t, track in enumerate(tracks)
+            for t, track in enumerate(active)
             for f, face in enumerate(faces)
             if (distance := _distance(track, frame, face, fps=fps)) is not None
         )
         continued: set[int] = set()
-        placed: set[int] = set()
+        assigned: set[int] = set()
         for _, t, f in pairs:
-            if t not in continued and f not in placed:
-                tracks[t].add(frame, faces[f])
+            if t not in continued and f not in assigned:
+                active[t].add(frame, faces[f])
                 continued.add(t)
-                placed.add(f)
-        tracks += [Track([frame], [face]) for f, face in enumerate(faces) if f not in placed]
-        before = frame
-    return sorted(done + tracks, key=lambda track: track.frames[0])
+                assigned.add(f)
+        active += [Track([frame], [face]) for f, face in enumerate(faces) if f not in assigned]
+        previous = frame
+    return sorted(finished + active, key=lambda track: track.frames[0])
 
 
 def weight(track: Track, *, width: int, height: int) -> float:
-    """The sum, over a track's detections, of area share times centrality.
+    """Return the sum, over a track's detections, of area share times centrality.
 
-    The area share is that of the face's box in the picture; centrality falls from 1 in the middle
-    of the picture to 0 in its corners. So large, central and lasting faces weigh most.
+    The area share is the area of the face's box over the area of the image; centrality falls from 1
+    in the middle of the image to 0 in its corners. So large, central and lasting faces weigh most.
     """
     middle = np.array([width, height]) / 2
     corner = float(np.hypot(*middle))
@@ -96,12 +100,12 @@ def weight(track: Track, *, width: int, height: int) -> float:
 
 def choose(
     tracks: Sequence[Track],
-    speaker: Literal["main", "largest", "all"],
+    speaker: Speaker,
     *,
     width: int,
     height: int,
 ) -> list[Track]:
-    """The tracks that become clips: that of greatest `weight`, the largest, or all."""
+    """Return the tracks that become clips: the one of greatest `weight`, the largest, or all."""
     if speaker == "all" or not tracks:
         return list(tracks)
     if speaker == "largest":
@@ -109,22 +113,25 @@ def choose(
     return [max(tracks, key=lambda track: weight(track, width=width, height=height))]
 
 
-def _is_lost(track: Track, frame: int, before: int, *, fps: float, max_gap: float) -> bool:
-    """Whether a track has missed a look and lies too far back to go on."""
-    return track.frames[-1] != before and frame - track.frames[-1] > max_gap * fps
+def _is_lost(track: Track, frame: int, previous: int, *, fps: float, max_gap: float) -> bool:
+    """Return whether a track missed the previous look and ended too long ago to continue.
+
+    A track that was found in the previous look goes on however far apart looks are.
+    """
+    return track.frames[-1] != previous and frame - track.frames[-1] > max_gap * fps
 
 
 def _distance(track: Track, frame: int, face: Face, *, fps: float) -> float | None:
-    """Sides of the track's last face between its predicted place and a face; None out of reach."""
+    """Return how far a face is from a track's predicted place, in sides; None if out of reach."""
     last = track.faces[-1]
     seconds = (frame - track.frames[-1]) / fps
     small, large = sorted((last.side, face.side))
     if small <= 0 or large > _GROWTH * small:
         return None
-    distance = _norm(face.centre - track.predicted(frame)) / last.side
+    distance = _norm(face.centre - track.predict_centre(frame)) / last.side
     return distance if distance <= _REACH + _SPEED * seconds else None
 
 
 def _norm(vector: Floats) -> float:
-    """Length of a vector."""
+    """Return the length of a vector."""
     return float(np.linalg.norm(vector))

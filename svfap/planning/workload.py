@@ -84,7 +84,9 @@ def _downloads(experiment: Experiment, videos: Videos) -> Iterator[Job]:
 
 def _face_clips(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> Iterator[Job]:
     """Yield the jobs that crop, review and pack each dataset."""
-    from svfap.faces.clips import FIXED  # imports OpenCV, without which `svfap plan` starts faster
+    from svfap.faces.find_clips import (
+        FIXED_PRESETS,  # imports OpenCV, without which `svfap plan` starts faster
+    )
 
     config = experiment.config
     for name, facts in videos.items():
@@ -97,7 +99,7 @@ def _face_clips(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> It
                 "megapixels decoded": frames * facts.megapixels,
                 "megapixels written": frames * crop.size**2 / 1e6,
             }
-            if crop.preset not in FIXED:
+            if crop.preset not in FIXED_PRESETS:
                 shrink = min(1.0, crop.max_side / max(facts.shape))
                 cropping["megapixels searched"] = frames / crop.every * facts.megapixels * shrink**2
             packing = {JOB: 1, "frames packed": frames}

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from svfap.plots.style import STYLE, figure_of, save
 
-# Figure -> whether more of it is better; clips are ranked by these.
+# Figures by which clips are ranked: more of it is better, or worse.
 BETTER_HIGH = ("detection_rate", "score", "face_size")
 BETTER_LOW = ("jitter", "blur", "yaw", "pitch", "missing")
-_COLUMNS = 3
+_COLUMNS = 3  # of strips
 _INCHES = 3.4  # width of one strip
-_LABEL = 34  # letters below a strip
+_LABEL = 34  # most letters below a strip
+_HISTOGRAM_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Strip:
     """A few frames of one clip side by side.
 
     Attributes:
-        label: stands below.
+        label: text below the frames.
         picture: (height, width, 3) RGB.
     """
 
@@ -33,30 +34,32 @@ class Strip:
     picture: NDArray[np.uint8]
 
 
-def ranked(quality: pd.DataFrame) -> pd.DataFrame:
-    """Clips from the worst to the best: by the mean of their ranks in eight figures."""
+def rank(quality: pd.DataFrame) -> pd.DataFrame:
+    """Sort clips from the worst to the best, by the mean of their ranks in eight figures."""
     ranks = [quality[name].rank(pct=True) for name in BETTER_HIGH]
     ranks += [quality[name].rank(pct=True, ascending=False) for name in BETTER_LOW]
     mean = pd.concat(ranks, axis=1).mean(axis=1)
+    # A stable sort: clips of equal rank keep their order, so the sheet is the same every time.
     return quality.iloc[np.argsort(mean.to_numpy(), kind="stable")]
 
 
-def contact_sheet(
+def draw_contact_sheet(
     blocks: Mapping[str, Sequence[Strip]], *, title: str, path: Path, notice: str = ""
 ) -> None:
     """Draw blocks of strips under their headings.
 
     Args:
         blocks: heading -> strips of one size.
-        title: stands above.
+        title: text at the top.
         path: PNG to write.
-        notice: stands at the foot, for example that the data are synthetic.
+        notice: text at the bottom, for example that the data are synthetic.
     """
     shown = {heading: strips for heading, strips in blocks.items() if strips}
     rows = [math.ceil(len(strips) / _COLUMNS) for strips in shown.values()]
     height, width = next(iter(shown.values()))[0].picture.shape[:2]
-    tall = _INCHES * height / width + 0.28
-    size = (_INCHES * _COLUMNS, tall * sum(rows) + 0.4 * len(rows) + 0.6)
+    # In inches: 0.28 for a strip's label, 0.4 for a block's heading, 0.6 for the title.
+    strip_height = _INCHES * height / width + 0.28
+    size = (_INCHES * _COLUMNS, strip_height * sum(rows) + 0.4 * len(rows) + 0.6)
     with mpl.rc_context(STYLE):
         figure = figure_of(size, title, notice)
         parts = figure.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
@@ -65,29 +68,27 @@ def contact_sheet(
             grid = part.subplots(count, _COLUMNS, squeeze=False).ravel()
             for axes in grid:
                 axes.set_axis_off()
-            for axes, strip in zip(grid, strips, strict=False):
+            for axes, strip in zip(grid, strips, strict=False):  # the last row may be incomplete
                 axes.imshow(strip.picture, interpolation="lanczos")
-                label = strip.label
-                short = label if len(label) <= _LABEL else f"…{label[1 - _LABEL :]}"
-                axes.text(0, -0.06, short, fontsize=7, va="top", transform=axes.transAxes)
+                label = _shorten(strip.label)
+                axes.text(0, -0.06, label, fontsize=7, va="top", transform=axes.transAxes)
         save(figure, path)
 
 
-def histograms(quality: pd.DataFrame, *, title: str, path: Path, notice: str = "") -> None:
-    """Draw how each figure is spread over the clips.
+def draw_histograms(quality: pd.DataFrame, *, title: str, path: Path, notice: str = "") -> None:
+    """Draw the distribution of each figure over the clips.
 
     Args:
-        quality: a row for each clip, a column for each figure.
-        title: stands above.
+        quality: a row per clip, a column per figure.
+        title: text at the top.
         path: PNG to write.
-        notice: stands at the foot, for example that the data are synthetic.
+        notice: text at the bottom, for example that the data are synthetic.
     """
     names = list(quality.columns)
-    columns = 4
-    rows = math.ceil(len(names) / columns)
+    rows = math.ceil(len(names) / _HISTOGRAM_COLUMNS)
     with mpl.rc_context(STYLE):
-        figure = figure_of((2.3 * columns, 1.6 * rows + 0.6), title, notice)
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        figure = figure_of((2.3 * _HISTOGRAM_COLUMNS, 1.6 * rows + 0.6), title, notice)
+        grid = figure.subplots(rows, _HISTOGRAM_COLUMNS, squeeze=False).ravel()
         for axes in grid[len(names) :]:
             axes.set_axis_off()
         for axes, name in zip(grid, names, strict=False):
@@ -99,3 +100,8 @@ def histograms(quality: pd.DataFrame, *, title: str, path: Path, notice: str = "
             axes.tick_params(labelsize=7)
         figure.supylabel("clips", fontsize=8)
         save(figure, path)
+
+
+def _shorten(label: str) -> str:
+    """Cut a long label on the left: the figures at its end are more useful than the key's start."""
+    return label if len(label) <= _LABEL else f"…{label[1 - _LABEL :]}"

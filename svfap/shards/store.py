@@ -16,65 +16,75 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
-from svfap.shards import writer
-from svfap.video import pixels
+from svfap.shards.frame_format import decode_into
+from svfap.shards.index import per_frame, read_crop_settings, read_index
+from svfap.video.image import Image
 from svfap.video.sampling import Indices
 
-SKIPPED = 32 * 1024  # reading over so many bytes is cheaper than a second call
-LONGEST = 256  # frames in one read, of which the system limits the parts
+SKIPPED = 32 * 1024  # reading this many unneeded bytes is cheaper than a second system call
+# Frames in one read. `preadv` takes at most 1,024 buffers on Linux (IOV_MAX): one per frame, and
+# one for the bytes between two frames.
+LONGEST = 256
 
 
 class ClipStore:
     """Random access to the clips of several indexes.
 
-    What lies in memory are a few flat arrays, which loader processes share; a million clips of two
-    hundred frames take 1.6 GB.
+    In memory are a few flat arrays, which loader processes share. Almost all of it is 8 bytes per
+    frame, its size and checksum: a million clips of 200 frames take 1.6 GB.
+
+    Clips are numbered from 0; `take` makes a store of some of the clips, whose numbers start from 0
+    again. A clip's *row* is its place in the joined indexes, the same in all such stores.
 
     Raises:
         SvfapError: an index is unreadable, or a shard is missing or not of the indexed size.
     """
 
     def __init__(self, indexes: Sequence[Path]) -> None:
-        cv2.setNumThreads(1)  # pictures are small, and loader processes are forked
-        tables = [writer.read_index(index) for index in indexes]
+        # For the whole process, and here because every process that loads clips makes a store
+        # before it forks: OpenCV, which scales the clips, would deadlock or compete for cores if
+        # its threads existed in forked loaders. Face frames are too small to gain from threads.
+        cv2.setNumThreads(1)
+        tables = [read_index(index) for index in indexes]
         table = pa.concat_tables(tables)
         if not len(table):
             raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
         self._columns = table.drop_columns(["sizes", "checksums"])
         self._shards: list[Path] = []
-        numbers = []
+        shard_numbers = []
         for index, part in zip(indexes, tables, strict=True):
             names = part["shard"].combine_chunks().dictionary_encode()
-            numbers.append(names.indices.to_numpy() + len(self._shards))
+            shard_numbers.append(names.indices.to_numpy() + len(self._shards))
             self._shards += [index.parent / name for name in names.dictionary.to_pylist()]
-        self._shard = np.concatenate(numbers)
+        # Of each row of the index, see `svfap.shards.index.SCHEMA`.
+        self._shard = np.concatenate(shard_numbers)
         self._raw = pc.equal(table["format"], "raw").to_numpy()
-        self._places = np.stack(
-            [table[name].to_numpy() for name in ("offset", "header", "height", "width")], axis=1
-        )
-        sizes = table["sizes"].combine_chunks()
-        self._ends = np.cumsum(sizes.value_lengths().to_numpy(), dtype=np.int64)
-        self._sizes = sizes.flatten().to_numpy()
-        self._checksums = table["checksums"].combine_chunks().flatten().to_numpy()
-        self._rows = np.arange(len(table))
-        self._files: dict[int, int] = {}
+        self._offset = table["offset"].to_numpy()
+        self._header = table["header"].to_numpy()
+        self._height = table["height"].to_numpy()
+        self._width = table["width"].to_numpy()
+        self._sizes = per_frame(table, "sizes")
+        self._checksums = per_frame(table, "checksums")
+        self._rows = np.arange(len(table))  # of each clip; the only attribute that `take` changes
+        self._files: dict[int, int] = {}  # number of a shard -> descriptor of the opened file
 
     def take(self, clips: Indices) -> "ClipStore":
-        """A store of some of the clips, in the given order."""
-        part = copy.copy(self)
+        """Return a store of some of the clips, in the given order."""
+        part = copy.copy(self)  # shares the arrays and the opened files
         part._rows = self._rows[clips]
+        # `copy` also copied the cached properties, which belong to the old rows.
         for name in ("keys", "groups", "subjects", "targets"):
             part.__dict__.pop(name, None)
         return part
 
     @cached_property
     def keys(self) -> list[str]:
-        """Name of each clip."""
+        """Key of each clip."""
         return self._strings("key")
 
     @cached_property
     def groups(self) -> list[str]:
-        """What each clip is scored with."""
+        """Group of each clip: clips of one group are scored together."""
         return self._strings("group")
 
     @cached_property
@@ -94,9 +104,9 @@ class ClipStore:
 
     @property
     def crop(self) -> dict[str, Any]:
-        """How the clips were cropped: the settings that all shards have in common."""
+        """The settings that the clips were cropped with, as far as all shards have the same."""
         used = np.unique(self._shard[self._rows])
-        settings = [writer.crop_of(self._shards[shard]) for shard in used]
+        settings = [read_crop_settings(self._shards[shard]) for shard in used]
         return {
             key: value
             for key, value in settings[0].items()
@@ -109,98 +119,103 @@ class ClipStore:
         return float(np.median(self._columns["fps"].to_numpy()[self._rows]))
 
     def length(self, clip: int) -> int:
-        """Number of frames of a clip."""
-        return len(self._of(clip, self._sizes))
+        """Return the number of frames of a clip."""
+        return len(self._sizes.of(self._rows[clip]))
 
     @property
     def largest(self) -> tuple[int, int]:
-        """Height and width that every clip's frames fit in."""
-        height, width = self._places[self._rows, 2:].max(axis=0).tolist()
-        return height, width
+        """Height and width of an image that the frames of every clip fit in."""
+        return int(self._height[self._rows].max()), int(self._width[self._rows].max())
 
     def size(self, clip: int) -> tuple[int, int]:
-        """Height and width of a clip's frames in pixels."""
-        _, _, height, width = self._places[self._rows[clip]].tolist()
-        return height, width
+        """Return height and width of a clip's frames in pixels."""
+        row = self._rows[clip]
+        return int(self._height[row]), int(self._width[row])
 
     def frames(
-        self,
-        clip: int,
-        indices: Sequence[int] | Indices,
-        out: NDArray[np.uint8] | None = None,
-    ) -> NDArray[np.uint8]:
-        """Decode the chosen frames of a clip, RGB uint8 (T, H, W, 3), into `out` if it is given.
+        self, clip: int, indices: Sequence[int] | Indices, out: Image | None = None
+    ) -> Image:
+        """Decode some frames of a clip.
+
+        Args:
+            clip: number of the clip.
+            indices: of the frames, in any order; a repeated frame is read once if its repetitions
+                follow each other.
+            out: array (T, H, W, 3) to fill, possibly a part of a larger one; None makes a new one.
+
+        Returns:
+            RGB uint8 (T, H, W, 3).
 
         Raises:
             SvfapError: one of them is damaged.
         """
         chosen = np.asarray(indices, dtype=np.int64)
-        new = np.diff(chosen, prepend=-1) != 0  # the last frame of a short clip comes again
-        first = np.flatnonzero(new)
+        is_new = np.diff(chosen, prepend=-1) != 0  # False for repetitions of the last frame
+        first = np.flatnonzero(is_new)
         shape = (len(chosen), *self.size(clip), 3)
-        ready = out is not None and out.flags.c_contiguous
-        frames = out if out is not None and ready else np.empty(shape, np.uint8)
-        fill = self._copy if self._raw[self._rows[clip]] else self._decode
+        # Frames are read straight into `out` if each of them is one block of memory there.
+        direct = out is not None and out.flags.c_contiguous
+        frames = out if out is not None and direct else np.empty(shape, np.uint8)
+        fill = self._read_raw if self._raw[self._rows[clip]] else self._decode
         damaged = fill(clip, chosen[first], [frames[place] for place in first])
         if damaged is not None:
             raise self._damage(clip, damaged)
         if len(first) < len(chosen):
-            frames[:] = frames[first[np.cumsum(new) - 1]]
-        if out is not None and not ready:
+            # Every frame is copied from the place of its first repetition. The right side is a
+            # copy, so no frame is overwritten before it is read.
+            frames[:] = frames[first[np.cumsum(is_new) - 1]]
+        if out is not None and not direct:
             out[:] = frames
         return frames
 
-    def _copy(self, clip: int, wanted: Indices, pictures: Sequence[pixels.Picture]) -> int | None:
-        """Read pixels to where they are wanted; return a frame that is cut short, if there is one.
+    def _read_raw(self, clip: int, wanted: Indices, images: Sequence[Image]) -> int | None:
+        """Read raw frames into images; return the number of a frame that is cut short, if any.
 
-        Their checksums are left alone: they take as long as reading.
+        Checksums are not verified: that takes as long as reading.
         """
         starts, sizes = self._extents(clip, wanted)
         ends = starts + sizes
-        begins = ends - pictures[0].nbytes
-        between = memoryview(bytearray(SKIPPED))
+        begins = ends - images[0].nbytes  # the pixels follow the header of the NumPy file
+        between = memoryview(bytearray(SKIPPED))  # takes the bytes that nobody needs
         for group in _reads(begins, ends):
-            into: list[Any] = [pictures[group[0]]]
+            # A single system call scatters the file's bytes over the images, without a copy.
+            buffers: list[Any] = [images[group[0]]]
             for n in group[1:]:
-                into += [between[: begins[n] - ends[n - 1]], pictures[n]]
+                buffers += [between[: begins[n] - ends[n - 1]], images[n]]
             begin, end = int(begins[group[0]]), int(ends[group[-1]])
-            if os.preadv(self._file(clip), into, begin) < end - begin:
+            if os.preadv(self._file(clip), buffers, begin) < end - begin:
                 return int(wanted[group[0]])
         return None
 
-    def _decode(self, clip: int, wanted: Indices, pictures: Sequence[pixels.Picture]) -> int | None:
-        """Decode JPEGs into their places; return a frame that is damaged, if there is one."""
+    def _decode(self, clip: int, wanted: Indices, images: Sequence[Image]) -> int | None:
+        """Decode JPEG frames into images; return the number of a damaged frame, if any."""
         starts, sizes = self._extents(clip, wanted)
-        sums = self._of(clip, self._checksums)[wanted]
+        checksums = self._checksums.of(self._rows[clip])[wanted]
         ends = starts + sizes
         for group in _reads(starts, ends):
             begin, end = int(starts[group[0]]), int(ends[group[-1]])
             data = memoryview(os.pread(self._file(clip), end - begin, begin))
             for n in group:
                 jpeg = data[starts[n] - begin : ends[n] - begin]
-                if zlib.crc32(jpeg) != sums[n] or not pixels.decode(jpeg, pictures[n]):
+                if zlib.crc32(jpeg) != checksums[n] or not decode_into(jpeg, images[n]):
                     return int(wanted[n])
         return None
 
     def _extents(self, clip: int, wanted: Indices) -> tuple[Indices, Indices]:
-        """Where frames of a clip begin in its shard, and their bytes."""
-        sizes = self._of(clip, self._sizes)
-        first, header, _, _ = self._places[self._rows[clip]]
-        blocks = -(-sizes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-        steps = np.cumsum(blocks + header, dtype=np.int64)
-        return first + np.where(wanted, steps[wanted - 1], 0), sizes[wanted]
-
-    def _of(self, clip: int, values: NDArray[Any]) -> NDArray[Any]:
-        """A clip's part of what is known of all frames."""
+        """Return where frames of a clip start in its shard, and their sizes in bytes."""
         row = self._rows[clip]
-        return values[self._ends[row - 1] if row else 0 : self._ends[row]]
+        sizes = self._sizes.of(row)
+        # In a tar, contents are padded to whole blocks; a header lies before each.
+        blocks = -(-sizes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        steps = np.cumsum(blocks + self._header[row], dtype=np.int64)
+        return self._offset[row] + np.where(wanted, steps[wanted - 1], 0), sizes[wanted]
 
     def _strings(self, column: str) -> list[str]:
         found: list[str] = self._columns[column].take(self._rows).to_pylist()
         return found
 
     def _damage(self, clip: int, frame: int) -> SvfapError:
-        """What is said of a damaged frame."""
+        """Return the error for a damaged frame."""
         row = self._rows[clip]
         shard = self._shards[self._shard[row]]
         return SvfapError(
@@ -209,7 +224,11 @@ class ClipStore:
         )
 
     def _file(self, clip: int) -> int:
-        """The opened shard that a clip is in."""
+        """Return the descriptor of a clip's shard, opened on first use.
+
+        Only `pread` and `preadv` use it, which take the offset as an argument, so threads and
+        forked processes can share a descriptor. It stays open as long as the process lives.
+        """
         shard = int(self._shard[self._rows[clip]])
         if shard not in self._files:
             self._files[shard] = os.open(self._shards[shard], os.O_RDONLY)
@@ -217,7 +236,7 @@ class ClipStore:
 
 
 def _reads(starts: Indices, ends: Indices) -> list[Indices]:
-    """Numbers of the frames of each read: those that lie close behind each other."""
+    """Group frames into reads, as positions in `starts`: those close behind each other."""
     gaps = starts[1:] - ends[:-1]
     apart = (gaps < 0) | (gaps > SKIPPED)
     apart[LONGEST - 1 :: LONGEST] = True

@@ -1,10 +1,10 @@
-"""Stage `shard`: the face clips of one part become WebDataset tars and an index."""
+"""Stage `shard`: pack the face clips of one part into WebDataset tars with an index."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from svfap.config import ShardConfig
+from svfap.faces.clip_tables import ClipRow, read_clips
 from svfap.progress import track
 from svfap.shards.writer import Sample, write_shards
 from svfap.tracking.stage_run import Log
@@ -12,19 +12,18 @@ from svfap.video.facevideo import read_jpegs
 
 
 def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
-    """Put the frames of every face clip into shards; JPEGs are copied without decoding them.
+    """Pack the frames of every face clip into shards; JPEGs are copied without decoding them.
 
     Args:
-        config: size of a shard and form of its frames.
+        config: size of a shard and format of its frames.
         clips: `clips.csv` of the stage `crop`.
-        output: `index.parquet`; the tars lie beside it.
+        output: `index.parquet`; the tars are written beside it.
         log: takes metrics.
 
     Raises:
         SvfapError: a face clip cannot be read.
     """
-    with clips.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_clips(clips)
     output.parent.mkdir(parents=True, exist_ok=True)
     samples = track(
         _samples(rows, clips.parent), total=len(rows), label=f"shard {output.parent.name}"
@@ -36,9 +35,15 @@ def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
     log({"clips": count, "megabytes": size / 1e6})
 
 
-def _samples(rows: list[dict[str, str]], folder: Path) -> Iterator[tuple[Sample, list[bytes]]]:
-    """The face clips listed in `clips.csv`, in its order."""
+def _samples(rows: Sequence[ClipRow], folder: Path) -> Iterator[tuple[Sample, list[bytes]]]:
+    """Yield the face clips of a `clips.csv` in its order."""
     for row in rows:
-        target = tuple(float(value) for value in row["target"].split())
-        known = row["key"], row["group"], row["subject"], target, float(row["fps"]), row["crop"]
-        yield Sample(*known), read_jpegs(folder / row["path"])
+        sample = Sample(
+            key=row.key,
+            group=row.group,
+            subject=row.subject,
+            target=row.target,
+            fps=row.fps,
+            crop=row.crop,
+        )
+        yield sample, read_jpegs(folder / row.path)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from svfap.errors import SvfapError
+from svfap.faces.clip_tables import REJECT_COLUMNS, read_rejects
 from svfap.tables.render import Table
 
-COLUMNS = ("key", "path", "reason")
 SHOWN = 50
 
 
@@ -20,16 +19,11 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
     """
     frames = []
     for path in paths:
-        try:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-            frame = frame[list(COLUMNS)]
-        except (OSError, KeyError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error.args[0]).split())
-            raise SvfapError(f"{path}: not a list of rejects ({reason}); crop again") from None
+        frame = read_rejects(path)
         frame.insert(0, "dataset", path.parent.parent.name)
         frame.insert(1, "part", path.parent.name)
         frames.append(frame)
-    columns = ["dataset", "part", *COLUMNS]
+    columns = ["dataset", "part", *REJECT_COLUMNS]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 

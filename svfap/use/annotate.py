@@ -22,8 +22,9 @@ from svfap.use.drawing import (
     window_centres,
 )
 from svfap.use.footage import Footage
-from svfap.video.decode import Frame, Image
+from svfap.video.decode import Frame
 from svfap.video.encode import write_video
+from svfap.video.image import Image
 
 # Chosen by eye: a page stays small enough to send, and the curves' 7-point text stays legible.
 _MAX_SIDE = 1280  # pixels of the picture's longer side; larger videos are shrunk

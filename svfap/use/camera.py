@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from svfap.errors import SvfapError
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 _DEVICE = re.compile(r"^(\d+|/dev/video\d+)$")
 _TIMEOUT = 10.0  # seconds without a frame after which a camera counts as unplugged

@@ -18,7 +18,7 @@ from PIL import ImageDraw, ImageFont
 
 from svfap.plots.style import OKABE_ITO, STYLE
 from svfap.use.bundle import Facts
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 Colour = tuple[int, int, int]
 

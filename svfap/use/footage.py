@@ -8,14 +8,16 @@ import cv2
 import numpy as np
 
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Detector
+from svfap.faces.find_clips import find_clips
 from svfap.progress import track
 from svfap.use.bundle import Facts
 from svfap.use.options import Options
 from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
-from svfap.video.decode import Frame, Image, Reject, declared_frames
+from svfap.video.decode import Frame, Reject, declared_frames
 from svfap.video.facevideo import encode_jpeg
+from svfap.video.image import Image
 from svfap.video.replay import Replay
 from svfap.video.resize import resize
 
@@ -118,7 +120,7 @@ def find_faces(
         total = declared_frames(path)
         looked = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
     measured = _MeasuredFrames(looked)
-    clips = plan_clips(path, config, detector, frames=measured)
+    clips = find_clips(path, config, detector, frames=measured)
     found = [FaceInVideo(clip, _grid(clip, facts, options)) for clip in clips]
     faces = [face for face in found if options.pad or not face.grid.padded]
     if not faces:

@@ -16,15 +16,15 @@ import pandas as pd
 
 from svfap.faces import presets
 from svfap.faces.align import cut_out
-from svfap.faces.clips import FIXED, windows_of
 from svfap.faces.detectors.detector import Face, Floats
-from svfap.faces.search import Watch
+from svfap.faces.find_clips import FIXED_PRESETS, face_corners
+from svfap.faces.search import FrameSearcher
 from svfap.faces.track import Track, choose
 from svfap.use.camera import Camera, CameraFrame
 from svfap.use.predictor import Predictor
 from svfap.use.timeline import build_timeline
 from svfap.use.window_sampler import WindowSampler
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class FaceFollower:
 
     def __init__(self, predictor: Predictor, *, fps: float) -> None:
         self._config, self._fps = predictor.crop, fps
-        self._watch = Watch(predictor.detector, period=round(fps))
+        self._watch = FrameSearcher(predictor.detector, period=round(fps))
         self._track = Track()
         self._number = 0
 
@@ -93,7 +93,7 @@ class FaceFollower:
         number, config = self._number, self._config
         self._number += 1
         height, width = image.shape[:2]
-        if config.preset in FIXED:
+        if config.preset in FIXED_PRESETS:
             preset = presets.voxceleb2 if config.preset == "voxceleb2" else presets.frames
             corners = preset(width, height, [number])[0]
             return LiveCrop(cut_out(image, corners, size=config.size), changed=False)
@@ -133,7 +133,7 @@ class FaceFollower:
         """Return the mean corners (3, 2) of the last frames, as many as half the smoothing."""
         radius = max(1, round(self._config.smoothing * self._fps / 2))
         numbers = np.arange(max(0, number - radius + 1), number + 1)
-        mean: Floats = windows_of(self._track, numbers, self._config, radius=0).mean(axis=0)
+        mean: Floats = face_corners(self._track, numbers, self._config, radius=0).mean(axis=0)
         return mean
 
 

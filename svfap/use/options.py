@@ -9,7 +9,7 @@ from svfap.config import CropConfig, Preset
 from svfap.config.yaml_file import parse
 from svfap.datasets.local_copy import VIDEO_SUFFIXES
 from svfap.errors import SvfapError
-from svfap.faces.clips import FIXED
+from svfap.faces.find_clips import FIXED_PRESETS
 from svfap.use.bundle import Facts
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def crop_settings(facts: Facts, options: Options) -> CropConfig:
     preset = options.preset or facts.crop.get("preset")
     if preset is None:
         logger.warning("the model does not say how its faces were cropped; using preset auto")
-    elif preset in FIXED and options.preset is None:
+    elif preset in FIXED_PRESETS and options.preset is None:
         logger.warning(
             "the model learned from face pictures that the dataset's publisher had cropped; videos"
             " are cropped with preset auto instead (--crop-preset %s if yours are such pictures)",

@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from svfap.augment.crop_box import Frames
 from svfap.errors import SvfapError
 from svfap.faces.detectors.make import make_detector
 from svfap.progress import track
@@ -24,6 +23,7 @@ from svfap.use.options import Options, crop_settings, find_videos
 from svfap.use.timeline import build_timeline
 from svfap.use.windows import Window
 from svfap.video.decode import Reject
+from svfap.video.resize import Frames
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from collections import deque
 
 import numpy as np
 
-from svfap.augment.crop_box import Frames
 from svfap.use.footage import as_stored
 from svfap.use.predictor import Predictor
-from svfap.video.decode import Image
+from svfap.video.image import Image
+from svfap.video.resize import Frames
 
 
 class WindowSampler:

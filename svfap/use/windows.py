@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from svfap.augment.crop_box import Frames
-from svfap.video.decode import Image
+from svfap.video.image import Image
+from svfap.video.resize import Frames
 from svfap.video.sampling import Indices
 
 

@@ -1,1 +1,1 @@
-"""From pixels to tensors: decode, encode, choose frames, transform."""
+"""Read, time, sample and write video."""

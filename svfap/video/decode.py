@@ -1,10 +1,10 @@
-"""Decoding: a video file as a stream of pictures, upright and with square pixels.
+"""Decode a video into frames, upright and with square pixels.
 
-A folder of JPEG or PNG frames is a video too, its frames in the order of their numbers.
+A folder of JPEG or PNG images is a video too, its frames in the order of their numbers.
 
-One thread and one frame at a time, so memory does not grow with the length of a video. Whatever is
-wrong with the file itself is a `Reject`, a verdict on one video that is written down beside its
-name; anything else that goes wrong is a bug and is not caught.
+Decoding uses one thread and one frame at a time, so memory does not grow with the length of a
+video. Any defect of the file itself raises `Reject`, whose message ends up in `rejects.csv`; any
+other exception is a bug and is not caught.
 """
 
 import logging
@@ -23,28 +23,31 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from svfap.order import natural_key
 from svfap.video.deinterlace import deinterlaced
+from svfap.video.image import Image
 
 logger = logging.getLogger(__name__)
 
-Image = NDArray[np.uint8]
-
-FOLDER_RATE = 25.0
-_UNKNOWN_RATE = 25.0
-_MOST_PIXELS = 100_000_000  # of a frame; a small file may claim, and hold, as much as it likes
-_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate of its own
+_UNKNOWN_RATE = 25.0  # of a file that does not say
+# Per frame. A small file can declare, and hold (compressed), frames that would fill the memory.
+_MOST_PIXELS = 100_000_000
+_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class Reject(Exception):
-    """This video cannot be used; the message is the reason, without the file's name."""
+    """A video cannot be used; the message is the reason, without the file's name."""
 
 
 @dataclass(frozen=True)
 class Scalers:
-    """Converters that all frames of a video share: to make one takes longer than to use it."""
+    """Converters shared by all frames of a video.
+
+    A `VideoReformatter` sets up its libswscale context when the sizes or formats change, which
+    takes longer than converting a frame. One for each kind of output never has to change.
+    """
 
     bgr: VideoReformatter = field(default_factory=VideoReformatter)
     luma: VideoReformatter = field(default_factory=VideoReformatter)
@@ -52,12 +55,12 @@ class Scalers:
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame, converted to pixels only where they are wanted.
+    """One decoded frame, converted to pixels only when needed.
 
     Attributes:
-        picture: the frame as the decoder left it.
-        aspect: width of a pixel over its height.
-        scalers: those of the video.
+        picture: the frame in the decoder's own pixel format, not turned upright.
+        aspect: width of a pixel divided by its height.
+        scalers: the converters of the video.
     """
 
     picture: av.VideoFrame
@@ -66,31 +69,37 @@ class Frame:
 
     @property
     def seconds(self) -> float | None:
-        """When it is shown; None where the file does not tell."""
+        """When it is shown; None if the file does not say."""
         return self.picture.time
 
     @property
     def turns(self) -> int:
-        """Quarter turns, anticlockwise, that bring the picture upright."""
+        """Quarter turns, anticlockwise, that turn the picture upright.
+
+        FFmpeg decodes the pixels as they were recorded; a phone that was held sideways is known
+        from the frame's display matrix only.
+        """
         return round(self.picture.rotation / 90)
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """Width and height of the upright picture with square pixels."""
+        """Width and height of the upright image with square pixels."""
+        # The shorter direction is stretched, so that no pixels are lost.
         width = round(self.picture.width * max(self.aspect, Fraction(1)))
         height = round(self.picture.height / min(self.aspect, Fraction(1)))
         return (height, width) if self.turns % 2 else (width, height)
 
     def bgr(self, max_side: int | None = None) -> Image:
-        """The upright picture, shape (height, width, 3).
+        """Convert to an upright BGR image, shape (height, width, 3).
 
         Args:
-            max_side: shrink the picture until neither side is longer than this.
+            max_side: shrink the image until neither side is longer than this.
         """
         shrink = min(1.0, max_side / max(self.size)) if max_side else 1.0
         width, height = (max(1, round(side * shrink)) for side in self.size)
-        if self.turns % 2:
+        if self.turns % 2:  # scaling comes before turning
             width, height = height, width
+        # threads=1: by PyAV's default, libswscale chooses a number of threads itself.
         image = self.scalers.bgr.reformat(
             self.picture, width, height, "bgr24", interpolation="AREA", threads=1
         )
@@ -98,7 +107,7 @@ class Frame:
         return np.ascontiguousarray(upright, dtype=np.uint8)
 
     def luma(self, width: int, height: int) -> Image:
-        """Brightness as a small picture of shape (height, width), not turned upright."""
+        """Convert to a small grey image of shape (height, width), not turned upright."""
         grey = self.scalers.luma.reformat(
             self.picture, width, height, "gray", interpolation="AREA", threads=1
         )
@@ -106,7 +115,9 @@ class Frame:
 
 
 def frame_rate(path: Path) -> float:
-    """Frames per second, the average where the rate varies; `FOLDER_RATE` of a folder of frames.
+    """Return the frames per second that a file declares, on average if the rate varies.
+
+    Of a folder of images, it is `FOLDER_RATE`.
 
     Raises:
         Reject: the file is missing, empty, or not a video.
@@ -119,7 +130,7 @@ def frame_rate(path: Path) -> float:
 
 
 def declared_frames(path: Path) -> int:
-    """The number of frames that a file claims to hold; 0 where it does not tell.
+    """Return the number of frames that a file declares; 0 if it declares none.
 
     Raises:
         Reject: the file is missing, empty, or not a video.
@@ -129,13 +140,15 @@ def declared_frames(path: Path) -> int:
     with _opened(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate
         seconds = (container.duration or 0) / av.time_base
+        # Matroska and FLV do not store a number of frames; it is estimated from the duration.
         return stream.frames or round(seconds * float(rate or 0))
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
     """Yield the frames of a video in the order in which they are shown, deinterlaced.
 
-    A file that is damaged or cut off somewhere ends there; what came before is kept.
+    A file that is damaged or cut short ends at the damage, with a warning; the frames before it are
+    used.
 
     Raises:
         Reject: the file is missing, empty, not a video, or holds no frame that decodes.
@@ -160,13 +173,16 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
 
 def _read_folder(path: Path) -> Iterator[Frame]:
-    """Yield the pictures of a folder, up to the first that is damaged."""
+    """Yield the images of a folder, up to the first that is damaged."""
+    # Names with a leading dot: macOS puts a file "._frame1.jpg" beside each image on other disks.
     names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
-    pictures = sorted((n for n in names if Path(n).suffix.lower() in _PICTURES), key=natural_key)
-    if not pictures:
+    images = sorted(
+        (name for name in names if Path(name).suffix.lower() in _IMAGE_SUFFIXES), key=natural_key
+    )
+    if not images:
         raise Reject("no .jpg or .png frame in its folder")
     scalers = Scalers()
-    for number, name in enumerate(pictures):
+    for number, name in enumerate(images):
         image = cv2.imread(str(path / name), cv2.IMREAD_COLOR)
         if image is None:
             if number == 0:
@@ -179,23 +195,29 @@ def _read_folder(path: Path) -> Iterator[Frame]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container of a file and its first video stream, decoded by one thread."""
-    with _container(path) as container:
+    """Open a file; yield its container and its first video stream, to be decoded by one thread."""
+    with _open_container(path) as container:
         if not container.streams.video:
             raise Reject("no video stream (audio only?)")
         stream = container.streams.video[0]
-        if stream.codec_context is None:
+        if stream.codec_context is None:  # PyAV's way to say that FFmpeg has no decoder for it
             raise Reject("its video codec is not known to FFmpeg")
         width, height = stream.codec_context.width, stream.codec_context.height
         if width * height > _MOST_PIXELS:
             raise Reject(f"frames of {width} x {height} pixels, at most {_MOST_PIXELS:,} are read")
+        # Videos are cropped by one process per core, where more threads would only compete.
         stream.codec_context.thread_count = 1
+        # The header may lie: this makes the decoder itself refuse larger frames later on.
         stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
         yield container, stream
 
 
-def _container(path: Path) -> InputContainer:
-    """Open a file that ought to be a video."""
+def _open_container(path: Path) -> InputContainer:
+    """Open a file.
+
+    Raises:
+        Reject: it is missing, empty, or not a video.
+    """
     try:
         if not path.exists():
             raise Reject("no such file")
@@ -203,6 +225,7 @@ def _container(path: Path) -> InputContainer:
             raise Reject("not a file")
         if path.stat().st_size == 0:
             raise Reject("empty file (0 bytes)")
+        # The protocol "file:" keeps FFmpeg from taking a name such as "concat:a.mp4" for a URL.
         return av.open(f"file:{path.absolute()}")
     except FFmpegError as error:
         raise Reject(f"not a readable video ({error.strerror})") from None

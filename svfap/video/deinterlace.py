@@ -1,4 +1,4 @@
-"""Interlaced video as full pictures: one for each pair of fields, so that nothing is combed."""
+"""Deinterlace video: make one full picture of each pair of fields, without combing."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -8,17 +8,19 @@ from av.error import BlockingIOError as NotYet
 from av.filter import Graph
 from av.video.stream import VideoStream
 
+# send_frame: one picture per pair of fields, so the frame rate stays as declared. interlaced: leave
+# progressive frames in between as they are.
 _FILTER = ("bwdif", "mode=send_frame:deint=interlaced")
 
 
 def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """The same pictures, those with two fields woven into one; others pass untouched.
+    """Yield the pictures of a video, deinterlaced if the first one is interlaced.
 
-    Whether a video is interlaced is read off its first picture.
+    The others of a video whose first picture is progressive are yielded unchanged.
 
     Args:
         pictures: as decoded from `stream`.
-        stream: tells the filter the format of the pictures.
+        stream: the filter takes the format of the pictures from it.
     """
     remaining = iter(pictures)
     first = next(remaining, None)
@@ -28,14 +30,15 @@ def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iter
         yield first
         yield from remaining
         return
-    graph = _graph(stream)
+    graph = _make_graph(stream)
+    # The filter looks a frame ahead. Pushing None ends its input, and the last frame comes out.
     for picture in chain((first,), remaining, (None,)):
         graph.vpush(picture)
-        yield from _ready(graph)
+        yield from _finished_pictures(graph)
 
 
-def _graph(stream: VideoStream) -> Graph:
-    """Buffer, filter and sink."""
+def _make_graph(stream: VideoStream) -> Graph:
+    """Return a filter graph: buffer, deinterlacing filter, sink."""
     graph = Graph()
     graph.link_nodes(
         graph.add_buffer(template=stream, time_base=stream.time_base),
@@ -45,10 +48,10 @@ def _graph(stream: VideoStream) -> Graph:
     return graph
 
 
-def _ready(graph: Graph) -> Iterator[av.VideoFrame]:
-    """All pictures that the filter has finished."""
+def _finished_pictures(graph: Graph) -> Iterator[av.VideoFrame]:
+    """Yield the pictures that the filter has finished so far."""
     while True:
         try:
             yield graph.vpull()
-        except (NotYet, EOFError):
+        except (NotYet, EOFError):  # FFmpeg's EAGAIN and EOF: more input is needed, or all is done
             return

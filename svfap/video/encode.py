@@ -1,4 +1,4 @@
-"""Writing and cutting video files with ffmpeg: H.264 in mp4, reproducible, never half a file."""
+"""Write and cut video files with ffmpeg: H.264 in mp4, reproducible, complete or not at all."""
 
 import contextlib
 import os
@@ -12,24 +12,38 @@ from typing import IO
 import ffmpeg
 import imageio_ffmpeg
 import numpy as np
-from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
+from svfap.video.image import Image
 
-# Names of files until ffmpeg is run: ffmpeg-python takes none that are not text.
+# Placeholders, replaced by file names only when ffmpeg runs: ffmpeg-python (0.2) formats its
+# arguments as text, which fails for names that are not valid UTF-8.
 SOURCE, TARGET = "SOURCE", "TARGET"
 X264 = {
-    "format": "mp4", "vcodec": "libx264", "threads": 1, "flags": "+bitexact",
-    "fflags": "+bitexact", "map_metadata": -1, "movflags": "+faststart",
-}  # fmt: skip
+    "format": "mp4",
+    "vcodec": "libx264",
+    # The same frames give the same bytes: x264 decides differently with more threads, and without
+    # "bitexact" the file would hold the version of ffmpeg.
+    "threads": 1,
+    "flags": "+bitexact",
+    "fflags": "+bitexact",
+    "map_metadata": -1,
+    "movflags": "+faststart",  # the index first, so that browsers start before the end is loaded
+}
 
 
 def write_video(
-    path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: int = 20,
-    preset: str = "veryfast", pix_fmt: str = "yuv420p", sound: Path | None = None,
-) -> None:  # fmt: skip
-    """Encode frames to an H.264 mp4 file, which appears under its name only when complete.
+    path: Path,
+    frames: Iterable[Image],
+    *,
+    fps: float,
+    crf: int = 20,
+    preset: str = "veryfast",
+    pix_fmt: str = "yuv420p",
+    sound: Path | None = None,
+) -> None:
+    """Encode frames to an H.264 mp4 file, which gets its name only when it is complete.
 
     Args:
         path: file to write; its folder must exist.
@@ -38,7 +52,7 @@ def write_video(
         crf: x264's quality, 0 (lossless) to 51.
         preset: x264's speed preset.
         pix_fmt: pixel format of the file.
-        sound: a video whose sound, if it has any, goes with the frames.
+        sound: a video whose sound, if it has any, is added to the frames.
 
     Raises:
         SvfapError: no frames, frames of different shapes, or ffmpeg fails.
@@ -48,47 +62,57 @@ def write_video(
     if first is None:
         raise SvfapError(f"{path}: no frames to write; give at least one")
     height, width = first.shape[:2]
-    stream = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}",
-                          framerate=fps)  # fmt: skip
+    stream = ffmpeg.input(
+        "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=fps
+    )
+    # "a?": the sound, or nothing if the file has none.
     streams = [stream] if sound is None else [stream, ffmpeg.input(SOURCE)["a?"]]
     output = ffmpeg.output(*streams, TARGET, crf=crf, preset=preset, pix_fmt=pix_fmt, **X264)
     with replacing(path) as partial:
-        raw = _raw(path, chain((first,), source), first.shape)
+        raw = _raw_frames(path, chain((first,), source), first.shape)
         _run(output, raw, path, {SOURCE: sound or path, TARGET: partial})
 
 
 def cut(
     source: Path, destination: Path, *, start: float | None = None, end: float | None = None
 ) -> None:
-    """Copy part of a video, exactly to the frame, encoded anew as H.264 without sound.
+    """Cut a part out of a video, exact to the frame, re-encoded as H.264 without sound.
 
     Args:
         source: any video that ffmpeg reads.
         destination: mp4 file to write.
-        start: first second that is kept; None: from the beginning.
-        end: second at which it stops; None: to the end.
+        start: first second to keep; None keeps the beginning.
+        end: second at which to stop; None keeps the end.
 
     Raises:
-        SvfapError: nothing lies between start and end, or ffmpeg fails.
+        SvfapError: there are no frames between start and end, or ffmpeg fails.
     """
     if (start or 0) < 0 or (end is not None and end <= (start or 0)):
         raise SvfapError(f"{source}: cannot cut from {start} s to {end} s; end must follow start")
     span = {} if start is None else {"ss": start}
     if end is not None:
         span["t"] = end - (start or 0)
+    # -ss and -t before the input: ffmpeg jumps to the key frame before `start` and decodes from
+    # there. Exact, because the frames are re-encoded, and fast in a long video.
     video = ffmpeg.input(SOURCE, **span).video
-    even = video.filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")
-    output = even.output(TARGET, crf=18, preset="veryfast", pix_fmt="yuv420p",
-                         fps_mode="passthrough", **X264)  # fmt: skip
+    even = video.filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")  # yuv420p needs even sides
+    output = even.output(
+        TARGET,
+        crf=18,
+        preset="veryfast",
+        pix_fmt="yuv420p",
+        fps_mode="passthrough",  # keep the time stamps: neither repeat nor drop frames
+        **X264,
+    )
     with replacing(destination) as partial:
         log = _run(output, (), source, {SOURCE: source, TARGET: partial})
+        # ffmpeg exits with 0 even if no frame lies within the span.
         if "Output file is empty" in log or partial.stat().st_size == 0:
             raise SvfapError(f"{source}: no frames between {start} s and {end} s; check its length")
 
 
-def _raw(
-    path: Path, frames: Iterable[NDArray[np.uint8]], shape: tuple[int, ...]
-) -> Iterator[bytes]:
+def _raw_frames(path: Path, frames: Iterable[Image], shape: tuple[int, ...]) -> Iterator[bytes]:
+    """Yield the bytes of each frame, after checking its shape and type."""
     for index, frame in enumerate(frames):
         if frame.shape != shape or frame.dtype != np.uint8:
             raise SvfapError(
@@ -99,14 +123,24 @@ def _raw(
 
 
 def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[str, Path]) -> str:
-    """Run ffmpeg, feed it, and return its log; the log is a file, so it can never block.
+    """Run ffmpeg and return its log.
 
-    `files` are what SOURCE and TARGET stand for.
+    Args:
+        output: what to run, as built by ffmpeg-python.
+        chunks: bytes for its standard input.
+        about: the file to name in errors.
+        files: the files to put in place of SOURCE and TARGET.
+
+    Raises:
+        SvfapError: ffmpeg fails; the message is the last line of its log.
     """
+    # The log goes to a file: a pipe that nobody reads while frames are written would fill up, and
+    # ffmpeg would wait for us as we wait for it.
     with tempfile.TemporaryFile() as log:
         binary, *rest = ffmpeg.compile(
             ffmpeg.overwrite_output(output), cmd=imageio_ffmpeg.get_ffmpeg_exe()
         )
+        # Absolute, so that a name such as "-y.mp4" is not taken for an option.
         rest = [str(files[word].absolute()) if word in files else word for word in rest]
         arguments = [binary, "-nostdin", "-loglevel", "warning", *rest]
         with subprocess.Popen(
@@ -126,7 +160,7 @@ def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[st
 
 
 def _feed(process: "subprocess.Popen[bytes]", chunks: Iterable[bytes]) -> None:
-    """Write to ffmpeg's input until it closes; why it closed early is told by its log."""
+    """Write to ffmpeg's input until all is written or ffmpeg ends early, for which see its log."""
     assert process.stdin is not None
     try:
         for chunk in chunks:
@@ -137,13 +171,14 @@ def _feed(process: "subprocess.Popen[bytes]", chunks: Iterable[bytes]) -> None:
 
 
 def _close(process: "subprocess.Popen[bytes]") -> None:
-    """Close the input of an ffmpeg that no longer reads it."""
+    """Close the input of an ffmpeg that no longer reads it; what is still buffered is lost."""
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
 
 
 def _tail(log: IO[bytes], size: int = 4096) -> str:
+    """Return the last bytes of a log as text."""
     length = log.seek(0, os.SEEK_END)
     log.seek(max(0, length - size))
     return log.read().decode(errors="replace").strip()

@@ -1,35 +1,39 @@
 """Face clips on disk: Motion JPEG in Matroska, one JPEG per packet.
 
-Every frame is a picture of its own, so any player shows the clip, any frame is reached without
-decoding its neighbours, and sharding copies the JPEG bytes as they are.
+Every frame is compressed by itself, so any player shows the clip, a frame is read without decoding
+its neighbours, and the stage `shard` copies the JPEG bytes unchanged.
 """
 
 from collections.abc import Iterable
 from contextlib import closing
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
 import cv2
 
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
+# FFmpeg otherwise writes its version, the date and a random id into the file.
 _BITEXACT = {"fflags": "bitexact"}
+# Exact for whole rates and for the NTSC rates (30000/1001, 24000/1001). FFmpeg needs a fraction.
 _LARGEST_DENOMINATOR = 1001
 
 
 def encode_jpeg(image: Image, *, quality: int) -> bytes:
-    """One BGR picture as a JPEG with 4:2:0 chroma; quality is 1 to 100."""
-    options = [
-        cv2.IMWRITE_JPEG_QUALITY, quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    ]  # fmt: skip
-    _, data = cv2.imencode(".jpg", image, options)
+    """Encode a BGR image as a JPEG with 4:2:0 chroma; quality is 1 to 100."""
+    options = {
+        cv2.IMWRITE_JPEG_QUALITY: quality,
+        # OpenCV's default today; given here so that another version writes the same bytes.
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    }
+    _, data = cv2.imencode(".jpg", image, [*chain.from_iterable(options.items())])
     return data.tobytes()
 
 
 class FaceVideoWriter:
-    """Writes square JPEGs as the frames of a video; the same frames give the same bytes.
+    """Writes square JPEGs as the frames of a video; the same frames give the same file.
 
     Args:
         path: the file to write; overwritten if it exists.
@@ -44,6 +48,7 @@ class FaceVideoWriter:
         self.count = 0
         self._rate = Fraction(fps).limit_denominator(_LARGEST_DENOMINATOR)
         self._container = av.open(str(path), "w", format="matroska", container_options=_BITEXACT)
+        # A stream without an encoder: the packets are JPEGs already.
         self._stream = self._container.add_mux_stream(
             "mjpeg", rate=self._rate, width=size, height=size
         )
@@ -52,6 +57,8 @@ class FaceVideoWriter:
         """Append a frame."""
         packet = av.Packet(jpeg)
         packet.stream = self._stream
+        # In units of one frame; FFmpeg converts to Matroska's milliseconds. There are no B-frames,
+        # so the order of decoding (dts) is the order of showing (pts).
         packet.time_base = 1 / self._rate
         packet.pts = packet.dts = self.count
         packet.duration = 1
@@ -65,7 +72,7 @@ class FaceVideoWriter:
 
 
 def write_face_video(path: Path, jpegs: Iterable[bytes], *, fps: float, size: int) -> int:
-    """Write JPEGs of size x size pixels as a whole video; return the number of frames.
+    """Write all frames of a video, JPEGs of size x size pixels; return their number.
 
     Raises:
         OSError: the file cannot be written.
@@ -77,10 +84,11 @@ def write_face_video(path: Path, jpegs: Iterable[bytes], *, fps: float, size: in
 
 
 def read_jpegs(path: Path) -> list[bytes]:
-    """The JPEGs of a face clip, byte for byte as they were written.
+    """Return the JPEGs of a face clip, byte for byte as they were written.
 
     Raises:
         FFmpegError: the file is missing or not a video.
     """
     with av.open(str(path)) as container:
+        # PyAV ends a demuxed stream with an empty packet, which flushes decoders.
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]

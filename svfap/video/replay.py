@@ -1,19 +1,21 @@
-"""Reading a video twice and decoding it once, where it is short enough to be kept."""
+"""Read a video twice but decode it once, if its frames fit in memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from svfap.video.decode import Frame, read_frames
 
-_BYTES = 200_000_000  # of decoded frames that are kept, 23 seconds of 640 x 360 at 25 fps
+# Bytes of decoded frames that are kept: 23 seconds of 640 x 360 pixels at 25 fps, in YUV 4:2:0 with
+# 1.5 bytes per pixel.
+_BYTES = 200_000_000
 
 
 class Replay:
-    """Reads the frames of one video like `read_frames`, the second time out of memory.
+    """Reads the frames of one video like `read_frames`, the second time from memory.
 
     Args:
         path: the video.
-        limit: bytes of frames that are kept; a longer video is decoded every time.
+        limit: bytes of frames to keep; a longer video is decoded every time.
     """
 
     def __init__(self, path: Path, *, limit: int = _BYTES) -> None:
@@ -36,7 +38,8 @@ class Replay:
             room -= sum(plane.buffer_size for plane in frame.picture.planes)
             if room >= 0:
                 self._kept.append(frame)
-            else:
+            else:  # too long: keep none, rather than a part that takes memory for nothing
                 self._kept = []
             yield frame
+        # Reached only if the caller read to the end: a partial reading must not count as the whole.
         self._complete = room >= 0

@@ -1,8 +1,8 @@
-"""When frames are shown: a constant frame rate out of any that a file has.
+"""Convert the frame times of a video to a constant frame rate.
 
-Clips are read by frame number, so a second must always hold the same number of frames. A video of
-constant rate keeps its frames one by one; one whose rate varies, or one that is wanted at another
-rate, is sampled on a regular grid, each point of which takes the frame that is shown then.
+Clips are read by frame number, so every second must have the same number of frames. A video of
+constant rate keeps its frames one by one. A video of varying rate, or one to be converted to
+another rate, is sampled on a regular grid: each point takes the frame shown at that time.
 """
 
 from collections.abc import Sequence
@@ -12,43 +12,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svfap.video.decode import Reject
+from svfap.video.sampling import Indices
 
-Numbers = NDArray[np.int64]
 Times = NDArray[np.float64]
 
-_STEADY = 0.75  # frames of a constant rate lie this close to their place, in frames
-_EPSILON = 0.05  # of a frame: what rounding a time stamp may take away
-_ROUNDING = 0.02  # a varying rate this close to a whole number is that number
-_MOST_REPEATS = 1000  # points of the grid for each frame of the video, on average
-_NEARLY_ALL = 0.1  # share of the frames that a varying rate may be too slow for
+# At a constant rate, every frame is shown within this many frame durations of its place on the
+# grid. Containers round time stamps, Matroska and FLV to milliseconds: 0.06 of a frame at 60 fps.
+_STEADY = 0.75
+_EPSILON = 0.05  # of a frame duration, by which rounding may move a time stamp past a grid point
+_ROUNDING = 0.02  # a varying rate within this share of a whole number is taken for that number
+_MOST_REPEATS = 1000  # grid points per frame of the video, on average; more is a wrong time stamp
+_FASTEST = 0.1  # share of the frames of a varying rate that may follow faster than the grid has it
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The frames that are kept of a video.
+    """A video at a constant frame rate.
 
     Attributes:
-        fps: frames per second of what is kept.
-        source: the number of the video's frame that is shown at each point, ascending.
+        fps: frames per second.
+        source: for each frame at this rate, the number of the video's frame; ascending, and a
+            frame may repeat or be left out.
     """
 
     fps: float
-    source: Numbers
+    source: Indices
 
 
 def on_grid(times: Sequence[float | None], *, fps: float, target: float | None = None) -> Timing:
-    """Choose the frames that are kept.
+    """Choose the frames of a video at a constant rate.
 
     Args:
-        times: when each frame is shown in seconds; None where the file does not tell.
-        fps: frames per second that the file claims.
-        target: frames per second that are wanted; None: the video's own.
+        times: when each frame is shown in seconds; None where the file does not say.
+        fps: frames per second that the file declares.
+        target: frames per second to convert to; None keeps the video's own rate.
 
     Raises:
-        Reject: nearly all that would be kept is one frame, shown for very long.
+        Reject: nearly all of the result would be one frame, shown for very long.
     """
-    shown = _complete(times, fps)
-    rate = _rate(shown, fps)
+    shown = _complete_times(times, fps)
+    rate = _own_rate(shown, fps)
     if (target is None or target == rate) and _is_steady(shown, rate):
         return Timing(rate, np.arange(len(shown)))
     wanted = target or rate
@@ -57,12 +60,14 @@ def on_grid(times: Sequence[float | None], *, fps: float, target: float | None =
         span = shown[-1] - shown[0]
         raise Reject(f"{len(shown)} frames for {span:.0f} s; its time stamps are wrong")
     points = shown[0] + np.arange(max(1, round(length * wanted))) / wanted
+    # The frame shown at a point is the last whose time is not later. A time stamp that was rounded
+    # up would hide its frame for one point; the epsilon makes up for that.
     source = np.searchsorted(shown, points + _EPSILON / wanted, side="right") - 1
     return Timing(wanted, source.astype(np.int64))
 
 
-def _complete(times: Sequence[float | None], fps: float) -> Times:
-    """Ascending times of all frames, counted off where the file has none."""
+def _complete_times(times: Sequence[float | None], fps: float) -> Times:
+    """Return ascending times of all frames, counted off if the file's are missing or unordered."""
     counted = np.arange(len(times)) / fps
     if any(time is None for time in times):
         return counted
@@ -70,19 +75,26 @@ def _complete(times: Sequence[float | None], fps: float) -> Times:
     return shown if np.all(np.diff(shown) >= 0) else counted
 
 
-def _rate(shown: Times, fps: float) -> float:
-    """The claimed rate if frames keep it, else their own, else one that loses hardly any."""
+def _own_rate(shown: Times, fps: float) -> float:
+    """Return the frame rate of a video.
+
+    It is the declared rate if the frames keep it, else their average if they keep that, else a rate
+    that skips hardly any frame.
+    """
     if len(shown) < 2 or shown[-1] <= shown[0] or _is_steady(shown, fps):
         return fps
     average = float((len(shown) - 1) / (shown[-1] - shown[0]))
     if _is_steady(shown, average):
         return average
-    usual = 1 / max(float(np.quantile(np.diff(shown), _NEARLY_ALL)), 0.5 / average)
-    whole = round(usual)
-    return float(whole) if whole and abs(usual / whole - 1) < _ROUNDING else usual
+    # A varying rate: take the duration that 90 % of the frames have at least, but at most twice the
+    # average rate, so that a few frames in quick succession do not multiply the clip's length.
+    rate = 1 / max(float(np.quantile(np.diff(shown), _FASTEST)), 0.5 / average)
+    whole = round(rate)
+    return float(whole) if whole and abs(rate / whole - 1) < _ROUNDING else rate
 
 
 def _is_steady(shown: Times, rate: float) -> bool:
-    """Whether every frame lies near its place on the grid of its rate."""
+    """Return whether every frame is shown near its place on the grid of a rate."""
     places = (shown - shown[0]) * rate - np.arange(len(shown))
+    # The range, not the largest value: the first frame may itself be off its place.
     return bool(np.ptp(places) < 2 * _STEADY)

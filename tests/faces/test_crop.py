@@ -19,6 +19,7 @@ from helpers.photo_videos import convert, face_frames, noise_frames, save
 from svfap.config import CropConfig
 from svfap.datasets.dataset import Clip, write_manifest
 from svfap.errors import SvfapError
+from svfap.faces.clip_tables import CLIP_COLUMNS, QUALITY_COLUMNS
 from svfap.faces.cropped_video import file_stem
 from svfap.stages import crop
 from svfap.video.decode import frame_rate
@@ -26,7 +27,7 @@ from svfap.video.facevideo import read_jpegs
 
 
 class Metrics(dict[str, float]):
-    """Keeps what a stage logs."""
+    """Collects the metrics that a stage logs."""
 
     def log(self, metrics: dict[str, float], step: int = 0) -> None:
         del step
@@ -62,8 +63,14 @@ def run(
 ) -> Metrics:
     metrics = Metrics()
     output = folder / "crops" / "clips.csv"
-    crop.run(config or CropConfig(), manifest=table, part="p0", output=output, workers=workers,
-             log=metrics.log)  # fmt: skip
+    crop.run(
+        config or CropConfig(),
+        manifest=table,
+        part="p0",
+        output=output,
+        workers=workers,
+        log=metrics.log,
+    )
     return metrics
 
 
@@ -79,7 +86,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) -> None:
     metrics = run(tmp_path, manifest(tmp_path, videos, ["sad", "happy"]), CropConfig(size=96))
     table = rows(tmp_path / "crops" / "clips.csv")
-    assert list(table[0]) == [*crop.CLIP_COLUMNS]
+    assert list(table[0]) == [*CLIP_COLUMNS]
     assert [(r["key"], r["frames"], r["fps"]) for r in table] == [
         ("sad", "15", "30"),
         ("happy", "20", "25"),
@@ -89,7 +96,7 @@ def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) 
     assert table[1]["target"] == "1 0.5"
     assert json.loads(table[0]["crop"])["preset"] == "auto"
     quality = pd.read_parquet(tmp_path / "crops" / "quality.parquet")
-    assert [*quality.columns] == [*crop.QUALITY_COLUMNS]
+    assert [*quality.columns] == [*QUALITY_COLUMNS]
     assert [*quality.key] == ["sad", "happy"]
     assert (quality.detection_rate == 1).all()
     assert (quality.score > 0.8).all()
@@ -161,7 +168,7 @@ def test_too_many_rejects_stop_the_run_after_all_is_written(
         run(tmp_path, table)
     assert str(caught.value) == (
         "3 of 4 videos rejected, 2 of them like this: 3 frames, at least 8 needed "
-        f"(crop.min_frames); see {tmp_path / 'crops' / 'rejects.csv'}, then mend or remove these "
+        f"(crop.min_frames); see {tmp_path / 'crops' / 'rejects.csv'}, then fix or remove these "
         "videos or raise crop.max_rejects (now 0.2)"
     )
     assert len(rows(tmp_path / "crops" / "rejects.csv")) == 3
@@ -175,7 +182,7 @@ def test_no_clip_at_all_is_an_error_whatever_is_tolerated(
     tmp_path: Path, videos: dict[str, Path]
 ) -> None:
     table = manifest(tmp_path, videos, ["noise", "empty"])
-    with pytest.raises(SvfapError, match=r"^2 of 2 videos rejected.*mend or remove these videos$"):
+    with pytest.raises(SvfapError, match=r"^2 of 2 videos rejected.*fix or remove these videos$"):
         run(tmp_path, table, CropConfig(max_rejects=1))
 
 
@@ -192,7 +199,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, videos: dict[str, Path]) -
     assert not [name for name in outcomes[0] if name.endswith(".partial")]
 
 
-def test_what_is_there_is_not_made_again(tmp_path: Path, videos: dict[str, Path]) -> None:
+def test_a_finished_video_is_not_cropped_again(tmp_path: Path, videos: dict[str, Path]) -> None:
     table = manifest(tmp_path, videos, ["happy", "sad"])
     run(tmp_path, table)
     before = contents(tmp_path / "crops")
@@ -206,13 +213,13 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, videos: dict[str, Path]
     assert contents(tmp_path / "crops") == before
 
 
-def test_a_damaged_record_is_made_anew(tmp_path: Path, videos: dict[str, Path]) -> None:
+def test_a_damaged_outcome_is_written_again(tmp_path: Path, videos: dict[str, Path]) -> None:
     table = manifest(tmp_path, videos, ["happy"])
     run(tmp_path, table)
     before = contents(tmp_path / "crops")
-    record = tmp_path / "crops" / "faces" / "happy.json"
-    for damage in ("", "[]", '{"fingerprint": 1}', record.read_text()[:50]):
-        record.write_text(damage)
+    outcome = tmp_path / "crops" / "faces" / "happy.json"
+    for damage in ("", "[]", '{"fingerprint": 1}', outcome.read_text()[:50]):
+        outcome.write_text(damage)
         run(tmp_path, table)
         assert contents(tmp_path / "crops") == before
 
@@ -245,8 +252,8 @@ def test_a_clip_that_no_longer_passes_is_removed(tmp_path: Path, videos: dict[st
     run(tmp_path, table, CropConfig(min_frames=18, max_rejects=0.5))
     assert [row["key"] for row in rows(tmp_path / "crops" / "clips.csv")] == ["happy"]
     assert not (tmp_path / "crops" / "faces" / "sad.mkv").exists()
-    record = json.loads((tmp_path / "crops" / "faces" / "sad.json").read_text())
-    assert record["reject"] == "15 frames, at least 18 needed (crop.min_frames)"
+    outcome = json.loads((tmp_path / "crops" / "faces" / "sad.json").read_text())
+    assert outcome["reject"] == "15 frames, at least 18 needed (crop.min_frames)"
 
 
 def test_keys_never_leave_the_folder(tmp_path: Path, videos: dict[str, Path]) -> None:
@@ -262,9 +269,9 @@ def test_keys_never_leave_the_folder(tmp_path: Path, videos: dict[str, Path]) ->
     assert len({file_stem(key) for key in (*keys, "%2Ehidden", "a%2Fb")}) == len(keys) + 2
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path, videos: dict[str, Path]) -> None:
+def test_a_key_that_occurs_twice_is_refused(tmp_path: Path, videos: dict[str, Path]) -> None:
     table = manifest(tmp_path, videos, ["happy", "sad", "happy"])
-    with pytest.raises(SvfapError, match=r"key 'happy' stands there 2 times"):
+    with pytest.raises(SvfapError, match=r"key 'happy' occurs 2 times"):
         run(tmp_path, table)
 
 
@@ -277,8 +284,14 @@ def test_an_unknown_part_and_a_missing_manifest_are_refused(
         (tmp_path / "nowhere.csv", "p0", "no such file; run the stage `download` first"),
     ):
         with pytest.raises(SvfapError, match=message):
-            crop.run(CropConfig(), manifest=path, part=part, output=tmp_path / "c" / "clips.csv",
-                     workers=1, log=Metrics().log)  # fmt: skip
+            crop.run(
+                CropConfig(),
+                manifest=path,
+                part=part,
+                output=tmp_path / "c" / "clips.csv",
+                workers=1,
+                log=Metrics().log,
+            )
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(
@@ -341,9 +354,21 @@ def test_a_kill_loses_no_finished_video(tmp_path: Path, videos: dict[str, Path])
     output = tmp_path / "crops" / "clips.csv"
     faces = output.parent / "faces"
     command = [
-        sys.executable, "-m", "svfap", "crop", "--config", "{}", "--manifest", str(table),
-        "--part", "p0", "--workers", "2", "--output", str(output),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "svfap",
+        "crop",
+        "--config",
+        "{}",
+        "--manifest",
+        str(table),
+        "--part",
+        "p0",
+        "--workers",
+        "2",
+        "--output",
+        str(output),
+    ]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as job:
         while len([*faces.glob("*.json")]) < 3:
             assert job.poll() is None
@@ -364,9 +389,21 @@ def test_an_interrupt_is_obeyed_at_once(tmp_path: Path, videos: dict[str, Path])
     keys = [f"clip{number}" for number in range(30)]
     table = manifest(tmp_path, dict.fromkeys(keys, longer) | {"happy": videos["happy"]}, keys)
     command = [
-        sys.executable, "-m", "svfap", "crop", "--config", "{}", "--manifest", str(table),
-        "--part", "p0", "--workers", "2", "--output", str(tmp_path / "crops" / "clips.csv"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "svfap",
+        "crop",
+        "--config",
+        "{}",
+        "--manifest",
+        str(table),
+        "--part",
+        "p0",
+        "--workers",
+        "2",
+        "--output",
+        str(tmp_path / "crops" / "clips.csv"),
+    ]
     with subprocess.Popen(
         command, start_new_session=True, stderr=subprocess.PIPE, text=True
     ) as job:
@@ -374,7 +411,7 @@ def test_an_interrupt_is_obeyed_at_once(tmp_path: Path, videos: dict[str, Path])
             assert job.poll() is None
             time.sleep(0.02)
         os.killpg(job.pid, signal.SIGINT)
-        _, told = job.communicate(timeout=15)
+        _, errors = job.communicate(timeout=15)
     assert job.returncode == 130
-    assert "Traceback" not in told
-    assert "the same command goes on from here" in told
+    assert "Traceback" not in errors
+    assert "the same command goes on from here" in errors

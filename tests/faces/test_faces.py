@@ -13,14 +13,15 @@ from helpers.photo_videos import Image, face_frames, installed, noise_frames, ph
 
 from svfap.config import CropConfig
 from svfap.errors import SvfapError
-from svfap.faces.align import Windows, cut_out, face_windows, smooth
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.align import Squares, cut_out, face_squares, smooth
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.centerface import CenterFace
 from svfap.faces.detectors.detector import Detector, Face
 from svfap.faces.detectors.make import make_detector
 from svfap.faces.detectors.refine import CloserLook
 from svfap.faces.detectors.yunet import YuNet
-from svfap.faces.quality import shaking
+from svfap.faces.find_clips import find_clips
+from svfap.faces.quality import jitter
 from svfap.faces.track import Track, choose, link
 from svfap.video.decode import Reject, read_frames
 
@@ -48,16 +49,16 @@ def face(x: float, y: float, side: float = 100, *, angle: float = 0) -> Face:
 
 
 def plan(path: Path, detector: Detector, **settings: Any) -> FaceClip:
-    (clip,) = plan_clips(path, CropConfig(preset="auto", **settings), detector)
+    (clip,) = find_clips(path, CropConfig(preset="auto", **settings), detector)
     return clip
 
 
-def placed(clip: FaceClip, width: int, height: int) -> Windows:
-    """The windows of a clip, in pixels of a frame of this size."""
+def placed(clip: FaceClip, width: int, height: int) -> Squares:
+    """The squares of a clip in pixels of a frame of this size."""
     corners = clip.corners * [width, height]
     across, down = (corners[:, index] - corners[:, 0] for index in (1, 2))
     angles = np.arctan2(across[:, 1], across[:, 0])
-    return Windows(corners[:, 0] + (across + down) / 2, np.linalg.norm(across, axis=1), angles)
+    return Squares(corners[:, 0] + (across + down) / 2, np.linalg.norm(across, axis=1), angles)
 
 
 def images(path: Path, clip: FaceClip) -> Iterator[Image]:
@@ -97,9 +98,11 @@ def test_two_faces_become_two_tracks() -> None:
     ]
     tracks = link(frames, fps=25, max_gap=1)
     assert [track.frames for track in tracks] == [list(range(20))] * 2
-    assert all(abs(a.centre[0] - b.centre[0]) == 5
-               for track in tracks
-               for a, b in zip(track.faces, track.faces[1:], strict=False))  # fmt: skip
+    assert all(
+        abs(a.centre[0] - b.centre[0]) == 5
+        for track in tracks
+        for a, b in zip(track.faces, track.faces[1:], strict=False)
+    )
 
 
 def test_a_lost_face_is_found_again_but_not_everywhere() -> None:
@@ -135,19 +138,19 @@ def test_no_tracks_no_main_face() -> None:
     assert choose([], "main", width=640, height=360) == []
 
 
-def test_windows_between_before_and_after_detections() -> None:
+def test_squares_between_before_and_after_detections() -> None:
     track = Track([2, 6], [face(100, 100), face(140, 80)])
-    windows = face_windows(track, frames=range(10), margin=0)
+    squares = face_squares(track, frames=range(10), margin=0)
     steps = np.clip((np.arange(10) - 2) / 4, 0, 1)
-    assert np.allclose(windows.centres - windows.centres[0], np.outer(steps, [40, -20]))
-    assert len(windows) == 10
-    assert np.allclose(windows.sides, windows.sides[0])
+    assert np.allclose(squares.centres - squares.centres[0], np.outer(steps, [40, -20]))
+    assert len(squares) == 10
+    assert np.allclose(squares.sides, squares.sides[0])
 
 
-def test_window_is_upright_contains_the_face_and_grows_with_the_margin() -> None:
+def test_square_is_upright_contains_the_face_and_grows_with_the_margin() -> None:
     for angle in (-0.6, 0.0, 0.6):
-        tight = face_windows(Track([0], [face(100, 100, angle=angle)]), frames=range(1), margin=0)
-        wide = face_windows(Track([0], [face(100, 100, angle=angle)]), frames=range(1), margin=0.5)
+        tight = face_squares(Track([0], [face(100, 100, angle=angle)]), frames=range(1), margin=0)
+        wide = face_squares(Track([0], [face(100, 100, angle=angle)]), frames=range(1), margin=0.5)
         assert tight.angles[0] == pytest.approx(angle)
         assert wide.sides[0] == pytest.approx(1.5 * tight.sides[0])
         assert np.allclose(tight.centres, wide.centres)
@@ -157,57 +160,57 @@ def test_window_is_upright_contains_the_face_and_grows_with_the_margin() -> None
 def test_a_full_turn_of_the_head_is_no_jump() -> None:
     angles = np.linspace(math.pi - 0.3, math.pi + 0.3, 7)
     track = Track(list(range(0, 21, 3)), [face(9, 9, angle=angle) for angle in angles])
-    windows = face_windows(track, frames=range(21), margin=0)
-    assert np.abs(np.diff(windows.angles)).max() < 0.05
+    squares = face_squares(track, frames=range(21), margin=0)
+    assert np.abs(np.diff(squares.angles)).max() < 0.05
 
 
 def test_smoothing_neither_delays_nor_bends_steady_motion() -> None:
     track = Track([0, 40], [face(100, 100, 50), face(300, 60, 100)])
-    windows = face_windows(track, frames=range(41), margin=0.25)
-    smoothed = smooth(windows, radius=4)
-    assert np.allclose(smoothed.centres, windows.centres)
-    assert np.allclose(smoothed.sides, windows.sides)
-    assert smooth(windows, radius=0) is windows
+    squares = face_squares(track, frames=range(41), margin=0.25)
+    smoothed = smooth(squares, radius=4)
+    assert np.allclose(smoothed.centres, squares.centres)
+    assert np.allclose(smoothed.sides, squares.sides)
+    assert smooth(squares, radius=0) is squares
 
 
-def test_smoothing_removes_shaking() -> None:
+def test_smoothing_removes_jitter() -> None:
     random = np.random.default_rng(0)
-    shaken = Windows(
+    shaken = Squares(
         100 + random.normal(0, 1, (100, 2)), np.full(100, 80.0), random.normal(0, 0.01, 100)
     )
     calm = smooth(shaken, radius=3)
-    assert shaking(calm.corners(), size=160) < 0.15 * shaking(shaken.corners(), size=160)
+    assert jitter(calm.corners(), size=160) < 0.15 * jitter(shaken.corners(), size=160)
 
 
 def test_smoothing_of_a_very_short_clip_keeps_its_length() -> None:
-    windows = face_windows(Track([0], [face(50, 50)]), frames=range(2), margin=0)
-    assert len(smooth(windows, radius=30)) == 2
+    squares = face_squares(Track([0], [face(50, 50)]), frames=range(2), margin=0)
+    assert len(smooth(squares, radius=30)) == 2
 
 
 def test_jitter_is_zero_at_rest_and_in_steady_motion() -> None:
-    rest = face_windows(Track([0], [face(50, 50)]), frames=range(9), margin=0)
-    glide = face_windows(Track([0, 8], [face(50, 50), face(90, 50)]), frames=range(9), margin=0)
-    assert shaking(rest.corners(), size=160) == 0
-    assert shaking(glide.corners(), size=160) == pytest.approx(0, abs=1e-9)
+    rest = face_squares(Track([0], [face(50, 50)]), frames=range(9), margin=0)
+    glide = face_squares(Track([0, 8], [face(50, 50), face(90, 50)]), frames=range(9), margin=0)
+    assert jitter(rest.corners(), size=160) == 0
+    assert jitter(glide.corners(), size=160) == pytest.approx(0, abs=1e-9)
 
 
-def window(x: float, y: float, side: float, angle: float = 0) -> Windows:
-    return Windows(np.array([[x, y]]), np.array([side]), np.array([angle]))
+def square(x: float, y: float, side: float, angle: float = 0) -> Squares:
+    return Squares(np.array([[x, y]]), np.array([side]), np.array([angle]))
 
 
-def test_an_unscaled_window_copies_its_pixels() -> None:
+def test_an_unscaled_square_copies_its_pixels() -> None:
     image = photograph()
-    cut = cut_out(image, window(220, 120, 160).corners()[0], size=160)
+    cut = cut_out(image, square(220, 120, 160).corners()[0], size=160)
     assert np.array_equal(cut, image[40:200, 140:300])
 
 
-def test_a_turned_window_turns_the_face_back() -> None:
+def test_a_turned_square_turns_the_face_back() -> None:
     image = photograph()
     matrix = cv2.getRotationMatrix2D((220 - 0.5, 120 - 0.5), -25, 1.0)  # clockwise by 25 degrees
     turned = np.asarray(
         cv2.warpAffine(image, matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8
     )
-    back = cut_out(turned, window(220, 120, 120, math.radians(25)).corners()[0], size=120)
+    back = cut_out(turned, square(220, 120, 120, math.radians(25)).corners()[0], size=120)
     assert np.abs(back.astype(int) - image[60:180, 160:280]).mean() < 4
 
 
@@ -215,16 +218,20 @@ def test_a_turned_window_turns_the_face_back() -> None:
 def test_resolution_of_the_video_does_not_show(zoom: float) -> None:
     image = photograph()
     side = round(512 * zoom)
-    scaled = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if zoom < 1
-                                   else cv2.INTER_CUBIC), dtype=np.uint8)  # fmt: skip
-    expected = cut_out(image, window(220, 120, 160, 0.2).corners()[0], size=160)
-    actual = cut_out(scaled, window(220, 120, 160, 0.2).corners()[0] * zoom, size=160)
+    scaled = np.asarray(
+        cv2.resize(
+            image, (side, side), interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+        ),
+        dtype=np.uint8,
+    )
+    expected = cut_out(image, square(220, 120, 160, 0.2).corners()[0], size=160)
+    actual = cut_out(scaled, square(220, 120, 160, 0.2).corners()[0] * zoom, size=160)
     assert np.abs(actual.astype(int) - expected).mean() < (6 if zoom < 1 else 3)
 
 
 def test_shrinking_averages_instead_of_dropping_pixels() -> None:
     board = (np.indices((800, 800)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    cut = cut_out(np.dstack([board] * 3), window(400, 400, 640).corners()[0], size=160)
+    cut = cut_out(np.dstack([board] * 3), square(400, 400, 640).corners()[0], size=160)
     assert np.abs(cut.astype(int) - 127).max() < 12
 
 
@@ -232,10 +239,10 @@ def test_beyond_the_edge_the_edge_is_repeated() -> None:
     image = np.zeros((100, 100, 3), dtype=np.uint8)
     image[:, :50] = 200
     for side, size in ((100, 100), (100, 25)):
-        cut = cut_out(image, window(0, 50, side).corners()[0], size=size)
+        cut = cut_out(image, square(0, 50, side).corners()[0], size=size)
         assert cut[:, : size // 2].min() == 200
         assert cut.shape == (size, size, 3)
-    outside = cut_out(image, window(-500, -500, 400).corners()[0], size=100)
+    outside = cut_out(image, square(-500, -500, 400).corners()[0], size=100)
     assert outside.min() == outside.max() == 200
 
 
@@ -243,14 +250,14 @@ def test_a_moving_face_stands_still_in_its_clip(tmp_path: Path, detector: Detect
     path = save(tmp_path / "moving.mp4", face_frames(50, step=1.5))
     clip = plan(path, detector)
     truth = np.outer(np.arange(50), [-1.5, 0])
-    windows = placed(clip, 240, 240)
-    assert (windows.centres - truth).std(axis=0).max() < 1.5
-    assert windows.sides.std() < 0.03 * windows.sides.mean()
+    squares = placed(clip, 240, 240)
+    assert (squares.centres - truth).std(axis=0).max() < 1.5
+    assert squares.sides.std() < 0.03 * squares.sides.mean()
     places = np.array([eyes(image, detector) for image in images(path, clip)])
     assert len(places) == 50
     left, right = places.mean(axis=0)
     assert np.allclose((left + right) / 2, [80, 62], atol=6)
-    assert windows.sides.mean() == pytest.approx(2.5 * EYES * 1.25, rel=0.08)
+    assert squares.sides.mean() == pytest.approx(2.5 * EYES * 1.25, rel=0.08)
     assert clip.quality.detection_rate == 1
     assert clip.quality.score > 0.8
     assert clip.quality.face_size == pytest.approx(100, rel=0.1)
@@ -276,7 +283,7 @@ def test_a_closer_look_sees_the_tilt(yunet: YuNet, detector: Detector, tilt: int
         matrix = cv2.getRotationMatrix2D((223, 118), -clockwise, 1.0)
         turned = np.asarray(cv2.warpAffine(photograph(), matrix, (400, 300)), dtype=np.uint8)
         track = Track([0], by.detect(turned)[:1])
-        return math.degrees(face_windows(track, frames=range(1), margin=0).angles[0])
+        return math.degrees(face_squares(track, frames=range(1), margin=0).angles[0])
 
     def error(by: Detector) -> float:
         return abs(angle(by, tilt) - angle(by, 0) - tilt)
@@ -285,7 +292,7 @@ def test_a_closer_look_sees_the_tilt(yunet: YuNet, detector: Detector, tilt: int
     assert error(detector) < 16
 
 
-def test_detection_on_small_pictures_gives_the_same_windows(
+def test_detection_on_small_pictures_gives_the_same_squares(
     tmp_path: Path, detector: Detector
 ) -> None:
     large = [np.asarray(cv2.resize(frame, (960, 960)), dtype=np.uint8) for frame in face_frames(9)]

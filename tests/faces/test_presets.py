@@ -10,9 +10,10 @@ from helpers.synthetic_scenes import Take, filmed, true_track
 
 from svfap.config import CropConfig
 from svfap.faces import presets
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Floats
 from svfap.faces.detectors.make import make_detector
+from svfap.faces.find_clips import find_clips
 from svfap.video.decode import read_frames
 
 TAKES = {
@@ -30,12 +31,12 @@ TAKES = {
 
 def plan(path: Path, preset: str, **settings: object) -> FaceClip:
     config = CropConfig.model_validate({"preset": preset, **settings})
-    (clip,) = plan_clips(path, config, make_detector(config))
+    (clip,) = find_clips(path, config, make_detector(config))
     return clip
 
 
 def ideal(points: Floats, preset: str) -> Floats:
-    """The windows that perfect landmarks give."""
+    """The squares that perfect landmarks give."""
     track = true_track(points)
     if preset == "openface":
         return presets.openface(track, track.frames, radius=0)
@@ -44,7 +45,7 @@ def ideal(points: Floats, preset: str) -> Floats:
 
 @pytest.mark.parametrize("preset", ["auto", "openface"])
 @pytest.mark.parametrize("name", TAKES)
-def test_the_window_lies_where_true_landmarks_put_it(
+def test_the_square_lies_where_true_landmarks_put_it(
     tmp_path: Path, preset: str, name: str
 ) -> None:
     take = TAKES[name]

@@ -10,10 +10,11 @@ from helpers.photo_videos import Image, face_frames, installed, noise_frames, ph
 from helpers.synthetic_scenes import Take, film
 
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.cuts import CutFinder
 from svfap.faces.detectors.make import make_detector
-from svfap.faces.search import Search, search
+from svfap.faces.find_clips import find_clips
+from svfap.faces.search import SearchResult, search
 from svfap.video.decode import Reject, read_frames
 
 HEAD = photograph()[20:220, 120:320]
@@ -21,7 +22,7 @@ HEAD = photograph()[20:220, 120:320]
 
 def plans(path: Path, **settings: object) -> list[FaceClip]:
     config = CropConfig.model_validate({"preset": "auto", **settings})
-    return plan_clips(path, config, make_detector(config))
+    return find_clips(path, config, make_detector(config))
 
 
 def spans(clips: Sequence[FaceClip]) -> list[tuple[int, int]]:
@@ -31,7 +32,7 @@ def spans(clips: Sequence[FaceClip]) -> list[tuple[int, int]]:
 def cuts(path: Path) -> list[int]:
     finder = CutFinder()
     for number, frame in enumerate(read_frames(path)):
-        finder.see(number, frame)
+        finder.add(number, frame)
     return finder.starts
 
 
@@ -127,7 +128,7 @@ def test_thirty_faces(tmp_path: Path) -> None:
     assert len(plans(path)) == 1
 
 
-def found(path: Path, **settings: object) -> Search:
+def found(path: Path, **settings: object) -> SearchResult:
     config = CropConfig.model_validate(settings)
     return search(
         path, read_frames(path), make_detector(config), every=config.every, max_side=config.max_side

@@ -1,12 +1,12 @@
-"""A video that ends whatever process looks at it."""
+"""A video that kills any process that reads it."""
 
 import os
 import signal
 from pathlib import Path
 
 
-class Deadly(type(Path())):
-    """Stands for a file on which a decoder crashes."""
+class CrashingPath(type(Path())):
+    """The path of a file on which a decoder crashes, simulated by a segmentation fault."""
 
     def stat(self, **_):
         os.kill(os.getpid(), signal.SIGSEGV)

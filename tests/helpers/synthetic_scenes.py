@@ -1,4 +1,4 @@
-"""Synthetic footage with known landmarks, filmed as a test asks for."""
+"""Rendered videos with known landmarks, filmed in the way that a test needs."""
 
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ class Take:
 
 
 def film(take: Take) -> tuple[Frames, Floats]:
-    """RGB pictures, and the five true points in each, shape (frames, 5, 2)."""
+    """Return RGB frames, and the five true points in each, shape (frames, 5, 2)."""
     rng = np.random.default_rng(take.subject)
     settings = replace(
         draw_settings(rng), size=take.size, fps=take.fps, face_height=take.face, centre=(0.5, 0.45)
@@ -52,7 +52,7 @@ def film(take: Take) -> tuple[Frames, Floats]:
 
 
 def filmed(folder: Path, take: Take) -> tuple[Path, Floats]:
-    """The same as a file."""
+    """Write the frames to a file; return its path and the true points."""
     images, points = film(take)
     path = folder / f"{hash(take)}.mp4"
     write_video(path, images, fps=take.fps)
@@ -60,5 +60,5 @@ def filmed(folder: Path, take: Take) -> tuple[Path, Floats]:
 
 
 def true_track(points: Floats) -> Track:
-    """A track that knows the true points of every frame."""
+    """Return a track with the true points of every frame."""
     return Track([*range(len(points))], [Face(np.zeros(4), 1.0, five) for five in points])

@@ -1,4 +1,4 @@
-"""A listing as long as VoxCeleb2's: linear in time, and in memory for little but the keys."""
+"""A listing as long as VoxCeleb2's: time grows linearly, memory holds little but the keys."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ print(time.process_time() - began, peak)
 
 
 def write_listing(folder: Path, rows: int) -> None:
-    """As many paths of speakers, videos and clips as asked for, in VoxCeleb2's proportions."""
+    """Write this many paths of clips, with speakers and videos in VoxCeleb2's proportions."""
     with (folder / "clips.txt").open("w") as file:
         for number in range(rows):
             speaker, video = number // 182, number // 7
@@ -35,7 +35,7 @@ def write_listing(folder: Path, rows: int) -> None:
 
 
 def prepare(folder: Path, rows: int) -> tuple[float, float]:
-    """Seconds of the processor and megabytes at most that the stage takes."""
+    """Return CPU seconds and peak megabytes of the stage."""
     folder.mkdir()
     write_listing(folder, rows)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Shards: readable by WebDataset, random access by index, damage is noticed."""
+"""Shards: readable by WebDataset, random access by index, damage is detected."""
 
 import io
 import json
@@ -115,8 +115,8 @@ def test_a_damaged_frame(index, tmp_path):
         offset = archive.getmember("clip_0.0002.jpg").offset_data
     content[offset + 300] ^= 1  # decodes, to another picture
     tar.write_bytes(content)
-    told = r"frame 2 of clip_0 is damaged; delete \S+/index\.parquet and run again"
-    with pytest.raises(SvfapError, match=told):
+    message = r"frame 2 of clip_0 is damaged; delete \S+/index\.parquet and run again"
+    with pytest.raises(SvfapError, match=message):
         ClipStore([index]).frames(0, [2])
     assert ClipStore([index]).frames(0, [0, 1, 3, 4]).shape == (4, 16, 16, 3)
 
@@ -124,11 +124,11 @@ def test_a_damaged_frame(index, tmp_path):
 def test_an_index_of_an_earlier_version(index):
     table = pq.read_table(index)
     pq.write_table(table.drop_columns("checksums"), index)
-    with pytest.raises(SvfapError, match="of an earlier version; delete it and run again"):
+    with pytest.raises(SvfapError, match="written by an earlier version; delete it and run again"):
         ClipStore([index])
 
 
-def test_an_index_that_is_none(tmp_path):
+def test_a_file_that_is_no_index(tmp_path):
     path = tmp_path / "index.parquet"
     path.write_text("not parquet")
     with pytest.raises(SvfapError, match="not a shard index"):
@@ -164,7 +164,7 @@ def test_raw_frames_are_read_by_numpy(tmp_path):
 
 @pytest.mark.parametrize(("form", "call"), [("raw", "preadv"), ("jpeg", "pread")])
 def test_frames_far_apart_are_read_one_by_one(tmp_path, monkeypatch, form, call):
-    """Reading over what is not wanted is worth it only as long as it is little."""
+    """Reading unneeded bytes between two frames is worth it only for a few."""
     reads = []
     read = getattr(os, call)
     monkeypatch.setattr(os, call, lambda *given: reads.append(given[1]) or read(*given))
@@ -197,7 +197,7 @@ def test_frames_are_read_into_a_part_of_a_larger_array(tmp_path, form):
 
 
 def test_hundreds_of_frames_are_read_at_once(tmp_path):
-    """More than the parts that the system allows in one read."""
+    """More than the buffers that the system allows in one read."""
     frames = [jpeg(n % 200) for n in range(1300)]
     sample = Sample("a", "a", "", (), 25)
     write_shards(tmp_path / "index.parquet", [(sample, frames)], max_bytes=10**9, form="raw")
@@ -219,8 +219,8 @@ def test_toy_shards_are_well_formed(tmp_path):
     assert len(ClipStore([make_shards(tmp_path, [0, 1])])) == 2
 
 
-def test_a_store_tells_how_its_clips_were_cropped(tmp_path):
-    """What all shards agree on, read off the tars; nothing where it was not written down."""
+def test_a_store_knows_how_its_clips_were_cropped(tmp_path):
+    """The settings that all shards share, read from the tars; none if a shard has none."""
     settings = ({"preset": "auto", "size": 160}, {"preset": "auto", "size": 112}, None)
     indexes = []
     for number, crop in enumerate(settings):

@@ -12,8 +12,9 @@ from svfap.config import CropConfig
 from svfap.config.stage_sections import ReviewConfig
 from svfap.datasets.dataset import Clip, write_manifest
 from svfap.errors import SvfapError
+from svfap.faces.clip_tables import QUALITY_COLUMNS
 from svfap.faces.quality import blur
-from svfap.plots.contact_sheet import BETTER_HIGH, BETTER_LOW, ranked
+from svfap.plots.contact_sheet import BETTER_HIGH, BETTER_LOW, rank
 from svfap.stages import crop, review
 
 
@@ -37,28 +38,34 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     outputs = []
     for part in ("p0", "p1"):
         outputs.append(folder / "crops" / "toy" / part / "clips.csv")
-        crop.run(CropConfig(max_rejects=0.5), manifest=folder / "manifest.csv", part=part,
-                 output=outputs[-1], workers=1, log=nothing)  # fmt: skip
+        crop.run(
+            CropConfig(max_rejects=0.5),
+            manifest=folder / "manifest.csv",
+            part=part,
+            output=outputs[-1],
+            workers=1,
+            log=nothing,
+        )
     return outputs
 
 
 def test_a_sheet_and_histograms_are_drawn(tmp_path: Path, crops: list[Path]) -> None:
-    told: dict[str, float] = {}
+    logged: dict[str, float] = {}
     output = tmp_path / "figures" / "toy" / "crops.png"
-    review.run(ReviewConfig(notice="Synthetic."), crops=crops, output=output, log=told.update)
+    review.run(ReviewConfig(notice="Synthetic."), crops=crops, output=output, log=logged.update)
     for name in ("crops.png", "crop_quality.png"):
         picture = cv2.imread(str(output.with_name(name)))
         assert picture is not None
         assert min(picture.shape[:2]) > 300
         assert picture.std() > 10
-    assert told["median_detection_rate"] == 1
-    assert set(told) == {f"median_{name}" for name in crop.QUALITY_COLUMNS if name != "key"}
+    assert logged["median_detection_rate"] == 1
+    assert set(logged) == {f"median_{name}" for name in QUALITY_COLUMNS if name != "key"}
     before = output.read_bytes()
     review.run(ReviewConfig(notice="Synthetic."), crops=crops, output=output, log=nothing)
     assert output.read_bytes() == before
 
 
-def test_the_blurred_clip_is_told_by_its_figure(crops: list[Path]) -> None:
+def test_the_blurred_clip_has_the_largest_blur(crops: list[Path]) -> None:
     quality = pd.concat(pd.read_parquet(path.with_name("quality.parquet")) for path in crops)
     blurs = quality.set_index("key")["blur"]
     assert blurs.idxmax() == "clip3"
@@ -70,7 +77,7 @@ def test_ranking_puts_the_worst_first() -> None:
     good = dict.fromkeys(BETTER_HIGH, 1.0) | dict.fromkeys(BETTER_LOW, 0.0)
     bad = dict.fromkeys(BETTER_HIGH, 0.1) | dict.fromkeys(BETTER_LOW, 9.0)
     table = pd.DataFrame([good | {"key": "good"}, bad | {"key": "bad"}], columns=["key", *names])
-    assert [*ranked(table)["key"]] == ["bad", "good"]
+    assert [*rank(table)["key"]] == ["bad", "good"]
 
 
 def test_blur_grows_with_blurring() -> None:
@@ -83,6 +90,7 @@ def test_blur_grows_with_blurring() -> None:
 
 def test_a_missing_table_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SvfapError, match="cannot be reviewed") as caught:
-        review.run(ReviewConfig(), crops=[tmp_path / "clips.csv"], output=tmp_path / "a.png",
-                   log=nothing)  # fmt: skip
+        review.run(
+            ReviewConfig(), crops=[tmp_path / "clips.csv"], output=tmp_path / "a.png", log=nothing
+        )
     assert "\n" not in str(caught.value)

@@ -157,7 +157,7 @@ def test_an_unusable_file_is_rejected_with_its_reason(
         list(read_frames(path))
 
 
-def test_what_precedes_damage_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_frames_before_damage_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     jpegs = [encode_jpeg(grey(10 * n), quality=90) for n in range(20)]
     jpegs[12] = b"garbage" * 50
     path = tmp_path / "damaged.mkv"
@@ -200,7 +200,7 @@ def test_a_folder_of_frames_ends_at_its_first_damaged_frame(
     assert "damaged after frame 3 (3.jpg)" in caplog.text
 
 
-def test_a_bug_of_the_caller_is_not_taken_for_a_bad_file(video: Path) -> None:
+def test_a_bug_of_the_caller_does_not_count_as_a_bad_file(video: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         next(1 // 0 for _ in read_frames(video))
 

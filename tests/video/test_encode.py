@@ -1,4 +1,4 @@
-"""Encoding and cutting: what is written is what was asked for, and only when it is whole."""
+"""Encoding and cutting: the file has the requested contents, and exists only when complete."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ STEP = 5
 
 
 def _greys(count: int, *, width: int = 64, height: int = 48) -> Iterator[NDArray[np.uint8]]:
-    """Frames that tell their index by their brightness."""
+    """Frames whose brightness gives their index."""
     for index in range(count):
         yield np.full((height, width, 3), 10 + STEP * index, np.uint8)
 
@@ -29,7 +29,7 @@ def _indices(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(("fps", "pix_fmt"), [(24, "yuv420p"), (25, "yuv422p"), (30, "yuv444p")])
-def test_the_file_has_the_size_rate_and_length_asked_for(
+def test_the_file_has_the_requested_size_rate_and_length(
     tmp_path: Path, fps: int, pix_fmt: str
 ) -> None:
     path = tmp_path / "video.mp4"
@@ -71,7 +71,7 @@ def test_a_failing_source_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_of_ffmpeg_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_error_of_ffmpeg_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SvfapError, match=r"video\.mp4: ffmpeg failed: .+") as caught:
         write_video(tmp_path / "video.mp4", _greys(400), fps=25, preset="no-such-preset")
     assert "\n" not in str(caught.value)
@@ -116,7 +116,7 @@ def test_cut_refuses_an_empty_span(tmp_path: Path, start: float, end: float) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["whole.mp4"]
 
 
-def test_cut_of_something_else_is_told_in_one_line(tmp_path: Path) -> None:
+def test_cut_of_a_file_that_is_no_video_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("no video " * 100)
     with pytest.raises(SvfapError, match=r"notes\.mp4: ffmpeg failed: .+"):
         cut(tmp_path / "notes.mp4", tmp_path / "part.mp4", start=0, end=1)
@@ -148,12 +148,14 @@ def test_several_threads_may_encode_at_once(tmp_path: Path) -> None:
     "name", [b"bad\xff.mp4", b"-y.mp4", b"SOURCE", b"TARGET", b"%d\n'$(id).mp4"]
 )
 def test_names_of_every_kind(tmp_path: Path, name: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names that are no text, that look like options, or like what stands for a name."""
+    """Names that are not UTF-8, that look like options, or like the placeholders of names."""
     monkeypatch.chdir(tmp_path)
     whole, part, mixed = Path(os.fsdecode(name)), Path("part"), Path(os.fsdecode(b"new" + name))
     write_video(whole, _greys(20), fps=25)
     cut(whole, part, start=0.4)
     write_video(mixed, _greys(5), fps=25, sound=whole)
     assert [_indices(path) for path in (whole, part, mixed)] == [
-        [*range(20)], [*range(10, 20)], [*range(5)],
-    ]  # fmt: skip
+        [*range(20)],
+        [*range(10, 20)],
+        [*range(5)],
+    ]

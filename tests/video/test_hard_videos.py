@@ -1,4 +1,4 @@
-"""Odd and broken sources, each with its stated outcome."""
+"""Odd and broken videos, each with its expected outcome."""
 
 from pathlib import Path
 
@@ -8,16 +8,17 @@ import pytest
 from helpers.photo_videos import Image, convert, face_frames, noise_frames, photograph, save
 
 from svfap.config import CropConfig
-from svfap.faces.clips import FaceClip, cut_clips, plan_clips
+from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Floats
 from svfap.faces.detectors.make import make_detector
+from svfap.faces.find_clips import find_clips
 from svfap.video.decode import Reject, read_frames
 from svfap.video.facevideo import encode_jpeg
 
 
 def plan(path: Path, **settings: object) -> FaceClip:
     config = CropConfig.model_validate({"preset": "auto", **settings})
-    (clip,) = plan_clips(path, config, make_detector(config))
+    (clip,) = find_clips(path, config, make_detector(config))
     return clip
 
 
@@ -26,7 +27,7 @@ def pictures(path: Path, clip: FaceClip) -> list[Image]:
 
 
 def face(clip: FaceClip, width: int, height: int) -> Floats:
-    """Centre and side of the first window in pixels."""
+    """Centre and side of the first square in pixels."""
     corners = clip.corners[0] * [width, height]
     centre = (corners[1] + corners[2]) / 2
     return np.array([*centre, np.linalg.norm(corners[1] - corners[0])])
@@ -49,7 +50,7 @@ def plain(tmp_path: Path) -> Path:
     ],
     ids=["grey", "10 bit", "4:4:4", "odd sides", "full range", "B frames"],
 )
-def test_odd_formats_give_the_same_windows(
+def test_odd_formats_give_the_same_squares(
     tmp_path: Path, plain: Path, options: dict[str, object]
 ) -> None:
     path = convert(plain, tmp_path / "odd.mkv", **options)
@@ -74,14 +75,22 @@ def test_a_target_rate_is_kept(plain: Path) -> None:
 
 
 def test_interlaced_footage_is_cropped(tmp_path: Path, plain: Path) -> None:
-    path = convert(plain, tmp_path / "woven.mkv", vf="interlace=lowpass=0", vcodec="mpeg2video",
-                   flags="+ildct+ilme", qscale=2)  # fmt: skip
+    path = convert(
+        plain,
+        tmp_path / "woven.mkv",
+        vf="interlace=lowpass=0",
+        vcodec="mpeg2video",
+        flags="+ildct+ilme",
+        qscale=2,
+    )
     clip = plan(path)
     assert (clip.fps, len(clip)) == (25, 20)
     assert np.allclose(face(clip, 240, 240), face(plan(plain), 240, 240), atol=6)
 
 
-def test_of_a_truncated_file_what_decodes_is_used_and_the_rest_is_told(tmp_path: Path) -> None:
+def test_a_truncated_file_is_used_as_far_as_it_decodes_and_the_rest_counts_as_missing(
+    tmp_path: Path,
+) -> None:
     whole = save(tmp_path / "whole.mp4", face_frames(100, step=0.3))
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
@@ -145,8 +154,12 @@ def test_no_face_at_all(tmp_path: Path) -> None:
 
 def test_a_small_file_of_huge_frames_is_refused_unread(tmp_path: Path) -> None:
     path = convert(
-        save(tmp_path / "small.mp4", noise_frames(1)), tmp_path / "huge.mkv",
-        vf="scale=16000:16000", vcodec="mjpeg", pix_fmt="yuvj420p", qscale=31,
-    )  # fmt: skip
+        save(tmp_path / "small.mp4", noise_frames(1)),
+        tmp_path / "huge.mkv",
+        vf="scale=16000:16000",
+        vcodec="mjpeg",
+        pix_fmt="yuvj420p",
+        qscale=31,
+    )
     with pytest.raises(Reject, match=r"^frames of 16000 x 16000 pixels, at most 100,000,000"):
         plan(path)

@@ -1,4 +1,4 @@
-"""A video read twice."""
+"""A video that is read twice."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_the_second_reading_gives_the_same(tmp_path: Path, limit: int, kept: boo
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-def test_a_reading_that_is_broken_off_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+def test_a_partial_reading_does_not_count_as_the_whole(tmp_path: Path) -> None:
     replay = Replay(save(tmp_path / "a.mp4", face_frames(30)))
     next(iter(replay))
     assert sum(1 for _ in replay) == 30

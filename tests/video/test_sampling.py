@@ -1,4 +1,4 @@
-"""Which frames make a clip."""
+"""The frames of a clip."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def rng():
 
 @pytest.mark.parametrize("length", [1, 2, 15, 16, 63, 64, 65, 200])
 @pytest.mark.parametrize("sample", [pretrain_indices, train_indices])
-def view_indices_are_frames_of_the_video_in_order(length, sample, rng):
+def test_indices_are_frames_of_the_video_in_order(length, sample, rng):
     for _ in range(20):
         chosen = sample(length, 16, 4, rng)
         assert chosen.shape == (16,)

@@ -1,4 +1,4 @@
-"""Constant frame rates out of all others."""
+"""Constant frame rates from any others."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_rounded_time_stamps_are_constant_too() -> None:
     assert np.array_equal(timing.source, np.arange(3000))
 
 
-def test_a_wrong_claim_is_corrected() -> None:
+def test_a_wrong_declared_rate_is_corrected() -> None:
     timing = on_grid([n / 24 for n in range(240)], fps=30)
     assert timing.fps == pytest.approx(24)
     assert len(timing.source) == 240
@@ -59,8 +59,9 @@ def test_one_frame_is_enough() -> None:
 
 def test_a_variable_rate_file_plays_at_its_speed(tmp_path: Path) -> None:
     plain = save(tmp_path / "plain.mp4", face_frames(50), fps=50)
-    path = convert(plain, tmp_path / "varying.mkv", vf="select='not(between(n,10,29))'",
-                   fps_mode="passthrough")  # fmt: skip
+    path = convert(
+        plain, tmp_path / "varying.mkv", vf="select='not(between(n,10,29))'", fps_mode="passthrough"
+    )
     times = [frame.seconds for frame in read_frames(path)]
     timing = on_grid(times, fps=frame_rate(path))
     assert len(times) == 30
@@ -71,8 +72,14 @@ def test_a_variable_rate_file_plays_at_its_speed(tmp_path: Path) -> None:
 def test_an_interlaced_video_is_not_combed(tmp_path: Path) -> None:
     fields = list(face_frames(40, step=3))
     plain = save(tmp_path / "fields.mp4", fields, fps=50)
-    path = convert(plain, tmp_path / "woven.mkv", vf="interlace=lowpass=0", vcodec="mpeg2video",
-                   flags="+ildct+ilme", qscale=2)  # fmt: skip
+    path = convert(
+        plain,
+        tmp_path / "woven.mkv",
+        vf="interlace=lowpass=0",
+        vcodec="mpeg2video",
+        flags="+ildct+ilme",
+        qscale=2,
+    )
     combed = cv2.imread(str(convert(path, tmp_path / "raw.png", vf="select=eq(n\\,10)", vframes=1)))
     frames = list(read_frames(path))
     assert len(frames) == 20
@@ -84,7 +91,7 @@ def test_an_interlaced_video_is_not_combed(tmp_path: Path) -> None:
     assert error(frames[10].bgr()) < 0.6 * error(combed)
 
 
-def test_what_a_truncated_file_claims_is_known(tmp_path: Path) -> None:
+def test_the_declared_frames_of_a_truncated_file_are_known(tmp_path: Path) -> None:
     whole = save(tmp_path / "whole.mp4", noise_frames(60))
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])

