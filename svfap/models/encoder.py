@@ -198,7 +198,11 @@ class VideoModel(nn.Module):
 
     def forward(self, video: Tensor) -> Tensor:
         """Logits or regressed values (B, num_classes), or (B, T, num_classes) per frame."""
-        out: Tensor = self.activation(self.head(self.forward_features(video)))
+        return self.forward_head(self.forward_features(video))
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Turn features (..., C) into logits or regressed values (..., num_classes)."""
+        out: Tensor = self.activation(self.head(features))
         return out
 
 

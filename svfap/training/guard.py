@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from svfap.errors import SvfapError
-from svfap.training import checkpoint
+from svfap.training import tensor_file
 from svfap.training.batch import Batch
 from svfap.training.state import State
 from svfap.training.step import Stepper, StepResult
@@ -80,12 +80,12 @@ class Guard:
 
     def _keep(self, stepper: Stepper, batches: Sequence[Batch], step: int) -> None:
         """Write what is needed to compute the loss once more."""
-        content: dict[str, Any] = checkpoint.provenance() | {
+        content: dict[str, Any] = tensor_file.provenance() | {
             "step": step,
             "batches": [vars(batch) for batch in batches],
             "learner": stepper.state_dict(),
         }
-        checkpoint.save(self._file(stepper), content)
+        tensor_file.write(self._file(stepper), content)
 
 
 def replay(path: Path, stepper: Stepper) -> list[float]:
@@ -97,7 +97,7 @@ def replay(path: Path, stepper: Stepper) -> list[float]:
     Raises:
         RuntimeError: such an operation was found.
     """
-    saved: Mapping[str, Any] = checkpoint.load(path)
+    saved: Mapping[str, Any] = tensor_file.read(path)
     stepper.load_state_dict(saved["learner"])
     losses = []
     with warnings.catch_warnings(action="ignore"), torch.autograd.detect_anomaly():

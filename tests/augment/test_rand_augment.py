@@ -11,7 +11,7 @@ from timm.data import auto_augment
 from svfap.augment.crop_box import rand_augment
 from svfap.augment.rand_augment import OPERATIONS, edit, edited
 from svfap.errors import SvfapError
-from svfap.training import checkpoint
+from svfap.training import tensor_file
 from svfap.training.batch import Batch
 
 RECIPE = "rand-m7-n4-mstd0.5-inc1"
@@ -97,8 +97,8 @@ def test_a_batch_with_edits_can_be_kept_and_read_back(clip, tmp_path):
     drawn = [rand_augment(RECIPE)(np.random.default_rng(3))]
     video = torch.from_numpy(clip.copy())[None]
     batch = Batch(video, torch.zeros(1, 1), windows=windows, size=16, edits=drawn)
-    checkpoint.save(tmp_path / "kept.pt", {"batch": vars(batch)})
-    again = Batch(**checkpoint.load(tmp_path / "kept.pt")["batch"])
+    tensor_file.write(tmp_path / "kept.pt", {"batch": vars(batch)})
+    again = Batch(**tensor_file.read(tmp_path / "kept.pt")["batch"])
     one, other = (each.to(torch.device("cpu")) for each in (batch, again))
     assert one.video.shape == (1, 2, 16, 16, 3)
     assert torch.equal(one.video, other.video)

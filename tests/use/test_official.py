@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from svfap.__main__ import main
-from svfap.training import checkpoint
-from svfap.training.checkpoint import load_model
+from svfap.training.checkpoint import Checkpoint, load_model
 from svfap.training.objectives import normalise
 from svfap.use import bundle
 
@@ -52,9 +51,9 @@ def test_a_pretrained_model_can_be_finetuned_from(tmp_path, golden, capsys):
     output = tmp_path / "ours.pt"
     assert convert(written(tmp_path, golden, "pretrain"), output, *SIZES) == 0
     assert "set pretrain.checkpoint to it" in capsys.readouterr().out
-    content = checkpoint.load(output)
-    assert content["config"]["model"]["decoder_depth"] == 2
-    assert content["config"]["pretrain"]["datasets"] == ["VoxCeleb2"]
+    job = Checkpoint.read(output).job
+    assert job.model.decoder_depth == 2
+    assert job.pretrain.datasets == ("VoxCeleb2",)
     assert bundle.load(output).facts.job.targets == ()
 
 
@@ -62,9 +61,13 @@ def test_mistakes_are_one_line(tmp_path, golden, capsys):
     source = written(tmp_path, golden, "finetune")
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
     cases = {
-        ("finetune.pth", *SIZES): "fine-tuned, for 5 outputs; say on which dataset",
+        ("finetune.pth", *SIZES): "fine-tuned, for 5 outputs; name its dataset",
         ("finetune.pth", "--dataset", "DFEW", *SIZES): "has 5 outputs, but DFEW has 7 (happy,",
-        ("finetune.pth", "--dataset", "DFEW"): "say how they are shared out, such as --depths",
+        (
+            "finetune.pth",
+            "--dataset",
+            "DFEW",
+        ): "give the number of blocks of each stage, such",
         ("other.pth",): "no weights of the authors' SVFAP",
         ("gone.pth",): "cannot be read",
     }

@@ -6,10 +6,10 @@ import torch
 from helpers.toy_shards import make_shards
 
 from svfap.config.stage_sections import FinetuneJob
+from svfap.evaluation import insight
 from svfap.models import VideoModel
 from svfap.models.layers import Attention
 from svfap.shards.store import ClipStore
-from svfap.training import insight
 
 FLAT = {"bottleneck": False, "pyramid": "none"}
 
@@ -74,8 +74,8 @@ def test_embeddings_are_the_features_of_the_clips(toy_model, store, job, monkeyp
 def test_neighbours_stay_neighbours():
     rng = np.random.default_rng(0)
     groups = np.repeat([[0.0], [10.0]], 15, axis=0) * np.ones((1, 8))
-    points = insight.neighbourhoods((groups + rng.normal(size=(30, 8))).astype(np.float32))
+    points = insight.tsne_map((groups + rng.normal(size=(30, 8))).astype(np.float32))
     left, right = points[:15], points[15:]
     within = max(np.ptp(left, axis=0).max(), np.ptp(right, axis=0).max())
     assert np.linalg.norm(left.mean(0) - right.mean(0)) > within / 2
-    assert insight.neighbourhoods(np.zeros((3, 8), np.float32)).shape == (3, 2)
+    assert insight.tsne_map(np.zeros((3, 8), np.float32)).shape == (3, 2)
