@@ -5,9 +5,10 @@ from torch import Tensor, nn
 
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
-from svfap.models.encoder import Encoder, fuse, initialise, patchify, take_sites
+from svfap.models.encoder import Encoder, initialise
 from svfap.models.layers import Block, norm, sinusoid_positions
 from svfap.models.masking import split_sites
+from svfap.models.tokens import fuse, patchify, take_sites
 
 TARGET_EPS = 1e-6  # added to a patch's standard deviation; not in the paper, from the authors' code
 
