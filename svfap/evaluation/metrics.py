@@ -118,7 +118,7 @@ class Metric:
 
         Args:
             targets: class index (n, 1), or true values (n, d).
-            scores: class probabilities (n, c), of which the first largest wins; or values (n, d).
+            scores: class probabilities (n, c), the first of equal ones wins; or values (n, d).
 
         Returns:
             A confusion matrix of each clip (n, c, c), or moments of each clip (n, d, 8).

@@ -174,7 +174,7 @@ def _size_difference(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -
 
 
 def _job(values: Mapping[str, Any], path: Path) -> PretrainJob | FinetuneJob:
-    """Check the settings of a run; those of pre-training have a section `pretrain`."""
+    """Check the settings of a run; a section `pretrain` marks a pre-training."""
     if isinstance(values, dict) and "pretrain" in values:
         return parse(PretrainJob, values, where=str(path))
     return parse(FinetuneJob, values, where=str(path))

@@ -112,7 +112,7 @@ def test_a_boolean_mask_gives_the_same_as_its_indices(toy_model):
 
 
 def test_the_graph_of_pretraining_has_no_breaks(toy_model):
-    """`fullgraph` makes a break an error; gradients equal those of the eager model."""
+    """`fullgraph` makes a break an error; gradients equal the eager model's."""
     model = Autoencoder(toy_model.model_copy(update={"depths": (1, 2)}))
     video, (visible, masked) = torch.rand(2, 3, 8, 32, 32), tube_sites(2, 4, 16, 0.75)
     targets = target_sites(masked, 0.5)
