@@ -59,8 +59,8 @@ class Autoencoder(nn.Module):
     def forward(self, video: Tensor, visible: Tensor, targets: Tensor) -> Tensor:
         """Predict masked patches.
 
-        All shapes follow from the shapes of the arguments, so `torch.compile` makes one graph; a boolean
-        mask would break it, because the number of masked tokens would depend on data.
+        All shapes follow from the shapes of the arguments, so `torch.compile` makes one graph. A
+        boolean mask would break it, because the number of masked tokens would depend on data.
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.

@@ -1,4 +1,4 @@
-"""Tokens of a video: cut it into tubelets, take tokens at some sites, fuse the tokens of all stages."""
+"""Tokens of a video: cut it into tubelets, select sites, add up the tokens of all stages."""
 
 from collections.abc import Sequence
 
