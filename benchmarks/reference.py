@@ -25,8 +25,8 @@ from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.autoencoder import TARGET_EPS, patch_pixels
-from svfap.models.encoder import fuse, patchify
 from svfap.models.layers import NORM_EPS, Attention
+from svfap.models.tokens import fuse, patchify
 from svfap.training.objectives import normalise, unit_range
 
 PLAIN, THEIRS = "plain PyTorch", "the authors' model"

@@ -1,4 +1,4 @@
-"""The module that MLflow models logged before version 0.2 name as their loader."""
+"""Loader of MLflow models logged before version 0.2, whose files name this module."""
 
 from svfap.use.mlflow_model import _load_pyfunc
 

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from svfap.config.stage_sections import PretrainJob
 from svfap.errors import SvfapError
-from svfap.training import checkpoint
 from svfap.use.official import convert
 
 
@@ -23,9 +23,9 @@ def run(arguments: Sequence[str]) -> str:
         raise SvfapError(f"{chosen.output}: exists; choose another file, or add --overwrite")
     given = {"heads": chosen.heads, "depths": chosen.depths, "image_size": chosen.image_size}
     sizes = {key: value for key, value in given.items() if value}
-    content = convert(chosen.source, dataset=chosen.dataset, sizes=sizes)
-    checkpoint.save(chosen.output, content)
-    if "pretrain" in content["config"]:
+    converted = convert(chosen.source, dataset=chosen.dataset, sizes=sizes)
+    converted.write(chosen.output)
+    if isinstance(converted.job, PretrainJob):
         use = "pre-trained; set pretrain.checkpoint to it"
     else:
         use = f"fine-tuned; try: python -m svfap predict VIDEO --checkpoint {chosen.output}"

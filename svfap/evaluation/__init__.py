@@ -1,1 +1,1 @@
-"""From a fine-tuned model to predictions, and from predictions to metrics."""
+"""Inference with a fine-tuned model, its predictions, and metrics of predictions."""

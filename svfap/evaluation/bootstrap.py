@@ -1,8 +1,8 @@
-"""How far a figure might be off: 95 % intervals by resampling people, not clips.
+"""Uncertainty of metrics: 95 % bootstrap intervals that resample people, not clips.
 
-Clips of one person are alike, so that intervals over clips would be too narrow: whole subjects are
-drawn with replacement. Where subjects are unknown, units that are scored are drawn instead. Each
-metric is a function of sums over clips (`svfap.evaluation.metrics`), so a resample is a row of
+Clips of one person are alike, so resampling clips would give intervals that are too narrow. Whole
+subjects are drawn with replacement; where subjects are unknown, scored units are drawn instead.
+Each metric is a function of sums over clips (`svfap.evaluation.metrics`), so a resample is a row of
 counts, and all resamples are one matrix product.
 """
 
@@ -14,19 +14,19 @@ import pandas as pd
 
 from svfap.evaluation.metrics import METRICS, Counts, Floats
 
-REPLICATES = 2000
+REPLICATES = 2000  # the ends of an interval then vary by about 2 % of its width
 LEVEL = 0.95
-CELLS = 4_000_000
+CELLS = 4_000_000  # counts in memory at once, 32 MB of float64
 
 
 @dataclass(frozen=True)
 class Units:
-    """What is resampled: subjects, or clips where these are unknown.
+    """The units that are resampled: subjects, or clips where subjects are unknown.
 
     Attributes:
         codes: number of the unit of each row, (n,).
         count: number of units.
-        noun: what they are, for tables.
+        noun: "subjects" or "clips", for tables.
     """
 
     codes: Counts
@@ -39,7 +39,7 @@ class Units:
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval of one figure; nan where the figure is undefined."""
+    """A percentile interval of one metric; nan where the metric is undefined."""
 
     low: float
     high: float
@@ -50,12 +50,12 @@ UNDEFINED = Interval(float("nan"), float("nan"))
 
 @dataclass(frozen=True)
 class Difference:
-    """What a second run adds to a figure of the first, measured on the same units.
+    """A metric of a second run minus that metric of a first run, on the same units.
 
     Attributes:
-        value: second minus first.
-        interval: of the difference.
-        p: two-sided share of resamples on the other side of zero; small is significant.
+        value: the difference.
+        interval: interval of the difference.
+        p: two-sided p-value: twice the share of resamples on the other side of zero.
     """
 
     value: float
@@ -64,7 +64,7 @@ class Difference:
 
 
 def units_of(groups: pd.DataFrame) -> Units:
-    """The units to resample of rows of `predictions.by_group`."""
+    """Find the units to resample in rows of `predictions.by_group`."""
     subjects = groups["subject"].to_numpy(dtype=str)
     known = bool(len(subjects)) and bool((subjects != "").all())
     names = subjects if known else groups["group"].to_numpy(dtype=str)
@@ -73,15 +73,18 @@ def units_of(groups: pd.DataFrame) -> Units:
 
 
 def replicates(groups: pd.DataFrame, metric: str, *, units: Units, seed: int = 0) -> Floats:
-    """A figure of `REPLICATES` resamples, (REPLICATES, d), as a fraction.
+    """Compute a metric of `REPLICATES` resamples.
 
-    The same units and seed give the same resamples, whatever the metric and the run.
+    The same units and seed give the same resamples for every metric and run.
 
     Args:
         groups: rows of `predictions.by_group` of one dataset.
         metric: name in `svfap.evaluation.metrics.METRICS`.
-        units: what is resampled, in the rows of `groups`.
-        seed: of the resampling.
+        units: the units of the rows of `groups`.
+        seed: seed of the resampling.
+
+    Returns:
+        (REPLICATES, d), fractions.
     """
     targets, scores = (
         np.stack(groups[column].to_list()).astype(np.float64) for column in ("target", "score")
@@ -91,16 +94,16 @@ def replicates(groups: pd.DataFrame, metric: str, *, units: Units, seed: int = 0
     sums = np.zeros((units.count, *per_clip.shape[1:]))
     np.add.at(sums, units.codes, per_clip)
     flat = sums.reshape(units.count, -1)
-    figures = [
+    values = [
         chosen.of_sums((counts @ flat).reshape(-1, *sums.shape[1:]))
-        for counts in _counts(units.count, seed)
+        for counts in _draw_counts(units.count, seed)
     ]
-    return np.concatenate(figures).reshape(REPLICATES, -1)
+    return np.concatenate(values).reshape(REPLICATES, -1)
 
 
-def interval(figures: Floats) -> Interval:
-    """The middle 95 % of resampled figures (REPLICATES,); undefined ones are left out."""
-    defined = figures[~np.isnan(figures)]
+def interval(values: Floats) -> Interval:
+    """Find the middle 95 % of resampled values (REPLICATES,); undefined ones are left out."""
+    defined = values[~np.isnan(values)]
     if not defined.size:
         return UNDEFINED
     low, high = np.quantile(defined, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
@@ -108,16 +111,16 @@ def interval(figures: Floats) -> Interval:
 
 
 def paired(first: pd.DataFrame, second: pd.DataFrame, metric: str, *, seed: int = 0) -> Difference:
-    """Compare two runs on the units that both of them have scored.
+    """Compare two runs on the units that both have scored.
 
     Args:
         first: rows of `predictions.by_group` of one dataset.
-        second: those of another run on the same dataset.
+        second: rows of another run on the same dataset.
         metric: name in `svfap.evaluation.metrics.METRICS`; several targets are averaged.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Returns:
-        The difference, as a fraction; nan if the runs share no unit.
+        The difference, a fraction; nan if the runs share no unit.
     """
     keys = first.merge(second, on=["fold", "group"], suffixes=("", "_second"))[["fold", "group"]]
     if keys.empty:
@@ -130,16 +133,18 @@ def paired(first: pd.DataFrame, second: pd.DataFrame, metric: str, *, seed: int 
         values.append(float(METRICS[metric].compute(targets, scores).mean()))
         drawn.append(replicates(run, metric, units=units, seed=seed).mean(axis=1))
     gains = drawn[1] - drawn[0]
+    # The observed data count as one more resample, so that p is never 0.
     sides = [(np.count_nonzero(side) + 1) / (len(gains) + 1) for side in (gains <= 0, gains >= 0)]
     return Difference(values[1] - values[0], interval(gains), min(1.0, 2 * min(sides)))
 
 
-def _counts(units: int, seed: int) -> Iterator[Floats]:
-    """How often each unit is drawn in each resample, in portions (b, units) that fit in memory."""
+def _draw_counts(units: int, seed: int) -> Iterator[Floats]:
+    """Draw how often each unit occurs in each resample, in portions (b, units) that fit memory."""
     rng = np.random.default_rng(seed)
     portion = max(1, CELLS // units)
     for start in range(0, REPLICATES, portion):
         size = min(portion, REPLICATES - start)
+        # Numbers shifted by `units` per resample let one bincount serve all of them.
         drawn = rng.integers(0, units, (size, units)) + units * np.arange(size)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * units)
         yield counts.reshape(size, units).astype(np.float64)

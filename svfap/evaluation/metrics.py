@@ -1,9 +1,9 @@
-"""Figures of merit, each a pure function of all predictions at once.
+"""Metrics, each a pure function of all predictions at once.
 
-Nothing here is averaged over batches, devices or folds: the paper pools the predictions of all
-folds and computes each figure once (arXiv 2401.00416, section 4.2.1). All are fractions. Each is a
-function of sums over clips, a confusion matrix or moments, with any leading axes, so that
-`bootstrap` finds it for thousands of resamples at once.
+Nothing is averaged over batches, devices or folds: the paper pools the predictions of all folds and
+computes each metric once (arXiv 2401.00416, section 4.2.1). All metrics are fractions. Each is a
+function of sums over clips (a confusion matrix or moments) with any leading axes, so `bootstrap`
+computes it for thousands of resamples at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-ROUNDING = 1e-12  # share of a mean square below which a variance is taken for rounding
+ROUNDING = 1e-12  # share of the mean square below which a variance counts as a rounding error
 
 
 def confusion_matrix(targets: ArrayLike, predicted: ArrayLike, *, num_classes: int) -> Counts:
@@ -26,10 +26,10 @@ def confusion_matrix(targets: ArrayLike, predicted: ArrayLike, *, num_classes: i
     Args:
         targets: true class indices, (n,).
         predicted: predicted class indices, (n,).
-        num_classes: side of the matrix, whether or not every class occurs.
+        num_classes: side of the matrix; classes may be absent.
 
     Raises:
-        ValueError: the lengths differ, or an index lies outside `range(num_classes)`.
+        ValueError: the lengths differ, or an index is outside `range(num_classes)`.
     """
     true, guess = _labels(targets), _labels(predicted)
     if true.shape != guess.shape:
@@ -42,71 +42,70 @@ def confusion_matrix(targets: ArrayLike, predicted: ArrayLike, *, num_classes: i
 
 
 def per_class_accuracy(matrix: Counts | Floats) -> Floats:
-    """Share of each class that is recognised, (..., c); nan where a class never occurs."""
+    """Compute the recall of each class, (..., c); nan where a class never occurs."""
     return _ratio(_diagonal(matrix), matrix.sum(axis=-1))
 
 
 def uar(targets: ArrayLike, predicted: ArrayLike) -> float:
-    """Unweighted average recall over the classes that occur in the targets; nan without clips."""
+    """Compute unweighted average recall over the classes in the targets; nan without clips."""
     return float(_uar(_matrix(targets, predicted)))
 
 
 def war(targets: ArrayLike, predicted: ArrayLike) -> float:
-    """Weighted average recall, that is accuracy; nan without clips."""
+    """Compute weighted average recall, which is accuracy; nan without clips."""
     return float(_war(_matrix(targets, predicted)))
 
 
 def weighted_f1(targets: ArrayLike, predicted: ArrayLike) -> float:
-    """F1 averaged over classes, each weighted by its number of clips; nan without clips."""
+    """Compute F1 averaged over classes, weighted by their number of clips; nan without clips."""
     return float(_weighted_f1(_matrix(targets, predicted)))
 
 
 def macro_f1(targets: ArrayLike, predicted: ArrayLike) -> float:
-    """F1 averaged over the classes that occur in targets or predictions; nan without clips."""
+    """Compute F1 averaged over the classes in targets or predictions; nan without clips."""
     return float(_macro_f1(_matrix(targets, predicted)))
 
 
 def pcc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
-    """Pearson correlation of each target (paper eq. 14).
+    """Compute the Pearson correlation of each target (paper eq. 14).
 
     Args:
         targets: true values, (n, d) or (n,).
         predicted: predicted values of the same shape.
 
     Returns:
-        (d,); nan where targets or predictions are constant, as correlation is undefined there.
+        (d,); nan where targets or predictions are constant, because correlation is undefined.
     """
     return _pcc(_moments(targets, predicted).sum(axis=0))
 
 
 def ccc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
-    """Concordance correlation of each target with population moments (paper eq. 14).
+    """Compute the concordance correlation of each target, by population moments (paper eq. 14).
 
     Args:
         targets: true values, (n, d) or (n,).
         predicted: predicted values of the same shape.
 
     Returns:
-        (d,); 0 for constant predictions of varying targets, nan where both are one same constant.
+        (d,); 0 for constant predictions of varying targets, nan where both are the same constant.
     """
     return _ccc(_moments(targets, predicted).sum(axis=0))
 
 
 def acc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
-    """One minus the mean absolute error of each target, (d,); nan without clips."""
+    """Compute one minus the mean absolute error of each target, (d,); nan without clips."""
     return _acc(_moments(targets, predicted).sum(axis=0))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of merit as datasets name it.
+    """A metric as datasets name it.
 
     Attributes:
-        title: its name in words.
-        task: the task that it applies to.
-        percent: whether tables show it times 100, with two decimals; otherwise plain, with four.
-        of_sums: sums over clips of `per_clip`, (..., *) -> the figure, (...) for classification and
-            (..., d) for regression.
+        title: the name in words.
+        task: the task that the metric applies to.
+        percent: whether tables show per cent with two decimals; otherwise fractions with four.
+        of_sums: maps sums over clips of `per_clip` to the metric, (...), in regression (..., d).
     """
 
     title: str
@@ -115,14 +114,14 @@ class Metric:
     of_sums: Callable[[Floats], Floats]
 
     def per_clip(self, targets: Floats, scores: Floats) -> Floats:
-        """What each clip adds to the sums.
+        """Compute what each clip adds to the sums.
 
         Args:
             targets: class index (n, 1), or true values (n, d).
             scores: class probabilities (n, c), the first of equal ones wins; or values (n, d).
 
         Returns:
-            Its cell of the confusion matrix (n, c, c), or its moments (n, d, 8).
+            A confusion matrix of each clip (n, c, c), or moments of each clip (n, d, 8).
         """
         if self.task == "regression":
             return _moments(targets, scores)
@@ -132,12 +131,12 @@ class Metric:
         return hits
 
     def compute(self, targets: Floats, scores: Floats) -> Floats:
-        """The figure of all clips: one value in classification, d in regression."""
+        """Compute the metric of all clips: (1,) in classification, (d,) in regression."""
         return np.atleast_1d(self.of_sums(self.per_clip(targets, scores).sum(axis=0)))
 
 
 def _uar(matrix: Counts | Floats) -> Floats:
-    return _mean_of_occurring(per_class_accuracy(matrix))
+    return _mean_of_defined(per_class_accuracy(matrix))
 
 
 def _war(matrix: Counts | Floats) -> Floats:
@@ -150,7 +149,7 @@ def _weighted_f1(matrix: Counts | Floats) -> Floats:
 
 
 def _macro_f1(matrix: Counts | Floats) -> Floats:
-    return _mean_of_occurring(_f1(matrix))
+    return _mean_of_defined(_f1(matrix))
 
 
 def _pcc(sums: Floats) -> Floats:
@@ -186,7 +185,7 @@ def _labels(values: ArrayLike) -> Counts:
 
 
 def _matrix(targets: ArrayLike, predicted: ArrayLike) -> Counts:
-    """The confusion matrix of just as many classes as the labels need."""
+    """Make the smallest confusion matrix that holds all labels."""
     both = np.concatenate((_labels(targets), _labels(predicted)))
     return confusion_matrix(targets, predicted, num_classes=int(both.max(initial=0)) + 1)
 
@@ -195,19 +194,19 @@ def _diagonal(matrix: Counts | Floats) -> Floats:
     return np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
 
 
-def _mean_of_occurring(figures: Floats) -> Floats:
-    """Mean over the classes whose figure is defined."""
-    defined = ~np.isnan(figures)
-    return _ratio(np.where(defined, figures, 0).sum(axis=-1), defined.sum(axis=-1))
+def _mean_of_defined(values: Floats) -> Floats:
+    """Average over the classes whose value is not nan."""
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
 
 
 def _f1(matrix: Counts | Floats) -> Floats:
-    """F1 of each class; nan where it occurs neither in targets nor in predictions."""
+    """Compute F1 of each class; nan where it is neither in targets nor in predictions."""
     return _ratio(2 * _diagonal(matrix), matrix.sum(axis=-2) + matrix.sum(axis=-1))
 
 
 def _values(targets: ArrayLike, predicted: ArrayLike) -> tuple[Floats, Floats]:
-    """Both as float64 (n, d)."""
+    """Convert both to float64 (n, d)."""
     true, guess = (np.asarray(values, dtype=np.float64) for values in (targets, predicted))
     if true.shape != guess.shape:
         raise ValueError(f"targets {true.shape} and predictions {guess.shape} differ in shape")
@@ -216,13 +215,15 @@ def _values(targets: ArrayLike, predicted: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _moments(targets: ArrayLike, predicted: ArrayLike) -> Floats:
-    """What each clip adds to the moments, (n, d, 8), about the means of all clips.
+    """Compute what each clip adds to the moments, (n, d, 8).
 
-    One, true, predicted, squares, product, difference (absolute, too); constants give exactly 0.
+    With a = true and b = predicted value, both minus the mean over all clips, and off = true minus
+    predicted: 1, a, b, a * a, b * b, a * b, off, |off|.
     """
     true, guess = _values(targets, predicted)
     if not len(true):
         return np.zeros((0, true.shape[1], 8))
+    # Rounding of its mean would give a constant a tiny variance, so constants become exactly 0.
     a, b = (
         np.where(np.ptp(values, axis=0) == 0, 0.0, values - values.mean(axis=0))
         for values in (true, guess)
@@ -232,7 +233,7 @@ def _moments(targets: ArrayLike, predicted: ArrayLike) -> Floats:
 
 
 def _central(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Difference of the means, population variances, and covariance; nan without clips."""
+    """Compute mean difference, population variances and covariance; nan without clips."""
     means = _ratio(sums[..., 1:7], sums[..., :1])
     a, b, aa, bb, ab, off = np.moveaxis(means, -1, 0)
     variances = (
@@ -242,7 +243,7 @@ def _central(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> Floats:
-    """Quotient in float64; nan, without a warning, where the divisor is 0."""
+    """Divide in float64; nan, without a warning, where the divisor is 0."""
     over, under = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (above, below)))
     quotient: Floats = np.full(under.shape, np.nan)
     np.divide(over, under, out=quotient, where=under != 0)

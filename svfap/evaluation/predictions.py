@@ -1,7 +1,6 @@
-"""What a model said of each clip: one Parquet row per clip and view, the only source of tables.
+"""Predictions of a model: a Parquet row per clip and view, the only source of tables.
 
-Views are kept apart in the file, so that averaging is decided, and can be changed, without
-running a model again.
+The file keeps the views of a clip apart, so averaging can change without running the model again.
 """
 
 from collections.abc import Sequence
@@ -33,14 +32,14 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one model said of the test clips of one fold, as columns of n rows.
+    """Predictions of one model for the test clips of one fold, as columns of n rows.
 
     Attributes:
         dataset: name of the dataset.
-        fold: name of the fold whose test parts these are.
+        fold: name of the fold.
         keys: name of the clip of each row.
-        groups: the unit that is scored, the key itself unless the protocol says otherwise.
-        subjects: who is seen; empty where unknown.
+        groups: the scored unit of each row: its key, unless the dataset's protocol scores groups.
+        subjects: the person in each row; empty where unknown.
         views: number of the view within its clip, (n,).
         targets: class index (n, 1), or true values (n, d).
         scores: class probabilities (n, c), or predicted values (n, d).
@@ -56,7 +55,7 @@ class Predictions:
     scores: NDArray[np.number]
 
     def __post_init__(self) -> None:
-        """Refuse columns of unequal length, and scores that are not numbers."""
+        """Refuse columns of unequal length, and targets or scores that are not finite."""
         columns = (self.keys, self.groups, self.subjects, self.views, self.targets, self.scores)
         lengths = {len(column) for column in columns}
         if len(lengths) != 1 or self.targets.ndim != 2 or self.scores.ndim != 2:
@@ -70,7 +69,7 @@ class Predictions:
 
 
 def to_table(predictions: Predictions) -> pa.Table:
-    """One fold's predictions with the columns of `SCHEMA`."""
+    """Convert one fold's predictions to a table of `SCHEMA`."""
     count = len(predictions.keys)
     columns = {
         "dataset": [predictions.dataset] * count,
@@ -86,7 +85,7 @@ def to_table(predictions: Predictions) -> pa.Table:
 
 
 def write(path: Path, predictions: Predictions) -> None:
-    """Write one fold's predictions; the file appears whole or not at all."""
+    """Write one fold's predictions atomically."""
     table = to_table(predictions)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
@@ -98,7 +97,8 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
 
     Raises:
         SvfapError: a file is missing, damaged or of another schema; a view occurs twice; a clip
-            is tested in two folds, which would count it twice; folds differ in their classes.
+            is tested in two folds, which would count it twice; folds differ in their number of
+            classes.
     """
     if not paths:
         raise SvfapError("no predictions are given; run the evaluate stage first")
@@ -117,15 +117,17 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 def by_clip(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per clip: the mean of its views, of softmax probabilities in classification."""
+    """Average the views of each clip (class probabilities in classification): a row per clip."""
     return _average(frame, "key").drop(columns="view")
 
 
 def by_group(clips: pd.DataFrame) -> pd.DataFrame:
-    """One row per scored unit: the mean of its clips (AVCAffe scores videos, paper section 4.3.1).
+    """Average the clips of each scored unit: a row per unit.
+
+    Most datasets score clips; AVCAffe scores whole videos (paper section 4.3.1).
 
     Raises:
-        SvfapError: the clips of a group lie in two folds, or differ in their target.
+        SvfapError: the clips of a group are in two folds, or differ in their target.
     """
     groups = _average(clips, "group")
     _refuse_repeats(groups, ["dataset", "group"], "has clips tested in a second fold,", "group")
@@ -134,7 +136,7 @@ def by_group(clips: pd.DataFrame) -> pd.DataFrame:
 
 def _read_file(path: Path) -> pd.DataFrame:
     if not path.is_file():
-        raise SvfapError(f"{path}: no such predictions; run the evaluate stage")
+        raise SvfapError(f"{path}: no such predictions; run the evaluate stage first")
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
@@ -144,7 +146,10 @@ def _read_file(path: Path) -> pd.DataFrame:
         ) from None
     if not table.schema.equals(SCHEMA):
         found = ", ".join(table.schema.names)
-        raise SvfapError(f"{path}: not predictions of this version ({found}); evaluate again")
+        raise SvfapError(
+            f"{path}: not predictions of this version (columns {found}); run the evaluate stage"
+            " again"
+        )
     if not table.num_rows:
         raise SvfapError(f"{path}: holds no predictions; check that the fold's test part has clips")
     frame: pd.DataFrame = table.to_pandas()
@@ -163,12 +168,13 @@ def _refuse_repeats(frame: pd.DataFrame, columns: list[str], what: str, unit: st
 
 
 def _average(frame: pd.DataFrame, unit: str) -> pd.DataFrame:
-    """Mean scores of each `unit` of each fold, in order of first appearance."""
+    """Average the scores of each `unit` of each fold, in order of first appearance."""
     datasets = [rows for _, rows in frame.groupby("dataset", sort=False)]
     return pd.concat([_average_dataset(rows, unit) for rows in datasets], ignore_index=True)
 
 
 def _average_dataset(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Average the rows of one dataset, whose scores all have one width."""
     codes = rows.groupby(["fold", unit], sort=False).ngroup().to_numpy()
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)
     targets = np.stack(rows["target"].to_list())
@@ -176,8 +182,8 @@ def _average_dataset(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
     if differing.size:
         row = rows.iloc[differing[0]]
         raise SvfapError(
-            f"{row['dataset']}: the rows of {unit} {row[unit]!r} differ in their target; what is"
-            " averaged must share one label"
+            f"{row['dataset']}: the rows of {unit} {row[unit]!r} differ in their target; averaged"
+            " rows must share one label: check the labels of this dataset"
         )
     scores = np.stack(rows["score"].to_list()).astype(np.float64)
     sums = np.zeros((len(counts), scores.shape[1]))

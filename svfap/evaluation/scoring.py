@@ -1,4 +1,4 @@
-"""A model's scores of whole videos: a few test clips (views) of each (paper section 4.1)."""
+"""Inference: scores and embeddings of clips, and of several views of each video (section 4.1)."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import predictions
@@ -19,8 +20,69 @@ from svfap.video.resize import resize
 from svfap.video.sampling import Indices, view_indices
 
 
+class ScoredClips(NamedTuple):
+    """Outputs for n clips.
+
+    Attributes:
+        scores: class probabilities (n, c), or regressed values (n, d).
+        embeddings: features that the head receives, (n, C).
+    """
+
+    scores: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+
+
+class Scorer(nn.Module):
+    """A fine-tuned model as one function of frames, with normalisation and softmax inside.
+
+    All predictions come from this class: validation, the stage `evaluate`, logged MLflow models,
+    `svfap.load`, and exported files.
+
+    Args:
+        model: a fine-tuned model; without a head, its scores are its embeddings.
+        job: the settings that it was made with.
+    """
+
+    def __init__(self, model: VideoModel, job: FinetuneJob) -> None:
+        super().__init__()
+        self.model = model
+        self.image_size = job.model.image_size
+        # A model that was pre-trained only has no targets; a softmax of embeddings has no meaning.
+        has_classes = job.task == "classification" and bool(job.targets)
+        self.scores_of = Classification.scores if has_classes else Regression.scores
+
+    def forward(self, video: Tensor) -> tuple[Tensor, Tensor]:
+        """Score clips.
+
+        Args:
+            video: (B, T, H, W, 3) uint8, RGB, of the model's size.
+
+        Returns:
+            Class probabilities or regressed values (B, n), and embeddings (B, C).
+        """
+        embeddings = self.model.forward_features(normalise(unit_range(video)))
+        return self.scores_of(self.model.forward_head(embeddings)), embeddings
+
+    def to_video(self, clips: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """Scale clips (T, H, W, 3) of any size and stack them on the model's device."""
+        frames = [resize(clip, self.image_size) for clip in clips]
+        return torch.from_numpy(np.stack(frames)).to(self.model.fc_norm.weight.device)
+
+    @torch.inference_mode()
+    def score(self, clips: Sequence[NDArray[np.uint8]]) -> ScoredClips:
+        """Score clips (T, H, W, 3), RGB, of any size as one batch."""
+        scores, embeddings = self(self.to_video(clips))
+        return ScoredClips(scores.cpu().numpy(), embeddings.cpu().numpy())
+
+
 class View(NamedTuple):
-    """One test clip of a video."""
+    """One of the evenly spaced test clips of a video.
+
+    Attributes:
+        clip: number of the video in its store.
+        number: number of the view within the video.
+        indices: frames of the video that the view shows.
+    """
 
     clip: int
     number: int
@@ -37,26 +99,19 @@ def predict(
     fold: str = "",
     shown: bool = True,
 ) -> Predictions:
-    """Score every view of every video; the model is left in evaluation mode.
+    """Score every view of every video; leaves the model in evaluation mode.
 
     Args:
         model: a fine-tuned model.
         store: the videos.
-        job: how the model was made.
-        config: how many views of each video are scored, and how many at a time.
+        job: the settings that the model was made with.
+        config: number of views per video, and batch size.
         dataset: name of the dataset, for the predictions.
         fold: name of the fold, for the predictions.
-        shown: whether progress is.
+        shown: whether to show a progress bar.
     """
-    model.eval()
-    frames, stride = job.model.num_frames, job.finetune.stride or job.stride
-    views = [
-        View(clip, number, indices)
-        for clip in range(len(store))
-        for number, indices in enumerate(
-            view_indices(store.length(clip), frames, stride, config.views)
-        )
-    ]
+    scorer = Scorer(model, job).eval()
+    views = list_views(store, job, config.views)
     clips = [view.clip for view in views]
     starts = range(0, len(views), config.batch_size)
     batches: Iterable[list[View]] = [views[s : s + config.batch_size] for s in starts]
@@ -72,15 +127,31 @@ def predict(
         targets=store.targets[clips],
         scores=np.concatenate(
             [
-                score(model, [store.frames(v.clip, v.indices) for v in batch], job)
+                scorer.score([store.frames(v.clip, v.indices) for v in batch]).scores
                 for batch in batches
             ]
         ),
     )
 
 
-def figures(model: VideoModel, store: ClipStore, job: FinetuneJob) -> dict[str, float]:
-    """All metrics of the job's task, averaged over its targets, by name."""
+def list_views(store: ClipStore, job: FinetuneJob, views: int) -> list[View]:
+    """List the views of all videos; a short video has fewer than `views`."""
+    frames, stride = job.model.num_frames, job.finetune.stride or job.stride
+    return [
+        View(clip, number, indices)
+        for clip in range(len(store))
+        for number, indices in enumerate(view_indices(store.length(clip), frames, stride, views))
+    ]
+
+
+def validation_metrics(model: VideoModel, store: ClipStore, job: FinetuneJob) -> dict[str, float]:
+    """Compute all metrics of the job's task on held-back clips, averaged over its targets.
+
+    The model is left in evaluation mode.
+
+    Returns:
+        Name of the metric -> value, a fraction.
+    """
     config = EvaluateJob(views=job.finetune.views)
     frame = predictions.to_table(predict(model, store, job, config, shown=False)).to_pandas()
     units = predictions.by_group(predictions.by_clip(frame))
@@ -90,15 +161,3 @@ def figures(model: VideoModel, store: ClipStore, job: FinetuneJob) -> dict[str, 
         for name, metric in METRICS.items()
         if metric.task == job.task
     }
-
-
-@torch.inference_mode()
-def score(
-    model: VideoModel, clips: Sequence[NDArray[np.uint8]], job: FinetuneJob
-) -> NDArray[np.float32]:
-    """Scores of a batch of clips, each RGB (T, H, W, 3); probabilities in classification."""
-    scores = Classification.scores if job.task == "classification" else Regression.scores
-    frames = [resize(clip, job.model.image_size) for clip in clips]
-    video = torch.from_numpy(np.stack(frames)).to(model.fc_norm.weight.device)
-    batch: NDArray[np.float32] = scores(model(normalise(unit_range(video)))).cpu().numpy()
-    return batch

@@ -1,7 +1,7 @@
-"""The TPSBT encoder, the masked autoencoder and conversion of the authors' checkpoints.
+"""The TPSBT encoder, the masked autoencoder, and conversion of the authors' checkpoints.
 
-The classes are imported when they are first used, because torch takes seconds to import and
-`import svfap` registers the models without it.
+Importing torch takes seconds, and `import svfap` imports this package to register the models in
+timm. So the classes below are imported on first use.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Autoencoder", "Encoder", "VideoModel", "reconstruction_target"]
 
-_HOMES = {
+_MODULE_OF = {
     "Autoencoder": "autoencoder",
     "Encoder": "encoder",
     "VideoModel": "encoder",
@@ -23,6 +23,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     """Import a class on first use (PEP 562)."""
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -1,23 +1,24 @@
-"""Masked autoencoder for pre-training: see 10 % of a face video, predict the rest (section 3.2)."""
+"""Masked autoencoder for pre-training: see 10 % of a video, predict 90 % (paper section 3.2)."""
 
 import torch
 from torch import Tensor, nn
 
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
-from svfap.models.encoder import Encoder, fuse, initialise, patchify, take_sites
+from svfap.models.encoder import Encoder, initialise
 from svfap.models.layers import Block, norm, sinusoid_positions
 from svfap.models.masking import split_sites
+from svfap.models.tokens import fuse, patchify, take_sites
 
-TARGET_EPS = 1e-6
+TARGET_EPS = 1e-6  # added to a patch's standard deviation; not in the paper, from the authors' code
 
 
 class Autoencoder(nn.Module):
-    """TPSBT encoder on visible tokens, light transformer decoder on all of them.
+    """TPSBT encoder of the visible tokens and a light transformer decoder of all tokens.
 
     Args:
         config: sizes of encoder and decoder.
-        fusion: the decoder sees the sum of all stages; otherwise the last alone (an ablation).
+        fusion: decode the sum of all stages (paper eq. 9); otherwise the last stage (an ablation).
     """
 
     def __init__(self, config: ModelConfig, *, fusion: bool = True) -> None:
@@ -40,20 +41,31 @@ class Autoencoder(nn.Module):
         nn.init.trunc_normal_(self.mask_token, std=0.02)
 
     def encode(self, video: Tensor, visible: Tensor) -> Tensor:
-        """Visible tokens with all stages fused (paper eq. 9), (B, T', S_visible, C)."""
-        outputs = self.encoder(video, visible)
-        last = outputs[-1]
-        alone = last.repeat_interleave(self.encoder.slices // last.shape[1], dim=1)
-        out: Tensor = self.norm(fuse(outputs) if self.fusion else alone)
-        return out
-
-    def forward(self, video: Tensor, visible: Tensor, targets: Tensor) -> Tensor:
-        """Predict masked patches; every shape is known beforehand, so the graph has no breaks.
+        """Encode the visible tokens.
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.
             visible: (B, T', S_visible) sites of each slice that the encoder sees.
-            targets: (B, T', S_target) sites to predict, all or some of the others.
+
+        Returns:
+            (B, T', S_visible, C), all stages fused (paper eq. 9).
+        """
+        outputs = self.encoder(video, visible)
+        last = outputs[-1]
+        repeated = last.repeat_interleave(self.encoder.slices // last.shape[1], dim=1)
+        out: Tensor = self.norm(fuse(outputs) if self.fusion else repeated)
+        return out
+
+    def forward(self, video: Tensor, visible: Tensor, targets: Tensor) -> Tensor:
+        """Predict masked patches.
+
+        All shapes follow from the shapes of the arguments, so `torch.compile` makes one graph. A
+        boolean mask would break it, because the number of masked tokens would depend on data.
+
+        Args:
+            video: (B, 3, T, H, W), ImageNet-normalised.
+            visible: (B, T', S_visible) sites of each slice that the encoder sees.
+            targets: (B, T', S_target) sites to predict: some or all of the masked ones.
 
         Returns:
             (B, T' * S_target, tubelet * patch**2 * 3) normalised pixels, in the order of `targets`.
@@ -63,6 +75,8 @@ class Autoencoder(nn.Module):
         seen = self.to_decoder(self.encode(video, visible)) + take_sites(positions, visible)
         hidden = self.mask_token + take_sites(positions, targets)
         x = torch.cat((seen.flatten(1, 2), hidden.flatten(1, 2)), dim=1)
+        # Only the predictions are needed, so the last block transforms the masked tokens alone;
+        # they still attend to the visible ones.
         *earlier, last = self.decoder
         for block in earlier:
             x = block(x)
@@ -71,7 +85,14 @@ class Autoencoder(nn.Module):
         return out
 
     def predict(self, video: Tensor, mask: Tensor) -> Tensor:
-        """`forward` for a boolean mask (B, N), True = masked, equally many per slice.
+        """Predict masked patches, given a boolean mask.
+
+        Args:
+            video: (B, 3, T, H, W), ImageNet-normalised.
+            mask: (B, T' * S), True = masked; every slice has equally many masked sites.
+
+        Returns:
+            (B, masked tokens, tubelet * patch**2 * 3) normalised pixels.
 
         Raises:
             SvfapError: the mask or the video does not fit the model.
@@ -79,7 +100,7 @@ class Autoencoder(nn.Module):
         slices, sites = self.encoder.slices, self.encoder.sites
         if mask.shape != (len(video), slices * sites):
             raise SvfapError(
-                f"the mask has shape {tuple(mask.shape)}, the model's tokens need"
+                f"the mask has shape {tuple(mask.shape)}, but the model's tokens need"
                 f" ({len(video)}, {slices * sites})"
             )
         out: Tensor = self(video, *split_sites(mask, slices))
@@ -87,7 +108,7 @@ class Autoencoder(nn.Module):
 
 
 def patch_pixels(video: Tensor, tubelet: int, patch: int) -> Tensor:
-    """Pixels of each tubelet as (B, N, tubelet * patch**2, 3)."""
+    """Cut a video (B, 3, T, H, W) into pixels of tubelets, (B, N, tubelet * patch**2, 3)."""
     channels: Tensor = patchify(video, tubelet, patch).flatten(1, 2).unflatten(-1, (3, -1))
     return channels.transpose(2, 3)
 
@@ -95,20 +116,23 @@ def patch_pixels(video: Tensor, tubelet: int, patch: int) -> Tensor:
 def reconstruction_target(
     video: Tensor, sites: Tensor, tubelet: int = 2, patch: int = 16
 ) -> Tensor:
-    """Chosen patches, normalised per patch and channel (unbiased variance), flattened.
+    """Compute what the autoencoder predicts: chosen patches, normalised (paper section 3.2).
+
+    Each patch is normalised per channel, with the unbiased variance.
 
     Args:
         video: (B, 3, T, H, W) in [0, 1].
-        sites: (B, T', S_target) of each slice.
+        sites: (B, T', S_target) chosen sites of each slice.
         tubelet: frames per token.
         patch: side of a token in pixels.
 
     Returns:
-        (B, T' * S_target, tubelet * patch**2 * 3).
+        (B, T' * S_target, tubelet * patch**2 * 3), in the order of `sites`.
     """
     chosen = take_sites(patchify(video, tubelet, patch), sites).unflatten(-1, (3, -1))
     centred = chosen - chosen.mean(dim=-1, keepdim=True)
+    # torch.var gives the same and takes six times as long.
     variance = centred.square().sum(dim=-1, keepdim=True) / (chosen.shape[-1] - 1)
-    normalised = centred / (variance.sqrt() + TARGET_EPS)  # torch.var takes six times as long
+    normalised = centred / (variance.sqrt() + TARGET_EPS)
     out: Tensor = normalised.transpose(-1, -2).flatten(3).flatten(1, 2)
     return out

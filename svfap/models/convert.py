@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+# (pattern, replacement) applied in this order to the names of the authors' parameters. Fine-tuning
+# models have no prefix "encoder.", pre-training models do.
 _RENAMES = (
     (r"^(encoder\.)?patch_embed\.proj\.", "encoder.patch_embed."),
     (r"^encoder\.norm\.", "norm."),
@@ -18,7 +20,8 @@ _RENAMES = (
     (r"spatial_downsamples\.", "pools."),
     (r"\.([qv])_bias$", r".\1.bias"),
 )
-_CROSS = (
+# In addition, for blocks with cross-attention, where the plain block is nested in `block`.
+_CROSS_RENAMES = (
     (r"\.cross_norm1\.", ".query_norm."),
     (r"\.cross_norm2\.", ".context_norm."),
     (r"\.cross_attn\.", ".cross."),
@@ -27,41 +30,45 @@ _CROSS = (
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors' weights in the names of `VideoModel` or `Autoencoder`.
+    """Rename and reshape the authors' weights to a state dict of `VideoModel` or `Autoencoder`.
 
     Args:
         state: state dict of their fine-tuning or pre-training model of any size, or the content
             of a checkpoint file with the state dict under "model".
 
     Returns:
-        A state dict to load strictly.
+        A state dict whose keys all match.
     """
     state = state.get("model", state)  # type: ignore[assignment]
-    crossed = {_block(key) for key in state if ".cross_attn." in key}
+    cross_blocks = {_block_number(key) for key in state if ".cross_attn." in key}
     ours: dict[str, Tensor] = {}
     for key, value in state.items():
-        rules = _RENAMES + _CROSS * (_block(key) in crossed)
-        for pattern, replacement in rules:
-            key = re.sub(pattern, replacement, key)  # noqa: PLW2901
-        ours |= _reshape(key, value)
+        renames = _RENAMES + (_CROSS_RENAMES if _block_number(key) in cross_blocks else ())
+        name = key
+        for pattern, replacement in renames:
+            name = re.sub(pattern, replacement, name)
+        ours |= _reshape(name, value)
     return ours
 
 
-def _block(key: str) -> str:
-    """The block of the encoder that a parameter belongs to."""
+def _block_number(key: str) -> str:
+    """Return the number of the encoder block of a parameter; empty for other parameters."""
     match = re.match(r"(encoder\.)?blocks\.(\d+)\.", key)
     return match[2] if match else ""
 
 
 def _reshape(key: str, value: Tensor) -> dict[str, Tensor]:
-    """Split fused projections and flatten convolutions."""
+    """Split fused projections, and flatten convolutions whose kernel equals their stride.
+
+    `TemporalConv` and the patch embedding are linear layers here, see `layers.TemporalConv`.
+    """
     if key.endswith(("attn.qkv.weight", "cross.kv.weight")):
         stem, names = key.rsplit(".", 2)[0], key.rsplit(".", 2)[1]
         parts = value.chunk(len(names))
         return {f"{stem}.{n}.weight": p for n, p in zip(names, parts, strict=True)}
-    if value.ndim == 3 and key.endswith(".proj.weight"):
+    if value.ndim == 3 and key.endswith(".proj.weight"):  # (out, in, kernel) over time
         return {key: value.permute(0, 2, 1).flatten(1).contiguous()}
-    if key.endswith("patch_embed.weight"):
+    if key.endswith("patch_embed.weight"):  # (out, 3, tubelet, patch, patch)
         return {key: value.flatten(1)}
     if key.endswith("mask_token"):
         return {key: value.reshape(1, 1, 1, -1)}

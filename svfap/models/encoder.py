@@ -1,6 +1,5 @@
 """TPSBT: temporal pyramid and spatial bottleneck transformer (paper section 3.1)."""
 
-from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import ClassVar
 
@@ -18,36 +17,23 @@ from svfap.models.layers import (
     norm,
     sinusoid_positions,
 )
-
-
-def patchify(video: Tensor, tubelet: int, patch: int) -> Tensor:
-    """Cut a video (B, 3, T, H, W) into tubelets (B, T', S, 3 * tubelet * patch**2)."""
-    b, c, t, h, w = video.shape
-    x: Tensor = video.reshape(b, c, t // tubelet, tubelet, h // patch, patch, w // patch, patch)
-    x = x.permute(0, 2, 4, 6, 1, 3, 5, 7)
-    tokens: Tensor = x.reshape(b, t // tubelet, (h // patch) * (w // patch), -1)
-    return tokens
-
-
-def take_sites(tokens: Tensor, sites: Tensor) -> Tensor:
-    """Tokens (B, T', S, C) at some sites (B, T', S_taken) of each slice, (B, T', S_taken, C)."""
-    return tokens.gather(2, sites[..., None].expand(-1, -1, -1, tokens.shape[-1]))
-
-
-def fuse(outputs: Sequence[Tensor]) -> Tensor:
-    """Sum of all stages, each slice repeated over those that it stands for (paper eq. 9)."""
-    slices = outputs[0].shape[1]
-    repeated = (x.repeat_interleave(slices // x.shape[1], dim=1) for x in outputs)
-    return list(accumulate(repeated))[-1]
+from svfap.models.tokens import fuse, patchify, take_sites
 
 
 class Encoder(nn.Module):
     """The TPSBT encoder without head: tokens of every stage.
 
-    The first stage is made of plain transformer blocks. Each later one lowers the frame rate,
-    pools every frame into a few bottleneck tokens, lets these gather from the frame tokens in all
-    its blocks but the last, and hands what they gathered back to the frame tokens in the last
-    (paper eq. 8: its context is the bottleneck).
+    The first stage has plain transformer blocks. Each later stage lowers the frame rate and pools
+    every frame into a few bottleneck tokens (paper eq. 5). In all its blocks but the last, the
+    bottleneck tokens attend to the frame tokens; in the last block, the frame tokens attend to the
+    bottleneck tokens (eq. 8).
+
+    A token covers a tubelet of `tubelet` frames and `patch_size` x `patch_size` pixels. The tokens
+    of the same frames are a slice (T' of them), those at the same place in every slice a site (S).
+
+    Args:
+        config: sizes of the encoder.
+        drop_path: stochastic depth of the last block, growing linearly from 0 in the first.
     """
 
     def __init__(self, config: ModelConfig, drop_path: float = 0.0) -> None:
@@ -77,17 +63,17 @@ class Encoder(nn.Module):
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.
-            visible: (B, T', S_visible) positions of the tokens that the encoder may see, as
-                indices into the S sites of each slice; None shows all of them.
+            visible: (B, T', S_visible) indices of the sites of each slice that the encoder sees;
+                None shows all of them.
 
         Returns:
             Tokens of each stage: (B, T', S, C), (B, T' / 2, S, C), (B, T' / 4, S, C), where S
             counts the visible sites.
 
         Raises:
-            SvfapError: the video does not have the size that the model was built for.
+            SvfapError: the video is not of the size that the model was built for.
         """
-        self._check(video)
+        self._check_size(video)
         patches = patchify(video, self.config.tubelet, self.config.patch_size)
         positions = self.positions.unflatten(1, (self.slices, self.sites))
         if visible is not None:
@@ -96,7 +82,7 @@ class Encoder(nn.Module):
         return self.stages(self.patch_embed(patches) + positions)
 
     def stages(self, tokens: Tensor) -> list[Tensor]:
-        """Run embedded tokens (B, T', S, C) through all stages; returns what `forward` does."""
+        """Run embedded tokens (B, T', S, C) through all stages; return the tokens of each."""
         outputs = [tokens]
         starts = accumulate(self.config.depths, initial=0)
         for stage, (start, end) in enumerate(pairwise(starts)):
@@ -104,7 +90,7 @@ class Encoder(nn.Module):
         return outputs[1:]
 
     def _stage(self, stage: int, x: Tensor, blocks: nn.ModuleList) -> Tensor:
-        """Run the blocks of a stage; (B, T, S, C) gives (B, T / 2, S, C), the first stage T."""
+        """Run one stage: (B, T, S, C) becomes (B, T / 2, S, C), or (B, T, S, C) in the first."""
         if stage > 0:
             x = self.downsamples[stage - 1](x)
         tokens = x.flatten(1, 2)
@@ -119,7 +105,8 @@ class Encoder(nn.Module):
         out: Tensor = tokens.unflatten(1, (x.shape[1], -1))
         return out
 
-    def _check(self, video: Tensor) -> None:
+    def _check_size(self, video: Tensor) -> None:
+        """Refuse a video of another size; its positions would not fit."""
         size = self.config.image_size
         expected = (3, self.config.num_frames, size, size)
         if video.ndim != 5 or tuple(video.shape[1:]) != expected:
@@ -130,7 +117,7 @@ class Encoder(nn.Module):
 
 
 def _downsample(config: ModelConfig) -> nn.Module:
-    """How a later stage lowers the frame rate."""
+    """Make the layer with which a later stage lowers the frame rate."""
     if config.pyramid == "none":
         return nn.Identity()
     if config.pyramid == "conv":
@@ -139,26 +126,28 @@ def _downsample(config: ModelConfig) -> nn.Module:
 
 
 def _spatial_pool(config: ModelConfig, stage: int) -> nn.Module:
-    """How a later stage makes its bottleneck tokens."""
+    """Make the layer with which a later stage pools its bottleneck tokens (paper eq. 5)."""
     if not config.bottleneck:
         return nn.Identity()
+    # Without a pyramid a stage keeps all slices; pooling several of them together gives as many
+    # bottleneck tokens as with one.
     frames = config.temporal_kernel**stage if config.pyramid == "none" else 1
     return SpatialPool(config.dim, config.bottleneck_tokens, frames)
 
 
 class VideoModel(nn.Module):
-    """Encoder, global average pool, LayerNorm and a linear head.
+    """Encoder, global average pool, LayerNorm and a linear head (paper section 4.1).
 
     Args:
         config: sizes of the encoder.
-        num_classes: outputs of the head; 0 for none, the model then returns embeddings.
+        num_classes: outputs of the head; 0 for no head, so that the model returns embeddings.
         drop_path: stochastic depth of the last block, growing linearly from 0 in the first.
-        activation: what the outputs pass through, for regressed values of limited range.
+        activation: function of the outputs, for regressed values of limited range.
         per_frame: one output per frame instead of per clip; the pool is then over space only.
-        fusion: pool the sum of all stages instead of the last (an ablation).
+        fusion: pool the sum of all stages instead of the last stage (an ablation).
     """
 
-    HEAD_INIT_SCALE = 0.001
+    HEAD_INIT_SCALE = 0.001  # not in the paper; from the authors' fine-tuning code
     ACTIVATIONS: ClassVar = {"none": nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
     def __init__(
@@ -183,9 +172,13 @@ class VideoModel(nn.Module):
             self.head.weight.data.mul_(self.HEAD_INIT_SCALE)
 
     def forward_features(self, video: Tensor) -> Tensor:
-        """Embedding (B, C), or (B, T, C) per frame, of a normalised video (B, 3, T, H, W).
+        """Embed a video.
 
-        Frames between the slices of the last stage are interpolated.
+        Args:
+            video: (B, 3, T, H, W), ImageNet-normalised.
+
+        Returns:
+            (B, C); with `per_frame` (B, T, C), interpolated between the slices of the last stage.
         """
         outputs = self.encoder(video)
         pooled = (fuse(outputs) if self.fusion else outputs[-1]).mean(dim=2)
@@ -197,13 +190,24 @@ class VideoModel(nn.Module):
         return features
 
     def forward(self, video: Tensor) -> Tensor:
-        """Logits or regressed values (B, num_classes), or (B, T, num_classes) per frame."""
-        out: Tensor = self.activation(self.head(self.forward_features(video)))
+        """Compute logits or regressed values.
+
+        Args:
+            video: (B, 3, T, H, W), ImageNet-normalised.
+
+        Returns:
+            (B, num_classes); with `per_frame` (B, T, num_classes).
+        """
+        return self.forward_head(self.forward_features(video))
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Turn features (..., C) into logits or regressed values (..., num_classes)."""
+        out: Tensor = self.activation(self.head(features))
         return out
 
 
 def initialise(model: nn.Module) -> None:
-    """Xavier-uniform weights and zero biases in every linear layer."""
+    """Set Xavier-uniform weights and zero biases in every linear layer."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)

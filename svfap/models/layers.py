@@ -10,16 +10,17 @@ from torch import Tensor, nn
 
 from svfap.models.token_counts import POOL_HIDDEN
 
-NORM_EPS = 1e-6
+NORM_EPS = 1e-6  # not in the paper; from the authors' code (PyTorch's default is 1e-5)
 
 
 def norm(dim: int) -> nn.LayerNorm:
-    """LayerNorm with the paper's epsilon."""
+    """Make a LayerNorm with the epsilon of the authors' models."""
     return nn.LayerNorm(dim, eps=NORM_EPS)
 
 
 def sinusoid_positions(count: int, dim: int) -> Tensor:
-    """Fixed sine-cosine position embedding of `count` flat positions, shape (1, count, dim)."""
+    """Make the fixed sine-cosine embedding of positions 0 to `count` - 1, (1, count, dim)."""
+    # float64, as the authors compute it in NumPy: large positions lose digits in float32.
     position = torch.arange(count, dtype=torch.float64)[:, None]
     pair = torch.arange(dim, dtype=torch.float64) // 2
     angle = position / 10000 ** (2 * pair / dim)
@@ -30,7 +31,8 @@ def sinusoid_positions(count: int, dim: int) -> Tensor:
 class Attention(nn.Module):
     """Multi-head attention of queries over a context; self-attention when both are the same.
 
-    Queries and values have a bias, keys have none.
+    Queries and values have a bias, keys have none: a bias of the keys would add the same to all
+    logits of a query, which softmax ignores.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -42,7 +44,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, query: Tensor, context: Tensor) -> Tensor:
-        """Attend; (B, N, C) queries over a (B, M, C) context give (B, N, C)."""
+        """Attend with queries (B, N, C) over a context (B, M, C); return (B, N, C)."""
         q, k, v = (
             self._split(self.q(query)),
             self._split(self.k(context)),
@@ -53,13 +55,13 @@ class Attention(nn.Module):
         return out
 
     def shares(self, query: Tensor, context: Tensor) -> Tensor:
-        """How a query's attention is shared out over the context, (B, heads, N, M)."""
+        """Compute each query's attention weights over the context, (B, heads, N, M)."""
         q, k = self._split(self.q(query)), self._split(self.k(context))
         out: Tensor = (q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)
         return out
 
     def _split(self, x: Tensor) -> Tensor:
-        """(B, N, C) as heads, (B, heads, N, C / heads)."""
+        """Split (B, N, C) into heads, (B, heads, N, C / heads)."""
         out: Tensor = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         return out
 
@@ -76,7 +78,15 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor, skip: int = 0) -> Tensor:
-        """Transform tokens (B, N, C) but the first `skip`, which the others only look at."""
+        """Transform tokens.
+
+        Args:
+            x: (B, N, C).
+            skip: number of leading tokens that are attended to but not transformed.
+
+        Returns:
+            (B, N - skip, C).
+        """
         y = self.norm1(x)
         x = x[:, skip:] + self.drop_path(self.attn(y[:, skip:], y))
         out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
@@ -94,14 +104,17 @@ class CrossBlock(nn.Module):
         self.block = Block(dim, heads, drop_path)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Transform tokens (B, N, C) that look at a context (B, M, C)."""
+        """Transform tokens (B, N, C) that attend to a context (B, M, C)."""
         attended = self.cross(self.query_norm(x), self.context_norm(context))
         out: Tensor = self.block(x + self.block.drop_path(attended))
         return out
 
 
 class TemporalConv(nn.Module):
-    """Lower the frame rate by a convolution over time at each spatial site (kernel = stride)."""
+    """Lower the frame rate by a convolution over time at each spatial site (kernel = stride).
+
+    Frames do not overlap, so a linear layer of concatenated frames is the same convolution.
+    """
 
     def __init__(self, dim: int, kernel: int) -> None:
         super().__init__()
@@ -109,7 +122,7 @@ class TemporalConv(nn.Module):
         self.proj = nn.Linear(kernel * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Merge neighbouring frames; (B, T, S, C) gives (B, T / kernel, S, C)."""
+        """Merge neighbouring frames: (B, T, S, C) becomes (B, T / kernel, S, C)."""
         frames = x.unflatten(1, (-1, self.kernel)).transpose(2, 3)
         out: Tensor = self.proj(frames.flatten(3))
         return out
@@ -123,7 +136,7 @@ class TemporalPool(nn.Module):
         self.kernel, self.kind = kernel, kind
 
     def forward(self, x: Tensor) -> Tensor:
-        """Merge neighbouring frames; (B, T, S, C) gives (B, T / kernel, S, C)."""
+        """Merge neighbouring frames: (B, T, S, C) becomes (B, T / kernel, S, C)."""
         frames = x.unflatten(1, (-1, self.kernel))
         out: Tensor = frames.mean(dim=2) if self.kind == "avg" else frames.amax(dim=2)
         return out
@@ -132,8 +145,14 @@ class TemporalPool(nn.Module):
 class SpatialPool(nn.Module):
     """Pool the tokens of each frame into a few bottleneck tokens (paper eq. 5).
 
-    Without a temporal pyramid, the tokens of `frames` neighbouring frames are pooled together, so
-    that there are as many bottleneck tokens as with it.
+    Eq. 5 has no softmax and says nothing exact about the hidden width. The softmax over sites is in
+    the authors' code, and a hidden width of 128 gives the parameters that the paper reports.
+
+    Args:
+        dim: channels C.
+        tokens: number of bottleneck tokens per group of frames, G.
+        frames: neighbouring frames whose tokens are pooled together. Above 1 only without a
+            temporal pyramid, which then has as many bottleneck tokens as with one.
     """
 
     HIDDEN = POOL_HIDDEN
@@ -145,7 +164,7 @@ class SpatialPool(nn.Module):
         self.mlp = Mlp(dim, self.HIDDEN, tokens)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weighted sums over space; (B, T, S, C) gives (B, T / frames, G, C)."""
+        """Compute weighted sums over space: (B, T, S, C) becomes (B, T / frames, G, C)."""
         x = x.unflatten(1, (-1, self.frames)).flatten(2, 3)
         weights = self.mlp(self.norm(x)).softmax(dim=2)
         pooled: Tensor = weights.transpose(2, 3) @ x

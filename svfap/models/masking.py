@@ -1,4 +1,4 @@
-"""Tube masks: the same sites hidden in every slice of the video (paper section 3.2)."""
+"""Tube masks: the same sites are hidden in every slice of a video (paper section 3.2)."""
 
 import torch
 from torch import Tensor
@@ -10,25 +10,28 @@ from svfap.models.token_counts import hidden_sites, target_count
 def tube_sites(
     batch: int, slices: int, sites: int, ratio: float, *, device: torch.device | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Random visible and masked sites, the same in every slice, drawn where they are used.
+    """Draw visible and masked sites of each clip, the same in every slice.
+
+    They are drawn on the device that uses them, without a copy from the host. Their shapes follow
+    from the arguments alone, so `torch.compile` needs one graph.
 
     Returns:
-        (batch, slices, S_visible) and (batch, slices, S_masked) indices in ascending order. Their
-        shapes follow from the arguments alone.
+        (batch, slices, S_visible) and (batch, slices, S_masked) indices in ascending order.
     """
     hidden = hidden_sites(sites, ratio)
-    place = torch.rand(batch, sites, device=device).argsort(dim=1)
-    order = (place < hidden).to(torch.int8).argsort(dim=1, stable=True)
+    permutation = torch.rand(batch, sites, device=device).argsort(dim=1)
+    # A stable sort by "is hidden" puts visible sites first and keeps both groups in order.
+    order = (permutation < hidden).to(torch.int8).argsort(dim=1, stable=True)
     tube = order[:, None].expand(-1, slices, -1)
     return tube[..., : sites - hidden], tube[..., sites - hidden :]
 
 
 def target_sites(masked: Tensor, share: float) -> Tensor:
-    """Random masked sites of each slice that are decoded and scored, the others are dropped.
+    """Draw the masked sites of each slice that are decoded and scored; the others are dropped.
 
     Args:
         masked: (B, slices, S_masked).
-        share: of the masked sites; at least one is kept.
+        share: share of the masked sites to keep; at least one is kept.
 
     Returns:
         (B, slices, S_target) in the order of `masked`.
@@ -41,7 +44,7 @@ def target_sites(masked: Tensor, share: float) -> Tensor:
 
 
 def split_sites(mask: Tensor, slices: int) -> tuple[Tensor, Tensor]:
-    """Indices of the visible and of the masked sites of each slice, in order.
+    """List the visible and the masked sites of each slice in ascending order.
 
     Args:
         mask: (B, slices * sites), True = masked.
@@ -51,7 +54,7 @@ def split_sites(mask: Tensor, slices: int) -> tuple[Tensor, Tensor]:
         (B, slices, S_visible) and (B, slices, S_masked).
 
     Raises:
-        SvfapError: the slices do not all hide equally many sites.
+        SvfapError: slices differ in their number of masked sites.
     """
     per_slice = mask.unflatten(1, (slices, -1))
     counts = per_slice.sum(dim=2)

@@ -1,7 +1,8 @@
 """The paper's models by name for timm: `timm.create_model("svfap_base_patch16_160", ...)`.
 
-`import svfap` registers them without importing timm or torch, which take seconds: when timm is not
-loaded yet, the registration waits until somebody imports it.
+`import svfap` must stay fast, and importing timm and torch takes seconds. So if timm is not loaded
+yet, the models are registered as soon as someone imports it. timm (1.0) offers no entry point or
+hook for this, so an import hook does it.
 """
 
 import importlib.abc
@@ -13,10 +14,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from svfap.config import ModelConfig
     from svfap.models import Autoencoder, VideoModel
 
 SMALL = {"dim": 384, "heads": 6, "depths": (8, 4, 2)}
 TIMM_NAMES = {"img_size": "image_size", "embed_dim": "dim", "num_heads": "heads"}
+# `timm.create_model` passes these to every model.
 TIMM_ONLY = ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
 
 
@@ -24,9 +27,9 @@ def svfap_base_patch16_160(pretrained: bool = False, **arguments: Any) -> "Video
     """SVFAP-B for fine-tuning: C = 512, 8 heads, depths 12/6/3 (paper section 4.1).
 
     Args:
-        pretrained: must be false, there are no published weights; see `models.convert`.
-        **arguments: any key of `config.ModelConfig` (timm's `img_size`, `embed_dim` and
-            `num_heads` too) and any argument of `models.VideoModel`.
+        pretrained: must be false: no weights are published; see `models.convert`.
+        **arguments: any key of `config.ModelConfig`, also as timm's `img_size`, `embed_dim` and
+            `num_heads`, and any argument of `models.VideoModel`.
 
     Raises:
         SvfapError: a size is unknown or does not fit the others, or `pretrained` is true.
@@ -35,7 +38,7 @@ def svfap_base_patch16_160(pretrained: bool = False, **arguments: Any) -> "Video
 
 
 def svfap_small_patch16_160(pretrained: bool = False, **arguments: Any) -> "VideoModel":  # noqa: ANN401
-    """SVFAP-S for fine-tuning: C = 384, 6 heads, depths 8/4/2; otherwise as the base model."""
+    """SVFAP-S for fine-tuning: C = 384, 6 heads, depths 8/4/2; otherwise like the base model."""
     return _video_model(SMALL | arguments, pretrained=pretrained)
 
 
@@ -52,22 +55,22 @@ def pretrain_svfap_small_patch16_160(pretrained: bool = False, **arguments: Any)
 def _video_model(arguments: dict[str, Any], *, pretrained: bool) -> "VideoModel":
     from svfap.models import VideoModel
 
-    own = {"num_classes": 0, "drop_path_rate": 0.0, "activation": "none", "per_frame": False,
-           "fusion": False}  # fmt: skip
-    chosen = {key: arguments.pop(key, default) for key, default in own.items()}
-    config = _sizes(arguments, pretrained=pretrained)
-    return VideoModel(config, chosen.pop("num_classes"), chosen.pop("drop_path_rate"), **chosen)
+    num_classes = arguments.pop("num_classes", 0)
+    drop_path = arguments.pop("drop_path_rate", 0.0)
+    options = {k: arguments.pop(k) for k in ("activation", "per_frame", "fusion") if k in arguments}
+    config = _model_config(arguments, pretrained=pretrained)
+    return VideoModel(config, num_classes, drop_path, **options)
 
 
 def _autoencoder(arguments: dict[str, Any], *, pretrained: bool) -> "Autoencoder":
     from svfap.models import Autoencoder
 
     fusion = arguments.pop("fusion", True)
-    return Autoencoder(_sizes(arguments, pretrained=pretrained), fusion=fusion)
+    return Autoencoder(_model_config(arguments, pretrained=pretrained), fusion=fusion)
 
 
-def _sizes(arguments: dict[str, Any], *, pretrained: bool) -> Any:  # noqa: ANN401
-    """The `ModelConfig` that timm's arguments describe."""
+def _model_config(arguments: dict[str, Any], *, pretrained: bool) -> "ModelConfig":
+    """Check timm's arguments and turn them into a `ModelConfig`."""
     from svfap.config import ModelConfig
     from svfap.config.yaml_file import parse
     from svfap.errors import SvfapError
@@ -84,12 +87,12 @@ def _sizes(arguments: dict[str, Any], *, pretrained: bool) -> Any:  # noqa: ANN4
 def register() -> None:
     """Add the models to timm's registry, now or as soon as timm is imported."""
     if "timm" in sys.modules:
-        _add()
+        _register_models()
     else:
-        sys.meta_path.insert(0, _AfterTimm())
+        sys.meta_path.insert(0, _RegisterAfterImport())
 
 
-def _add() -> None:
+def _register_models() -> None:
     from timm.models import register_model
 
     for model in (
@@ -101,23 +104,24 @@ def _add() -> None:
         register_model(model)
 
 
-class _AfterTimm(importlib.abc.MetaPathFinder):
-    """Finds timm as usual and registers the models once it has been imported."""
+class _RegisterAfterImport(importlib.abc.MetaPathFinder):
+    """Import hook: find timm as usual, and register the models right after it is executed."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Timm's own spec, with the registration behind its execution."""
+        """Return timm's own spec, its loader extended by the registration; None for others."""
         if fullname != "timm":
             return None
-        sys.meta_path.remove(self)
+        sys.meta_path.remove(self)  # so that the next line asks the other finders
         spec = importlib.util.find_spec(fullname)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
-            def execute_and_add(module: ModuleType) -> None:
+            def execute_and_register(module: ModuleType) -> None:
                 execute(module)
-                _add()
+                _register_models()
 
-            spec.loader.exec_module = execute_and_add  # type: ignore[method-assign]
+            # Only this spec's loader object is changed, so other imports keep theirs.
+            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
         return spec

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
-from svfap.evaluation import predictions, scoring
+from svfap.evaluation import insight, predictions
+from svfap.evaluation.scoring import predict
 from svfap.models import VideoModel
 from svfap.plots.clips import embedding, filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
-from svfap.training import checkpoint, insight
+from svfap.training.checkpoint import load_model
 
 
 def run(
@@ -24,32 +25,32 @@ def run(
     """Score the test parts of a fold.
 
     Args:
-        config: how many views of each video are scored.
+        config: number of views per video, and batch size.
         dataset: name of the dataset.
         fold: name of the fold.
         model: checkpoint of the stage `finetune`.
         shards: `index.parquet` of every test part.
         output: the predictions, Parquet, a row per clip and view; `embedding.png` and
             `attention.png` are drawn beside it.
-        log: takes metrics.
+        log: receives metrics.
 
     Raises:
         SvfapError: a shard or the checkpoint is damaged.
     """
     store = ClipStore(shards)
-    network, job = checkpoint.load_model(model)
-    table = scoring.predict(network, store, job, config, dataset=dataset, fold=fold)
+    network, job = load_model(model)
+    table = predict(network, store, job, config, dataset=dataset, fold=fold)
     predictions.write(output, table)
     _draw(network, store, job, output, f"{dataset} {fold}")
     log({"clips": len(store), "views": len(table.keys)})
 
 
 def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path, name: str) -> None:
-    """A map of the clips, and where the model looks."""
+    """Draw a map of the clips' embeddings, and where the later stages attend."""
     features, targets = insight.embeddings(network, store, job)
     classes = job.task == "classification"
     embedding(
-        insight.neighbourhoods(features, seed=job.seed),
+        insight.tsne_map(features, seed=job.seed),
         targets[:, 0],
         job.targets if classes else (),
         title=f"{name}: test clips by their embedding (t-SNE)",

@@ -11,17 +11,18 @@ from svfap.models import Autoencoder
 from svfap.plots.clips import filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
-from svfap.training import fraction, reconstruction, training_run
+from svfap.training import fraction, reconstruction
 from svfap.training.draws import Draws
 from svfap.training.objectives import Reconstruction
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
+from svfap.training.training_run import TrainingRun
 from svfap.video.encode import write_video
 from svfap.video.resize import resize
 from svfap.video.sampling import pretrain_indices
 
 PICTURE_CLIPS = 4
-FPS = 6
+VIDEO_FPS = 6  # about real time: clips hold every 4th of 25 frames per second (paper section 4.1)
 
 
 def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> None:
@@ -31,7 +32,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         config: model, recipe and seed.
         shards: `index.parquet` of every part.
         output: the checkpoint; `curve.csv` and `reconstruction.{png,mp4}` are written beside it.
-        log: takes metrics.
+        log: receives metrics.
 
     Raises:
         SvfapError: a shard is damaged, or the loss is no longer finite.
@@ -49,7 +50,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         seed=config.seed,
         repeats=optim.repeats,
     )
-    training_run.TrainingRun(config, optim, shards, output, "pretrain").train(
+    TrainingRun(config, optim, shards, output, "pretrain").train(
         Reconstruction(model, settings.mask_ratio, settings.target_fraction),
         draws,
         parameter_groups(model, weight_decay=optim.weight_decay),
@@ -59,22 +60,22 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
 
 
 def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJob) -> None:
-    """Reconstructions of a few clips, spread over all parts, as a picture and as a video."""
+    """Draw reconstructions of a few clips, spread over all parts, as a picture and as a video."""
     clips = np.linspace(0, len(store) - 1, PICTURE_CLIPS).round().astype(int).tolist()
-    middle = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     frames = [
         store.frames(
             clip,
             pretrain_indices(
-                store.length(clip), config.model.num_frames, config.pretrain.stride, middle
+                store.length(clip), config.model.num_frames, config.pretrain.stride, rng
             ),
         )
         for clip in clips
     ]
-    seed_everything(config.seed)
+    seed_everything(config.seed)  # the masks are drawn from torch's global generator
     sized = np.stack([resize(clip, config.model.image_size) for clip in frames])
     ratio = config.pretrain.mask_ratio
-    rows = reconstruction.videos(model, sized, mask_ratio=ratio)
-    write_video(path.with_suffix(".mp4"), reconstruction.montage(rows), fps=FPS)
+    rows = reconstruction.reconstruct_clips(model, sized, mask_ratio=ratio)
+    write_video(path.with_suffix(".mp4"), reconstruction.montage(rows), fps=VIDEO_FPS)
     title = f"Pre-training: {ratio:.0%} of the patches are hidden"
-    filmstrips(reconstruction.filmstrips(rows), title=title, path=path, notice=config.notice)
+    filmstrips(reconstruction.strips(rows), title=title, path=path, notice=config.notice)

@@ -1,71 +1,147 @@
-"""Checkpoints: written whole or not at all, read without running code from them."""
+"""Checkpoints: a trained model, the settings that it was trained with, and facts of its clips.
 
-import functools
-import pickle
-from collections.abc import Mapping, Sequence
+Every checkpoint is written and read through `Checkpoint`, so its keys are listed here alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from svfap import __version__
-from svfap.config.stage_sections import FinetuneJob
+from svfap.config.section import Section
+from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.models.encoder import VideoModel
-from svfap.replacing import replacing
-from svfap.tracking.stage_run import git_commit
+from svfap.training import tensor_file
 from svfap.training.distributed import device
 
 
-@functools.cache
-def provenance() -> dict[str, str]:
-    """The code that a checkpoint was written by."""
-    return {"version": __version__, "commit": git_commit()}
+class Origin(Section):
+    """The pre-training of a fine-tuned model; empty if there was none."""
+
+    datasets: tuple[str, ...] = ()
+    notice: str = ""
+    clips: int = 0
 
 
-def save(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint atomically: temporary file, fsync, rename.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and what is known about it.
 
-    Raises:
-        OSError: it cannot be written; what was there before stays.
+    Facts that are None are unknown: converted and older files lack some of them.
+
+    Attributes:
+        model: state dict of an `Autoencoder` or a `VideoModel`, on the CPU.
+        job: all settings of the training run; None in a file of weights alone.
+        clips: number of training clips.
+        crop: settings that the training clips were cropped with.
+        fps: frames per second of the training clips, the median.
+        origin: the pre-training that fine-tuning started from.
+        version: version of the code that wrote the file; `write` always records its own.
+        commit: commit of that code.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with replacing(path, fsync=True) as partial, partial.open("wb") as file:
-            torch.save(dict(content), file)
-    except RuntimeError as error:
-        if isinstance(error.__context__, OSError):  # torch's writer stumbles over its own end
-            raise error.__context__ from None
-        raise
+
+    model: Mapping[str, Tensor]
+    job: PretrainJob | FinetuneJob | None
+    clips: int | None = None
+    crop: Mapping[str, Any] | None = None
+    fps: float | None = None
+    origin: Origin | None = None
+    version: str = ""
+    commit: str = ""
+
+    def write(self, path: Path) -> None:
+        """Write the file atomically; unknown facts are left out.
+
+        Raises:
+            OSError: the file cannot be written; the previous file is unchanged.
+        """
+        facts = {
+            "model": dict(self.model),
+            "config": None if self.job is None else self.job.model_dump(mode="json"),
+            "clips": self.clips,
+            "crop": self.crop,
+            "fps": self.fps,
+            # Unset fields are left out: without pre-training, files have always held an empty dict.
+            "origin": None
+            if self.origin is None
+            else self.origin.model_dump(mode="json", exclude_unset=True),
+        }
+        known = {key: value for key, value in facts.items() if value is not None}
+        tensor_file.write(path, tensor_file.provenance() | known)
+
+    @classmethod
+    def read(cls, path: Path) -> "Checkpoint":
+        """Read a checkpoint that this or an earlier version wrote.
+
+        Raises:
+            SvfapError: the file is missing, incomplete, or not a checkpoint of this package.
+        """
+        try:
+            content = tensor_file.read(path)
+        except tensor_file.ForeignFileError:
+            raise foreign(path) from None
+        if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+            raise foreign(path)
+        origin = content.get("origin")
+        return cls(
+            model=content["model"],
+            job=_job(content["config"], path) if "config" in content else None,
+            clips=content.get("clips"),
+            crop=content.get("crop"),
+            fps=content.get("fps"),
+            origin=None if origin is None else parse(Origin, origin, where=str(path)),
+            version=content.get("version", ""),
+            commit=content.get("commit", ""),
+        )
 
 
-def load(path: Path, *, allowed: Sequence[type] = ()) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU.
+def foreign(path: Path) -> SvfapError:
+    """The error for a file of weights that this package did not write."""
+    return SvfapError(
+        f"{path}: weights without this package's configuration; convert the authors' checkpoints"
+        " with `python -m svfap convert`"
+    )
+
+
+def build_model(job: FinetuneJob, weights: Mapping[str, Tensor], *, where: object) -> VideoModel:
+    """Build the model of a fine-tuning job on the CPU, ready to predict.
 
     Args:
-        path: the file.
-        allowed: plain classes that it may hold beside tensors and plain values.
+        job: settings of the model; without targets the model has no head.
+        weights: state dict of the model.
+        where: origin of the weights, for error messages.
 
     Raises:
-        SvfapError: it is missing, cut short, or holds more than tensors and plain values.
+        SvfapError: the weights do not fit the settings.
     """
-    try:
-        with torch.serialization.safe_globals(list(allowed)):
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise SvfapError(f"{path}: cannot be read ({error.strerror})") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SvfapError(
-            f"{path}: not a whole checkpoint ({reason}); delete it and run again"
-        ) from None
-    return content
+    settings = job.finetune
+    model = VideoModel(
+        job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
+    )
+    load_weights(model, weights, where=where)
+    return model.eval()
+
+
+def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:
+    """Load a fine-tuned model onto this process's device, ready to predict, with its settings.
+
+    Raises:
+        SvfapError: the checkpoint is damaged, or not of a fine-tuned model.
+    """
+    found = Checkpoint.read(path)
+    if found.job is None:
+        raise foreign(path)
+    if isinstance(found.job, PretrainJob):
+        raise SvfapError(f"{path}: pre-trained only, without a head; fine-tune it first")
+    return build_model(found.job, found.model, where=path).to(device()), found.job
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: object) -> None:
-    """Load weights strictly.
+    """Load a state dict whose keys and shapes must all match.
 
     Raises:
         SvfapError: keys are missing or unknown, or shapes differ; the message names them.
@@ -81,14 +157,14 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: obj
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise SvfapError(
-            f"{where}: does not fit the model ({_widths(own, weights)}{'; '.join(problems[:3])}"
-            f"{more}); use the `model` section that it was trained with"
+            f"{where}: does not fit the model ({_size_difference(own, weights)}"
+            f"{'; '.join(problems[:3])}{more}); use the `model` section that it was trained with"
         )
     module.load_state_dict(dict(weights))
 
 
-def _widths(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
-    """The commonest mistakes in words: another width, another number of classes."""
+def _size_difference(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
+    """Describe the two commonest mistakes: another width, another number of classes."""
     for ending, what in (("patch_embed.bias", "wide"), ("head.bias", "outputs in the head")):
         for key in own:
             pair = [len(w[key]) for w in (weights, own) if key in w]
@@ -97,17 +173,8 @@ def _widths(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:
-    """A fine-tuned model, ready to predict, and the job that made it.
-
-    Raises:
-        SvfapError: the checkpoint is damaged or not of a fine-tuned model.
-    """
-    content = load(path)
-    job = parse(FinetuneJob, content.get("config"), where=str(path))
-    settings = job.finetune
-    model = VideoModel(
-        job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
-    )
-    load_weights(model, content["model"], where=path)
-    return model.to(device()).eval(), job
+def _job(values: Mapping[str, Any], path: Path) -> PretrainJob | FinetuneJob:
+    """Check the settings of a run; a section `pretrain` marks a pre-training."""
+    if isinstance(values, dict) and "pretrain" in values:
+        return parse(PretrainJob, values, where=str(path))
+    return parse(FinetuneJob, values, where=str(path))

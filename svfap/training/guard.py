@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from svfap.errors import SvfapError
-from svfap.training import checkpoint
+from svfap.training import tensor_file
 from svfap.training.batch import Batch
 from svfap.training.state import State
 from svfap.training.step import Stepper, StepResult
@@ -82,12 +82,12 @@ class Guard:
 
     def _save_batches(self, stepper: Stepper, batches: Sequence[Batch], step: int) -> None:
         """Save everything that `replay` needs to compute the loss again."""
-        content: dict[str, Any] = checkpoint.provenance() | {
+        content: dict[str, Any] = tensor_file.provenance() | {
             "step": step,
             "batches": [batch.to_dict() for batch in batches],
             "learner": stepper.state_dict(),
         }
-        checkpoint.save(self._file(stepper), content)
+        tensor_file.write(self._file(stepper), content)
 
 
 def replay(path: Path, stepper: Stepper) -> list[float]:
@@ -99,7 +99,7 @@ def replay(path: Path, stepper: Stepper) -> list[float]:
     Raises:
         RuntimeError: there is such an operation.
     """
-    saved: Mapping[str, Any] = checkpoint.load(path)
+    saved: Mapping[str, Any] = tensor_file.read(path)
     stepper.load_state_dict(saved["learner"])
     losses = []
     # detect_anomaly warns that it is slow.

@@ -1,4 +1,4 @@
-"""What a masked autoencoder sees and what it makes of it: input, masked, output."""
+"""Pictures of a masked autoencoder at work: input, masked input and reconstruction."""
 
 from collections.abc import Mapping
 
@@ -13,11 +13,11 @@ from svfap.models.masking import tube_sites
 from svfap.training.distributed import device
 from svfap.training.objectives import normalise, unit_range
 
-GREY = 0.5
+GREY = 0.5  # of a hidden patch in the picture of the masked input
 
 
 def unpatch(pixels: Tensor, *, slices: int, tubelet: int, patch: int) -> Tensor:
-    """Undo `patch_pixels`: (B, N, tubelet * patch**2, 3) gives a video (B, 3, T, H, W)."""
+    """Undo `patch_pixels`: turn (B, N, tubelet * patch**2, 3) into a video (B, 3, T, H, W)."""
     b, n = pixels.shape[:2]
     side = round((n // slices) ** 0.5)
     x = pixels.reshape(b, slices, side, side, tubelet, patch, patch, 3)
@@ -28,7 +28,7 @@ def unpatch(pixels: Tensor, *, slices: int, tubelet: int, patch: int) -> Tensor:
 
 @torch.no_grad()
 def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """The masked video and the model's completion of it.
+    """Return the masked video and the model's completion of it.
 
     Args:
         model: a masked autoencoder.
@@ -36,8 +36,8 @@ def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor
         mask: (B, N) boolean, True = masked.
 
     Returns:
-        Two videos like `video`. The model predicts patches with their mean and spread taken out;
-        the true ones are put back, as is usual for such pictures.
+        Two videos of the shape of `video`. The model predicts normalised patches; they are scaled
+        back with the mean and standard deviation of the true patches, as usual for such pictures.
     """
     config = model.encoder.config
     predicted = model.predict(normalise(video), mask).float()
@@ -54,15 +54,18 @@ def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor
     return masked, output.clamp(0, 1)
 
 
-def videos(
+def reconstruct_clips(
     model: Autoencoder, frames: NDArray[np.uint8], *, mask_ratio: float
 ) -> dict[str, NDArray[np.float32]]:
-    """Input, masked input and output of each clip, (B, T, H, W, 3) in [0, 1].
+    """Hide random tubes of some clips and reconstruct them.
 
     Args:
         model: a masked autoencoder.
         frames: (B, T, H, W, 3) RGB uint8.
         mask_ratio: share of hidden tokens.
+
+    Returns:
+        "input", "masked" and "output" -> videos (B, T, H, W, 3) in [0, 1].
     """
     model.to(device()).eval()
     video = unit_range(torch.from_numpy(frames)).to(device())
@@ -74,10 +77,10 @@ def videos(
     return {label: row.permute(0, 2, 3, 4, 1).cpu().numpy() for label, row in rows.items()}
 
 
-def filmstrips(
+def strips(
     rows: Mapping[str, NDArray[np.float32]], *, columns: int = 4
 ) -> dict[str, NDArray[np.float32]]:
-    """A few frames of each clip side by side, spread evenly: (B, H, columns * W, 3)."""
+    """Put a few frames of each clip, evenly spaced, side by side: (B, H, columns * W, 3)."""
     return {
         label: np.concatenate(
             [row[:, t] for t in np.linspace(0, row.shape[1] - 1, columns).round().astype(int)],
@@ -88,8 +91,9 @@ def filmstrips(
 
 
 def montage(rows: Mapping[str, NDArray[np.float32]], *, loops: int = 4) -> list[NDArray[np.uint8]]:
-    """Frames of one video: a column for each clip, a row for each label, played a few times."""
+    """Arrange clips as one video: a column per clip, a row per label, played `loops` times."""
     columns = [np.concatenate(list(row), axis=2) for row in rows.values()]
     frames = (255 * np.concatenate(columns, axis=1)).round().astype(np.uint8)
+    # H.264 with chroma subsampling (yuv420p) needs even sides.
     height, width = (side - side % 2 for side in frames.shape[1:3])
     return list(frames[:, :height, :width]) * loops

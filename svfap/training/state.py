@@ -1,4 +1,4 @@
-"""Live state of a run: the last two saves, so that a torn one costs minutes and not the run."""
+"""Live state of a run: its last two saves, so that a damaged save costs minutes, not the run."""
 
 import logging
 from collections.abc import Mapping
@@ -7,57 +7,57 @@ from pathlib import Path
 from typing import Any
 
 from svfap.errors import SvfapError
-from svfap.training import checkpoint
+from svfap.training import tensor_file
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a run keeps what it needs to go on.
+    """The saves that a stopped run resumes from.
 
     Attributes:
-        folder: holds the saves; outside of what the workflow manager deletes.
-        identity: hash of all that the run depends on; another run's saves are not taken up.
+        folder: contains the saves. It is no declared output of a Snakemake rule, because Snakemake
+            deletes the outputs of a failed job.
+        run_hash: hash of everything that the run depends on; saves with another hash are ignored.
     """
 
     folder: Path
-    identity: str
+    run_hash: str
 
     @property
     def last(self) -> Path:
-        """The latest save."""
+        """Path of the newest save."""
         return self.folder / "last.pt"
 
     @property
     def previous(self) -> Path:
-        """The save before it."""
+        """Path of the save before the newest."""
         return self.folder / "previous.pt"
 
     def save(self, content: Mapping[str, Any]) -> None:
-        """Write a save; the one before it stays."""
+        """Write a save and keep the one before it."""
         if self.last.is_file():
             self.last.replace(self.previous)
-        checkpoint.save(
-            self.last, {"identity": self.identity, **checkpoint.provenance(), **content}
-        )
+        stamped = {"identity": self.run_hash, **tensor_file.provenance(), **content}
+        tensor_file.write(self.last, stamped)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest whole save of this very run, if there is one."""
+        """Read the newest undamaged save of this run; return None if there is none."""
         for path in (self.last, self.previous):
             if not path.is_file():
                 continue
             try:
-                saved = checkpoint.load(path)
+                saved = tensor_file.read(path)
             except SvfapError as error:
                 logger.warning("%s", error)
                 continue
-            if saved.get("identity") == self.identity:
+            if saved.get("identity") == self.run_hash:
                 return saved
-            logger.info("%s: of other settings or data, not taken up", path)
+            logger.info("%s: saved with different settings or data; ignored", path)
         return None
 
     def remove(self) -> None:
-        """Forget the run; call when its outputs are written."""
+        """Delete the saves; call when the outputs of the run are written."""
         self.last.unlink(missing_ok=True)
         self.previous.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""What pre-training and fine-tuning share: from an objective and clips to a written checkpoint."""
+"""A run of pre-training or fine-tuning: from an objective and clips to a written checkpoint."""
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 from svfap.config import OptimConfig
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.tracking.stage_run import Log
-from svfap.training import checkpoint, memory
+from svfap.training import memory
+from svfap.training.checkpoint import Checkpoint, Origin
 from svfap.training.curve import CurvePoint
 from svfap.training.distributed import joined
 from svfap.training.draws import Draws
@@ -23,20 +24,22 @@ from svfap.training.step import Stepper
 
 STATE = "state"
 CURVE = "curve.csv"
-MACHINE = {"workers", "save_minutes", "device_batch", "compile"}
+# Keys of `optim` that suit a run to a machine and do not change what it learns (`device_batch` and
+# `compile` change rounding only). A run that was stopped may resume with other values of these.
+MACHINE_KEYS = {"workers", "save_minutes", "device_batch", "compile"}
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training run.
+    """The settings and files of one training run.
 
     Attributes:
-        job: all settings; they go into the checkpoint.
-        optim: the optimiser's section of them.
+        job: all settings; the checkpoint records them.
+        optim: the optimiser's section of `job`.
         inputs: the files that the run depends on.
-        output: the checkpoint; the curve and the live state lie beside it.
-        label: what the progress line calls the run.
-        origin: what is known of the checkpoint that it begins with.
+        output: the checkpoint; the curve and the live state are written beside it.
+        label: name of the run on the progress line.
+        origin: the pre-training that the run starts from; empty if it starts from scratch.
     """
 
     job: PretrainJob | FinetuneJob
@@ -44,7 +47,7 @@ class TrainingRun:
     inputs: Sequence[Path]
     output: Path
     label: str
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
 
     def train(
         self,
@@ -60,11 +63,11 @@ class TrainingRun:
 
         Args:
             objective: the model and its loss.
-            draws: the clips to learn from.
+            draws: the training clips.
             groups: the optimiser's parameter groups.
-            log: takes metrics.
-            validate: figures of the model at the end of an epoch, for the curve.
-            picture: draws what the finished model does.
+            log: receives metrics.
+            validate: computes metrics of the model at the end of an epoch, for the curve.
+            picture: draws results of the trained model.
 
         Raises:
             SvfapError: a shard is damaged, or training diverged.
@@ -74,33 +77,36 @@ class TrainingRun:
         with joined() as ranks:
             stepper = Stepper(objective, groups, self.optim, ranks=ranks, seed=self.job.seed)
             loader = Loader(draws, self.optim, ranks)
-            state = State(self.output.parent / STATE, identity(self.job, self.inputs))
+            state = State(self.output.parent / STATE, run_hash(self.job, self.inputs))
             trainer = Trainer(stepper, loader, self.optim, state, ranks, self.label, validate)
             curve = trainer.fit(log)
             if ranks.first:
                 objective.model.load_state_dict(stepper.learned)
                 write_curve(self.output.with_name(CURVE), curve)
                 picture()
-                content = checkpoint.provenance() | {
-                    "model": {k: v.cpu() for k, v in stepper.learned.items()},
-                    "config": self.job.model_dump(mode="json"),
-                    "clips": len(draws.store),
-                    "crop": draws.store.crop,
-                    "fps": draws.store.fps,
-                    "origin": dict(self.origin),
-                }
-                checkpoint.save(self.output, content)
+                self._checkpoint(stepper, draws).write(self.output)
                 state.remove()
             ranks.wait()
 
+    def _checkpoint(self, stepper: Stepper, draws: Draws) -> Checkpoint:
+        """Collect the learned weights and the facts of the training clips."""
+        return Checkpoint(
+            model={k: v.cpu() for k, v in stepper.learned.items()},
+            job=self.job,
+            clips=len(draws.store),
+            crop=draws.store.crop,
+            fps=draws.store.fps,
+            origin=self.origin,
+        )
 
-def identity(job: PretrainJob | FinetuneJob, inputs: Iterable[Path]) -> str:
-    """Hash of the settings and of the content of the input files.
 
-    What belongs to the machine is left out: a run may go on with more loader processes.
+def run_hash(job: PretrainJob | FinetuneJob, inputs: Iterable[Path]) -> str:
+    """Hash the settings, without `MACHINE_KEYS`, and the content of the input files.
+
+    A saved state is resumed only by a run of the same hash.
     """
     text = job.model_dump_json(
-        exclude={"pretrain": {"optim": MACHINE}, "finetune": {"optim": MACHINE}}
+        exclude={"pretrain": {"optim": MACHINE_KEYS}, "finetune": {"optim": MACHINE_KEYS}}
     )
     digest = hashlib.sha256(text.encode())
     for path in inputs:

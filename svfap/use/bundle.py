@@ -19,7 +19,7 @@ from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
-from svfap.training import checkpoint
+from svfap.training.checkpoint import Checkpoint, Origin, build_model, foreign
 
 # Files of a shared model; the first three have the names that the Hugging Face hub expects.
 WEIGHTS = "model.safetensors"
@@ -28,14 +28,6 @@ PREPROCESSING = "preprocessor_config.json"
 METRICS = "metrics.json"
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
 _NO_HEAD = "it was pre-trained only and has no labels; fine-tune it first (stage finetune)"
-
-
-class Origin(Section):
-    """Pre-training data of a fine-tuned model."""
-
-    datasets: tuple[str, ...] = ()
-    notice: str = ""
-    clips: int = 0
 
 
 class Facts(Section):
@@ -87,13 +79,7 @@ class Bundle:
         Raises:
             SvfapError: the weights do not fit the model's sizes.
         """
-        job = self.facts.job
-        settings = job.finetune
-        model = VideoModel(
-            job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
-        )
-        checkpoint.load_weights(model, self.weights, where=self.name)
-        return model.eval()
+        return build_model(self.facts.job, self.weights, where=self.name)
 
     def require_head(self) -> None:
         """Raise if the model has no head to predict with.
@@ -121,19 +107,14 @@ def load(source: str | Path) -> Bundle:
 
 def read_checkpoint(path: Path) -> Bundle:
     """Read the bundle of a checkpoint that a stage wrote."""
-    try:
-        content = checkpoint.load(path)
-    except SvfapError as error:
-        if "Weights only load failed" not in str(error):
-            raise
-        raise SvfapError(_foreign(path)) from None
-    values = content.get("config")
-    if not isinstance(values, dict) or "model" not in content:
-        raise SvfapError(_foreign(path))
-    weights, job = dict(content["model"]), values
-    if "pretrain" in values:
-        weights, job = _without_decoder(path, weights, values)
-    known = {key: content[key] for key in Facts.model_fields if key in content}
+    found = Checkpoint.read(path)
+    if found.job is None:
+        raise foreign(path)
+    weights, job = dict(found.model), found.job
+    if isinstance(job, PretrainJob):
+        weights, job = _without_decoder(weights, job)
+    facts = {key: getattr(found, key) for key in Facts.model_fields if key != "job"}
+    known = {key: value for key, value in facts.items() if value is not None}
     return Bundle(str(path), parse(Facts, known | {"job": job}, where=str(path)), weights)
 
 
@@ -181,10 +162,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _without_decoder(
-    path: Path, weights: dict[str, Tensor], values: dict[str, Any]
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    weights: dict[str, Tensor], job: PretrainJob
+) -> tuple[dict[str, Tensor], FinetuneJob]:
     """Return weights of a model without head, as fine-tuning starts from, and its job."""
-    job = parse(PretrainJob, values, where=str(path))
     bare = FinetuneJob(
         seed=job.seed,
         task="classification",
@@ -196,11 +176,4 @@ def _without_decoder(
     )
     initial = VideoModel(job.model, 0).state_dict()  # also the layers that pre-training lacks
     initial |= {k: v for k, v in weights.items() if k.startswith("encoder.")}
-    return initial, bare.model_dump(mode="json")
-
-
-def _foreign(path: Path) -> str:
-    return (
-        f"{path}: weights without this package's configuration; convert the authors' checkpoints"
-        " with `python -m svfap convert`"
-    )
+    return initial, bare

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from svfap.errors import SvfapError
+from svfap.evaluation.scoring import Scorer
 from svfap.use.bundle import Bundle
-from svfap.use.graph import Scorer
 
 ONNX, PROGRAM = "model.onnx", "model.pt2"
 TOLERANCE = 1e-3  # generous for float32: the tests' toy model differs by less than 1e-5
@@ -30,9 +30,7 @@ RunExported = Callable[[Tensor], Sequence[NDArray[np.float32]]]
 
 def scorer(bundle: Bundle) -> Scorer:
     """Return the model of a bundle as one function of frames."""
-    job = bundle.facts.job
-    classes = job.task == "classification" and bool(job.targets)
-    return Scorer(bundle.network(), classes=classes).eval()
+    return Scorer(bundle.network(), bundle.facts.job).eval()
 
 
 def to_onnx(bundle: Bundle, path: Path) -> float:

@@ -1,4 +1,4 @@
-"""A logged model: `mlflow.pyfunc.load_model(...).predict(videos)` scores as the pipeline does."""
+"""A logged model: `mlflow.pyfunc.load_model(...).predict(videos)` scores as `evaluate` does."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from svfap.evaluation import scoring
+from svfap.evaluation.scoring import Scorer
 from svfap.training.checkpoint import load_model
 from svfap.video.sampling import view_indices
 
 
 class MlflowPredictor:
-    """A fine-tuned model that scores videos."""
+    """A fine-tuned model behind the interface that MLflow expects of a Python model."""
 
     def __init__(self, checkpoint: Path) -> None:
-        self.model, self.job = load_model(checkpoint)
+        model, self.job = load_model(checkpoint)
+        self.scorer = Scorer(model, self.job)
 
     def predict(
         self, videos: NDArray[np.uint8], params: Mapping[str, Any] | None = None
@@ -24,18 +25,19 @@ class MlflowPredictor:
         """Score face videos, RGB (N, T, H, W, 3) of any length and size.
 
         Returns:
-            Class probabilities, or predicted values, (N, targets); means over the views of each.
+            Class probabilities or regressed values (N, targets), each the mean over the views of
+            a video.
         """
         job = self.job
         stride, views = job.finetune.stride or job.stride, job.finetune.views
         places = view_indices(videos.shape[1], job.model.num_frames, stride, views)
-        scores = [
-            scoring.score(self.model, [video[view] for view in places], job).mean(0)
+        means = [
+            self.scorer.score([video[view] for view in places]).scores.mean(0)
             for video in np.asarray(videos)
         ]
-        return np.stack(scores)
+        return np.stack(means)
 
 
 def _load_pyfunc(path: str) -> MlflowPredictor:
-    """What MLflow calls to load the model."""
+    """Load the model; MLflow calls the function of this name in a model's loader module."""
     return MlflowPredictor(Path(path))

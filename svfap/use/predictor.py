@@ -1,24 +1,23 @@
 """From videos to scores over time: `svfap.load(model).predict(path)`."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
+from svfap.evaluation.scoring import Scorer
 from svfap.faces.detectors.make import make_detector
 from svfap.progress import track
 from svfap.training.distributed import device
 from svfap.use import bundle as bundles
 from svfap.use.bundle import Bundle
 from svfap.use.footage import Footage, find_faces
-from svfap.use.graph import Scorer
 from svfap.use.options import Options, crop_settings, find_videos
 from svfap.use.timeline import build_timeline
 from svfap.use.windows import Window
@@ -72,9 +71,7 @@ class Predictor:
         self.facts = bundle.facts
         self.crop = crop_settings(self.facts, self.options)
         self.detector = make_detector(self.crop)
-        self._device = device()
-        classes = self.facts.job.task == "classification" and bool(self.facts.job.targets)
-        self._scorer = Scorer(bundle.network(), classes=classes).to(self._device).eval()
+        self._scorer = Scorer(bundle.network(), self.facts.job).to(device()).eval()
 
     def predict(self, path: str | Path) -> pd.DataFrame:
         """Return scores over time, a row per face and window.
@@ -118,8 +115,7 @@ class Predictor:
     def score(self, windows: Iterable[Frames]) -> tuple[Float32, Float32]:
         """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB."""
         remaining, size = iter(windows), self.options.batch_size
-        with torch.inference_mode():
-            parts = [self._batch(part) for part in iter(lambda: [*islice(remaining, size)], [])]
+        parts = [self._scorer.score(part) for part in iter(lambda: [*islice(remaining, size)], [])]
         scores, features = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(features)
 
@@ -174,11 +170,6 @@ class Predictor:
         table = build_timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
         width = job.model.dim
         return VideoScores(name, path, table, np.empty((0, width), np.float32), reject=reason)
-
-    def _batch(self, windows: Sequence[Frames]) -> tuple[Float32, Float32]:
-        video = torch.from_numpy(np.stack(windows)).to(self._device)
-        scores, features = self._scorer(video)
-        return scores.cpu().numpy(), features.cpu().numpy()
 
 
 def _batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:

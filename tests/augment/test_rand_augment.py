@@ -11,7 +11,7 @@ from timm.data import auto_augment
 from svfap.augment.crop_box import CropBoxes, PlacedBox
 from svfap.augment.rand_augment import OPERATIONS, edit, edit_clips, rand_augment_policy
 from svfap.errors import SvfapError
-from svfap.training import checkpoint
+from svfap.training import tensor_file
 from svfap.training.batch import Batch
 
 RECIPE = "rand-m7-n4-mstd0.5-inc1"
@@ -99,8 +99,8 @@ def test_a_batch_with_edits_can_be_saved_and_read_back(clip, tmp_path):
     drawn = [rand_augment_policy(RECIPE)(np.random.default_rng(3))]
     video = torch.from_numpy(clip.copy())[None]
     batch = Batch(video, torch.zeros(1, 1), boxes=boxes, size=16, edits=drawn)
-    checkpoint.save(tmp_path / "saved.pt", {"batch": batch.to_dict()})
-    content = checkpoint.load(tmp_path / "saved.pt")["batch"]
+    tensor_file.write(tmp_path / "saved.pt", {"batch": batch.to_dict()})
+    content = tensor_file.read(tmp_path / "saved.pt")["batch"]
     assert [*content] == ["video", "target", "first", "share", "windows", "size", "edits"]
     again = Batch.from_dict(content)
     one, other = (each.prepared(torch.device("cpu")) for each in (batch, again))

@@ -17,15 +17,17 @@ def frame(targets, scores, *, subjects=None):
     names = [""] * count if subjects is None else [str(s) for s in subjects]
     return pd.DataFrame(
         {
-            "fold": "1", "group": [f"g{n}" for n in range(count)], "subject": names,
+            "fold": "1",
+            "group": [f"g{n}" for n in range(count)],
+            "subject": names,
             "target": list(np.asarray(targets, float).reshape(count, -1)),
             "score": list(np.asarray(scores, float)),
         }
-    )  # fmt: skip
+    )
 
 
 def hits(correct: int, count: int, *, subjects=None):
-    """Clips of class 0, so many of which are recognised."""
+    """Clips of class 0; the first `correct` are recognised."""
     guess = np.zeros((count, 2))
     guess[np.arange(count), (np.arange(count) >= correct).astype(int)] = 1
     return frame(np.zeros(count), guess, subjects=subjects)
@@ -43,8 +45,8 @@ def test_accuracy_over_clips_is_binomial():
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.011)
 
 
-def test_clips_of_one_subject_stand_or_fall_together():
-    """10 subjects of 10 clips, 7 wholly right: Binomial(10, 0.7) / 10, thrice as wide."""
+def test_clips_of_one_subject_are_resampled_together():
+    """10 subjects of 10 clips, 7 all right: Binomial(10, 0.7) / 10, three times as wide."""
     rows = hits(70, 100, subjects=np.arange(100) // 10)
     assert str(bootstrap.units_of(rows)) == "10 subjects"
     found = interval_of(rows, "WAR")
@@ -77,7 +79,7 @@ def test_correlation_follows_fisher():
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_resample_is_what_its_repeated_rows_give(name):
+def test_a_resample_equals_the_metric_of_its_repeated_rows(name):
     """The matrix product equals the metric of the rows, each as often as it was drawn."""
     rng = np.random.default_rng(3)
     regression = METRICS[name].task == "regression"
@@ -85,7 +87,7 @@ def test_a_resample_is_what_its_repeated_rows_give(name):
     rows = frame(targets, rng.random((40, 3)), subjects=rng.integers(0, 9, 40))
     units = bootstrap.units_of(rows)
     drawn = bootstrap.replicates(rows, name, units=units)
-    counts = next(bootstrap._counts(units.count, 0))
+    counts = next(bootstrap._draw_counts(units.count, 0))
     for number in (0, 7, REPLICATES - 1):
         picked = np.repeat(np.arange(40), counts[number][units.codes].astype(int))
         scores = np.stack(rows["score"].to_list())[picked]
@@ -104,7 +106,7 @@ def test_seeds_repeat_and_differ():
 
 
 def test_paired_difference_over_clips_has_its_exact_spread():
-    """Of 200 clips, the second run alone has 20 right, the first alone 5: a closed form."""
+    """Of 200 clips, only the second run has 20 right and only the first 5: a closed form."""
     first, second = hits(100, 200), hits(120, 200)
     swapped = np.stack(second["score"].to_list())
     swapped[:5] = [0, 1]
@@ -125,7 +127,7 @@ def test_a_run_does_not_differ_from_itself_in_any_order():
     assert (found.value, found.interval.low, found.interval.high, found.p) == (0, 0, 0, 1)
 
 
-def test_runs_are_compared_on_what_both_have_scored():
+def test_runs_are_compared_on_the_clips_that_both_have_scored():
     found = bootstrap.paired(hits(50, 100), hits(50, 100).iloc[:50], "WAR")
     assert found.value == 0
     apart = hits(5, 10).assign(fold="2")

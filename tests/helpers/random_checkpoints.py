@@ -1,4 +1,4 @@
-"""Helpers for tests of models in use: small checkpoints whose scores differ from video to video."""
+"""Small checkpoints with random weights, whose scores differ from video to video."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import torch
 from svfap.config import FinetuneConfig, ModelConfig, PretrainConfig
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.models import Autoencoder, VideoModel
-from svfap.training import checkpoint
+from svfap.training.checkpoint import Checkpoint, Origin
 
 CLASSES = ("happy", "surprise", "sad")
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
@@ -21,26 +21,31 @@ def write_checkpoint(
     targets=CLASSES,
     task="classification",
     activation="none",
-    stride=2,
-    **known,
+    crop=None,
+    fps=None,
+    origin=None,
 ) -> Path:
-    """A fine-tuned model with random weights."""
+    """Write a fine-tuned model with random weights and a frame stride of 2."""
     torch.manual_seed(0)
     network = VideoModel(model, len(targets), activation=activation)
     torch.nn.init.normal_(network.head.weight, std=0.5)
     job = FinetuneJob(
-        seed=0, task=task, targets=targets, stride=stride, notice=NOTICE, model=model,
+        seed=0,
+        task=task,
+        targets=targets,
+        stride=2,
+        notice=NOTICE,
+        model=model,
         finetune=FinetuneConfig(activation=activation),
-    )  # fmt: skip
-    content = {"model": network.state_dict(), "config": job.model_dump(mode="json"), "clips": 9}
-    checkpoint.save(path, content | {"crop": {"preset": "auto"}} | known)
+    )
+    facts = {"crop": crop or {"preset": "auto"}, "origin": origin and Origin(**origin)}
+    Checkpoint(network.state_dict(), job, clips=9, fps=fps, **facts).write(path)
     return path
 
 
 def write_pretrained(path: Path, model: ModelConfig) -> Path:
-    """A pre-trained model with random weights."""
+    """Write a masked autoencoder with random weights."""
     torch.manual_seed(0)
     job = PretrainJob(seed=0, model=model, pretrain=PretrainConfig(datasets=("a",), stride=2))
-    content = {"model": Autoencoder(model).state_dict(), "config": job.model_dump(mode="json")}
-    checkpoint.save(path, content | {"crop": {"preset": "auto"}})
+    Checkpoint(Autoencoder(model).state_dict(), job, crop={"preset": "auto"}).write(path)
     return path

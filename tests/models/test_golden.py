@@ -1,9 +1,9 @@
-"""Tensors of the authors' definitions: same weights in, same numbers out.
+"""Tensors of the authors' definitions: with the same weights, our models give the same numbers.
 
-`golden.npz` was made with the authors' model files and random weights, float32, on a CPU. In their
-pre-training encoder two faults were put right first, as the paper has it: the last block of a
+`golden.npz` was made with the authors' model files and random weights, float32, on a CPU. Two
+faults of their pre-training encoder were corrected first, to match the paper: the last block of a
 stage attends to the bottleneck tokens (eq. 8), and each slice of a slower stage is repeated over
-the slices that it stands for (eq. 9). Width 24, 3 heads, depths 1/3/2, 4 bottleneck tokens, 32 x 32
+the slices that it covers (eq. 9). Width 24, 3 heads, depths 1/3/2, 4 bottleneck tokens, 32 x 32
 pixels, patch 8; decoder 16 wide, 2 heads, 2 blocks; 5 classes.
 """
 

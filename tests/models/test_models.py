@@ -1,4 +1,4 @@
-"""TPSBT and the masked autoencoder: sizes, shapes, and what the encoder may not see."""
+"""TPSBT and the masked autoencoder: sizes, shapes, and that hidden pixels stay hidden."""
 
 import pytest
 import torch
@@ -7,9 +7,9 @@ from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, Encoder, VideoModel, reconstruction_target
 from svfap.models.autoencoder import patch_pixels
-from svfap.models.encoder import fuse, patchify
 from svfap.models.layers import TemporalConv, TemporalPool, sinusoid_positions
 from svfap.models.masking import split_sites, target_sites, tube_sites
+from svfap.models.tokens import fuse, patchify
 
 
 def test_stages_halve_the_frame_rate(toy_model):
@@ -58,7 +58,7 @@ def test_outputs_per_frame(toy_model):
 
 
 def test_encoder_never_sees_masked_pixels(toy_model):
-    """Changing hidden patches changes neither the encoding nor its gradient."""
+    """Hidden patches get no gradient, and changing them does not change the encoding."""
     torch.manual_seed(0)
     model = Autoencoder(toy_model).eval()
     video = torch.randn(2, 3, 8, 32, 32, requires_grad=True)
@@ -77,7 +77,7 @@ def test_encoder_never_sees_masked_pixels(toy_model):
 
 
 @pytest.mark.parametrize(("fraction", "decoded"), [(1, 14), (0.5, 7), (0.001, 1)])
-def test_predictions_are_of_the_targets(toy_model, fraction, decoded):
+def test_predictions_have_the_shape_of_their_targets(toy_model, fraction, decoded):
     visible, masked = tube_sites(3, 4, 16, 0.9)
     targets = target_sites(masked, fraction)
     video = torch.rand(3, 3, 8, 32, 32)
@@ -90,7 +90,7 @@ def test_predictions_are_of_the_targets(toy_model, fraction, decoded):
     assert model.mask_token.grad.abs().sum() > 0
 
 
-def test_targets_are_drawn_anew_from_the_masked_sites_of_each_slice():
+def test_targets_are_drawn_from_the_masked_sites_of_each_slice():
     _, masked = tube_sites(50, 8, 100, 0.9)
     chosen = target_sites(masked, 0.5)
     assert chosen.shape == (50, 8, 45)
@@ -103,7 +103,7 @@ def test_targets_are_drawn_anew_from_the_masked_sites_of_each_slice():
     assert target_sites(masked, 1) is masked
 
 
-def test_a_mask_of_booleans_is_the_same_as_its_indices(toy_model):
+def test_a_boolean_mask_gives_the_same_as_its_indices(toy_model):
     model, video = Autoencoder(toy_model).eval(), torch.rand(2, 3, 8, 32, 32)
     visible, masked = tube_sites(2, 4, 16, 0.5)
     mask = torch.zeros(2, 4, 16, dtype=torch.bool).scatter(2, masked, True).flatten(1)
@@ -112,7 +112,7 @@ def test_a_mask_of_booleans_is_the_same_as_its_indices(toy_model):
 
 
 def test_the_graph_of_pretraining_has_no_breaks(toy_model):
-    """With `fullgraph`, a break is an error; the gradients are those of the eager model."""
+    """`fullgraph` makes a break an error; gradients equal the eager model's."""
     model = Autoencoder(toy_model.model_copy(update={"depths": (1, 2)}))
     video, (visible, masked) = torch.rand(2, 3, 8, 32, 32), tube_sites(2, 4, 16, 0.75)
     targets = target_sites(masked, 0.5)
@@ -189,7 +189,7 @@ def test_a_mask_of_the_wrong_size(toy_model):
         )
 
 
-def test_a_mask_that_is_uneven(toy_model):
+def test_a_mask_that_hides_unequal_numbers_of_sites(toy_model):
     mask = torch.zeros(2, 64, dtype=torch.bool)
     mask[:, ::2] = True
     mask[1, 0] = False
@@ -202,7 +202,7 @@ def test_fusion_adds_stages_repeated_over_time(toy_model):
     assert fuse([first, second]).flatten().tolist() == [10, 11, 22, 23]
 
 
-def test_fusion_changes_what_is_pooled_and_what_is_decoded(toy_model):
+def test_fusion_pools_and_decodes_the_sum_of_all_stages(toy_model):
     video = torch.randn(2, 3, 8, 32, 32)
     plain, fused = (VideoModel(toy_model, 0, fusion=fusion).eval() for fusion in (False, True))
     fused.load_state_dict(plain.state_dict())

@@ -12,7 +12,7 @@ from helpers.toy_shards import make_shards
 
 from svfap.config import FinetuneConfig, OptimConfig
 from svfap.config.stage_sections import FinetuneJob
-from svfap.training import checkpoint
+from svfap.training.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_two_processes_end_where_one_does(tmp_path, job):
         lines = (output.parent / "run.jsonl").read_text().splitlines()
         assert sum('"start"' in line for line in lines) == 1
         assert len((output.parent / "curve.csv").read_text().splitlines()) == 1 + 9
-    one, two = (checkpoint.load(output)["model"] for output in outputs)
+    one, two = (Checkpoint.read(output).model for output in outputs)
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=1e-4, atol=1e-5)
 

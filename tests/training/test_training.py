@@ -20,12 +20,13 @@ from svfap.models import Autoencoder, VideoModel
 from svfap.models.autoencoder import patch_pixels
 from svfap.shards.store import ClipStore
 from svfap.stages import finetune, pretrain
-from svfap.training import checkpoint
+from svfap.training import tensor_file
 from svfap.training.batch import Batch
+from svfap.training.checkpoint import Checkpoint, load_model
 from svfap.training.objectives import Classification, Reconstruction, Regression
 from svfap.training.reconstruction import reconstruct, unpatch
 from svfap.training.step import seed_everything
-from svfap.training.training_run import identity
+from svfap.training.training_run import run_hash
 
 
 def test_four_clips_are_overfitted(tmp_path, toy_model):
@@ -97,9 +98,8 @@ def test_pretraining_lowers_the_loss_and_shows_it(tmp_path, pretraining):
     assert losses[-1] < losses[0]
     assert (tmp_path / "out" / "reconstruction.png").stat().st_size > 1000
     assert not [*(tmp_path / "out" / "state").iterdir()]
-    saved = checkpoint.load(output)
-    assert PretrainJob.model_validate(saved["config"]) == pretraining
-    assert {"version", "commit"} <= saved.keys()
+    assert Checkpoint.read(output).job == pretraining
+    assert {"version", "commit", "config"} <= tensor_file.read(output).keys()
 
 
 @pytest.mark.parametrize(("stage", "after"), [("pretrain", 11), ("finetune", 2)])
@@ -127,7 +127,7 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path, request, stage, after):
     assert not broken.exists()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "resuming at step" in done.stderr
-    assert same_weights(checkpoint.load(whole)["model"], checkpoint.load(broken)["model"])
+    assert same_weights(Checkpoint.read(whole).model, Checkpoint.read(broken).model)
     steps = [row.split(",")[0] for row in (broken.parent / "curve.csv").read_text().splitlines()]
     assert steps == ["step", *map(str, range(1, 25))]
 
@@ -153,14 +153,14 @@ def test_stop_signals_save_within_seconds(tmp_path, finetuning, number):
         assert process.wait(60) == 128 + number
         assert time.monotonic() - sent < 20
         assert "stopped at step" in process.stderr.read()
-    assert checkpoint.load(output.parent / "state" / "last.pt")["step"] > 0
+    assert tensor_file.read(output.parent / "state" / "last.pt")["step"] > 0
 
 
-def test_settings_of_the_machine_are_not_part_of_a_runs_identity(tmp_path, pretraining):
+def test_keys_of_the_machine_do_not_change_the_hash_of_a_run(tmp_path, pretraining):
     def changed(**optim):
         section = pretraining.pretrain
         section = section.model_copy(update={"optim": section.optim.model_copy(update=optim)})
-        return identity(pretraining.model_copy(update={"pretrain": section}), [path])
+        return run_hash(pretraining.model_copy(update={"pretrain": section}), [path])
 
     path = tmp_path / "index.parquet"
     path.write_bytes(b"clips")
@@ -175,7 +175,7 @@ def test_finetuning_starts_from_the_pretrained_encoder(tmp_path, finetuning, toy
     shards = [make_shards(tmp_path / "shards", [0, 1] * 4)]
     autoencoder = Autoencoder(toy_model)
     pretrained = tmp_path / "pretrained.pt"
-    checkpoint.save(pretrained, {"model": autoencoder.state_dict()})
+    tensor_file.write(pretrained, {"model": autoencoder.state_dict()})
     optim = OptimConfig(epochs=1, warmup_epochs=1, batch_size=4, lr=1e-12, min_lr=0)
     config = finetuning.model_copy(update={"finetune": FinetuneConfig(optim=optim, **PLAIN)})
     output = tmp_path / "out" / "checkpoint.pt"
@@ -183,7 +183,7 @@ def test_finetuning_starts_from_the_pretrained_encoder(tmp_path, finetuning, toy
     finetune.run(
         config, pretrained=[pretrained], shards=shards, validation=[], output=output, log=no_log
     )
-    model, loaded = checkpoint.load_model(output)
+    model, loaded = load_model(output)
     assert loaded == config
     weight = model.encoder.blocks[0].attn.q.weight
     assert torch.allclose(weight, autoencoder.encoder.blocks[0].attn.q.weight, atol=1e-6)
@@ -204,7 +204,7 @@ def test_validation_is_scored_every_epoch_and_changes_nothing(tmp_path, finetuni
             output=output,
             log=no_log,
         )
-        ends.append(checkpoint.load(output)["model"])
+        ends.append(Checkpoint.read(output).model)
     assert same_weights(*ends)
     with (tmp_path / "with" / "curve.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["validation UAR"]]
@@ -216,7 +216,7 @@ def test_validation_is_scored_every_epoch_and_changes_nothing(tmp_path, finetuni
 def test_a_pretrained_model_of_another_width(tmp_path, finetuning, toy_model):
     wider = Autoencoder(toy_model.model_copy(update={"dim": 32}))
     pretrained = tmp_path / "pretrained.pt"
-    checkpoint.save(pretrained, {"model": wider.state_dict()})
+    tensor_file.write(pretrained, {"model": wider.state_dict()})
     config = finetuning.model_copy(update={"finetune": FinetuneConfig()})
     shards = [make_shards(tmp_path / "shards", [0, 1])]
     with pytest.raises(SvfapError, match=r"pretrained\.pt: .*32 wide, the model 24"):

@@ -1,4 +1,4 @@
-"""The authors' files become checkpoints of this package in one command."""
+"""`svfap convert`: the authors' files as checkpoints of this package."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from svfap.__main__ import main
-from svfap.training import checkpoint
-from svfap.training.checkpoint import load_model
+from svfap.training.checkpoint import Checkpoint, load_model
 from svfap.training.objectives import normalise
 from svfap.use import bundle
 
@@ -22,8 +21,8 @@ def golden():
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
-def written(folder, golden, model, **changed):
-    """A file as their training scripts write it."""
+def write_official(folder, golden, model, **changed):
+    """Write a file as the authors' training scripts do."""
     prefix = f"{model}/"
     state = {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)} | changed
     path = folder / f"{model}.pth"
@@ -35,9 +34,9 @@ def convert(*arguments):
     return main(["convert", *map(str, arguments)])
 
 
-def test_a_finetuned_model_gives_the_authors_numbers(tmp_path, golden, capsys):
-    """Their head of five classes, here said to be one of AVCAffe."""
-    source, output = written(tmp_path, golden, "finetune"), tmp_path / "ours.pt"
+def test_a_converted_finetuned_model_gives_the_authors_numbers(tmp_path, golden, capsys):
+    """The authors' head of five classes, here of AVCAffe."""
+    source, output = write_official(tmp_path, golden, "finetune"), tmp_path / "ours.pt"
     assert convert(source, output, "--dataset", "AVCAffe-arousal", *SIZES) == 0
     assert "predict VIDEO --checkpoint" in capsys.readouterr().out
     model, job = load_model(output)
@@ -50,21 +49,25 @@ def test_a_finetuned_model_gives_the_authors_numbers(tmp_path, golden, capsys):
 
 def test_a_pretrained_model_can_be_finetuned_from(tmp_path, golden, capsys):
     output = tmp_path / "ours.pt"
-    assert convert(written(tmp_path, golden, "pretrain"), output, *SIZES) == 0
+    assert convert(write_official(tmp_path, golden, "pretrain"), output, *SIZES) == 0
     assert "set pretrain.checkpoint to it" in capsys.readouterr().out
-    content = checkpoint.load(output)
-    assert content["config"]["model"]["decoder_depth"] == 2
-    assert content["config"]["pretrain"]["datasets"] == ["VoxCeleb2"]
+    job = Checkpoint.read(output).job
+    assert job.model.decoder_depth == 2
+    assert job.pretrain.datasets == ("VoxCeleb2",)
     assert bundle.load(output).facts.job.targets == ()
 
 
 def test_mistakes_are_one_line(tmp_path, golden, capsys):
-    source = written(tmp_path, golden, "finetune")
+    source = write_official(tmp_path, golden, "finetune")
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
     cases = {
-        ("finetune.pth", *SIZES): "fine-tuned, for 5 outputs; say on which dataset",
+        ("finetune.pth", *SIZES): "fine-tuned, for 5 outputs; name its dataset",
         ("finetune.pth", "--dataset", "DFEW", *SIZES): "has 5 outputs, but DFEW has 7 (happy,",
-        ("finetune.pth", "--dataset", "DFEW"): "say how they are shared out, such as --depths",
+        (
+            "finetune.pth",
+            "--dataset",
+            "DFEW",
+        ): "give the number of blocks of each stage, such",
         ("other.pth",): "no weights of the authors' SVFAP",
         ("gone.pth",): "cannot be read",
     }
@@ -78,8 +81,8 @@ def test_mistakes_are_one_line(tmp_path, golden, capsys):
     assert "add --overwrite" in capsys.readouterr().err
 
 
-def test_their_file_is_not_a_checkpoint_of_ours(tmp_path, golden, capsys):
-    source = written(tmp_path, golden, "finetune")
+def test_a_file_of_the_authors_must_be_converted_before_use(tmp_path, golden, capsys):
+    source = write_official(tmp_path, golden, "finetune")
     call = ["predict", "x.mp4", "--checkpoint", str(source), "--output", str(tmp_path / "o")]
     (tmp_path / "x.mp4").touch()
     call[1] = str(tmp_path / "x.mp4")

@@ -18,7 +18,7 @@ from svfap.config import CropConfig, OptimConfig
 from svfap.errors import SvfapError
 from svfap.faces.crop_videos import VideoToCrop, crop_videos
 from svfap.shards.store import ClipStore
-from svfap.training import checkpoint
+from svfap.training.checkpoint import Checkpoint
 from svfap.training.distributed import Ranks
 from svfap.training.loader import Loader
 from svfap.video.facevideo import encode_jpeg, write_face_video
@@ -122,8 +122,8 @@ def test_a_disk_that_fills_up_while_a_state_is_saved(tmp_path):
         code, told = stage(*call, output)
         assert code == 0
         assert "resuming at step 1" in told
-        wanted = checkpoint.load(tmp_path / "whole" / "checkpoint.pt")["model"]
-        made = checkpoint.load(output)["model"]
+        wanted = Checkpoint.read(tmp_path / "whole" / "checkpoint.pt").model
+        made = Checkpoint.read(output).model
         assert all((made[name] == wanted[name]).all() for name in wanted)
 
 

@@ -19,7 +19,8 @@ from helpers.toy_project import CONFIG, OPTIM, ROOT
 from helpers.toy_videos import TOY_CLASSES
 
 from svfap.experiment import resolve
-from svfap.training import checkpoint
+from svfap.training import tensor_file
+from svfap.training.checkpoint import Checkpoint
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 EPOCHS = 400
@@ -83,7 +84,7 @@ def unbroken(project: Path, folder: Path, *, epochs: int) -> dict[str, torch.Ten
         [sys.executable, "-m", "svfap.launch", "1", *stage, "--output", str(output)],
         env=ENVIRONMENT, cwd=project, check=True,
     )  # fmt: skip
-    return checkpoint.load(output)["model"]
+    return Checkpoint.read(output).model
 
 
 def running_job() -> str:
@@ -152,7 +153,7 @@ def test_tables_are_made_and_logs_lie_where_the_readme_says(project):
 def test_a_training_that_was_stopped_and_preempted_ends_in_the_same_weights(project, tmp_path):
     log = (project / "results/logs/pretrain.log").read_text()
     assert "resuming at step" in log
-    broken = checkpoint.load(project / PRETRAIN / "checkpoint.pt")["model"]
+    broken = Checkpoint.read(project / PRETRAIN / "checkpoint.pt").model
     assert same_weights(unbroken(project, tmp_path, epochs=EPOCHS), broken)
 
 
@@ -173,7 +174,7 @@ def test_a_training_that_comes_to_its_time_limit_has_saved(project, tmp_path):
     )  # fmt: skip
     assert done.returncode == 1
     assert "stopped at step" in (tmp_path / "results/logs/pretrain.log").read_text()
-    assert checkpoint.load(tmp_path / PRETRAIN / "state/last.pt")["step"] > 0
+    assert tensor_file.read(tmp_path / PRETRAIN / "state/last.pt")["step"] > 0
 
 
 def test_two_nodes_train_one_model(project, tmp_path):
@@ -183,6 +184,6 @@ def test_two_nodes_train_one_model(project, tmp_path):
     subprocess.run(
         command(tmp_path, "--until", "pretrain"), env=ENVIRONMENT, check=True, timeout=400
     )
-    found = checkpoint.load(tmp_path / PRETRAIN / "checkpoint.pt")["model"]
+    found = Checkpoint.read(tmp_path / PRETRAIN / "checkpoint.pt").model
     for key, value in unbroken(project, tmp_path, epochs=3).items():
         torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4)

@@ -1,4 +1,4 @@
-"""What a model makes of faces: embeddings, their map, and where its stages look."""
+"""Pictures of a model at work: embeddings, their map, and where its stages attend."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ import torch
 from helpers.toy_shards import make_shards
 
 from svfap.config.stage_sections import FinetuneJob
+from svfap.evaluation import insight
 from svfap.models import VideoModel
 from svfap.models.layers import Attention
 from svfap.shards.store import ClipStore
-from svfap.training import insight
 
-FLAT = {"bottleneck": False, "pyramid": "none"}
+PLAIN = {"bottleneck": False, "pyramid": "none"}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def job(toy_model):
     )
 
 
-def test_shares_of_attention_are_those_that_it_uses():
+def test_attention_shares_equal_the_weights_that_attention_uses():
     torch.manual_seed(0)
     attention = Attention(24, 3).eval()
     query, context = torch.randn(2, 5, 24), torch.randn(2, 7, 24)
@@ -37,9 +37,10 @@ def test_shares_of_attention_are_those_that_it_uses():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "slices"), [({}, {"stage 2": 2, "stage 3": 1}), (FLAT, {"stage 2": 4, "stage 3": 4})]
+    ("sizes", "slices"),
+    [({}, {"stage 2": 2, "stage 3": 1}), (PLAIN, {"stage 2": 4, "stage 3": 4})],
 )
-def test_each_later_stage_shares_its_attention_over_time_and_space(toy_model, sizes, slices):
+def test_attention_of_each_later_stage_sums_to_one_over_time_and_space(toy_model, sizes, slices):
     model = VideoModel(toy_model.model_copy(update=sizes), 2).eval()
     maps = insight.attention_maps(model, torch.randn(2, 3, 8, 32, 32))
     assert {name: tuple(m.shape) for name, m in maps.items()} == {
@@ -60,7 +61,7 @@ def test_strips_show_frames_and_every_stage(toy_model, store, job):
         assert strip.max() <= 1
 
 
-def test_embeddings_are_the_features_of_the_clips(toy_model, store, job, monkeypatch):
+def test_embeddings_of_clips_spread_over_the_store(toy_model, store, job, monkeypatch):
     model = VideoModel(toy_model, 2)
     features, targets = insight.embeddings(model, store, job)
     assert features.shape == (20, 24)
@@ -71,11 +72,11 @@ def test_embeddings_are_the_features_of_the_clips(toy_model, store, job, monkeyp
     assert len(few) == 5
 
 
-def test_neighbours_stay_neighbours():
+def test_the_map_keeps_neighbours_together():
     rng = np.random.default_rng(0)
     groups = np.repeat([[0.0], [10.0]], 15, axis=0) * np.ones((1, 8))
-    points = insight.neighbourhoods((groups + rng.normal(size=(30, 8))).astype(np.float32))
+    points = insight.tsne_map((groups + rng.normal(size=(30, 8))).astype(np.float32))
     left, right = points[:15], points[15:]
     within = max(np.ptp(left, axis=0).max(), np.ptp(right, axis=0).max())
     assert np.linalg.norm(left.mean(0) - right.mean(0)) > within / 2
-    assert insight.neighbourhoods(np.zeros((3, 8), np.float32)).shape == (3, 2)
+    assert insight.tsne_map(np.zeros((3, 8), np.float32)).shape == (3, 2)

@@ -1,0 +1,68 @@
+"""Files of tensors and plain values: written whole or not at all, read without running their code.
+
+Checkpoints, saves of a run and kept batches are such files.
+"""
+
+import functools
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from svfap import __version__
+from svfap.errors import SvfapError
+from svfap.replacing import replacing
+from svfap.tracking.stage_run import git_commit
+
+
+class ForeignFileError(SvfapError):
+    """The file holds objects other than tensors and plain values, or PyTorch did not write it."""
+
+
+@functools.cache
+def provenance() -> dict[str, str]:
+    """Version and commit of the running code, which every file records."""
+    return {"version": __version__, "commit": git_commit()}
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file atomically: temporary file, fsync, rename.
+
+    Raises:
+        OSError: the file cannot be written; the previous file is unchanged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with replacing(path, fsync=True) as partial, partial.open("wb") as file:
+            torch.save(dict(content), file)
+    except RuntimeError as error:
+        # On a full disk, torch 2's zip writer fails a second time while it closes the archive, and
+        # its RuntimeError about file positions hides the OSError that says what went wrong.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+
+
+def read(path: Path, *, allowed: Sequence[type] = ()) -> dict[str, Any]:
+    """Read a file onto the CPU.
+
+    Args:
+        path: the file.
+        allowed: plain classes that the file may hold besides tensors and plain values.
+
+    Raises:
+        ForeignFileError: the file holds other objects, or PyTorch did not write it.
+        SvfapError: the file is missing or incomplete.
+    """
+    try:
+        with torch.serialization.safe_globals(list(allowed)):
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise SvfapError(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        kind = ForeignFileError if isinstance(error, pickle.UnpicklingError) else SvfapError
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise kind(f"{path}: not a whole checkpoint ({reason}); delete it and run again") from None
+    return content
