@@ -22,9 +22,10 @@ from svfap.demo import real_clips
 from svfap.demo.videos import render_video
 from svfap.errors import SvfapError
 from svfap.experiment import runs
-from svfap.experiment.resolve import Experiment, set_environment
+from svfap.experiment.resolve import Experiment
 from svfap.planning.rates import Rates
 from svfap.planning.timing import silent, timed
+from svfap.tracking.environment import set_tracking_defaults
 from svfap.video.decode import declared_frames, read_frames
 
 EXPRESSIONS = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
@@ -157,7 +158,7 @@ def _tracked_in(folder: Path) -> Iterator[Path]:
     before = dict(os.environ)
     if before.get("MLFLOW_TRACKING_URI") != "off":
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-        set_environment(folder)
+        set_tracking_defaults(folder)
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         yield folder
