@@ -5,7 +5,7 @@ from pathlib import Path
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import predictions, scoring
 from svfap.models import VideoModel
-from svfap.plots.clips import embedding, filmstrips
+from svfap.plots.clips import draw_embedding, draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training import checkpoint, insight
@@ -48,7 +48,7 @@ def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path,
     """A map of the clips, and where the model looks."""
     features, targets = insight.embeddings(network, store, job)
     classes = job.task == "classification"
-    embedding(
+    draw_embedding(
         insight.neighbourhoods(features, seed=job.seed),
         targets[:, 0],
         job.targets if classes else (),
@@ -57,7 +57,7 @@ def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path,
         notice=job.notice,
         values="" if classes else job.targets[0],
     )
-    filmstrips(
+    draw_filmstrips(
         insight.attention_strips(network, store, job),
         title=f"{name}: where the later stages look",
         path=output.with_name("attention.png"),
