@@ -5,7 +5,7 @@ from pathlib import Path
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import predictions, scoring
 from svfap.models import VideoModel
-from svfap.plots.clips import draw_embedding, draw_filmstrips
+from svfap.plots.clip_figures import draw_embedding, draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training import checkpoint, insight

@@ -8,7 +8,7 @@ import numpy as np
 from svfap.augment.crop_box import multi_scale_crop, resize
 from svfap.config.stage_sections import PretrainJob
 from svfap.models import Autoencoder
-from svfap.plots.clips import draw_filmstrips
+from svfap.plots.clip_figures import draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training import fraction, reconstruction, training_run

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from test_plots import CLASSES, NOTICE, assert_nothing_is_cut_off
 
-from svfap.plots import classes, clips, style
+from svfap.plots import classes, clip_figures, style
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         save(figure, path)
         figures.append(figure)
 
-    for module in (classes, clips):
+    for module in (classes, clip_figures):
         monkeypatch.setattr(module, "save", keep)
     return figures
 
@@ -52,7 +52,9 @@ def test_embedding_map_has_a_sign_for_each_class(
     path = tmp_path / "embedding.png"
     points = np.random.default_rng(0).normal(size=(60, 2))
     names = [f"class {number}" for number in range(count)]
-    clips.draw_embedding(points, np.arange(60) % count, names, title="T", path=path, notice=NOTICE)
+    clip_figures.draw_embedding(
+        points, np.arange(60) % count, names, title="T", path=path, notice=NOTICE
+    )
     shown = drawn[0].axes[0].collections
     signs = {(c.get_facecolor().tobytes(), c.get_paths()[0].vertices.tobytes()) for c in shown}
     assert len(signs) == count
@@ -62,7 +64,7 @@ def test_embedding_map_has_a_sign_for_each_class(
 
 def test_embedding_map_of_values_has_a_scale(tmp_path: Path, drawn: list[Figure]) -> None:
     path = tmp_path / "embedding.png"
-    clips.draw_embedding(
+    clip_figures.draw_embedding(
         np.eye(2), np.array([0.1, 0.9]), (), title="T", path=path, values="arousal"
     )
     assert drawn[0].axes[1].get_ylabel() == "arousal"

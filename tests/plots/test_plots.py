@@ -10,7 +10,7 @@ from matplotlib.text import Annotation
 from PIL import Image
 
 from svfap.errors import SvfapError
-from svfap.plots import classes, clips, curves, style
+from svfap.plots import classes, clip_figures, curves, style
 from svfap.plots.style import DPI
 
 CLASSES = ("happy", "sad", "neutral")
@@ -42,7 +42,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         save(figure, path)
         figures.append(figure)
 
-    for module in (classes, clips, curves):
+    for module in (classes, clip_figures, curves):
         monkeypatch.setattr(module, "save", keep)
     return figures
 
@@ -186,7 +186,9 @@ def test_filmstrips_show_every_row_with_its_label_and_the_notice(
     red, blue = np.zeros((2, 16, 64, 3)), np.zeros((2, 16, 64, 3))
     red[..., 0] = blue[..., 2] = 1
     path = tmp_path / "strips.png"
-    clips.draw_filmstrips({"input": red, "output": blue}, title="Seen", path=path, notice=NOTICE)
+    clip_figures.draw_filmstrips(
+        {"input": red, "output": blue}, title="Seen", path=path, notice=NOTICE
+    )
     picture = pixels(path)
     above, below = (np.argwhere((picture == c).all(-1)) for c in ((255, 0, 0), (0, 0, 255)))
     assert above[:, 0].max() < below[:, 0].min()
