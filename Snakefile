@@ -1,9 +1,10 @@
-"""From raw face video to a benchmark table: `snakemake --cores all`."""
+"""The workflow, from raw face video to a benchmark table: `snakemake --cores all`."""
 
 from snakemake.utils import min_version
 
 min_version("9.0")
 
+# With --configfile, that file alone is the configuration; Snakemake would merge both.
 if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"

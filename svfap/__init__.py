@@ -15,15 +15,16 @@ register()
 
 
 def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
-    """A trained model, ready for videos: `svfap.load("checkpoint.pt").predict("video.mp4")`.
+    """Load a trained model: `svfap.load("checkpoint.pt").predict("video.mp4")`.
 
     Args:
-        source: a checkpoint, a folder that `python -m svfap export` wrote, or its id on the hub.
+        source: a checkpoint, a folder written by `python -m svfap export`, or its id on the hub.
         **options: fields of `svfap.use.options.Options`: hop, speaker, preset, pad, batch_size.
 
     Raises:
-        SvfapError: there is no such model, or it is damaged.
+        SvfapError: the model does not exist or is damaged.
     """
+    # Imported here: every command imports `svfap`, and most need no torch, which takes seconds.
     from svfap.use import predictor
     from svfap.use.options import Options
 

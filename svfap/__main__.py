@@ -1,6 +1,6 @@
 """`python -m svfap STAGE ...`: a stage's signature is its command line.
 
-Beside the stages there are commands, which read their arguments themselves and print an answer.
+Commands beside the stages parse their own arguments and return the text to print.
 """
 
 import argparse
@@ -30,43 +30,48 @@ MODULES = {name: f"stages.{name}" for name in STAGE_NAMES} | {
     name: f"commands.{name.replace('-', '_')}" for name in COMMANDS
 }
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-DISK_ERRORS = DISK_FULL | {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST,
-}  # fmt: skip
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage; 0 if it went well, 2 if the user can mend what did not."""
+    """Run one stage or command.
+
+    Returns:
+        The exit status: 0 on success, 2 for an error the user can fix, 130 after Ctrl-C.
+    """
     level = logging.INFO if stage_run.first_process() else logging.ERROR
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the workflow's shells ignore it
-    name, rest = _choose(sys.argv[1:] if arguments is None else arguments)
+    # The workflow's shells ignore SIGTERM (workflow/rules/common.smk), and children inherit that.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
         module = importlib.import_module(f"svfap.{MODULES[name]}")
         if name in COMMANDS:
             print(module.run(rest))
         else:
             function: Callable[..., None] = module.run
-            _run(name, function, _parse(name, function, rest))
+            _run_stage(name, function, _parse_flags(name, function, rest))
     except SvfapError as error:
-        return _complain(name, str(error))
+        return _print_error(name, str(error))
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        advice = "choose a folder that you may write to"
         if error.errno in DISK_FULL:
-            advice = "make room, then the same command goes on from here"
+            advice = "make room, then the same command resumes"
+        elif error.errno in NOT_WRITABLE:
+            advice = "choose a folder that you may write to"
+        else:
+            raise
+        # A failed write, unlike a failed open, does not name its file.
         where = error.filename or dict(pairwise(rest)).get("--output", "disk")
-        return _complain(name, f"{where}: {os.strerror(error.errno)}; {advice}")
+        return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
-        return _complain(name, "interrupted; the same command goes on from here", code=130)
+        return _print_error(name, "interrupted; the same command resumes", code=130)
     return 0
 
 
-def _run(stage: str, function: Callable[..., None], values: dict[str, Any]) -> None:
+def _run_stage(stage: str, function: Callable[..., None], values: dict[str, Any]) -> None:
     """Check the configuration and run a stage under tracking."""
-    kind = inspect.signature(function).parameters["config"].annotation
-    config = _config(kind, values.pop("config"))
+    section = inspect.signature(function).parameters["config"].annotation
+    config = _read_config(section, values.pop("config"))
     output: Path = values["output"]
     given = {k: v if isinstance(v, list) else [v] for k, v in values.items() if k != "output"}
     inputs = {k: [p for p in v if isinstance(p, Path)] for k, v in given.items()}
@@ -75,13 +80,13 @@ def _run(stage: str, function: Callable[..., None], values: dict[str, Any]) -> N
     }
     for path in chain(*inputs.values()):
         if not path.exists():
-            raise SvfapError(f"{path}: no such file; run the stage that makes it first")
+            raise SvfapError(f"{path}: no such file; run the stage that writes it first")
     with stage_run.track_stage(stage, params=params, inputs=inputs, output=output) as log:
         function(config, **values, log=log)
 
 
-def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """Split the name of the stage or command off the command line."""
+def _split_command_line(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the name of the stage or command, and the remaining arguments."""
     summaries = [f"  {each:<15}{_summary(module)}" for each, module in MODULES.items()]
     count = len(STAGE_NAMES)
     parser = argparse.ArgumentParser(
@@ -95,14 +100,17 @@ def _choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _summary(module: str) -> str:
-    """What the first line of a module says of it."""
+    """First line of a module's docstring, without the name of the stage."""
+    # Parsed, not imported: stages import torch, which takes seconds.
     path = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
     doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return doc.splitlines()[0].split(": ", 1)[-1]
 
 
-def _parse(stage: str, function: Callable[..., None], arguments: Sequence[str]) -> dict[str, Any]:
-    """Read the flags that a stage's signature asks for."""
+def _parse_flags(
+    stage: str, function: Callable[..., None], arguments: Sequence[str]
+) -> dict[str, Any]:
+    """Parse the flags of a stage: one for each parameter of its function but `log`."""
     parser = argparse.ArgumentParser(
         prog=f"python -m svfap {stage}",
         description=inspect.getdoc(function),
@@ -122,17 +130,17 @@ def _parse(stage: str, function: Callable[..., None], arguments: Sequence[str]) 
     return vars(parser.parse_args(arguments))
 
 
-def _config(kind: type[Section], text: str) -> Section:
-    """A section from JSON or from a YAML file."""
+def _read_config(section: type[Section], text: str) -> Section:
+    """Return a section from JSON or from the path of a YAML file."""
     try:
         values = json.loads(text) if text.lstrip().startswith("{") else read(Path(text))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: deeply nested brackets
         raise SvfapError(f"--config: {error}") from None
-    return parse(kind, values, where="--config")
+    return parse(section, values, where="--config")
 
 
-def _complain(stage: str, message: str, *, code: int = 2) -> int:
-    """Say in one line what the user can mend."""
+def _print_error(stage: str, message: str, *, code: int = 2) -> int:
+    """Print an error in one line; return the exit status."""
     print(f"svfap {stage}: error: {' '.join(message.split())}", file=sys.stderr)
     return code
 

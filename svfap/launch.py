@@ -1,9 +1,10 @@
-"""`python -m svfap.launch LAYOUT STAGE ...`: a stage in a process for every GPU.
+"""`python -m svfap.launch LAYOUT STAGE ...`: run a stage in one process per GPU.
 
-LAYOUT is a number of GPUs, or NODESxGPUS for so many on each node of a SLURM job. One process is
-`python -m svfap STAGE ...`, more are started by torchrun, and on several nodes `srun` starts this
-module once a node with a place to meet, NODESxGPUS@HOST:PORT. Torchrun's own account of a failure
-is left out: the first process has said what went wrong, and its status is passed on.
+LAYOUT is a number of GPUs, or NODESxGPUS for this number on each node of a SLURM job. One process
+is `python -m svfap STAGE ...`; torchrun starts several. On several nodes, `srun` starts this module
+once per node with an address at which the processes meet, NODESxGPUS@HOST:PORT. Torchrun's own
+report of a failure is suppressed: the first process has printed its error, and this module exits
+with its status.
 """
 
 import logging
@@ -16,20 +17,21 @@ from collections.abc import Sequence
 from svfap import __main__
 
 LAYOUT = re.compile(r"(?:(?P<nodes>\d+)x)?(?P<gpus>\d*)(?:@(?P<meeting>.+:\d+))?")
+# Torchrun passes these on to its processes; without SIGUSR1, SLURM's warning would kill it.
 SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a stage in as many processes as the first argument says; its exit status."""
+    """Run a stage in the processes of the first argument, the layout; return its exit status."""
     layout, *stage = sys.argv[1:] if arguments is None else arguments
     found = LAYOUT.fullmatch(layout)
     if found is None:
         sys.exit(
-            f"svfap.launch: error: '{layout}' is no layout; give GPUS or NODESxGPUS, as in 2x4"
+            f"svfap.launch: error: '{layout}' is not a layout; write GPUS or NODESxGPUS, as in 2x4"
         )
     nodes, gpus = int(found["nodes"] or 1), int(found["gpus"] or 0) or 1
     if nodes > 1 and not found["meeting"]:
-        spread(nodes, layout, stage)
+        start_on_nodes(nodes, layout, stage)
     if nodes * gpus < 2:
         return __main__.main(stage)
     meeting = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint"]
@@ -37,31 +39,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return torchrun([*meeting, "--nproc-per-node", str(gpus)], stage, processes=gpus)
 
 
-def spread(nodes: int, layout: str, stage: Sequence[str]) -> None:
-    """Become `srun`, which starts this module once a node of the job.
+def start_on_nodes(nodes: int, layout: str, stage: Sequence[str]) -> None:
+    """Replace this process by `srun`, which starts this module once per node of the job.
 
-    Signals of SLURM reach the processes on every node by themselves.
+    It never returns. SLURM sends its signals to the processes on every node itself.
     """
+    # A free port of this node, where the first process will listen. Another program could take it
+    # in the second until then; torchrun fails in that case, and Snakemake retries the job.
     with socket.create_server(("", 0)) as free:
         port = free.getsockname()[1]
     where = f"{layout}@{socket.gethostname()}:{port}"
     step = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
+    # `none`: from SLURM 22.05 on, srun binds a task to one core by default, and the one task of a
+    # node runs all its GPU processes.
     command = [*step, "--cpu-bind=quiet,none", sys.executable, "-m", "svfap.launch", where, *stage]
     os.execvp(command[0], command)
 
 
 def torchrun(options: Sequence[str], stage: Sequence[str], *, processes: int) -> int:
-    """Run a stage in several processes of this machine; the status of the first that failed."""
+    """Run a stage in several processes of this machine.
+
+    Returns:
+        0, or the exit status of the process that failed first.
+    """
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+    # Torchrun (torch 2.13) would print a long report with a stack trace of its own.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    # torchrun sets one thread per process unless this is set.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     try:
         run.main([*options, "--signals-to-handle", SIGNALS, "--module", "svfap", *stage])
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
+        # A process killed by signal N has the exit code -N here; shells report 128 + N.
         return failure.exitcode if failure.exitcode >= 0 else 128 - failure.exitcode
     except SignalException as stopped:
         return 128 + stopped.sigval

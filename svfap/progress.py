@@ -1,4 +1,4 @@
-"""Progress for people: a bar on a terminal, a line every few seconds in a log file."""
+"""Progress for people: a bar on a terminal, a line every ten seconds in a log file."""
 
 import logging
 import math
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Counts steps of known total and shows rate, time left and the latest figures."""
+    """Counts steps towards a total; shows the rate, the time left and the latest values."""
 
     def __init__(
         self, *, label: str, total: int, start: int = 0, unit: str = "step", shown: bool = True
     ) -> None:
         self.label, self.total, self.done, self.unit = label, total, start, unit
-        self.start, self.began, self.received = start, time.monotonic(), 0
-        self.next_line = self.began + LINE_SECONDS if shown else math.inf
+        self.start, self.start_time, self.received = start, time.monotonic(), 0
+        self.next_line = self.start_time + LINE_SECONDS if shown else math.inf
         self.bar = (
             tqdm(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
             if shown and sys.stderr.isatty()
@@ -31,7 +31,7 @@ class Progress:
         )
 
     def advance(self, *, figures: Mapping[str, float] | None = None) -> None:
-        """Count a finished step and show `figures` beside it."""
+        """Count a finished step and show `figures`, values by name, beside it."""
         self.done += 1
         shown = {name: f"{value:.4g}" for name, value in (figures or {}).items()}
         if self.bar is not None:
@@ -39,7 +39,7 @@ class Progress:
             self.bar.update()
         elif (now := time.monotonic()) > self.next_line or self.done == self.total:
             self.next_line = now + LINE_SECONDS
-            rate = (self.done - self.start) / max(now - self.began, 1e-9)
+            rate = (self.done - self.start) / max(now - self.start_time, 1e-9)
             eta = tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))
             extra = "".join(f"  {name} {value}" for name, value in shown.items())
             logger.info("%s %d/%d%s  ETA %s", self.label, self.done, self.total, extra, eta)
@@ -55,13 +55,13 @@ class Progress:
             logger.info("%s %d/%d  %s", self.label, self.done, self.total, size)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """End the bar; the last state stays on the screen."""
         if self.bar is not None:
             self.bar.close()
 
 
 def track(items: Iterable[T], *, total: int, label: str, unit: str = "clip") -> Iterator[T]:
-    """Yield the items and show how many are done."""
+    """Yield the items, showing how many are done."""
     progress = Progress(label=label, total=total, unit=unit)
     try:
         for item in items:

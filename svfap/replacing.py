@@ -1,4 +1,4 @@
-"""Writing files whole or not at all: beside their place first, then moved there."""
+"""Write files whole or not at all: under a temporary name first, then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -8,21 +8,23 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path, *, fsync: bool = False) -> Iterator[Path]:
-    """A temporary name beside `path`, moved to `path` on success and removed otherwise.
+    """Yield a temporary path beside `path`; rename it to `path` on success, else delete it.
 
     Args:
         path: the file to write; its folder must exist.
-        fsync: wait until the content is on the disk, so that it outlives a loss of power too.
+        fsync: wait until the content is on the disk, so that it survives a power failure.
 
     Raises:
         OSError: the file cannot be written.
     """
     path = path.absolute()
-    name = os.fsdecode(os.fsencode(path.name)[:200])  # of the 255 bytes that a name may have
+    # A name may have 255 bytes; 200 leave room for the dot, the process id and the suffix.
+    name = os.fsdecode(os.fsencode(path.name)[:200])
     partial = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         yield partial
         if fsync:
+            # Before the rename, or a power failure could leave an empty file under the final name.
             with partial.open("rb+") as file:
                 os.fsync(file.fileno())
         partial.replace(path)

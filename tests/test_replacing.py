@@ -1,4 +1,4 @@
-"""A file appears whole or not at all."""
+"""A file is replaced whole or not at all."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_a_failure_before_anything_is_written_is_told_as_it_is(tmp_path: Path) -> None:
+def test_a_failure_before_anything_is_written_is_passed_on(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a.txt"):
         raise ZeroDivisionError
     assert not [*tmp_path.iterdir()]

@@ -1,1 +1,1 @@
-"""Commands that are no stages: one module each, `run(arguments)` gives what is printed."""
+"""Commands beside the stages: one module each, whose `run(arguments)` returns the text to print."""

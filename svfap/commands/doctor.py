@@ -1,4 +1,4 @@
-"""Command `doctor`: is this machine ready for a long run, and what must be fixed."""
+"""Command `doctor`: check that this machine is ready for a long run, and what to fix first."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from svfap.errors import SvfapError
 
 
 def run(arguments: Sequence[str]) -> str:
-    """Print every finding as soon as it is known.
+    """Print each finding as soon as its check is done.
 
     Returns:
-        That all is well, and how many lines to read.
+        A closing line with the number of warnings.
 
     Raises:
         SvfapError: something must be fixed first.

@@ -1,27 +1,28 @@
-"""Command `sync-tracking`: copy to MLflow what run.jsonl files hold and it lacks."""
+"""Command `sync-tracking`: upload to MLflow the runs and metrics that it lacks."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from svfap.errors import SvfapError
-from svfap.tracking.mlflow_copy import Copy, Server
+from svfap.tracking.environment import tracking_uri
+from svfap.tracking.mlflow_copy import MlflowServer, RunCopy
 from svfap.tracking.record import RECORD, Event, read_record
-from svfap.tracking.stage_run import tracking_uri
 
 
 def run(arguments: Sequence[str]) -> str:
-    """Copy all records below the folders; those that are there already cost a query.
+    """Copy all records below the folders. Records already uploaded cost one query each.
 
     Raises:
-        SvfapError: a folder is missing, or the server does not answer.
+        SvfapError: no folder exists, or the server does not answer.
     """
     parser = argparse.ArgumentParser(
         prog="python -m svfap sync-tracking",
         description="Copy every run.jsonl below the folders to MLFLOW_TRACKING_URI.",
     )
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
-                        help="by default data and results")  # fmt: skip
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help="default: data and results"
+    )
     folders = parser.parse_args(arguments).folders or [Path("data"), Path("results")]
     missing = [folder for folder in folders if not folder.is_dir()]
     if len(missing) == len(folders):
@@ -31,14 +32,16 @@ def run(arguments: Sequence[str]) -> str:
         raise SvfapError("MLFLOW_TRACKING_URI is off; set it to the server to copy to")
     records = [record for folder in folders for record in _records(folder)]
     try:
-        server = Server(uri)
-        copies = [_copy(server, record, events) for record, events in sorted(records, key=_began)]
-    except Exception as error:
+        server = MlflowServer(uri)
+        copies = [
+            _copy(server, record, events) for record, events in sorted(records, key=_start_time)
+        ]
+    except Exception as error:  # MLflow raises exceptions of requests, SQLAlchemy and its own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SvfapError(f"MLflow at {uri} does not answer ({reason:.120}); start it") from error
-    made = sum(copy.created for copy in copies)
+    created = sum(copy.created for copy in copies)
     sent = sum(copy.sent for copy in copies)
-    return f"{len(copies)} runs at {uri}: {made} new, {sent} metrics that were missing"
+    return f"{len(copies)} runs at {uri}: {created} new, {sent} metrics that were missing"
 
 
 def _records(folder: Path) -> list[tuple[Path, list[Event]]]:
@@ -47,12 +50,12 @@ def _records(folder: Path) -> list[tuple[Path, list[Event]]]:
     return [(r, events) for r, events in found if any(e["event"] == "start" for e in events)]
 
 
-def _began(record: tuple[Path, list[Event]]) -> float:
-    """When a run began: parents before children, and runs before those that use what they made."""
+def _start_time(record: tuple[Path, list[Event]]) -> float:
+    """Time of the first start. In this order, a run's parent and inputs are copied before it."""
     return next(float(event["time"]) for event in record[1] if event["event"] == "start")
 
 
-def _copy(server: Server, record: Path, events: list[Event]) -> Copy:
-    copy = Copy(server, record.absolute())
+def _copy(server: MlflowServer, record: Path, events: list[Event]) -> RunCopy:
+    copy = RunCopy(server, record.absolute())
     copy.write(events)
     return copy

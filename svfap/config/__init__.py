@@ -1,18 +1,20 @@
-"""Every key of an experiment, typed and checked, and how its YAML file is read."""
+"""The keys of an experiment, typed and checked, and the reader of its YAML file."""
 
 from svfap.config.schema import (
-    Activation,
     Config,
     CropConfig,
     DatasetConfig,
     Detector,
+    Preset,
+    ShardConfig,
+)
+from svfap.config.training import (
+    Activation,
     FinetuneConfig,
     ModelConfig,
     OptimConfig,
     Precision,
-    Preset,
     PretrainConfig,
-    ShardConfig,
 )
 
 __all__ = [

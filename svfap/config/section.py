@@ -1,9 +1,10 @@
-"""What all sections of a configuration have in common."""
+"""The base class of all sections of a configuration."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+# Names of datasets and variants become names of folders.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 
 

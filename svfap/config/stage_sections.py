@@ -1,4 +1,4 @@
-"""The section that each stage receives: the part of the configuration that its output depends on.
+"""The section of each stage: the part of the configuration that its output depends on.
 
 `svfap/experiment/resolve.py` builds these sections from `Config`. A stage reads its section and
 nothing else, so a changed key reruns exactly the jobs that depend on it.
@@ -14,7 +14,7 @@ from svfap.config.variants import RunFacts
 
 
 class DatasetFacts(Section):
-    """What a table must know of a dataset, copied from `svfap/datasets`."""
+    """Facts of a dataset that tables need, copied from `svfap/datasets`."""
 
     task: Literal["classification", "regression"]
     targets: tuple[str, ...] = Field(min_length=1, description="class names or regressed values")
@@ -22,17 +22,17 @@ class DatasetFacts(Section):
         min_length=1, description="names in `svfap.evaluation.metrics.METRICS`"
     )
     folds: tuple[str, ...] = Field(min_length=1, description="every fold of the protocol")
-    notice: str = Field(default="", description="stands wherever its results are shown")
+    notice: str = Field(default="", description="text shown with its results")
 
 
 class ReviewConfig(Section):
-    """What is said of the face clips of one dataset."""
+    """The notice of a dataset's face clips."""
 
-    notice: str = Field(default="", description="stands wherever its clips are shown")
+    notice: str = Field(default="", description="text shown with its clips")
 
 
 class PretrainJob(Section):
-    """All that one pre-training run depends on."""
+    """Everything that a pre-training depends on."""
 
     seed: int
     notice: str = ""
@@ -41,7 +41,7 @@ class PretrainJob(Section):
 
 
 class FinetuneJob(Section):
-    """All that fine-tuning on one dataset depends on."""
+    """Everything that fine-tuning on one dataset depends on."""
 
     seed: int
     task: Literal["classification", "regression"]
@@ -54,28 +54,28 @@ class FinetuneJob(Section):
     @model_validator(mode="after")
     def _balanced_classes(self) -> "FinetuneJob":
         if self.finetune.balance != "none" and self.task != "classification":
-            raise ValueError("finetune.balance is for classes; remove it where task is regression")
+            raise ValueError("finetune.balance needs classes; remove it if task is regression")
         return self
 
 
 class EvaluateJob(Section):
-    """How a fine-tuned model is tested; the rest is in its checkpoint."""
+    """How to test a fine-tuned model; its checkpoint holds everything else."""
 
     views: int = Field(default=2, ge=1)
     batch_size: int = Field(default=16, ge=1)
 
 
 class CostJob(Section):
-    """The model of a run, as far as its cost goes."""
+    """What the cost of a run's model depends on."""
 
     model: ModelConfig
-    outputs: int = Field(ge=1, description="of the head")
+    outputs: int = Field(ge=1, description="outputs of the head")
     mask_ratio: float = Field(gt=0, lt=1)
     target_fraction: float = Field(default=1, gt=0, le=1)
 
 
 class CostConfig(Section):
-    """The models of all runs, the main one's name being empty."""
+    """The models of all runs; the main run's name is empty."""
 
     runs: dict[str, CostJob]
 
@@ -83,7 +83,9 @@ class CostConfig(Section):
 class TabulateConfig(Section):
     """From predictions to tables and figures."""
 
-    datasets: dict[str, DatasetFacts] = Field(min_length=1, description="in the order of the table")
+    datasets: dict[str, DatasetFacts] = Field(
+        min_length=1, description="in the order of the tables"
+    )
     pretrain_notice: str = Field(default="", description="notices of the pre-training data, joined")
-    pretrain_names: str = Field(default="", description="what the main run is pre-trained on")
+    pretrain_names: str = Field(default="", description="datasets of the main run's pre-training")
     runs: dict[str, RunFacts] = Field(default_factory=dict, description="the variants, by name")

@@ -1,6 +1,7 @@
-"""Read a configuration and say in one line what is wrong with it."""
+"""Read a configuration and explain its mistakes in one line."""
 
 import difflib
+import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ S = TypeVar("S", bound=Section)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings merged key by key; `changes` win."""
+    """Merge nested mappings key by key; `changes` win."""
     merged = dict(base)
     for key, value in changes.items():
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
@@ -25,10 +26,11 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def parse(section: type[S], values: object, *, where: str = "config") -> S:
-    """Check `values` against a section.
+    """Check values against a section, and return it.
 
     Raises:
-        SvfapError: names every wrong key, what is expected, and the nearest valid key.
+        SvfapError: some keys or values are wrong; the message names each, what is expected, and the
+            nearest valid key.
     """
     try:
         return section.model_validate(values)
@@ -47,7 +49,7 @@ def load(path: Path) -> Config:
 
 
 def read(path: Path) -> object:
-    """The values in a YAML file, which are data only: no tag makes an object of Python.
+    """Return the values in a YAML file: plain data, since the safe loader refuses Python objects.
 
     Raises:
         SvfapError: the file is missing or not YAML.
@@ -56,13 +58,13 @@ def read(path: Path) -> object:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SvfapError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from None
-    except Exception as error:  # a wrong number, date or tag raises what it likes
+    except Exception as error:  # PyYAML passes on errors of int, datetime and others, too
         problem = " ".join(str(error).split()) or type(error).__name__
         raise SvfapError(f"{path}: not valid YAML: {problem}") from None
 
 
 def check(values: object, *, where: str = "config") -> Config:
-    """Check a whole configuration, dataset overrides included."""
+    """Check a whole configuration, including the overrides of its datasets."""
     config = parse(Config, values, where=where)
     for name in config.datasets:
         finetune_for(config, name, where=where)
@@ -70,30 +72,34 @@ def check(values: object, *, where: str = "config") -> Config:
 
 
 def finetune_for(config: Config, dataset: str, *, where: str = "config") -> FinetuneConfig:
-    """The `finetune` section with a dataset's overrides."""
+    """Return the `finetune` section with a dataset's overrides."""
     changed = merge(config.finetune.model_dump(), config.datasets[dataset].finetune)
     return parse(FinetuneConfig, changed, where=f"{where}: datasets.{dataset}.finetune")
 
 
 def _explain(section: type[BaseModel], problem: Mapping[str, Any]) -> str:
-    """One pydantic problem as one clause, with the nearest valid key for a misspelt one."""
+    """Describe a problem of pydantic in one clause; name the nearest key for a misspelt one."""
     location = tuple(str(step) for step in problem["loc"])
     key = ".".join(location)
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": ")
     known = _keys_at(section, location[:-1])
+    # `cutoff=0`: even a remote key is a hint.
     near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.0)
     return f"unknown key '{key}'; did you mean '{'.'.join((*location[:-1], *near))}'?"
 
 
 def _keys_at(section: type[BaseModel], location: Iterable[str]) -> list[str]:
-    """Valid keys of the (sub)section at a location."""
+    """Return the valid keys of the section at a location."""
     for step in location:
         field = section.model_fields.get(step)
         if field is not None and isinstance(field.annotation, type):
-            section = field.annotation if issubclass(field.annotation, BaseModel) else section
+            section = field.annotation if _is_section(field.annotation) else section
         elif field is not None:  # a mapping of sections, such as `datasets`
-            section = next(
-                (t for t in getattr(field.annotation, "__args__", ()) if isinstance(t, type)
-                 and issubclass(t, BaseModel)), section)  # fmt: skip
+            sections = [t for t in typing.get_args(field.annotation) if _is_section(t)]
+            section = sections[0] if sections else section
     return list(section.model_fields)
+
+
+def _is_section(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

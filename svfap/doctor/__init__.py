@@ -1,7 +1,7 @@
 """`python -m svfap doctor [--configfile FILE]`: is this machine ready for a long run?
 
-Every check is a line that begins with `ok`, `warn` (the run goes on, but read this) or `fix`
-(it would fail; the line says what to do).
+Every check prints a line that begins with `ok`, `warn` (a run works, but read this) or `fix` (a run
+would fail; the line says what to do).
 """
 
 import argparse
@@ -17,31 +17,35 @@ from svfap.errors import SvfapError
 
 __all__ = ["FIX", "OK", "WARN", "Finding", "lines"]
 
-DEFAULT = Path("config/config.yaml")
+DEFAULT_CONFIG = Path("config/config.yaml")
 
 Check = Callable[[], Finding]
 
 
 def lines(arguments: Sequence[str]) -> Iterator[tuple[State, str]]:
-    """Examine this machine; yields state and line of each finding as soon as it is known."""
+    """Check this machine; yield state and line of each finding as soon as its check is done."""
     parser = argparse.ArgumentParser(
         prog="python -m svfap doctor",
         description="Is this machine ready for a long run? Exit status 0 if it is, else 2.",
     )
     parser.add_argument(
-        "--configfile", type=Path, default=DEFAULT, help=f"the experiment, {DEFAULT} by default"
+        "--configfile",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        help=f"the experiment; default: {DEFAULT_CONFIG}",
     )
     path: Path = parser.parse_args(arguments).configfile
     checks = _checks(path)
     width = max(map(len, checks))
     for name, check in checks.items():
-        finding = _examined(check)
+        finding = _run_check(check)
         text = " ".join(finding.text.split())
         yield finding.state, f"{finding.state:<4}  {name:<{width}}  {text}"
 
 
 def _checks(path: Path) -> dict[str, Check]:
-    """Every check by the name that its line shows."""
+    """Return the checks by the name that their lines show."""
+    # A wrong configuration is a finding, too; the checks that need none run all the same.
     config: Config | None = None
     try:
         config = load(path)
@@ -61,8 +65,8 @@ def _checks(path: Path) -> dict[str, Check]:
     return checks | {"MLflow": partial(machine.mlflow, results), "SLURM": machine.slurm}
 
 
-def _examined(check: Check) -> Finding:
-    """The finding of a check, also where it stumbles over what it looks for."""
+def _run_check(check: Check) -> Finding:
+    """Return the finding of a check; an error for the user is a finding to fix."""
     try:
         return check()
     except SvfapError as error:

@@ -1,4 +1,4 @@
-"""What a check of this machine finds."""
+"""The finding of a check of this machine."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ FIX: State = "fix"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor; where it is not `ok`, the text says what to do."""
+    """The state and the text of a check's line; unless it is `ok`, the text says what to do."""
 
     state: State
     text: str

@@ -1,4 +1,4 @@
-"""What a run needs of the machine: torch, GPU, disk, decoder, tracking server, scheduler."""
+"""Checks of the machine: torch, GPU, disk, decoder, tracking server, scheduler."""
 
 import functools
 import json
@@ -16,43 +16,43 @@ import numpy as np
 
 from svfap.doctor.finding import FIX, OK, WARN, Finding
 from svfap.errors import SvfapError
-from svfap.experiment import resolve
-from svfap.tracking import stage_run
+from svfap.tracking.environment import set_tracking_defaults, tracking_uri
 from svfap.tracking.record import RECORD
 
-PATIENCE = 120.0  # seconds
-SERVER_PATIENCE = 5.0
+TORCH_SECONDS = 120.0  # generous: torch may come from a slow network disk
+SERVER_SECONDS = 5.0
 LEAST_BYTES = 1e9
-# Live state of SVFAP-B's pre-training: weights and two moments of 86 M parameters, saved twice.
+# Five times the state of SVFAP-B's pre-training, which is saved twice: weights and two moments of
+# 86 M parameters, 2 GB.
 SPARE_BYTES = 10e9
-CLOCK_SECONDS = 5.0
+CLOCK_SECONDS = 5.0  # more than a file server rounds or lags
 CLIP_FRAMES = 8
 
 
 @functools.cache
 def _torch() -> dict[str, Any]:
-    """What a process of its own finds.
+    """Run `svfap.doctor.gpu` once in a process of its own; return its facts.
 
     Raises:
         SvfapError: torch does not start, or a GPU does not compute.
     """
-    code, out, error = _asked([sys.executable, "-m", "svfap.doctor.gpu"], PATIENCE)
+    code, out, error = _run([sys.executable, "-m", "svfap.doctor.gpu"], TORCH_SECONDS)
     if code:
         last = (error.strip().splitlines() or [f"exit status {code}"])[-1]
-        raise SvfapError(f"{last}; install the locked packages anew: make setup")
+        raise SvfapError(f"{last}; reinstall the locked packages: make setup")
     return dict(json.loads(out))
 
 
 def torch() -> Finding:
-    """Whether torch starts."""
+    """Check that torch starts."""
     found = _torch()
     return Finding(OK, f"{found['torch']}, built for {found['built_for']}")
 
 
 def gpu() -> Finding:
-    """Whether there is a GPU, its driver, and whether torch computes on it."""
+    """Check the GPU and its driver, and that torch computes on it."""
     query = ["nvidia-smi", "--query-gpu=driver_version,name", "--format=csv,noheader"]
-    code, out, _ = _asked(query, SERVER_PATIENCE)
+    code, out, _ = _run(query, SERVER_SECONDS)
     seen = out.strip().splitlines() if code == 0 else []
     driver = f"driver {seen[0].split(',')[0]}" if seen else "driver unknown"
     try:
@@ -65,13 +65,14 @@ def gpu() -> Finding:
         return Finding(
             FIX,
             f"{len(seen)} with {driver}, but torch built for {_torch()['built_for']} cannot use"
-            " any; update the driver, or look at CUDA_VISIBLE_DEVICES",
+            " any; update the driver, or check CUDA_VISIBLE_DEVICES",
         )
     return Finding(WARN, "none found; a CPU is enough for the demo, not for the paper's models")
 
 
 def disk(folder: Path) -> Finding:
-    """Whether a folder can be written, has room, and keeps the machine's time."""
+    """Check that a folder can be written and has space, and that its clock is right."""
+    # The folder may not exist yet: check the parent in which it would be created.
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=there) as probe:
@@ -87,8 +88,8 @@ def disk(folder: Path) -> Finding:
     if abs(ahead) > CLOCK_SECONDS:
         return Finding(
             FIX,
-            f"its clock is {abs(ahead):,.0f} s {'ahead' if ahead > 0 else 'behind'}; jobs would run"
-            " again for their files' dates; set both clocks by NTP",
+            f"its clock is {abs(ahead):,.0f} s {'ahead' if ahead > 0 else 'behind'}, so jobs would"
+            " run again because of their files' dates; set both clocks by NTP",
         )
     if free < LEAST_BYTES:
         return Finding(FIX, f"{room}; make room, or choose another folder in the configuration")
@@ -98,7 +99,7 @@ def disk(folder: Path) -> Finding:
 
 
 def decoder() -> Finding:
-    """Whether a video is written and read again."""
+    """Check that a video can be written and read again."""
     import av
 
     from svfap.video.decode import Reject, read_frames
@@ -109,6 +110,7 @@ def decoder() -> Finding:
         path = Path(folder, "clip.mp4")
         try:
             write_video(path, [picture] * CLIP_FRAMES, fps=25)
+            # H.264 is lossy: a grey frame comes back within a few grey levels.
             read = sum(abs(float(frame.bgr().mean()) - 128) < 4 for frame in read_frames(path))
         except (OSError, Reject) as error:
             return Finding(FIX, f"a clip cannot be written and read ({error}); run: make setup")
@@ -118,42 +120,45 @@ def decoder() -> Finding:
 
 
 def mlflow(results: Path) -> Finding:
-    """Whether the tracking server answers; a run goes on without."""
-    resolve.set_environment(results)
-    uri = stage_run.tracking_uri()
+    """Check that the tracking server answers; a run works without it."""
+    set_tracking_defaults(results)
+    uri = tracking_uri()
     if uri == "off":
-        return Finding(OK, f"off; what each stage did is in {RECORD} alone")
+        return Finding(OK, f"off; {RECORD} beside each output is the only record")
     if not uri.startswith(("http://", "https://")):
         return Finding(OK, f"{uri}; look at it with: make mlflow")
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SERVER_PATIENCE):
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SERVER_SECONDS):
             return Finding(OK, f"{uri} answers")
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         return Finding(
             WARN,
-            f"{uri} does not answer ({reason}); the run would go on without: start the server, or"
-            " correct or unset MLFLOW_TRACKING_URI",
+            f"{uri} does not answer ({reason}); a run would continue without it. Start the server,"
+            " or correct or unset MLFLOW_TRACKING_URI",
         )
 
 
 def slurm() -> Finding:
-    """Whether there is a scheduler, and whether it answers."""
+    """Check that a scheduler answers, if there is one."""
     if shutil.which("sbatch") is None:
-        return Finding(OK, "not here; jobs run on this machine")
-    _, version, _ = _asked(["sbatch", "--version"], SERVER_PATIENCE)
-    code, out, error = _asked(["sinfo", "--noheader", "--format=%R"], 2 * SERVER_PATIENCE)
+        return Finding(OK, "not installed; jobs run on this machine")
+    _, version, _ = _run(["sbatch", "--version"], SERVER_SECONDS)
+    code, out, error = _run(["sinfo", "--noheader", "--format=%R"], 2 * SERVER_SECONDS)
     if code:
         reason = (error.strip().splitlines() or ["no answer"])[-1]
         return Finding(
-            WARN, f"{version.strip()} does not answer ({reason}); ask its administrators"
+            WARN, f"{version.strip()} does not answer ({reason}); ask the cluster's administrators"
         )
     partitions = ", ".join(dict.fromkeys(out.split()))
     return Finding(OK, f"{version.strip()}; partitions for the profile: {partitions}")
 
 
-def _asked(command: list[str], seconds: float) -> tuple[int, str, str]:
-    """Exit status, output and errors of a program; status 127 if there is none."""
+def _run(command: list[str], seconds: float) -> tuple[int, str, str]:
+    """Return exit status, output and errors of a program.
+
+    As in a shell, the status is 127 if there is no such program, and 124 after `seconds`.
+    """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What a run needs that the configuration names: the detector's weights, and the datasets."""
+"""Checks of what the configuration names: the detector's weights, and the datasets."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ NAMES_SHOWN = 3
 
 
 def detector(config: CropConfig) -> Finding:
-    """Whether the detector's weights load and find the face of a rendered head."""
+    """Check that the detector's weights load and find the face of a rendered head."""
     import cv2
     import numpy as np
 
@@ -31,31 +31,34 @@ def detector(config: CropConfig) -> Finding:
 
 
 def dataset(config: Config, name: str) -> Finding:
-    """Whether a dataset is here, or will be."""
+    """Check that a dataset's files are here, or that stage `download` can get them."""
     chosen = config.datasets[name]
     known = datasets.get(name, chosen)
     if chosen.csv:
-        return _own(chosen.csv, config.crop.max_rejects)
-    return _published(known, chosen.root or config.data / "raw" / name, chosen.allow_incomplete)
+        return _listed_videos(chosen.csv, config.crop.max_rejects)
+    return _published_copy(
+        known, chosen.root or config.data / "raw" / name, chosen.allow_incomplete
+    )
 
 
-def _own(csv: Path, max_rejects: float) -> Finding:
-    """The videos of a user's list."""
+def _listed_videos(csv: Path, max_rejects: float) -> Finding:
+    """Check the paths in a user's list of videos."""
     rows = listing.read(csv)
     local = [row.source for row in rows if not is_url(row.source)]
     lacking = [source for source in local if not Path(source).exists()]
     counts = f"{len(local) - len(lacking):,} of {len(local):,} videos of {csv} are here"
     if len(local) < len(rows):
-        counts += f", {len(rows) - len(local):,} are to be downloaded"
+        counts += f", {len(rows) - len(local):,} will be downloaded"
     if not lacking:
         return Finding(OK, counts)
+    # The stage `crop` rejects missing videos, and tolerates this share of rejects.
     shown = ", ".join(lacking[:NAMES_SHOWN]) + ", ..." * (len(lacking) > NAMES_SHOWN)
     too_many = len(lacking) > max_rejects * len(rows)
     return Finding(FIX if too_many else WARN, f"{counts}; correct the paths of {shown}")
 
 
-def _published(known: Dataset, root: Path, allow_incomplete: bool) -> Finding:
-    """The copy of a dataset, counted against what is published."""
+def _published_copy(known: Dataset, root: Path, allow_incomplete: bool) -> Finding:
+    """Compare a copy of a dataset with the published counts."""
     access = known.about.access
     if access == "embedded":
         return Finding(OK, "comes with the package")
@@ -69,7 +72,7 @@ def _published(known: Dataset, root: Path, allow_incomplete: bool) -> Finding:
     if not differences:
         return Finding(OK, f"{census.clips:,} clips in {root}")
     if access == "open":
-        return Finding(OK, f"not whole in {root} yet; the stage `download` fetches it")
+        return Finding(OK, f"not complete in {root} yet; the stage `download` fetches it")
     if archives_below(root):
         return Finding(OK, f"the stage `download` unpacks the archives in {root}")
     return Finding(WARN if allow_incomplete and census.clips else FIX, differences)

@@ -1,1 +1,1 @@
-"""A checked experiment: what each stage receives, its runs, and where every output lies."""
+"""A checked experiment: what each stage receives, its runs, and the place of every output."""

@@ -1,14 +1,11 @@
-"""What each stage is handed: the part of the configuration that it depends on, and no more.
+"""Check a configuration, and build the section that each stage receives.
 
-The workflow passes these as JSON, so Snakemake reruns a job when, and only when, something that
-it depends on has changed.
+A section holds what the stage's output depends on and no more. The workflow passes it as JSON, so
+Snakemake reruns a job exactly when something that it depends on has changed.
 """
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from svfap import datasets
 from svfap.config import Config, CropConfig, DatasetConfig
@@ -34,11 +31,11 @@ class Experiment:
 
     @property
     def labelled(self) -> dict[str, Dataset]:
-        """Datasets to fine-tune on."""
+        """The datasets to fine-tune on."""
         return {k: v for k, v in self.datasets.items() if v.task != "unlabelled"}
 
     def folds(self, dataset: str) -> dict[str, Fold]:
-        """The folds of a dataset that are run.
+        """Return the folds of a dataset to run: those in `only`, or all.
 
         Raises:
             SvfapError: `only` names a fold that the dataset does not have.
@@ -47,38 +44,39 @@ class Experiment:
         unknown = sorted({*only} - {*folds})
         if unknown:
             raise SvfapError(
-                f"datasets.{dataset}.only: no fold '{unknown[0]}'; choose of {', '.join(folds)}"
+                f"datasets.{dataset}.only: no fold '{unknown[0]}'; choose from {', '.join(folds)}"
             )
         return {name: fold for name, fold in folds.items() if name in only or not only}
 
     @property
     def pretrain_notice(self) -> str:
-        """What must be said of the pre-training data."""
+        """The notices of the pre-training data in one text, for example that they are synthetic."""
         notices = (self.datasets[name].notice for name in self.config.pretrain.datasets)
         return " ".join(filter(None, notices))
 
     @property
     def pretrains(self) -> bool:
-        """Whether a checkpoint is needed that the user does not have."""
+        """Whether fine-tuning needs a pre-trained model and the user gives no checkpoint."""
         inits = {self.finetune(name).finetune.init for name in self.labelled}
         return "pretrained" in inits and self.config.pretrain.checkpoint is None
 
     def download(self, dataset: str) -> DatasetConfig:
-        """For the stage `download`."""
+        """Return the section of stage `download`: the dataset's keys, without training keys."""
         return self.config.datasets[dataset].model_copy(update={"finetune": {}, "only": ()})
 
     def crop(self, dataset: str) -> CropConfig:
-        """For the stage `crop`; without a preset, as the paper crops the dataset."""
+        """Return the section of stage `crop`; its default preset is the paper's for the dataset."""
         preset = self.config.crop.preset or self.datasets[dataset].crop
         return self.config.crop.model_copy(update={"preset": preset})
 
     def review(self, dataset: str) -> ReviewConfig:
-        """For the stage `review`."""
+        """Return the section of stage `review`."""
         return ReviewConfig(notice=self.datasets[dataset].notice)
 
     def pretrain(self) -> PretrainJob:
-        """For the stage `pretrain`."""
+        """Return the section of stage `pretrain`."""
         config, own = self.config, self.config.pretrain.seed
+        # The seed moves to the top, so that equal pre-trainings of two runs have equal sections.
         return PretrainJob(
             seed=config.seed if own is None else own,
             notice=self.pretrain_notice,
@@ -87,10 +85,14 @@ class Experiment:
         )
 
     def finetune(self, dataset: str) -> FinetuneJob:
-        """For the stage `finetune`."""
+        """Return the section of stage `finetune`.
+
+        Raises:
+            SvfapError: the dataset has no labels, or its overrides do not fit it.
+        """
         facts = self.datasets[dataset]
         if facts.task == "unlabelled":
-            raise SvfapError(f"{dataset} has no labels to fine-tune on")
+            raise SvfapError(f"{dataset} has no labels to fine-tune on; choose another dataset")
         job = {
             "seed": self.config.seed,
             "task": facts.task,
@@ -103,11 +105,11 @@ class Experiment:
         return parse(FinetuneJob, job, where=f"datasets.{dataset}")
 
     def evaluate(self, dataset: str) -> EvaluateJob:
-        """For the stage `evaluate`."""
+        """Return the section of stage `evaluate`."""
         return EvaluateJob(views=finetune_for(self.config, dataset).views)
 
     def tabulate(self) -> TabulateConfig:
-        """For the stage `tabulate`."""
+        """Return the section of stage `tabulate`, without the variants."""
         facts = {}
         for name, dataset in self.labelled.items():
             if dataset.task != "unlabelled":
@@ -125,26 +127,21 @@ class Experiment:
         )
 
 
-def set_environment(results: Path) -> None:
-    """Let jobs run this interpreter's programs, activated or not, and track in one place."""
-    programs = str(Path(sys.executable).parent)
-    os.environ["PATH"] = os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))
-    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{results}/mlflow.db")
-    folder = results.absolute()
-    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", f"{folder.parent.name}/{folder.name}")
-
-
 def resolve(values: object, *, where: str) -> Experiment:
-    """Check a configuration and look its datasets up.
+    """Check a configuration and read the facts of its datasets.
+
+    Args:
+        values: the configuration as a YAML file holds it.
+        where: name of the configuration in messages.
 
     Raises:
         SvfapError: the configuration or a dataset's CSV is wrong.
     """
     config = check(values, where=where)
     found = {name: datasets.get(name, chosen) for name, chosen in config.datasets.items()}
-    made = Experiment(config, found)
+    experiment = Experiment(config, found)
     for name in found:
-        made.folds(name)
-    if not made.labelled:
+        experiment.folds(name)  # raises if `only` is wrong
+    if not experiment.labelled:
         raise SvfapError(f"{where}: no dataset with labels under `datasets`; add one, such as demo")
-    return made
+    return experiment

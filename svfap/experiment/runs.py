@@ -1,7 +1,7 @@
-"""All runs of a configuration: the main one and its variants, and what they share.
+"""The runs of a configuration: the main run and its variants, and what they share.
 
-The main run's results lie in `results`, those of a variant in `results/variants/NAME`. A
-pre-training that several runs need is made in the folder of the first of them.
+The main run writes to `results`, a variant to `results/variants/NAME`. Runs with equal pre-training
+share it: the first of them trains it in its folder.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ MAIN = ""
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the experiment.
+    """The main run of the experiment or a variant of it.
 
     Attributes:
         name: the variant's name; empty for the main run.
-        experiment: gives each of its stages its section.
-        pretrained: folder of the run that makes its pre-trained model; None if none is made.
-        seed_of: the run that it repeats with another seed.
+        experiment: its configuration, which builds the section of each stage.
+        pretrained: folder of the run that pre-trains its model; None without pre-training.
+        seed_of: the run that it repeats with another seed, or None.
     """
 
     name: str
@@ -37,43 +37,45 @@ class Run:
 
     @property
     def folder(self) -> str:
-        """Where its results lie, below `results`; empty or with a slash at its end."""
+        """Its folder below `results`; empty or with a slash at the end."""
         return run_folder(self.name)
 
     @property
     def pretrains(self) -> bool:
-        """Whether its own folder holds a pre-trained model."""
+        """Whether it pre-trains a model itself."""
         return self.pretrained == self.folder
 
 
 def expand(experiment: Experiment) -> dict[str, Run]:
-    """Every run by its folder, the main one first.
+    """Return every run by its folder, the main run first.
 
     Raises:
-        SvfapError: a variant's keys are wrong, or it names a dataset or fold that there is not.
+        SvfapError: a variant's keys are wrong, or it names an unknown dataset or fold.
     """
-    made: dict[str, Run] = {}
-    makers: dict[PretrainJob, str] = {}
-    recipes: dict[str, str] = {}
+    runs: dict[str, Run] = {}
+    trainers: dict[PretrainJob, str] = {}  # pre-training -> folder of the first run that needs it
+    recipes: dict[str, str] = {}  # recipe -> the first run that has it
     experiments = {MAIN: experiment} | {
-        k: _varied(experiment, k, v) for k, v in experiment.config.variants.items()
+        name: _vary(experiment, name, variant)
+        for name, variant in experiment.config.variants.items()
     }
     for name, own in experiments.items():
-        pretrained = makers.setdefault(own.pretrain(), run_folder(name)) if own.pretrains else None
-        like = recipes.setdefault(_recipe(own), name)
-        made[run_folder(name)] = Run(name, own, pretrained, like if like != name else None)
-    return made
+        folder = run_folder(name)
+        pretrained = trainers.setdefault(own.pretrain(), folder) if own.pretrains else None
+        first = recipes.setdefault(_recipe(own), name)
+        runs[folder] = Run(name, own, pretrained, first if first != name else None)
+    return runs
 
 
 def tabulate(runs: Mapping[str, Run]) -> TabulateConfig:
-    """For the stage `tabulate`: the main run's facts, and what sets the variants apart."""
+    """Return the section of stage `tabulate`: facts of the main run and of its variants."""
     main, *others = runs.values()
-    facts = {run.name: _facts(main.experiment.config.variants[run.name], run) for run in others}
+    facts = {run.name: _run_facts(main.experiment.config.variants[run.name], run) for run in others}
     return main.experiment.tabulate().model_copy(update={"runs": facts})
 
 
 def cost(runs: Mapping[str, Run]) -> CostConfig:
-    """For the stage `cost`: the model of each run, with the head of its first dataset."""
+    """Return the section of stage `cost`: each run's model, with the head of its first dataset."""
     return CostConfig(
         runs={
             run.name: CostJob(
@@ -87,7 +89,7 @@ def cost(runs: Mapping[str, Run]) -> CostConfig:
     )
 
 
-def _facts(variant: Variant, run: Run) -> RunFacts:
+def _run_facts(variant: Variant, run: Run) -> RunFacts:
     return RunFacts(
         ablation=variant.ablation,
         label=variant.label or run.name,
@@ -96,16 +98,17 @@ def _facts(variant: Variant, run: Run) -> RunFacts:
     )
 
 
-def _varied(experiment: Experiment, name: str, variant: Variant) -> Experiment:
-    """The experiment of a variant."""
+def _vary(experiment: Experiment, name: str, variant: Variant) -> Experiment:
+    """Return the experiment with the changes of a variant."""
     where = f"variants.{name}"
     unknown = sorted({*variant.datasets} - {*experiment.labelled})
     if unknown:
         raise SvfapError(
-            f"{where}.datasets: '{unknown[0]}' is no dataset with labels under `datasets`; there"
-            f" are {', '.join(experiment.labelled)}"
+            f"{where}.datasets: '{unknown[0]}' is no dataset with labels under `datasets`; choose"
+            f" from {', '.join(experiment.labelled)}"
         )
-    left_out = {*experiment.labelled} - {*variant.datasets} if variant.datasets else {*()}
+    # Unlabelled datasets stay: pre-training may need them.
+    left_out: set[str] = {*experiment.labelled} - {*variant.datasets} if variant.datasets else set()
     changes: dict[str, Any] = variant.model_dump(include={"model", "pretrain", "finetune"})
     changes["datasets"] = {
         dataset: chosen.model_dump(exclude_defaults=True)
@@ -120,12 +123,12 @@ def _varied(experiment: Experiment, name: str, variant: Variant) -> Experiment:
         config, {k: v for k, v in experiment.datasets.items() if k in config.datasets}
     )
     for dataset in varied.datasets:
-        varied.folds(dataset)
+        varied.folds(dataset)  # raises if `only` is wrong
     return varied
 
 
 def _recipe(experiment: Experiment) -> str:
-    """All that a model depends on but seeds and the choice of folds."""
+    """Everything that a trained model depends on, without seeds and the choice of folds."""
     config = experiment.config
     seedless = config.pretrain.model_copy(update={"seed": None})
     chosen = {name: dataset.finetune for name, dataset in config.datasets.items()}

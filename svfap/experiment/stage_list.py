@@ -1,4 +1,4 @@
-"""The stages in the order in which data passes through them: the one list of them.
+"""The list of stages, in the order in which data passes through them.
 
 The command line, the tables, planning and the documentation are made from this list.
 """
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Stage(NamedTuple):
-    """A stage of the pipeline, for the table of stages.
+    """A stage of the pipeline.
 
     Attributes:
-        name: of the module in `svfap/stages` and of the rule.
+        name: name of its rule and of its module in `svfap/stages`.
         per: the workflow runs one job per dataset, part, run or fold.
-        reads: what it is made from.
+        reads: its inputs, in Markdown.
         writes: its outputs, in Markdown.
         threads: CPUs that its rule reserves, where a profile does not set another number.
     """
@@ -80,7 +80,7 @@ THREADS = {stage.name: stage.threads for stage in STAGES}
 
 
 def markdown_table() -> str:
-    """The table of stages, as README.md and the documentation show it."""
+    """Return the table of stages, as README.md and the documentation show it."""
     rows = [
         f"| `{stage.name}` | {stage.per} | {stage.reads} | {stage.writes} |" for stage in STAGES
     ]

@@ -1,4 +1,4 @@
-"""How well each class is recognised: confusion matrix and bars.
+"""Figures of the accuracy by class: confusion matrix and bars.
 
 A dataset's notice is printed at the foot of its figures.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
 
 
-def confusion(
+def draw_confusion(
     matrix: NDArray[np.integer],
     classes: Sequence[str],
     *,
@@ -27,9 +27,9 @@ def confusion(
     Args:
         matrix: clips by true class (rows) and predicted class (columns), (c, c).
         classes: names in index order.
-        title: stands above.
+        title: title above the figure.
         path: PNG to write.
-        notice: stands at the foot, for example that the data are synthetic.
+        notice: text at the foot, for example that the data are synthetic.
     """
     counts = np.asarray(matrix, dtype=np.int64)
     totals = counts.sum(axis=1, keepdims=True)
@@ -55,12 +55,12 @@ def confusion(
 
 
 def confusion_size(num_classes: int) -> tuple[float, float]:
-    """Width and height in inches of the confusion matrix of so many classes."""
+    """Return width and height in inches of a confusion matrix with this number of classes."""
     side = max(3.6, 0.62 * num_classes + 1.0)
     return side + 1.0, side + 0.4
 
 
-def class_bars(
+def draw_class_bars(
     results: Mapping[str, Sequence[float]],
     classes: Sequence[str],
     *,
@@ -68,14 +68,14 @@ def class_bars(
     path: Path,
     notice: str = "",
 ) -> None:
-    """Draw the accuracy of each class as bars, a colour for each model.
+    """Draw the accuracy of each class as bars, one colour per model.
 
     Args:
         results: model -> per cent of each class, ours first; nan where a class never occurs.
-        classes: names in index order, with their numbers of clips if wanted.
-        title: stands above.
+        classes: names in index order.
+        title: title above the figure.
         path: PNG to write.
-        notice: stands at the foot.
+        notice: text at the foot.
     """
     width = 0.8 / len(results)
     with mpl.rc_context(STYLE):
@@ -103,12 +103,12 @@ def class_bars(
 
 
 def _annotate(axes: Axes, shares: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
-    """Write per cent, and below it the number of clips, into every cell that holds clips."""
+    """Write per cent and, below it, the number of clips into every cell that has clips."""
     for (row, column), share in np.ndenumerate(shares):
         if np.isnan(share) or not counts[row, column]:
             continue
         text = f"{100 * share:.1f}" if share < 0.9995 else "100"
-        colour = "white" if share > 0.55 else "#202020"
+        colour = "white" if share > 0.55 else "#202020"  # readable on the dark and light blues
         weight = "bold" if row == column else "normal"
         for label, size, shift in ((text, 8, 4), (f"{counts[row, column]:,}", 6, -7)):
             axes.annotate(

@@ -1,4 +1,4 @@
-"""Training curves: how they are read and drawn.
+"""Training curves: read and draw them.
 
 A dataset's notice is printed at the foot of its figures.
 """
@@ -21,14 +21,15 @@ _DASHES = ("-", "--", ":")
 def draw_curves(
     frames: Mapping[str, pd.DataFrame], *, title: str, path: Path, notice: str = ""
 ) -> None:
-    """Draw the training loss of one or more runs, lightly smoothed, above the learning rate.
+    """Draw the training loss of one or more trainings, raw and smoothed, above the learning rate.
 
     Args:
-        frames: name of the run -> curve, as from `read_curve`; one name needs no legend.
-        title: stands above.
+        frames: name of the training -> curve from `read_curve`; a legend is drawn for several.
+        title: title above the figure.
         path: PNG to write.
-        notice: stands at the foot, for example that the data are synthetic.
+        notice: text at the foot, for example that the data are synthetic.
     """
+    # Whole epochs repeat from step to step and would put many points in one place.
     unit = "epoch" if all(frame["epoch"].is_unique for frame in frames.values()) else "step"
     with mpl.rc_context(STYLE):
         figure = figure_of(CURVE_SIZE, title, notice)
@@ -57,19 +58,19 @@ def draw_curves(
 
 
 def smooth(values: pd.Series) -> pd.Series:
-    """Centred running mean over a fiftieth of the curve; short curves stay as they are."""
-    window = 2 * (len(values) // 100) + 1
-    return values.rolling(window, center=True, min_periods=1).mean()
+    """Return the centred running mean over a fiftieth of the curve; short curves are unchanged."""
+    width = 2 * (len(values) // 100) + 1
+    return values.rolling(width, center=True, min_periods=1).mean()
 
 
 def read_curve(path: Path) -> pd.DataFrame:
-    """Read a curve as training writes it; further columns are kept.
+    """Read a curve that training wrote, with all its columns, sorted by step.
 
-    A run that was resumed may have logged a step twice: the later row stands.
+    A resumed training may have logged a step twice; the later row is kept.
 
     Raises:
         SvfapError: the file is missing, not CSV, without rows, or one of `CURVE_COLUMNS` is
-            missing or holds words.
+            missing or not numeric.
     """
     try:
         frame = pd.read_csv(path)
@@ -81,7 +82,7 @@ def read_curve(path: Path) -> pd.DataFrame:
     if lacking or frame.empty:
         what = f"no column {', '.join(lacking)}" if lacking else "no rows"
         raise SvfapError(f"{path}: not a training curve ({what}); train again")
-    words = [name for name in CURVE_COLUMNS if not pd.api.types.is_numeric_dtype(frame[name])]
-    if words:
-        raise SvfapError(f"{path}: {words[0]} is not a number in every row; train again")
+    not_numeric = [name for name in CURVE_COLUMNS if not pd.api.types.is_numeric_dtype(frame[name])]
+    if not_numeric:
+        raise SvfapError(f"{path}: {not_numeric[0]} is not a number in every row; train again")
     return frame.drop_duplicates("step", keep="last").sort_values("step", ignore_index=True)

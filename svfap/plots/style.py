@@ -1,7 +1,7 @@
-"""The canvas of all figures: size, fonts, colours, title, notice, and how they are saved.
+"""The common style of all figures: size, fonts, colours, title, notice, and saving.
 
-Drawn without pyplot, so that no display, back end or global state is needed. Colours are safe for
-colour-blind readers.
+Figures are drawn without pyplot, so no display, back end or global state is needed. Colours are
+safe for colour-blind readers.
 """
 
 import textwrap
@@ -27,21 +27,24 @@ STYLE = mpl.RcParams(
         "legend.frameon": False,
     }
 )
+# Okabe and Ito (2008), without the yellow that is too pale for lines on white.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 def figure_of(size: tuple[float, float], title: str, notice: str) -> Figure:
-    """An empty figure with a title above and a notice at the foot."""
+    """Return an empty figure with a title above and a notice at the foot."""
     figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
-    FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)  # attaches itself to the figure, which pyplot would do otherwise
     figure.suptitle(title, fontsize=10, fontweight="bold")
     if notice:
+        # About 17 letters of this size per inch.
         lines = textwrap.fill(notice, width=int(17 * size[0]))
         figure.supxlabel(lines, fontsize=7, style="italic", color="#505050", x=0.01, ha="left")
     return figure
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG that is the same, byte by byte, for the same figure."""
+    """Write a PNG. Equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Without the field Software, which holds Matplotlib's version.
     figure.savefig(path, format="png", metadata={"Software": None})

@@ -1,1 +1,1 @@
-"""One file per rule of the workflow; stages meet only in files."""
+"""The stages: one file per rule of the workflow. Stages exchange files and nothing else."""

@@ -6,7 +6,7 @@ from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import insight, predictions
 from svfap.evaluation.scoring import predict
 from svfap.models import VideoModel
-from svfap.plots.clips import embedding, filmstrips
+from svfap.plots.clip_figures import draw_embedding, draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training.checkpoint import load_model
@@ -49,7 +49,7 @@ def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path,
     """Draw a map of the clips' embeddings, and where the later stages attend."""
     features, targets = insight.embeddings(network, store, job)
     classes = job.task == "classification"
-    embedding(
+    draw_embedding(
         insight.tsne_map(features, seed=job.seed),
         targets[:, 0],
         job.targets if classes else (),
@@ -58,7 +58,7 @@ def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path,
         notice=job.notice,
         values="" if classes else job.targets[0],
     )
-    filmstrips(
+    draw_filmstrips(
         insight.attention_strips(network, store, job),
         title=f"{name}: where the later stages look",
         path=output.with_name("attention.png"),

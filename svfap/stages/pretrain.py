@@ -8,7 +8,7 @@ import numpy as np
 from svfap.augment.crop_box import multi_scale_crop
 from svfap.config.stage_sections import PretrainJob
 from svfap.models import Autoencoder
-from svfap.plots.clips import filmstrips
+from svfap.plots.clip_figures import draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training import fraction, reconstruction
@@ -78,4 +78,4 @@ def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJ
     rows = reconstruction.reconstruct_clips(model, sized, mask_ratio=ratio)
     write_video(path.with_suffix(".mp4"), reconstruction.montage(rows), fps=VIDEO_FPS)
     title = f"Pre-training: {ratio:.0%} of the patches are hidden"
-    filmstrips(reconstruction.strips(rows), title=title, path=path, notice=config.notice)
+    draw_filmstrips(reconstruction.strips(rows), title=title, path=path, notice=config.notice)

@@ -1,1 +1,1 @@
-"""From predictions to tables: measure, set beside the paper's numbers, render."""
+"""From predictions to tables: measure, compare with the paper's numbers, render."""

@@ -1,7 +1,7 @@
-"""Ablations: a row per setting, the paper's figures beside ours, and what each setting changes.
+"""Ablations: a row per setting with the paper's results, ours, and the change by the setting.
 
-Rows of a table are measured on the same folds, those that all of its runs have predictions of, so
-that they can be compared; the change is a paired bootstrap on the same people.
+All rows of a table are measured on the folds for which all its runs have predictions, so they can
+be compared. The change against the main run is a paired bootstrap over the same people.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import pandas as pd
 from svfap.config.stage_sections import DatasetFacts, TabulateConfig
 from svfap.evaluation import bootstrap
 from svfap.evaluation.metrics import METRICS
-from svfap.tables.cells import MISSING, NOT_RUN, brackets, number
+from svfap.tables.cells import MISSING, NOT_RUN, csv_number, interval_text
 from svfap.tables.costs import CountedCost
 from svfap.tables.paper import is_dataset, notes_on, rows_of
 from svfap.tables.render import Table
@@ -36,12 +36,12 @@ class AblationRow:
     Attributes:
         dataset: name of the dataset.
         ablation: title of the ablation.
-        setting: what the setting is called.
-        run: the run of this setting; None if there is none.
-        paper: metric -> what the paper reports, per cent.
-        cost: of the model: counted here, or the paper's where the setting is not run.
-        ours: metric -> our figure; empty if it has not run.
-        change: of the first metric against the main run; None for the main run itself.
+        setting: name of the setting.
+        run: the run with this setting; None if the configuration has none.
+        paper: metric -> the paper's result, per cent.
+        cost: cost of the model: counted by the code, or the paper's if there is no run.
+        ours: metric -> our result; empty if it has not run.
+        change: change of the first metric against the main run; None for the main run itself.
     """
 
     dataset: str
@@ -56,9 +56,16 @@ class AblationRow:
 
 @dataclass(frozen=True)
 class Ablation:
-    """An ablation on one dataset: its rows, and the folds that they are measured on.
+    """An ablation on one dataset.
 
-    The notice is a sentence that must stand wherever the dataset's results are shown.
+    Attributes:
+        title: title of the ablation.
+        dataset: name of the dataset.
+        metrics: the dataset's metrics.
+        folds: the folds on which all rows are measured.
+        drawn: what the bootstrap draws, for example "91 subjects".
+        rows: a row per setting.
+        notice: sentence that must accompany the dataset's results.
     """
 
     title: str
@@ -73,7 +80,7 @@ class Ablation:
 def ablations(
     config: TabulateConfig, scored: Scored, costs: Mapping[str, CountedCost]
 ) -> Iterator[Ablation]:
-    """Every ablation that a variant is a row of, on every dataset of its variants.
+    """Yield every ablation of the configuration, on every dataset of its variants.
 
     Args:
         config: facts of datasets and variants.
@@ -89,8 +96,8 @@ def ablations(
                 yield _ablation(title, (dataset, facts), settings, scored, costs)
 
 
-def table(ablation: Ablation) -> Table:
-    """An ablation as a table to be shown."""
+def ablation_table(ablation: Ablation) -> Table:
+    """Return an ablation as a table."""
     published = any(row.paper for row in ablation.rows)
     theirs = [f"{metric}, paper" for metric in PAPER_METRICS] if published else []
     costs = ("Params (M)", "FLOPs (G)", "pre-training (G)")
@@ -106,8 +113,8 @@ def table(ablation: Ablation) -> Table:
     return Table(title, columns, rows, align, tuple(notes))
 
 
-def tidy(found: Iterable[Ablation]) -> Iterator[dict[str, object]]:
-    """Ablations as rows of a CSV, one per setting and metric."""
+def ablation_rows(found: Iterable[Ablation]) -> Iterator[dict[str, object]]:
+    """Yield ablations as rows of a CSV, one per setting and metric."""
     for ablation in found:
         for row in ablation.rows:
             for metric in ablation.metrics:
@@ -119,14 +126,14 @@ def tidy(found: Iterable[Ablation]) -> Iterator[dict[str, object]]:
                     "setting": row.setting,
                     "run": "main" if row.run == MAIN else row.run or NOT_RUN,
                     "metric": metric,
-                    "paper": number(row.paper.get(metric, float("nan"))),
-                    "value": number(ours.value) if ours else "",
-                    "low": number(ours.interval.low) if ours else "",
-                    "high": number(ours.interval.high) if ours else "",
-                    "change": number(change.value) if change else "",
-                    "change_low": number(change.interval.low) if change else "",
-                    "change_high": number(change.interval.high) if change else "",
-                    "p": number(change.p) if change else "",
+                    "paper": csv_number(row.paper.get(metric, float("nan"))),
+                    "value": csv_number(ours.value) if ours else "",
+                    "low": csv_number(ours.interval.low) if ours else "",
+                    "high": csv_number(ours.interval.high) if ours else "",
+                    "change": csv_number(change.value) if change else "",
+                    "change_low": csv_number(change.interval.low) if change else "",
+                    "change_high": csv_number(change.interval.high) if change else "",
+                    "p": csv_number(change.p) if change else "",
                     "folds": " ".join(ablation.folds),
                     "resampled": ablation.drawn,
                     "notice": ablation.notice,
@@ -140,7 +147,7 @@ def _ablation(
     scored: Scored,
     costs: Mapping[str, CountedCost],
 ) -> Ablation:
-    """The rows of the paper in its order, then our own."""
+    """Return an ablation with the paper's settings in its order, then our own."""
     name, facts = dataset
     paper = {}
     if is_dataset(name, PAPER_DATASET):
@@ -156,18 +163,23 @@ def _ablation(
     rows = []
     for setting in order:
         run = runs.get(setting)
+        published = paper.get(setting)
         rows.append(
             AblationRow(
-                name, title, setting, run, _published(paper.get(setting)),
-                costs[run] if run is not None and run in costs else _paper_cost(paper.get(setting)),
-                _measured(None if run is None else units.get(run), name, facts),
+                name,
+                title,
+                setting,
+                run,
+                _paper_results(published),
+                costs[run] if run is not None and run in costs else _paper_cost(published),
+                _measure_pooled(None if run is None else units.get(run), name, facts),
                 _change(units, run, facts),
             )
-        )  # fmt: skip
+        )
     return Ablation(title, name, facts.metrics, folds, drawn, tuple(rows), facts.notice)
 
 
-def _published(row: Mapping[str, str] | None) -> dict[str, float]:
+def _paper_results(row: Mapping[str, str] | None) -> dict[str, float]:
     return {metric: float(row[metric]) for metric in PAPER_METRICS} if row else {}
 
 
@@ -176,8 +188,10 @@ def _paper_cost(row: Mapping[str, str] | None) -> CountedCost | None:
     return CountedCost(*(float(row[column]) for column in columns)) if row else None
 
 
-def _measured(rows: pd.DataFrame | None, dataset: str, facts: DatasetFacts) -> dict[str, Result]:
-    """Metric -> its pooled figure, averaged over targets."""
+def _measure_pooled(
+    rows: pd.DataFrame | None, dataset: str, facts: DatasetFacts
+) -> dict[str, Result]:
+    """Return metric -> its pooled result, averaged over targets."""
     if rows is None or not len(rows):
         return {}
     pooled = (result for result in measure(rows, dataset, facts) if not result.fold)
@@ -187,7 +201,7 @@ def _measured(rows: pd.DataFrame | None, dataset: str, facts: DatasetFacts) -> d
 def _change(
     units: Mapping[str, pd.DataFrame], run: str | None, facts: DatasetFacts
 ) -> bootstrap.Difference | None:
-    """What a run adds to the first metric of the main run, in the unit of tables."""
+    """Return the change of the first metric against the main run, in the unit of tables."""
     if not run or run not in units or MAIN not in units:
         return None
     metric = facts.metrics[0]
@@ -206,14 +220,14 @@ def _cells(row: AblationRow, metrics: Sequence[str], published: bool) -> tuple[s
     for metric in metrics:
         ours = row.ours.get(metric)
         shown.append(
-            f"{ours.value:.{ours.decimals}f}{brackets(ours.interval, ours.decimals - 1)}"
+            f"{ours.value:.{ours.decimals}f}{interval_text(ours.interval, ours.decimals - 1)}"
             if ours
             else NOT_RUN
         )
     decimals = 2 if METRICS[metrics[0]].percent else 4
     change = row.change
     shown.append(
-        f"{change.value:+.{decimals}f}{brackets(change.interval, decimals - 1)}"
+        f"{change.value:+.{decimals}f}{interval_text(change.interval, decimals - 1)}"
         if change
         else MISSING
     )

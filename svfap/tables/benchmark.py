@@ -1,17 +1,17 @@
-"""The benchmark: our results beside the paper's and later ones, as tables to be shown."""
+"""The benchmark: our results beside published ones, as tables and as rows of a CSV."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from svfap.tables.cells import (
     MISSING,
-    alike,
+    by_columns,
     by_dataset,
     columns_of,
+    csv_number,
+    footnote_marks,
     footnotes,
     lines,
-    marks_of,
-    number,
-    table,
+    results_table,
 )
 from svfap.tables.paper import notes_on, results_for
 from svfap.tables.render import Table
@@ -25,7 +25,12 @@ _POOLED_NOTE = (
 
 
 def beside_paper(measured: Iterable[Result], seeds: Iterable[Result] = ()) -> list[Result]:
-    """Our pooled results, each dataset's followed by the published ones of the same metrics."""
+    """Return our pooled results, for each dataset followed by published ones of the same metrics.
+
+    Args:
+        measured: results of the main run.
+        seeds: results averaged over seeds.
+    """
     together: list[Result] = []
     repeated = by_dataset(seeds)
     for dataset, ours in by_dataset(r for r in measured if not r.fold).items():
@@ -36,26 +41,26 @@ def beside_paper(measured: Iterable[Result], seeds: Iterable[Result] = ()) -> li
 
 
 def benchmark_tables(results: Sequence[Result], notices: Mapping[str, str]) -> list[Table]:
-    """Tables of one row per dataset and model, from `beside_paper`.
+    """Return tables with one row per dataset and model.
 
     Args:
-        results: ours and the paper's, pooled over folds.
-        notices: dataset -> sentence that must stand below its results, or "".
+        results: results of `beside_paper`.
+        notices: dataset -> sentence that must accompany its results, or "".
     """
     tables = []
-    for datasets in alike(results).values():
+    for datasets in by_columns(results).values():
         rows: list[tuple[str, ...]] = []
-        marks = marks_of(datasets, notices)
+        marks = footnote_marks(datasets, notices)
         for dataset, found in datasets.items():
             published = any(result.source != THIS_RUN for result in found)
-            for model, lead, cells in lines(found, columns_of(found), "model"):
-                source = lead.source
-                if lead.source == THIS_RUN and not published:
+            for line in lines(found, columns_of(found), "model"):
+                source = line.result.source
+                if source == THIS_RUN and not published:
                     source += "; not in the paper"
-                names = (dataset + marks.get(dataset, ""), model)
-                rows.append((*names, *cells, lead.folds or MISSING, source))
+                names = (dataset + marks.get(dataset, ""), line.name)
+                rows.append((*names, *line.cells, line.result.folds or MISSING, source))
         tables.append(
-            table(
+            results_table(
                 datasets,
                 ("Dataset", "Model"),
                 rows,
@@ -66,22 +71,24 @@ def benchmark_tables(results: Sequence[Result], notices: Mapping[str, str]) -> l
     return tables
 
 
-def tidy(results: Iterable[Result], notices: Mapping[str, str]) -> Iterator[dict[str, object]]:
-    """Results as rows of a CSV whose first columns are those of `paper_results.csv`."""
+def benchmark_rows(
+    results: Iterable[Result], notices: Mapping[str, str]
+) -> Iterator[dict[str, object]]:
+    """Yield results as rows of a CSV that extends the columns of `paper_results.csv`."""
     for result in results:
         yield {
             "dataset": result.dataset,
             "model": result.model,
             "target": result.target,
             "metric": result.metric,
-            "value": number(result.value),
+            "value": csv_number(result.value),
             "unit": result.unit,
             "source": result.source,
-            "fold_mean": number(result.fold_mean),
-            "fold_std": number(result.fold_std),
-            "seed_std": number(result.seed_std),
-            "low": number(result.interval.low),
-            "high": number(result.interval.high),
+            "fold_mean": csv_number(result.fold_mean),
+            "fold_std": csv_number(result.fold_std),
+            "seed_std": csv_number(result.seed_std),
+            "low": csv_number(result.interval.low),
+            "high": csv_number(result.interval.high),
             "resampled": result.resampled,
             "folds": result.folds,
             "clips": result.clips or "",
@@ -90,7 +97,7 @@ def tidy(results: Iterable[Result], notices: Mapping[str, str]) -> Iterator[dict
 
 
 def _pooled_note(datasets: Mapping[str, Sequence[Result]]) -> str:
-    """How our figures are made, and what each dataset's bootstrap draws."""
+    """The note on how our figures are computed, and what each dataset's bootstrap draws."""
     drawn = {
         f"{dataset}: {result.resampled}"
         for dataset, found in datasets.items()

@@ -6,7 +6,7 @@ import pandas as pd
 
 from svfap.config.stage_sections import TabulateConfig
 from svfap.tables.ablations import MAIN, PAPER_DATASET, PAPER_METRICS
-from svfap.tables.cells import MISSING, NOT_RUN, show
+from svfap.tables.cells import MISSING, NOT_RUN, result_text
 from svfap.tables.costs import CountedCost
 from svfap.tables.paper import is_dataset, notes_on, rows_of
 from svfap.tables.render import Table
@@ -18,10 +18,10 @@ _NOTE = (
 )
 
 
-def table(
+def comparison_table(
     config: TabulateConfig, groups: Mapping[str, pd.DataFrame], costs: Mapping[str, CountedCost]
 ) -> Table | None:
-    """The paper's rows and ours; None without DFEW in the configuration.
+    """Return the paper's rows and ours; None without DFEW in the configuration.
 
     Args:
         config: facts of the datasets.
@@ -32,23 +32,26 @@ def table(
     if name is None:
         return None
     rows = [
-        (row["model"], row["data"] or MISSING, row["parameters"], row["flops"],
-         *(row[metric] for metric in PAPER_METRICS), "paper")
+        (
+            *(row["model"], row["data"] or MISSING, row["parameters"], row["flops"]),
+            *(row[metric] for metric in PAPER_METRICS),
+            "paper",
+        )
         for row in rows_of("paper_models")
-    ]  # fmt: skip
-    rows.append(_ours(config, name, groups[name], costs.get(MAIN)))
+    ]
+    rows.append(_our_row(config, name, groups[name], costs.get(MAIN)))
     columns = ("Model", "Pre-trained on", "Params (M)", "FLOPs (G)", *PAPER_METRICS, "Source")
     notes = (_NOTE, *notes_on("Model comparison"))
     return Table(f"Pre-trained models on {name}, fold 1", columns, tuple(rows), "llrrrrl", notes)
 
 
-def _ours(
+def _our_row(
     config: TabulateConfig, name: str, groups: pd.DataFrame, cost: CountedCost | None
 ) -> tuple[str, ...]:
     facts = config.datasets[name]
     if len(groups):
         groups = groups[groups["fold"] == facts.folds[0]]
     measured = {r.metric: r for r in measure(groups, name, facts) if not r.fold}
-    cells = [show(measured.get(metric), spread=True) for metric in PAPER_METRICS]
+    cells = [result_text(measured.get(metric), spread=True) for metric in PAPER_METRICS]
     counted = (f"{cost.parameters:.0f}", f"{cost.flops:.0f}") if cost else (NOT_RUN, NOT_RUN)
     return (OURS, config.pretrain_names or MISSING, *counted, *cells, THIS_RUN)

@@ -1,4 +1,4 @@
-"""What the models of all runs cost, as the stage `cost` has counted."""
+"""Parameters and multiply-adds of all runs' models, read from the output of stage `cost`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +8,22 @@ import pandas as pd
 from svfap.errors import SvfapError
 
 COLUMNS = (
-    "run", "parameters", "multiply_adds", "pretrain_parameters", "pretrain_multiply_adds",
-)  # fmt: skip
+    "run",
+    "parameters",
+    "multiply_adds",
+    "pretrain_parameters",
+    "pretrain_multiply_adds",
+)
 
 
 @dataclass(frozen=True)
 class CountedCost:
-    """What tables show of a model.
+    """The cost of a model, in the units of tables.
 
     Attributes:
-        parameters: of the fine-tuned model, in millions.
-        flops: multiply-adds of one clip, in units of 1e9; the paper writes FLOPs.
-        pretrain_flops: those of pre-training.
+        parameters: parameters of the fine-tuned model, in millions.
+        flops: multiply-adds of one clip, in units of 1e9; the paper calls them FLOPs.
+        pretrain_flops: multiply-adds of one clip in pre-training, in units of 1e9.
     """
 
     parameters: float
@@ -27,8 +31,8 @@ class CountedCost:
     pretrain_flops: float
 
 
-def read(path: Path) -> dict[str, CountedCost]:
-    """Run -> its cost; the main run's name is empty.
+def read_costs(path: Path) -> dict[str, CountedCost]:
+    """Return run -> its cost; the main run's name is empty.
 
     Raises:
         SvfapError: the file is missing or lacks a column.
@@ -36,6 +40,7 @@ def read(path: Path) -> dict[str, CountedCost]:
     try:
         frame = pd.read_csv(path, keep_default_na=False)[list(COLUMNS)]
     except (OSError, KeyError, ValueError) as error:
+        # str(KeyError) is quoted; its argument is the message, over several lines.
         reason = getattr(error, "strerror", None) or " ".join(str(error.args[0]).split())
         raise SvfapError(f"{path}: not a list of costs ({reason}); run the cost stage") from None
     figures = frame.set_index("run").astype(float).to_dict(orient="index")

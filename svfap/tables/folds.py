@@ -1,9 +1,18 @@
-"""Our results fold by fold, their mean, and the figure of all folds pooled."""
+"""Our results fold by fold, with the mean over folds and the result of all folds pooled."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from svfap.tables.cells import alike, columns_of, footnotes, lines, marks_of, number, table
+from svfap.tables.cells import (
+    Line,
+    by_columns,
+    columns_of,
+    csv_number,
+    footnote_marks,
+    footnotes,
+    lines,
+    results_table,
+)
 from svfap.tables.render import Table
 from svfap.tables.results import Result
 
@@ -14,27 +23,29 @@ _FOLDS_NOTE = (
 
 
 def fold_tables(measured: Sequence[Result], notices: Mapping[str, str]) -> list[Table]:
-    """Tables of one row per dataset and fold, then the mean over folds and the pooled figure."""
+    """Return tables with a row per dataset and fold, the mean over folds and the pooled result.
+
+    Args:
+        measured: results of `measure`.
+        notices: dataset -> sentence that must accompany its results, or "".
+    """
     tables = []
-    for datasets in alike(measured).values():
+    for datasets in by_columns(measured).values():
         rows: list[tuple[str, ...]] = []
-        marks = marks_of(datasets, notices)
+        marks = footnote_marks(datasets, notices)
         for dataset, found in datasets.items():
             pooled = [result for result in found if not result.fold]
             single = [result for result in found if result.fold]
             columns = columns_of(found)
             shown = [
                 *lines(single, columns, "fold"),
-                *_mean_lines(pooled, columns),
-                *(
-                    ("pooled", lead, cells)
-                    for _, lead, cells in lines(pooled, columns, "fold", spread=False)
-                ),
+                *_rename("mean ± std", lines(_means(pooled), columns, "fold")),
+                *_rename("pooled", lines(pooled, columns, "fold", spread=False)),
             ]
             label = dataset + marks.get(dataset, "")
-            rows += [(label, fold, f"{lead.clips:,}", *cells) for fold, lead, cells in shown]
+            rows += [(label, line.name, f"{line.result.clips:,}", *line.cells) for line in shown]
         tables.append(
-            table(
+            results_table(
                 datasets,
                 ("Dataset", "Fold", "Clips"),
                 rows,
@@ -45,10 +56,10 @@ def fold_tables(measured: Sequence[Result], notices: Mapping[str, str]) -> list[
     return tables
 
 
-def tidy_folds(
+def fold_rows(
     measured: Iterable[Result], notices: Mapping[str, str]
 ) -> Iterator[dict[str, object]]:
-    """Our results as rows of a CSV, `fold` being a fold's name, mean, std or pooled."""
+    """Yield our results as rows of a CSV; `fold` is a fold's name, mean, std or pooled."""
     for result in sorted(measured, key=lambda result: not result.fold):
         values = {result.fold: result.value}
         if not result.fold:
@@ -59,23 +70,30 @@ def tidy_folds(
                 "fold": fold,
                 "target": result.target,
                 "metric": result.metric,
-                "value": number(value),
+                "value": csv_number(value),
                 "unit": result.unit,
                 "clips": result.clips,
                 "notice": notices.get(result.dataset, ""),
             }
 
 
-def _mean_lines(
-    pooled: Iterable[Result], columns: tuple[str, ...]
-) -> Iterator[tuple[str, Result, tuple[str, ...]]]:
-    means = [_mean_of(result) for result in pooled if not math.isnan(result.fold_std)]
-    for _, lead, cells in lines(means, columns, "fold"):
-        yield "mean ± std", lead, cells
+def _rename(name: str, rows: Iterable[Line]) -> list[Line]:
+    return [line._replace(name=name) for line in rows]
 
 
-def _mean_of(result: Result) -> Result:
-    names = (result.dataset, result.model, result.metric, result.target)
-    return Result(
-        *names, result.fold_mean, result.source, clips=result.clips, fold_std=result.fold_std
-    )
+def _means(pooled: Iterable[Result]) -> list[Result]:
+    """Return the means over folds, with their deviations, of results on at least two folds."""
+    return [
+        Result(
+            result.dataset,
+            result.model,
+            result.metric,
+            result.target,
+            result.fold_mean,
+            result.source,
+            clips=result.clips,
+            fold_std=result.fold_std,
+        )
+        for result in pooled
+        if not math.isnan(result.fold_std)
+    ]

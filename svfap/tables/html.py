@@ -15,8 +15,8 @@ p { color: #59636e; margin: .4em 0; }
 """
 
 
-def html(tables: Sequence[Table], *, heading: str) -> str:
-    """A page with the tables in order, their notes below them."""
+def html_page(tables: Sequence[Table], *, heading: str) -> str:
+    """Return a page with the tables in order, each with its notes below it."""
     sections = "\n".join(_section(table) for table in tables)
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(heading)}</title>\n'
@@ -33,14 +33,16 @@ def _section(table: Table) -> str:
 
 def _row(tag: str, cells: Sequence[str], align: str) -> str:
     marked = (
-        f'<{tag} class="{side}">{_linked(escape(cell))}</{tag}>'
+        f'<{tag} class="{side}">{_link(escape(cell))}</{tag}>'
         for cell, side in zip(cells, align, strict=True)
     )
     return f"<tr>{''.join(marked)}</tr>"
 
 
-def _linked(cell: str) -> str:
-    """A cell that is an address as a link to it."""
+def _link(cell: str) -> str:
+    """Return an escaped cell, as a link if it is an address."""
     if not cell.startswith(("http://", "https://")):
         return cell
+    # A new window: Snakemake's report shows this page in a frame, in which MLflow refuses to open.
+    # The text is the start of the MLflow run id at the end of the address.
     return f'<a href="{cell}" target="_blank">{cell.rpartition("/")[-1][:8]}</a>'

@@ -1,8 +1,8 @@
 """Published numbers, read from the CSV files beside this module.
 
-`paper_*.csv` are the paper's own (arXiv 2401.00416) and the re-runs that its authors report;
-`other_results.csv` has what the paper compares with and what came later; `paper_notes.csv` what
-must be known to read them. Sources are named line by line.
+`paper_*.csv` hold the paper's results (arXiv 2401.00416) and the re-runs that its authors report;
+`other_results.csv` the methods that the paper compares with and later ones; `paper_notes.csv` notes
+on how to read them. Every line names its source.
 """
 
 import csv
@@ -20,10 +20,10 @@ _RESULTS = ("paper_results", "other_results")
 
 
 def results_for(dataset: str) -> list[Result]:
-    """The published results on a dataset, in the order of the file; none if not in the paper.
+    """Return the published results on a dataset, in the order of the files.
 
-    Names match without regard to case and punctuation, so that `crema_d` finds CREMA-D. A dataset
-    that is one target of a published one, such as `avcaffe_arousal`, finds that target's results.
+    Names match without regard to case and punctuation: `crema_d` finds CREMA-D. A dataset that is
+    one target of a published one, such as `avcaffe_arousal`, finds that target's results.
     """
     wanted = _plain(dataset)
     wanted = _DATASETS.get(wanted, wanted)
@@ -46,7 +46,7 @@ def results_for(dataset: str) -> list[Result]:
 
 
 def notes_on(*names: str) -> list[str]:
-    """What must be known of the published numbers on datasets, ablations or other tables."""
+    """Return the notes on published numbers of datasets, ablations or other tables."""
     wanted = [_plain(name) for name in names]
     return [
         f"{row['about']}: {row['note']}"
@@ -56,13 +56,13 @@ def notes_on(*names: str) -> list[str]:
 
 
 def is_dataset(ours: str, theirs: str) -> bool:
-    """Whether our name of a dataset is the paper's, but for case and punctuation."""
+    """Return whether two names of a dataset agree except for case and punctuation."""
     return _plain(ours) == _plain(theirs)
 
 
 @cache
 def rows_of(name: str) -> tuple[dict[str, str], ...]:
-    """The rows of a CSV file beside this module."""
+    """Return the rows of a CSV file beside this module, named without its suffix."""
     text = resources.files("svfap.tables").joinpath(f"{name}.csv").read_text("utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 

@@ -1,4 +1,4 @@
-"""How well each class is recognised: confusion counts and per-class accuracy."""
+"""Confusion counts and accuracy of each class."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +27,8 @@ class ClassResult:
         name: name of the class.
         clips: number of scored units of the class.
         accuracy: per cent; nan if the class never occurs.
-        paper: what the paper's models reach, per cent, by their name; empty where it says nothing.
-        notice: sentence that must stand wherever the dataset's results are shown.
+        notice: sentence that must accompany the dataset's results.
+        paper: accuracies of the paper's models in per cent, by model; empty if not reported.
     """
 
     dataset: str
@@ -40,7 +40,7 @@ class ClassResult:
 
 
 def confusion_of(groups: pd.DataFrame, num_classes: int) -> Counts:
-    """Confusion counts of a dataset's scored units, rows of `predictions.by_group`."""
+    """Return confusion counts of a dataset's scored units, rows of `predictions.by_group`."""
     targets = np.stack(groups["target"].to_list())[:, 0]
     predicted = np.stack(groups["score"].to_list()).argmax(axis=1)
     return confusion_matrix(targets, predicted, num_classes=num_classes)
@@ -49,11 +49,12 @@ def confusion_of(groups: pd.DataFrame, num_classes: int) -> Counts:
 def class_results(
     dataset: str, matrix: Counts, classes: Iterable[str], notice: str
 ) -> list[ClassResult]:
-    """Accuracy of each class from confusion counts, in index order."""
+    """Return the accuracy of each class from confusion counts, in index order."""
     rows = zip(classes, matrix.sum(axis=1), per_class_accuracy(matrix), strict=True)
     published = [row for row in rows_of("paper_classes") if is_dataset(dataset, row["dataset"])]
     paper = [{model: float(row[model]) for model in MODELS} for row in published]
-    paper = paper if len(paper) == len(matrix) else [{}] * len(matrix)
+    if len(paper) != len(matrix):  # the user's copy has other classes than the paper
+        paper = [{}] * len(matrix)
     return [
         ClassResult(dataset, name, int(n), 100 * float(a), notice, theirs)
         for (name, n, a), theirs in zip(rows, paper, strict=True)
@@ -61,14 +62,14 @@ def class_results(
 
 
 def by_model(results: Sequence[ClassResult]) -> dict[str, list[float]]:
-    """Model -> accuracy of each class of one dataset, ours first."""
+    """Return model -> accuracy of each class of one dataset, ours first."""
     models = MODELS if all(result.paper for result in results) else ()
     ours = {OURS: [result.accuracy for result in results]}
     return ours | {f"{m}, paper": [result.paper[m] for result in results] for m in models}
 
 
-def table(results: Iterable[ClassResult]) -> Table:
-    """Per-class accuracies as a table to be shown; each notice stands below."""
+def class_table(results: Iterable[ClassResult]) -> Table:
+    """Return accuracies by class as a table, with the notices as notes."""
     results = list(results)
     models = MODELS if any(result.paper for result in results) else ()
     rows = tuple(
@@ -93,8 +94,8 @@ def table(results: Iterable[ClassResult]) -> Table:
     )
 
 
-def tidy(results: Iterable[ClassResult]) -> list[Mapping[str, object]]:
-    """Per-class accuracies as rows of a CSV."""
+def class_rows(results: Iterable[ClassResult]) -> list[Mapping[str, object]]:
+    """Return accuracies by class as rows of a CSV."""
     return [
         {
             "dataset": result.dataset,

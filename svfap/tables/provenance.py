@@ -1,4 +1,4 @@
-"""What the results were made with: run times, memory, versions, and where each run is tracked."""
+"""The provenance of results: run times, memory, versions, and the MLflow page of each run."""
 
 import os
 import platform
@@ -9,46 +9,43 @@ from pathlib import Path
 import pandas as pd
 
 from svfap import __version__
+from svfap.experiment.layout import JOB_TIMES
 from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.tables.render import Table
 from svfap.tracking.record import RECORD, read_record
 from svfap.tracking.stage_run import cpu_seconds_of, git_commit
 
-PACKAGES = ("torch", "timm", "torchvision", "numpy", "opencv-python-headless", "av", "scikit-learn",
-            "pandas", "snakemake", "mlflow")  # fmt: skip
-LOCAL_SERVER = "http://localhost:5000"
-MEGABYTES = 1024
+PACKAGES = (
+    *("torch", "timm", "torchvision", "numpy", "opencv-python-headless", "av", "scikit-learn"),
+    *("pandas", "snakemake", "mlflow"),
+)
+LOCAL_SERVER = "http://localhost:5000"  # the address of `make mlflow`
+MB_PER_GB = 1024  # Snakemake's max_rss is in MB of 2**20 bytes
 
 
-def tables(results: Path) -> list[Table]:
-    """Run times, versions and tracked runs of everything below the folder of results."""
-    return [_times(results / "benchmarks"), _versions(), _tracked(results)]
+def provenance_tables(results: Path) -> list[Table]:
+    """Return run times, versions and tracked runs of everything below the results folder."""
+    return [_time_table(results), _version_table(), _run_table(results)]
 
 
-def _times(folder: Path) -> Table:
-    """A row per stage, from the files of Snakemake's `benchmark:`."""
-    jobs = [_job(path, folder) for path in sorted(folder.rglob("*.tsv"))]
+def _time_table(results: Path) -> Table:
+    """Return a row per stage, from the files of Snakemake's `benchmark:`."""
+    paths = sorted((results / "benchmarks").rglob("*.tsv"))
     rows = []
     for stage in STAGE_NAMES:
-        done = [job for name, job in jobs if name == stage and len(job)]
-        if done:
-            frame = pd.concat(done)
-            memory = pd.to_numeric(frame["max_rss"], errors="coerce").max() / MEGABYTES
+        pattern = JOB_TIMES[stage]
+        own = [path for path in paths if pattern.parse(path, below=results) is not None]
+        jobs = [job for job in (pd.read_csv(path, sep="\t") for path in own) if len(job)]
+        if jobs:
+            frame = pd.concat(jobs)
+            # "NA" for jobs that ended before Snakemake measured their memory.
+            memory = pd.to_numeric(frame["max_rss"], errors="coerce").max() / MB_PER_GB
             seconds = frame["s"].astype(float)
-            rows.append(
-                (stage, f"{len(done):,}", _clock(seconds.sum()), _clock(seconds.max()),
-                 f"{memory:.2f}")
-            )  # fmt: skip
+            times = (_clock(seconds.sum()), _clock(seconds.max()))
+            rows.append((stage, f"{len(jobs):,}", *times, f"{memory:.2f}"))
     columns = ("Stage", "Jobs", "Time, all", "Time, longest", "Memory (GB)")
     note = "Hours, minutes and seconds of the last time that each job ran; memory of the largest."
     return Table("Run times", columns, tuple(rows), "lrrrr", (note,))
-
-
-def _job(path: Path, folder: Path) -> tuple[str, pd.DataFrame]:
-    """Stage and measurements of a job, by the place of its file."""
-    places = path.relative_to(folder).with_suffix("").parts
-    stage = places[2] if places[0] == "variants" and len(places) > 2 else places[0]
-    return stage, pd.read_csv(path, sep="\t")
 
 
 def _clock(seconds: float) -> str:
@@ -56,7 +53,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def _versions() -> Table:
+def _version_table() -> Table:
     rows = [
         ("svfap", __version__),
         ("commit", git_commit() or "not in git"),
@@ -74,16 +71,17 @@ def _version(package: str) -> str:
         return ""
 
 
-def _tracked(results: Path) -> Table:
-    """A row per training, testing and tabulation, with its page in MLflow."""
-    rows = tuple(row for path in sorted(results.rglob(RECORD)) for row in _run(path, results))
+def _run_table(results: Path) -> Table:
+    """Return a row per recorded run of a stage, with its page in MLflow."""
+    rows = tuple(row for path in sorted(results.rglob(RECORD)) for row in _run_rows(path, results))
     note = f"Pages on {LOCAL_SERVER} open while `make mlflow` runs."
     local = any(row[-1].startswith(LOCAL_SERVER) for row in rows)
     columns = ("Stage", "Of", "Ended", "CPU time", "MLflow")
     return Table("Tracked runs", columns, rows, "lllrl", (note,) if local else ())
 
 
-def _run(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
+def _run_rows(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the row of a record; none for the record of the pipeline."""
     events = read_record(path)
     start = next((event for event in events if event["event"] == "start"), None)
     ends = [event["status"].lower() for event in events if event["event"] == "end"]
@@ -95,11 +93,11 @@ def _run(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
             str(path.parent.relative_to(results)),
             ends[-1] if ends else "not yet",
             _clock(took) if took else "",
-            _page(tracked[-1]) if tracked else "off",
+            _mlflow_page(tracked[-1]) if tracked else "off",
         )
 
 
-def _page(event: dict[str, str]) -> str:
-    """Address of a run's page."""
+def _mlflow_page(event: dict[str, str]) -> str:
+    """Return the address of a run's page."""
     server = event["uri"] if event["uri"].startswith("http") else LOCAL_SERVER
     return f"{server.rstrip('/')}/#/runs/{event['run_id']}"

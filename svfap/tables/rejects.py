@@ -1,4 +1,4 @@
-"""Videos that could not be used, with their reasons, of all datasets in one list."""
+"""Rejected videos of all datasets in one list, with their reasons."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +27,8 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def table(rejects: pd.DataFrame) -> Table:
-    """The first rejects as a table to be shown; the CSV has them all."""
+def reject_table(rejects: pd.DataFrame) -> Table:
+    """Return the first `SHOWN` rejects as a table; the CSV has them all."""
     shown = rejects.head(SHOWN)[["dataset", "part", "key", "reason"]]
     rows = tuple(tuple(str(cell) for cell in row) for row in shown.itertuples(index=False))
     count = len(rejects)

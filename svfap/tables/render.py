@@ -1,4 +1,4 @@
-"""A table of strings, and how it looks in Markdown and in LaTeX."""
+"""A table of strings, and its rendering as Markdown and LaTeX."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose cells are ready to be shown.
+    """A table whose cells are final texts.
 
     Attributes:
         title: one line, without a full stop.
         columns: headers.
         rows: cells, as many in each row as there are columns.
         align: "l" or "r" for each column.
-        notes: sentences that stand below it.
+        notes: sentences below it.
     """
 
     title: str
@@ -42,30 +42,30 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse ragged rows."""
+        """Raise ValueError if rows differ in length."""
         widths = {len(self.columns), len(self.align), *map(len, self.rows)}
         if len(widths) != 1:
             raise ValueError(f"{self.title}: rows of {sorted(widths)} cells")
 
 
 def superscript(number: int) -> str:
-    """A footnote mark that reads well in plain text too."""
+    """Return a footnote mark that plain text can show too."""
     return "".join(_SUPERSCRIPTS[int(digit)] for digit in str(number))
 
 
 def markdown(tables: Sequence[Table], *, heading: str) -> str:
-    """A Markdown document whose pipes line up."""
+    """Return a Markdown document in which the columns line up."""
     return "\n\n".join([f"# {heading}", *(_markdown(table) for table in tables)]) + "\n"
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """LaTeX `table` floats for a document that loads `booktabs`."""
+    """Return LaTeX `table` floats for a document that loads `booktabs`."""
     intro = "% needs \\usepackage{booktabs}"
     return "\n\n".join([intro, *(_latex(table) for table in tables)]) + "\n"
 
 
 def escape_latex(text: str) -> str:
-    """Text with every character that LaTeX would take as markup written out."""
+    """Return text in which every character that LaTeX takes for markup is escaped."""
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 

@@ -1,4 +1,4 @@
-"""One number of a table, and how ours are measured: pooled over folds, and fold by fold."""
+"""Results, the numbers of tables, and how ours are measured: pooled over folds, and by fold."""
 
 import math
 import statistics
@@ -21,22 +21,22 @@ AVERAGE = "average"
 
 @dataclass(frozen=True)
 class Result:
-    """One figure of one model on one dataset, in the unit that tables show.
+    """The value of one metric of one model on one dataset, in the unit of tables.
 
     Attributes:
         dataset: name of the dataset.
-        model: whose predictions.
+        model: name of the model.
         metric: name in `svfap.evaluation.metrics.METRICS`.
         target: the regressed value, or "average" of all; empty in classification.
         value: per cent for classification, the plain figure for regression; nan if undefined.
-        source: where the number comes from.
+        source: "this run", "paper" or another publication.
         fold: the fold it is measured on; empty for all folds pooled.
-        clips: number of scored units; 0 where unknown.
-        folds: of how many folds predictions exist, in words.
+        clips: number of scored units; 0 if unknown.
+        folds: how many folds have predictions, in words.
         fold_mean: mean over folds.
         fold_std: sample standard deviation over folds; nan with fewer than two.
-        seed_std: sample standard deviation over seeds, of a mean over seeds.
-        interval: 95 % bootstrap interval of a pooled figure, in the unit of `value`.
+        seed_std: sample standard deviation over seeds, if `value` is a mean over seeds.
+        interval: 95 % bootstrap interval of a pooled result, in the unit of `value`.
         resampled: what the bootstrap draws, for example "91 subjects".
     """
 
@@ -57,60 +57,62 @@ class Result:
 
     @property
     def unit(self) -> str:
-        """The unit of `value`; empty for plain figures."""
+        """The unit of `value`; empty if it has none."""
         return PERCENT if METRICS[self.metric].percent else ""
 
     @property
     def decimals(self) -> int:
-        """Decimals shown: two of percentages, four of plain figures, as in the paper."""
+        """Number of decimals: two for percentages, four for other values, as in the paper."""
         return 2 if self.unit else 4
 
 
-def check(frame: pd.DataFrame, dataset: str, facts: DatasetFacts) -> None:
-    """Refuse predictions that do not fit the facts of their dataset.
+def check_predictions(frame: pd.DataFrame, dataset: str, facts: DatasetFacts) -> None:
+    """Check that predictions fit the facts of their dataset.
 
     Args:
-        frame: rows of `predictions.read` of this dataset alone.
+        frame: rows of `predictions.read`, of this dataset only.
         dataset: its name, for messages.
-        facts: what its tables need to know.
+        facts: its task, targets, metrics and folds.
 
     Raises:
-        SvfapError: unknown fold or metric, or targets and scores of the wrong number or range.
+        SvfapError: a fold or metric is unknown, or targets or scores have a wrong number or range.
     """
     for name in facts.metrics:
         if name not in METRICS or METRICS[name].task != facts.task:
             known = ", ".join(key for key, metric in METRICS.items() if metric.task == facts.task)
-            raise SvfapError(f"{dataset}: {name!r} is no metric of {facts.task}; choose of {known}")
+            raise SvfapError(
+                f"{dataset}: {name!r} is not a metric of {facts.task}; choose from {known}"
+            )
     if not len(frame):
         return
     unknown = sorted({*frame["fold"]} - {*facts.folds})
     if unknown:
         raise SvfapError(
             f"{dataset}: predictions of unknown folds {', '.join(unknown)}; the protocol has"
-            f" {', '.join(facts.folds)}: delete what is left of an older configuration"
+            f" {', '.join(facts.folds)}. Delete the folders of an older configuration"
         )
     classes = facts.task == "classification"
     widths = len(frame["target"].iloc[0]), len(frame["score"].iloc[0])
     expected = (1 if classes else len(facts.targets)), len(facts.targets)
     if widths != expected:
         raise SvfapError(
-            f"{dataset}: predictions hold {widths[0]} targets and {widths[1]} scores a clip,"
+            f"{dataset}: predictions have {widths[0]} targets and {widths[1]} scores a clip,"
             f" {expected[0]} and {expected[1]} are expected; evaluate again"
         )
     labels = np.stack(frame["target"].to_list())
     if classes and not np.isin(labels, np.arange(len(facts.targets))).all():
         raise SvfapError(
-            f"{dataset}: a class index lies outside 0..{len(facts.targets) - 1}; check the labels"
+            f"{dataset}: a class index is outside 0..{len(facts.targets) - 1}; check the labels"
         )
 
 
 def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Result]:
-    """Each metric on all folds pooled (`fold` empty), then on each fold that has predictions.
+    """Compute each metric on all folds pooled (`fold` empty), then on each fold with predictions.
 
     Args:
-        groups: rows of `predictions.by_group` of this dataset alone; may be empty.
+        groups: rows of `predictions.by_group`, of this dataset only; may be empty.
         dataset: its name.
-        facts: what its tables need to know.
+        facts: its task, targets, metrics and folds.
     """
     parts = {fold: groups[groups["fold"] == fold] for fold in facts.folds}
     parts = {fold: rows for fold, rows in parts.items() if len(rows)}
@@ -128,19 +130,26 @@ def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Res
             names = (dataset, OURS, metric, target)
             pooled.append(
                 Result(
-                    *names, value, THIS_RUN, "", len(groups), done, mean, spread,
-                    interval=intervals.get(target, bootstrap.UNDEFINED), resampled=drawn,
+                    *names,
+                    value,
+                    THIS_RUN,
+                    clips=len(groups),
+                    folds=done,
+                    fold_mean=mean,
+                    fold_std=spread,
+                    interval=intervals.get(target, bootstrap.UNDEFINED),
+                    resampled=drawn,
                 )
-            )  # fmt: skip
+            )
             by_fold += [
-                Result(*names, figures[target], THIS_RUN, fold, len(parts[fold]))
+                Result(*names, figures[target], THIS_RUN, fold=fold, clips=len(parts[fold]))
                 for fold, figures in single.items()
             ]
     return pooled + by_fold
 
 
 def folds_done(groups: pd.DataFrame, facts: DatasetFacts) -> str:
-    """Of how many folds there are predictions, for example "partial, 2 of 3 folds"."""
+    """Return how many folds have predictions, for example "partial, 2 of 3 folds"."""
     total = len(facts.folds)
     done = groups["fold"].nunique()
     partial = "partial, " if 0 < done < total else ""
@@ -150,7 +159,7 @@ def folds_done(groups: pd.DataFrame, facts: DatasetFacts) -> str:
 def _intervals(
     groups: pd.DataFrame, metric: str, facts: DatasetFacts
 ) -> dict[str, bootstrap.Interval]:
-    """Target -> its interval in the unit of tables; several targets get their average too."""
+    """Return target -> its interval in the unit of tables; several targets get an average too."""
     if not len(groups):
         return {}
     drawn = bootstrap.replicates(groups, metric, units=bootstrap.units_of(groups))
@@ -163,9 +172,9 @@ def _intervals(
 
 
 def _compute(groups: pd.DataFrame, metric: str, facts: DatasetFacts) -> dict[str, float]:
-    """Target -> value in the unit of tables; several targets get their average too.
+    """Return target -> value in the unit of tables; several targets get an average too.
 
-    An undefined target makes the average undefined: leaving it out would flatter the model.
+    An undefined target makes the average undefined: omitting it would flatter the model.
     """
     names: Sequence[str] = facts.targets if facts.task == "regression" else ("",)
     if not len(groups):

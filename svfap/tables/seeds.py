@@ -1,4 +1,4 @@
-"""The spread over seeds: runs that differ in nothing but their seed, as one row."""
+"""The mean and spread over runs that differ only in their seed."""
 
 import math
 import statistics
@@ -10,14 +10,14 @@ from svfap.tables.results import Result
 
 
 def over_seeds(runs: Mapping[str, Sequence[Result]], seeds: Sequence[str]) -> list[Result]:
-    """Mean and sample standard deviation over seeds of each pooled figure.
+    """Return mean and sample standard deviation over seeds of each pooled result.
 
     Args:
         runs: run -> its results; the main run's name is empty.
-        seeds: the runs that repeat the main run.
+        seeds: the runs that repeat the main run with another seed.
 
     Returns:
-        One result per figure that at least two seeds have on the same folds and clips.
+        One result per metric and target that at least two seeds have on the same folds and clips.
     """
     found = []
     for main in (result for result in runs[""] if not result.fold and result.clips):
@@ -25,7 +25,7 @@ def over_seeds(runs: Mapping[str, Sequence[Result]], seeds: Sequence[str]) -> li
             other
             for name in seeds
             for other in runs.get(name, ())
-            if not other.fold and _key(other) == _key(main)
+            if not other.fold and _comparable(other) == _comparable(main)
         ]
         values = [result.value for result in same]
         if len(values) > 1 and not any(map(math.isnan, values)):
@@ -44,5 +44,6 @@ def over_seeds(runs: Mapping[str, Sequence[Result]], seeds: Sequence[str]) -> li
     return found
 
 
-def _key(result: Result) -> tuple[object, ...]:
+def _comparable(result: Result) -> tuple[object, ...]:
+    """What two results must have in common to be averaged."""
     return result.dataset, result.metric, result.target, result.folds, result.clips

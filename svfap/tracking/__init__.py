@@ -1,1 +1,1 @@
-"""Follow each stage: `run.jsonl` beside its output, and a copy in MLflow."""
+"""Tracking of every stage: `run.jsonl` beside its output, and a copy of it in MLflow."""

@@ -1,4 +1,4 @@
-"""Copies the events of a record into a run of MLflow; what is there already is not sent again."""
+"""Copies the events of a record into an MLflow run, without duplicating what is already there."""
 
 import fcntl
 import os
@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# Set before MLflow is imported, which reads some of them at once. MLflow 3.17 repeats a request 7
+# times and waits 120 s for each answer by default. All records of a machine wait for one writer, so
+# it gives up a dead server early.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -17,19 +20,24 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from svfap.tracking import mlflow_models
+from svfap.tracking.environment import SQLITE
 from svfap.tracking.record import Event, append, run_id
-from svfap.tracking.stage_run import SQLITE
 
 RECORD_TAG = "svfap.tracking.record"
 PARENT_TAG = "mlflow.parentRunId"
 CONTEXT_TAG = "mlflow.data.context"
-LONGEST = 5000
+# Limits of MLflow 3.17 (mlflow/utils/validation.py): 100 params or tags and 1000 metrics per call;
+# 250 characters per key, 6000 per param, 8000 per tag. The server may be older: stay below them.
+LONGEST_VALUE = 5000
+LONGEST_KEY = 250
+VALUES_PER_CALL = 100
+METRICS_PER_CALL = 500
 
-Point = tuple[str, int, int]
+Point = tuple[str, int, int]  # key, timestamp in ms, step
 
 
-class Server:
-    """A tracking server or database, and where records are found in it."""
+class MlflowServer:
+    """A tracking server or database, with the ids of its experiments and of copied records."""
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
@@ -38,14 +46,14 @@ class Server:
         self._runs: dict[str, str] = {}
 
     def experiment(self, name: str) -> str:
-        """Id of the experiment of that name, made if need be, whoever is first."""
+        """Return the id of an experiment; create it if there is none."""
         if name not in self._experiments:
             found = self.client.get_experiment_by_name(name)
-            self._experiments[name] = str(found.experiment_id) if found else self._make(name)
+            self._experiments[name] = str(found.experiment_id) if found else self._create(name)
         return self._experiments[name]
 
     def find(self, record: str, experiment: str) -> str | None:
-        """Id of the run that a record was copied to."""
+        """Return the id of the run that shows a record, or None."""
         if record not in self._runs:
             query = f"tags.`{RECORD_TAG}` = '{record}'"
             found = self.client.search_runs([experiment], query, max_results=1)
@@ -54,13 +62,15 @@ class Server:
             self._runs[record] = str(found[0].info.run_id)
         return self._runs[record]
 
-    def _make(self, name: str) -> str:
+    def _create(self, name: str) -> str:
         location = None
         if self.uri.startswith(SQLITE):
+            # MLflow's default is ./mlruns below the folder of whoever asks. Keep files and database
+            # together instead.
             location = (Path(self.uri.removeprefix(SQLITE)).parent / "mlflow-artifacts").as_uri()
         try:
             return str(self.client.create_experiment(name, artifact_location=location))
-        except MlflowException:
+        except MlflowException:  # another machine has created it since
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 raise
@@ -68,7 +78,12 @@ class Server:
 
 
 def _client(uri: str) -> MlflowClient:
-    """A client that has an answer; a local SQLite file is made by one process at a time."""
+    """Return a client whose server has answered a query.
+
+    MLflow creates the tables of a new database at the first query, and fails if two processes do so
+    at once. Its own lock (3.17) is in the machine's temporary folder; nodes that share a file
+    system need one beside the database.
+    """
     if not uri.startswith(SQLITE):
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
@@ -78,20 +93,20 @@ def _client(uri: str) -> MlflowClient:
     with database.with_name(f".{database.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)  # the first query makes the tables
+        client.search_experiments(max_results=1)
     return client
 
 
-class Copy:
-    """The run of MLflow that shows a record.
+class RunCopy:
+    """The MLflow run that shows a record.
 
     Attributes:
-        run: its id, once the start of the record has been written.
-        created: whether this object made it.
-        sent: number of metrics that were not there yet.
+        run: id of the run; empty until the record's start is written.
+        created: whether this object created the run.
+        sent: number of metrics that were missing in MLflow.
     """
 
-    def __init__(self, server: Server, record: Path) -> None:
+    def __init__(self, server: MlflowServer, record: Path) -> None:
         self.server, self.client, self.record = server, server.client, record
         self.run, self.created, self.sent = "", False, 0
         self._start: Event = {}
@@ -99,50 +114,52 @@ class Copy:
         self._outcome = ""
 
     def write(self, events: Sequence[Event]) -> None:
-        """Write events of the record; they may be those that were written before.
+        """Write events of the record. Events that are in MLflow already are skipped.
 
         Raises:
-            Exception: whatever a server or a database does.
+            Exception: any error of the server or the database.
         """
         own = [event for event in events if event["event"] in {"start", "metrics", "end"}]
         starts = [event for event in own if event["event"] == "start"]
         ended = bool(own) and own[-1]["event"] == "end"
         if starts:
             self._begin(starts[-1], ended=ended)
-        self._measure(event for event in own if event["event"] == "metrics")
+        self._log_metrics(event for event in own if event["event"] == "metrics")
         if ended:
             self._end(own[-1])
 
     def _begin(self, start: Event, *, ended: bool) -> None:
-        """Make the run, or take up the one that there is."""
+        """Create the run, or resume the one that shows this record."""
         experiment = self.server.experiment(start["experiment"])
         self._start = start
+        # A writer and `sync-tracking`, or writers of two machines, may copy one record at once:
+        # whoever locks it first creates the run, the other one finds it.
         with self.record.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             found = self.server.find(start["id"], experiment)
             self.run = found or self._create(start, experiment)
         if found:
-            self._take_up(ended=ended)
-        params = [Param(k, v[:LONGEST]) for k, v in start["params"].items()]
-        tags = [RunTag(k, v[:LONGEST]) for k, v in self._tags(start, experiment).items() if v]
-        self._batches("params", params, 100)
-        self._batches("tags", tags, 100)
+            self._resume(ended=ended)
+        params = [Param(k, v[:LONGEST_VALUE]) for k, v in start["params"].items()]
+        tags = [RunTag(k, v[:LONGEST_VALUE]) for k, v in self._tags(start, experiment).items() if v]
+        self._log_batches("params", params, VALUES_PER_CALL)
+        self._log_batches("tags", tags, VALUES_PER_CALL)
         self._log_inputs(start.get("inputs", []))
         if run_id(self.record, self.server.uri) != self.run:
             append(self.record, {"event": "tracked", "run_id": self.run, "uri": self.server.uri})
 
     def _create(self, start: Event, experiment: str) -> str:
-        made = self.client.create_run(
+        created = self.client.create_run(
             experiment,
             start_time=int(start["time"] * 1000),
             tags={RECORD_TAG: start["id"]},
             run_name=start["name"],
         )
         self.created = True
-        return str(made.info.run_id)
+        return str(created.info.run_id)
 
-    def _take_up(self, *, ended: bool) -> None:
-        """Learn what the run has."""
+    def _resume(self, *, ended: bool) -> None:
+        """Fetch the metrics and outcome that the run has, to skip them later."""
         run = self.client.get_run(self.run)
         self._known = {
             (point.key, point.timestamp, point.step)
@@ -162,11 +179,12 @@ class Copy:
             tags[PARENT_TAG] = found
         for path, record in start.get("upstream", {}).items():
             if found := self.server.find(record, experiment):
-                tags[f"upstream.{path.strip(os.sep).replace(os.sep, '.')}"[-250:]] = found
+                key = f"upstream.{path.strip(os.sep).replace(os.sep, '.')}"
+                tags[key[-LONGEST_KEY:]] = found
         return tags
 
     def _log_inputs(self, inputs: Iterable[Mapping[str, Any]]) -> None:
-        """The tables of clips that the run reads, as MLflow's datasets."""
+        """Log the clip tables that the run reads as MLflow datasets."""
         logged = self.client.get_run(self.run).inputs
         known = {
             (e.dataset.name, e.dataset.digest) for e in (logged.dataset_inputs if logged else ())
@@ -177,22 +195,22 @@ class Copy:
             for facts, context in datasets
             if (facts["name"], facts["digest"]) not in known
         ]
-        for begin in range(0, len(new), 100):
-            self.client.log_inputs(self.run, new[begin : begin + 100])
+        for begin in range(0, len(new), VALUES_PER_CALL):
+            self.client.log_inputs(self.run, new[begin : begin + VALUES_PER_CALL])
 
-    def _measure(self, events: Iterable[Event]) -> None:
+    def _log_metrics(self, events: Iterable[Event]) -> None:
         points = [
             Metric(key, value, int(event["time"] * 1000), event["step"])
             for event in events
             for key, value in event["metrics"].items()
         ]
         new = [p for p in points if (p.key, p.timestamp, p.step) not in self._known]
-        self._batches("metrics", new, 500)
+        self._log_batches("metrics", new, METRICS_PER_CALL)
         self._known |= {(p.key, p.timestamp, p.step) for p in new}
         self.sent += len(new)
 
     def _end(self, event: Event) -> None:
-        """Store pictures, tables and the model, and close the run."""
+        """Upload pictures, tables and the model, and close the run."""
         if self._outcome == event["status"]:
             return
         folder = self.record.parent
@@ -205,12 +223,13 @@ class Copy:
             mlflow_models.log_model(
                 self.client, self.run, folder / event["model"], self._start["params"]
             )
+        # After the uploads, so that a run with this tag has all its files.
         self.client.log_batch(self.run, tags=[RunTag("outcome", event["status"])])
         self.client.set_terminated(self.run, event["status"], int(event["time"] * 1000))
         self._outcome = event["status"]
 
-    def _batches(self, kind: str, values: Sequence[Any], size: int) -> None:
-        """Log many values of a kind; MLflow limits how many it takes at once."""
+    def _log_batches(self, kind: str, values: Sequence[Any], size: int) -> None:
+        """Log values of a kind in several calls, each with at most `size`."""
         for begin in range(0, len(values), size):
             batch: dict[str, Any] = {kind: values[begin : begin + size]}
             self.client.log_batch(self.run, **batch)

@@ -1,4 +1,4 @@
-"""What MLflow calls datasets and models: tables of clips, and checkpoints that predict."""
+"""MLflow datasets and models: tables of clips, and checkpoints that predict."""
 
 import ast
 import json
@@ -22,7 +22,7 @@ LOADER = "svfap.use.mlflow_model"
 
 
 def dataset(table: Mapping[str, Any], params: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    """Arguments of MLflow's `Dataset` for an input of a record, and what it is used for."""
+    """Return the arguments of MLflow's `Dataset` for an input of a record, and its use."""
     profile = {"clips": table["clips"]} | {
         key: ast.literal_eval(params[key]) for key in ("targets",) if key in params
     }
@@ -37,7 +37,7 @@ def dataset(table: Mapping[str, Any], params: Mapping[str, str]) -> tuple[dict[s
 
 
 def signature(targets: int) -> ModelSignature:
-    """RGB videos uint8 (N, T, H, W, 3), of any size, to scores float32 (N, targets)."""
+    """Return the signature: RGB videos uint8 (N, T, H, W, 3) to scores float32 (N, targets)."""
     return ModelSignature(
         inputs=Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, -1, 3))]),
         outputs=Schema([TensorSpec(np.dtype("float32"), (-1, targets))]),
@@ -47,38 +47,38 @@ def signature(targets: int) -> ModelSignature:
 def log_model(client: MlflowClient, run: str, checkpoint: Path, params: Mapping[str, str]) -> None:
     """Log a fine-tuned checkpoint as a model that `mlflow.pyfunc.load_model` loads.
 
-    A run has one model. In a store on the same file system the checkpoint is linked, not copied.
+    A run has one model: do nothing if it has it already. In a store on the same file system the
+    checkpoint is linked, not copied.
     """
-    of = client.get_run(run)
-    if of.outputs and of.outputs.model_outputs:
+    logged = client.get_run(run)
+    if logged.outputs and logged.outputs.model_outputs:
         return
-    made = client.create_logged_model(of.info.experiment_id, NAME, run)
+    # `pyfunc.log_model` copies the checkpoint to a temporary folder and from there to the store.
+    # These are the calls that it makes (MLflow 3.17), without the copies.
+    created = client.create_logged_model(logged.info.experiment_id, NAME, run)
     model = Model(
-        artifact_path=made.artifact_location,
+        artifact_path=created.artifact_location,
         run_id=run,
         signature=signature(len(ast.literal_eval(params["targets"]))),
-        model_id=made.model_id,
+        model_id=created.model_id,
     )
     pyfunc.add_to_model(model, loader_module=LOADER, data=checkpoint.name)
-    if made.artifact_location.startswith("file:"):
-        _fill(
-            Path(url2pathname(urlsplit(made.artifact_location).path)),
-            model,
-            checkpoint,
-        )
+    if created.artifact_location.startswith("file:"):
+        _fill(Path(url2pathname(urlsplit(created.artifact_location).path)), model, checkpoint)
     else:
+        # Beside the checkpoint, so that it can be linked there too.
         with tempfile.TemporaryDirectory(dir=checkpoint.parent) as folder:
             _fill(Path(folder), model, checkpoint)
-            client.log_model_artifacts(made.model_id, folder)
-    client.log_outputs(run, [LoggedModelOutput(made.model_id, 0)])
-    client.finalize_logged_model(made.model_id, "READY")
+            client.log_model_artifacts(created.model_id, folder)
+    client.log_outputs(run, [LoggedModelOutput(created.model_id, 0)])
+    client.finalize_logged_model(created.model_id, "READY")
 
 
 def _fill(folder: Path, model: Model, checkpoint: Path) -> None:
-    """Place the description and the checkpoint in the model's folder."""
+    """Write the description and the checkpoint to the model's folder."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save(str(folder / "MLmodel"))
     try:
         os.link(checkpoint, folder / checkpoint.name)
-    except OSError:
+    except OSError:  # another file system, or one without hard links
         shutil.copyfile(checkpoint, folder / checkpoint.name)

@@ -1,4 +1,4 @@
-"""The process that follows all records handed over on this machine, and writes them to MLflow."""
+"""The process that copies all queued records of this machine to MLflow (see `spool`)."""
 
 import fcntl
 import logging
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from svfap.tracking import spool
-from svfap.tracking.mlflow_copy import Copy, Server
+from svfap.tracking.environment import tracking_uri
+from svfap.tracking.mlflow_copy import MlflowServer, RunCopy
 from svfap.tracking.record import Event, append, parse
-from svfap.tracking.stage_run import tracking_uri
 
 POLL_SECONDS = 0.3
 RETRY_SECONDS = 30.0
@@ -20,18 +20,18 @@ logger = logging.getLogger("svfap")
 
 @dataclass
 class RecordFollower:
-    """Reads a record while it grows.
+    """Reads a record while it grows, and writes it to MLflow.
 
     Attributes:
-        ticket: stands for the record as long as it is followed.
-        copy: writes; None until the server has answered.
-        read: number of bytes that were read.
-        pending: events that were read and are not written yet.
-        retry: time of the next attempt, after one that failed.
+        ticket: the record's ticket in the queue.
+        copy: the run in MLflow; None until the server has answered.
+        read: number of bytes read so far.
+        pending: events that are read and not yet written.
+        retry: time before which a failed write is not repeated.
     """
 
     ticket: Path
-    copy: Copy | None = None
+    copy: RunCopy | None = None
     read: int = 0
     pending: list[Event] = field(default_factory=list)
     retry: float = 0.0
@@ -40,15 +40,16 @@ class RecordFollower:
         self.record = spool.record_of(self.ticket)
 
     def poll(self) -> bool:
-        """Read what is new; whether the run has ended."""
-        alive = spool.is_held(self.ticket)
+        """Read new events; return whether the run has ended."""
+        # Ask before reading: once the stage has ended, its last event is in the file.
+        runs = spool.stage_runs(self.ticket)
         with self.record.open("rb") as file:
             file.seek(self.read)
-            whole = file.read().rpartition(b"\n")[0]
-        if whole:
-            self.read += len(whole) + 1
-            self.pending += parse(whole)
-        if not alive and not self._ended():
+            complete = file.read().rpartition(b"\n")[0]  # the last line may be half written
+        if complete:
+            self.read += len(complete) + 1
+            self.pending += parse(complete)
+        if not runs and not self._ended():
             append(self.record, {"event": "end", "status": "KILLED", "artifacts": []})
             return self.poll()
         return self._ended()
@@ -57,9 +58,9 @@ class RecordFollower:
         own = [e["event"] for e in self.pending if e["event"] in {"start", "metrics", "end"}]
         return bool(own) and own[-1] == "end"
 
-    def write(self, server: Server) -> None:
-        """Write what is pending."""
-        self.copy = self.copy or Copy(server, self.record)
+    def write(self, server: MlflowServer) -> None:
+        """Write pending events."""
+        self.copy = self.copy or RunCopy(server, self.record)
         if self.pending:
             self.copy.write(self.pending)
             self.pending = []
@@ -71,10 +72,10 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.followers: dict[Path, RecordFollower] = {}
-        self.server: Server | None = None
+        self.server: MlflowServer | None = None
 
     def serve(self, lock: int) -> None:
-        """Write until nobody needs it, then give the lock back."""
+        """Write until the queue is empty, then release the lock, an open file's number."""
         while True:
             for ticket in spool.tickets(self.folder):
                 if ticket not in self.followers:
@@ -89,26 +90,27 @@ class Writer:
             time.sleep(POLL_SECONDS)
 
     def _advance(self, follower: RecordFollower) -> None:
-        """One round for one record: whatever happens, the others go on."""
+        """Read and write one record once; an error does not stop the other records."""
         ended = True
         try:
             ended = follower.poll()
             if ended or time.monotonic() > follower.retry:
-                self.server = self.server or Server(tracking_uri())
+                self.server = self.server or MlflowServer(tracking_uri())
                 follower.write(self.server)
                 spool.failure_note(follower.ticket).unlink(missing_ok=True)
-        except Exception as error:
+        except Exception as error:  # MLflow raises exceptions of requests, SQLAlchemy and its own
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             logger.exception("%s", follower.record)
             follower.retry = time.monotonic() + RETRY_SECONDS
             spool.failure_note(follower.ticket).write_text(reason, encoding="utf-8")
+        # An ended run is tried once more and then given up; sync-tracking uploads it later.
         if ended:
             follower.ticket.unlink(missing_ok=True)
             del self.followers[follower.ticket]
 
 
 def main() -> int:
-    """`FOLDER LOCK`: the folder of the tickets, and the open file that this process has locked."""
+    """Serve `FOLDER LOCK`: the folder of the tickets, and the number of the locked open file."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     Writer(Path(sys.argv[1])).serve(int(sys.argv[2]))
     return 0

@@ -1,8 +1,8 @@
-"""`run.jsonl`: what a run was given, what it measured, how it ended; the truth behind MLflow.
+"""`run.jsonl`: the parameters, metrics and outcome of a run, from which MLflow's copy is made.
 
-A line is an event: `start`, `metrics` and `end` by the run itself, `tracked` by the process that
-copies it to MLflow. A run that was cut off and goes on starts once more in the same record, under
-the same `id`, by which it is found in any MLflow.
+A line is an event. The run itself writes `start`, `metrics` and `end`; the process that copies the
+record to MLflow writes `tracked`. An interrupted run that resumes adds another `start` with the
+same `id` to the same record. The id finds the run in any MLflow.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ Event = dict[str, Any]
 
 
 def read_record(output: Path) -> list[Event]:
-    """Events of the run that made `output`, oldest first; without torn or damaged lines.
+    """Return the events of the run that made `output`, oldest first, without damaged lines.
 
     A record of an earlier version, whose runs have no id, counts as empty.
     """
@@ -39,8 +39,9 @@ def read_record(output: Path) -> list[Event]:
 
 
 def parse(content: bytes) -> Iterator[Event]:
-    """The events that a record holds, leaving out what was torn by a kill or is damaged."""
+    """Yield the events in a record's content; skip lines that are damaged or torn by a kill."""
     for line in content.splitlines():
+        # RecursionError: json raises it on deeply nested brackets.
         with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
             event = json.loads(line)
             if isinstance(event, dict) and event.keys() >= NEEDED[event["event"]] | {"event"}:
@@ -48,14 +49,21 @@ def parse(content: bytes) -> Iterator[Event]:
 
 
 def append(record: Path, event: Mapping[str, Any]) -> None:
-    """Add an event in one write, so that two processes can share a record."""
+    """Append an event to a record."""
     line = json.dumps({"time": time.time(), **event}) + "\n"
+    # Unbuffered, so a line is one write(2). With O_APPEND the kernel puts whole writes one after
+    # the other: the stage and the writer share a record without a lock.
     with record.open("ab", buffering=0) as file:
         file.write(line.encode())
 
 
 def run_id(output: Path, uri: str | None = None) -> str | None:
-    """MLflow id of the run that made `output`, if it was tracked (at `uri`)."""
+    """Return the MLflow id of the run that made `output`, or None if it was not tracked.
+
+    Args:
+        output: the output of a stage.
+        uri: the MLflow in which to find the run; None: the last one that it was copied to.
+    """
     ids = [
         event["run_id"]
         for event in read_record(output)
@@ -65,21 +73,22 @@ def run_id(output: Path, uri: str | None = None) -> str | None:
 
 
 def record_id(output: Path) -> str | None:
-    """Id of the record of the run that made `output`, if there is one."""
+    """Return the id in the record of the run that made `output`, or None without a record."""
     starts = [event for event in read_record(output) if event["event"] == "start"]
     return starts[-1]["id"] if starts else None
 
 
 def begin(record: Path, start: Mapping[str, Any]) -> None:
-    """Write a start event: into the record of the same run if it was cut off, else into a new one.
+    """Write a start event: resume the record of the same run, or replace it by a new one.
 
-    It is the same run if it has the same parameters and did not finish.
+    A run resumes if its record has the same parameters and no run in it has finished.
     """
     record.parent.mkdir(parents=True, exist_ok=True)
     events = read_record(record)
     starts = [event for event in events if event["event"] == "start"]
     finished = any(e["event"] == "end" and e["status"] == "FINISHED" for e in events)
     if starts and not finished and starts[-1]["params"] == start["params"]:
+        # A kill can tear the last line. End it, or the new event would be lost with it.
         if not record.read_bytes().endswith(b"\n"):
             with record.open("ab") as file:
                 file.write(b"\n")
@@ -89,15 +98,15 @@ def begin(record: Path, start: Mapping[str, Any]) -> None:
         append(record, {**start, "id": uuid.uuid4().hex})
 
 
-def describe(inputs: Mapping[str, Sequence[Path]], stage: str) -> list[dict[str, Any]]:
-    """Path, content hash, number of clips and use of every input that is a table of clips."""
+def describe_inputs(inputs: Mapping[str, Sequence[Path]], stage: str) -> list[dict[str, Any]]:
+    """Return path, content hash, number of clips and use of every input that is a clip table."""
     testing = {"shards": "testing"} if stage == "evaluate" else {"shards": "training"}
     return [
         {
             "path": str(path),
             "name": "/".join(path.absolute().parent.parts[-2:]),
             "digest": _digest(path),
-            "clips": _rows(path),
+            "clips": _count_rows(path),
             "context": testing.get(role, role),
         }
         for role, paths in inputs.items()
@@ -107,7 +116,7 @@ def describe(inputs: Mapping[str, Sequence[Path]], stage: str) -> list[dict[str,
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested parameters as `a.b.c: value`."""
+    """Return nested parameters as `a.b.c: value`."""
     flat: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -117,17 +126,18 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def hash_of(params: Mapping[str, str]) -> str:
-    """A short hash that tells configurations apart."""
+def config_hash(params: Mapping[str, str]) -> str:
+    """Return a short hash; equal parameters have equal hashes."""
     return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _digest(path: Path) -> str:
+    """SHA-256 of a file, cut to 32 digits: MLflow 3.17 accepts up to 36 for a dataset."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
-def _rows(path: Path) -> int:
+def _count_rows(path: Path) -> int:
     """Number of rows of a Parquet or CSV table."""
     if path.suffix == ".parquet":
         from pyarrow import ArrowInvalid, parquet
@@ -135,6 +145,6 @@ def _rows(path: Path) -> int:
         try:
             return int(parquet.read_metadata(path).num_rows)
         except ArrowInvalid:
-            return 0  # the stage says what is wrong with it
+            return 0  # a damaged file; the stage itself reports it
     with path.open("rb") as file:
         return max(0, sum(1 for _ in file) - 1)

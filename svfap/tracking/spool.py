@@ -1,9 +1,12 @@
-"""One process per machine writes to MLflow; stages hand it their records through a folder.
+"""The queue of records for MLflow: stages add records, and one process per machine writes them.
 
-Importing MLflow costs seconds of processor time, so it is done once for a whole pipeline. A record
-is handed over as a ticket, a small file that its stage keeps locked while it runs, and that the
-writer removes when all is written. The writer's own lock is inherited from whoever starts it: it
-is never started twice, and a killed one is replaced by the next stage, which finds its tickets.
+Importing MLflow takes seconds of CPU time, so one writer does it for a whole pipeline. A stage
+queues its record as a ticket: a small file in a folder of the user. The stage keeps the ticket
+locked while it runs, and the writer removes it after writing the whole record.
+
+Locks are `flock(2)` locks. The kernel releases them when a process dies, so a killed stage or
+writer needs no clean-up. The writer inherits its own lock from the stage that starts it: a second
+writer cannot start, and the next stage replaces a killed writer, which finds the tickets again.
 """
 
 import contextlib
@@ -27,12 +30,12 @@ GATE, LOCK, LOG = "gate", "writer.lock", "writer.log"
 
 @dataclass(frozen=True)
 class Ticket:
-    """A record that was handed over.
+    """A queued record.
 
     Attributes:
-        path: the ticket; gone when the record is written, or given up.
-        uri: where the record is written to.
-        file: the open ticket, locked while its stage lives.
+        path: the ticket's file; the writer removes it when the record is written or given up.
+        uri: the MLflow to write to.
+        file: the open ticket, locked while its stage runs.
     """
 
     path: Path
@@ -40,17 +43,20 @@ class Ticket:
     file: IO[str]
 
     def failure(self) -> str:
-        """Why the record does not reach MLflow; empty if it does."""
+        """Return why the record does not reach MLflow; empty if it does."""
         note = failure_note(self.path)
         return note.read_text(encoding="utf-8") if note.is_file() else ""
 
     def close(self) -> None:
-        """Leave the rest to the writer."""
+        """Release the ticket; the writer does the rest."""
         failure_note(self.path).unlink(missing_ok=True)
         self.file.close()
 
     def wait(self, seconds: float) -> bool:
-        """Whether the writer is done within some seconds; a killed writer is replaced."""
+        """Wait until the writer is done, at most some seconds; return whether it is.
+
+        Replace the writer if it was killed.
+        """
         end = time.monotonic() + seconds
         while self.path.exists() and time.monotonic() < end:
             _start_writer(self.path.parent, self.uri)
@@ -58,15 +64,17 @@ class Ticket:
         return not self.path.exists()
 
 
-def hand_over(record: Path, uri: str) -> Ticket:
-    """Have a record followed until its stage ends.
+def queue(record: Path, uri: str) -> Ticket:
+    """Queue a record: the writer copies it to MLflow until its stage ends.
 
     Raises:
-        OSError: the folder of the tickets cannot be written to.
+        OSError: the folder of the tickets cannot be written.
     """
-    folder = _folder(uri)
+    folder = ticket_folder(uri)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{time.time_ns()}-{uuid.uuid4().hex}.ticket"
+    # Written and locked under another name first: the writer takes an unlocked ticket for one
+    # whose stage was killed.
     file = path.with_suffix(".new").open("w", encoding="utf-8")
     fcntl.flock(file, fcntl.LOCK_EX)
     file.write(json.dumps(str(record.absolute())))
@@ -78,41 +86,45 @@ def hand_over(record: Path, uri: str) -> Ticket:
 
 
 def tickets(folder: Path) -> list[Path]:
-    """All tickets, oldest first."""
+    """Return all tickets of a folder, oldest first."""
     return sorted(folder.glob(TICKETS))
 
 
 def failure_note(ticket: Path) -> Path:
-    """Where the writer says why it cannot write."""
+    """Return the path of the file in which the writer says why it cannot write."""
     return ticket.with_suffix(".failure")
 
 
 def record_of(ticket: Path) -> Path:
-    """The record that a ticket stands for."""
+    """Return the path of a ticket's record."""
     return Path(json.loads(ticket.read_text(encoding="utf-8")))
 
 
-def is_held(ticket: Path) -> bool:
-    """Whether the stage that handed a record over still lives."""
+def stage_runs(ticket: Path) -> bool:
+    """Return whether the stage that queued a record still runs."""
     with ticket.open(encoding="utf-8") as file:
-        return not _lock(file)
+        return not _try_lock(file)
 
 
 @contextlib.contextmanager
 def gate(folder: Path) -> Iterator[None]:
-    """Nobody hands a record over, and no writer leaves, meanwhile."""
+    """Let no stage add a ticket and no writer quit while the block runs.
+
+    Without it, a stage could see a running writer that has just found the queue empty.
+    """
     with (folder / GATE).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _folder(uri: str) -> Path:
-    """The tickets of a tracking server, of this user on this machine."""
+def ticket_folder(uri: str) -> Path:
+    """Return the folder of the tickets of this user on this machine, for one MLflow."""
     digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"svfap-{os.getuid()}" / digest
 
 
-def _lock(file: IO[str]) -> bool:
+def _try_lock(file: IO[str]) -> bool:
+    """Lock a file if nobody else has; return whether it is locked now."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -121,15 +133,17 @@ def _lock(file: IO[str]) -> bool:
 
 
 def _start_writer(folder: Path, uri: str) -> None:
-    """Start the writer unless there is one; it inherits the lock that tells so.
-
-    It outlives the stage, whose standard streams it must not keep open.
-    """
+    """Start the writer unless one is running."""
     with (folder / LOCK).open("w") as lock:
-        if not _lock(lock):
+        if not _try_lock(lock):
             return
+        # The lock belongs to the open file, which parent and child share: closing it here does not
+        # release it, the end of the writer does.
         os.set_inheritable(lock.fileno(), True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        # `posix_spawn`, not `subprocess.Popen`: nobody waits for the writer, and Popen warns of a
+        # child that outlives it. Streams are replaced, since the writer outlives the stage too, and
+        # a shell's `stage | tee` ends only when everyone has closed the pipe.
         os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "svfap.tracking.mlflow_writer", str(folder), str(lock.fileno())],
@@ -139,5 +153,5 @@ def _start_writer(folder: Path, uri: str) -> None:
                 (os.POSIX_SPAWN_OPEN, 1, str(folder / LOG), flags, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
-            setsid=True,
+            setsid=True,  # Ctrl-C and a scheduler's signals to the stage's group do not reach it
         )

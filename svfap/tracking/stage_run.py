@@ -1,12 +1,12 @@
-"""What each stage did: `run.jsonl` beside its output, and the same in MLflow.
+"""Track what each stage did: `run.jsonl` beside its output, and a copy in MLflow.
 
 Files are the truth and MLflow is a view of them. A stage appends its parameters, metrics and
-outcome to its record (`svfap.tracking.record`). Another process
-(`svfap.tracking.mlflow_writer`) follows that file and writes to `MLFLOW_TRACKING_URI`. A stage
-therefore never imports MLflow and never waits for a server. Without a server it warns once and
-goes on; `python -m svfap sync-tracking` uploads the records later.
+outcome to its record (`svfap.tracking.record`). Another process (`svfap.tracking.mlflow_writer`)
+follows that file and writes to MLflow. A stage therefore never imports MLflow and never waits for a
+server. Without a server it warns once and continues; `python -m svfap sync-tracking` uploads the
+records later.
 
-A call of Snakemake is a run too, the parent of those of its jobs.
+A call of Snakemake is a run too, the parent of its jobs' runs.
 """
 
 import contextlib
@@ -20,73 +20,65 @@ from pathlib import Path
 from typing import Any
 
 from svfap.tracking import spool
+from svfap.tracking.environment import experiment_name, tracking_uri
 from svfap.tracking.record import (
     RECORD,
     Event,
     append,
     begin,
-    describe,
+    config_hash,
+    describe_inputs,
     flatten,
-    hash_of,
     read_record,
     record_id,
 )
 
-SQLITE = "sqlite:///"
-DEFAULT_URI = f"{SQLITE}results/mlflow.db"
-DEFAULT_EXPERIMENT = "svfap"
 PIPELINE = "pipeline"
 PIPELINE_VARIABLE = "SVFAP_PIPELINE"
-MODELS = {"finetune"}
-COST = "cpu_seconds"
-CLOSE_SECONDS = 30.0
+STAGES_WITH_MODEL = {"finetune"}
+CPU_SECONDS = "cpu_seconds"
+CLOSE_SECONDS = 30.0  # most that a stage waits at its end for the writer
+ARTIFACTS = {".png", ".csv", ".md", ".tex", ".html"}
+ARTIFACT_BYTES = 5e6
 
 Log = Callable[..., None]
 
 logger = logging.getLogger(__name__)
 
 
-def tracking_uri() -> str:
-    """Where runs are shown: `MLFLOW_TRACKING_URI`, or a local SQLite file; "off" for nowhere."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-    if uri.startswith(SQLITE):
-        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
-    return uri
-
-
 def cpu_seconds() -> float:
-    """CPU seconds of this process, imports included, and of those that it has waited for."""
+    """Return CPU seconds of this process, imports included, and of children it has waited for."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
 
 def cpu_seconds_of(events: Iterable[Event]) -> float:
-    """CPU seconds of a recorded run, over all its attempts; 0 where none has ended."""
-    return float(sum(e["metrics"].get(COST, 0) for e in events if e["event"] == "metrics"))
+    """Return CPU seconds of a recorded run, summed over its attempts; 0 if none has ended."""
+    return float(sum(e["metrics"].get(CPU_SECONDS, 0) for e in events if e["event"] == "metrics"))
 
 
 def first_process() -> bool:
-    """Whether this is the only process of a run, or the first of those that torchrun started."""
+    """Return whether this is the only process of a run, or the first that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
 
 
-class Tracked:
-    """A run that is being recorded, and followed by the writer."""
+class TrackedRun:
+    """A run that is recorded in a file and copied to MLflow by the writer."""
 
     def __init__(self, record: Path, start: Mapping[str, Any]) -> None:
         self.record = record.absolute()
-        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-        begin(self.record, {"event": "start", "experiment": experiment, **start})
-        self._ticket = self._hand_over()
+        begin(self.record, {"event": "start", "experiment": experiment_name(), **start})
+        self._warned = False
+        self._ticket = self._queue_record()
 
     def log(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Record metrics; says once when they do not reach MLflow."""
+        """Record metrics; warn once if they do not reach MLflow."""
         append(self.record, {"event": "metrics", "metrics": dict(metrics), "step": step})
         if self._ticket:
             self._warn(self._ticket.failure())
 
     def end(self, status: str, files: Iterable[Path], model: Path | None = None) -> None:
-        """Record how the run ended and files to keep; the writer has a limited time to show it."""
+        """Record the outcome and the files to upload; wait a limited time for the writer."""
         folder = self.record.parent
         event = {
             "event": "end",
@@ -97,15 +89,14 @@ class Tracked:
         append(self.record, event)
         if self._ticket:
             if not self._ticket.wait(CLOSE_SECONDS):
-                logger.info("MLflow at %s is slow; it is still being written to", tracking_uri())
+                logger.info("MLflow at %s is slow; writing continues in background", tracking_uri())
             self._warn(self._ticket.failure())
             self._ticket.close()
 
-    def _hand_over(self) -> spool.Ticket | None:
-        self._warned = False
+    def _queue_record(self) -> spool.Ticket | None:
         uri = tracking_uri()
         try:
-            return None if uri == "off" else spool.hand_over(self.record, uri)
+            return None if uri == "off" else spool.queue(self.record, uri)
         except OSError as error:
             self._warn(str(error))
         return None
@@ -114,35 +105,37 @@ class Tracked:
         if reason and not self._warned:
             self._warned = True
             logger.warning(
-                "MLflow at %s does not answer (%.120s); going on, `python -m svfap sync-tracking`"
-                " brings there later what is in %s",
-                tracking_uri(), reason, RECORD,
-            )  # fmt: skip
+                "MLflow at %s does not answer (%.120s); the run continues. Upload its %s later:"
+                " python -m svfap sync-tracking",
+                tracking_uri(),
+                reason,
+                RECORD,
+            )
 
 
 class Pipeline:
-    """The run of one call of Snakemake, whose jobs' runs are its children.
+    """The run of one call of Snakemake, the parent of its jobs' runs.
 
-    A pipeline that was cut off and goes on with the same configuration is the same run.
+    An interrupted pipeline that resumes with the same configuration is the same run.
     """
 
     def __init__(self, results: Path, params: Mapping[str, Any]) -> None:
         self.results, self.params = results, flatten(params)
         self.record = results.absolute() / "tracking" / RECORD
-        os.environ[PIPELINE_VARIABLE] = str(self.record)
-        self._run: Tracked | None = None
+        os.environ[PIPELINE_VARIABLE] = str(self.record)  # jobs inherit it
+        self._run: TrackedRun | None = None
 
     def open(self) -> None:
-        """Begin, before the first job."""
+        """Begin the run, before the first job."""
         start = {"stage": PIPELINE, "name": str(self.results), "params": self.params}
-        self._run = Tracked(self.record, start | {"tags": _tags(PIPELINE, self.params)})
+        self._run = TrackedRun(self.record, start | {"tags": _tags(PIPELINE, self.params)})
 
     def close(self, status: str) -> None:
-        """End as FINISHED or FAILED, with the figures of the benchmark."""
+        """End the run as FINISHED or FAILED, with the metrics of the benchmark."""
         if self._run:
             table = self.results / "tables" / "benchmark.md"
             for event in read_record(table):
-                if event["event"] == "metrics" and COST not in event["metrics"]:
+                if event["event"] == "metrics" and CPU_SECONDS not in event["metrics"]:
                     self._run.log(event["metrics"], event["step"])
             self._run.end(status, [table] if table.is_file() else [])
 
@@ -155,16 +148,16 @@ def track_stage(
     inputs: Mapping[str, Sequence[Path]],
     output: Path,
 ) -> Iterator[Log]:
-    """Record a run of a stage; yields `log(metrics, step=0)`.
+    """Record a run of a stage; yield `log(metrics, step=0)`.
 
-    A run that was cut off and is started again goes on under the same MLflow run. Of several
-    processes that share a run, the first records it. The last metric is `cpu_seconds`, of all
-    processes together, each taken for as busy as the first.
+    An interrupted run that is started again resumes the same MLflow run. If several processes share
+    a run, the first one records it. The last metric is `cpu_seconds` of all processes, estimated as
+    the first process's time x the number of processes.
     """
     if not first_process():
         yield lambda metrics, step=0: None
         return
-    flat, began = flatten(params), time.time()
+    flat, started = flatten(params), time.time()
     pipeline = os.environ.get(PIPELINE_VARIABLE)
     ids = {str(path): record_id(path) for paths in inputs.values() for path in paths}
     start = {
@@ -174,9 +167,9 @@ def track_stage(
         "tags": _tags(stage, flat),
         "parent": record_id(Path(pipeline)) if pipeline else None,
         "upstream": {path: known for path, known in ids.items() if known},
-        "inputs": describe(inputs, stage),
+        "inputs": describe_inputs(inputs, stage),
     }
-    tracked, status = Tracked(output.parent / RECORD, start), "FAILED"
+    tracked, status = TrackedRun(output.parent / RECORD, start), "FAILED"
     try:
         yield tracked.log
         status = "FINISHED"
@@ -184,14 +177,14 @@ def track_stage(
         status = "KILLED"
         raise
     finally:
-        tracked.log({COST: cpu_seconds() * int(os.environ.get("WORLD_SIZE", "1"))})
-        files = [p for p in sorted(output.parent.rglob("*")) if _shown(p, began)]
-        model = output if stage in MODELS and status == "FINISHED" else None
+        tracked.log({CPU_SECONDS: cpu_seconds() * int(os.environ.get("WORLD_SIZE", "1"))})
+        files = [p for p in sorted(output.parent.rglob("*")) if _is_artifact(p, started)]
+        model = output if stage in STAGES_WITH_MODEL and status == "FINISHED" else None
         tracked.end(status, files, model)
 
 
 def git_commit() -> str:
-    """Commit of the code, with "+" when files have changed since; empty without git."""
+    """Return the commit of the code, with "+" if files have changed since; empty without git."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, check=True)
@@ -206,16 +199,16 @@ def git_commit() -> str:
 def _tags(stage: str, params: Mapping[str, str]) -> dict[str, str]:
     return {
         "stage": stage,
-        "config_hash": hash_of(params),
+        "config_hash": config_hash(params),
         "git_commit": git_commit(),
         "command": " ".join(sys.argv),
     }
 
 
-def _shown(path: Path, since: float) -> bool:
-    """Whether a file beside the output is small and telling enough to be kept with the run."""
-    kinds = {".png", ".csv", ".md", ".tex", ".html"}
-    if path.suffix not in kinds or not path.is_file():
+def _is_artifact(path: Path, since: float) -> bool:
+    """Return whether a file beside the output is a small picture or table of this run."""
+    if path.suffix not in ARTIFACTS or not path.is_file():
         return False
     stat = path.stat()
-    return stat.st_mtime >= since - 1 and stat.st_size < 5e6
+    # A second of tolerance: some file systems store times in whole seconds.
+    return stat.st_mtime >= since - 1 and stat.st_size < ARTIFACT_BYTES

@@ -1,4 +1,4 @@
-"""The command line: every stage helps, and says in one line what the user can mend."""
+"""The command line: every stage has help, and reports in one line an error the user can fix."""
 
 import json
 import subprocess

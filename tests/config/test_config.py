@@ -23,7 +23,7 @@ def test_defaults_are_the_papers():
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"pretrain": {"optim": {"epoch": 3}}}, "did you mean 'pretrain.optim.epochs'?"),
         ({"modle": {}}, "did you mean 'model'?"),
@@ -40,10 +40,10 @@ def test_defaults_are_the_papers():
         ({"crop": {"detector": "haar"}}, "'yunet', 'centerface', 'face-alignment' or"),
     ],
 )
-def test_mistakes_are_told_in_one_line(values, told):
+def test_mistakes_are_explained_in_one_line(values, message):
     with pytest.raises(SvfapError) as error:
         check(merge(MINIMAL, values) if values != {"datasets": {}} else values)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -16,14 +16,25 @@ CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 PAPER = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
 JOBS = {
     "paper": {
-        "download": 11, "crop": 131, "shard": 131, "pretrain": 1, "finetune": 35, "evaluate": 35,
-        "cost": 1, "tabulate": 1,
+        "download": 11,
+        "crop": 131,
+        "shard": 131,
+        "pretrain": 1,
+        "finetune": 35,
+        "evaluate": 35,
+        "cost": 1,
+        "tabulate": 1,
     },
     # 30 variants share the data, and 11 runs the pre-training of another, or have none
     "ablations": {
-        "download": 2, "pretrain": 20, "finetune": 31, "evaluate": 31, "cost": 1, "tabulate": 1,
+        "download": 2,
+        "pretrain": 20,
+        "finetune": 31,
+        "evaluate": 31,
+        "cost": 1,
+        "tabulate": 1,
     },
-}  # fmt: skip
+}
 APPLY = ["VoxCeleb2", "DFEW", "FERV39k", "MAFW", "Werewolf-XL", "AVCAffe-arousal", "ChaLearn"]
 PAPER_DATASETS = {*APPLY, "AVCAffe-valence", "CREMA-D", "RAVDESS", "eNTERFACE05"}
 
@@ -94,9 +105,10 @@ def test_held_back_parts_are_validated_on_and_nothing_else(tmp_path):
     path.write_text("datasets: {CREMA-D: {validation: 0.1}}\nfinetune: {init: scratch}\n")
     done = snakemake(tmp_path, path, "--dry-run", "--printshellcmds")
     (command,) = (
-        line for line in done.stdout.splitlines() if "finetune/CREMA-D/actors1001-1018" in line
-        and "svfap.launch" in line
-    )  # fmt: skip
+        line
+        for line in done.stdout.splitlines()
+        if "finetune/CREMA-D/actors1001-1018" in line and "svfap.launch" in line
+    )
     trained, validated = command.split("--shards")[1].split("--output")[0].split("--validation")
     assert "1019" in trained
     assert "validation" not in trained

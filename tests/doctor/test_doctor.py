@@ -1,4 +1,4 @@
-"""The doctor: each line is right about this machine, and what is wrong says how it is mended."""
+"""The doctor: each line is right about this machine, and a problem comes with its fix."""
 
 import os
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def fresh():
-    """Torch is asked once a process, and here once a test."""
+    """Torch is checked once per process; here, once per test."""
     machine._torch.cache_clear()
 
 
@@ -46,7 +46,7 @@ def test_the_demo_is_ready_to_run(tmp_path, monkeypatch, capsys):
     assert not [*tmp_path.iterdir()]
 
 
-def test_what_a_run_would_stumble_over_is_told(tmp_path, monkeypatch, capsys):
+def test_what_would_stop_a_run_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -70,8 +70,9 @@ def test_what_a_run_would_stumble_over_is_told(tmp_path, monkeypatch, capsys):
     assert "place `EmoLabel_DataSplit`" in found["dataset DFEW"][1]
     assert found["dataset CREMA-D"][0] == OK
     assert found["dataset own"] == (
-        FIX, f"3 of 4 videos of own.csv are here; correct the paths of {tmp_path}/d.mp4",
-    )  # fmt: skip
+        FIX,
+        f"3 of 4 videos of own.csv are here; correct the paths of {tmp_path}/d.mp4",
+    )
     assert found["dataset odd"][0] == FIX
     assert "column 'label' is missing" in found["dataset odd"][1]
     assert found["dataset MAFW"] == (OK, "the stage `download` unpacks the archives in archives")
@@ -91,7 +92,7 @@ def test_a_configuration_that_is_wrong_does_not_hide_the_rest(tmp_path, monkeypa
 def test_torch_that_does_not_start(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so.13: no such file')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
-    with pytest.raises(machine.SvfapError, match=r"libcudart.*; install the locked packages anew"):
+    with pytest.raises(machine.SvfapError, match=r"libcudart.*; reinstall the locked packages"):
         machine.torch()
     assert machine.gpu().state == FIX
 
@@ -136,7 +137,7 @@ def test_a_tracking_server_that_answers(tmp_path, monkeypatch):
 
 def test_schedulers(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert machine.slurm() == machine.Finding(OK, "not here; jobs run on this machine")
+    assert machine.slurm() == machine.Finding(OK, "not installed; jobs run on this machine")
     program(tmp_path, "sbatch", "echo slurm 23.11.4")
     program(tmp_path, "sinfo", "echo cpu; echo gpu")
     assert machine.slurm().text == "slurm 23.11.4; partitions for the profile: cpu, gpu"

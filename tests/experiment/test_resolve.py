@@ -1,8 +1,4 @@
-"""What each stage is handed: just what it depends on."""
-
-import os
-import sys
-from pathlib import Path
+"""The section of each stage: what its output depends on and no more."""
 
 import pytest
 
@@ -16,12 +12,12 @@ DEMO = {
 }
 
 
-def plan(**changes):
+def experiment(**changes):
     return resolve.resolve(merge(DEMO, changes), where="config")
 
 
-def test_finetuning_is_handed_the_facts_of_its_dataset():
-    job = plan().finetune("demo")
+def test_finetuning_receives_the_facts_of_its_dataset():
+    job = experiment().finetune("demo")
     assert job.targets[0] == "happy"
     assert len(job.targets) == 7
     assert job.task == "classification"
@@ -29,7 +25,7 @@ def test_finetuning_is_handed_the_facts_of_its_dataset():
 
 
 def test_a_change_reaches_only_the_jobs_that_depend_on_it():
-    before, after = plan(), plan(finetune={"layer_decay": 0.5})
+    before, after = experiment(), experiment(finetune={"layer_decay": 0.5})
     assert before.pretrain() == after.pretrain()
     assert before.download("demo") == after.download("demo")
     assert before.tabulate() == after.tabulate()
@@ -37,17 +33,17 @@ def test_a_change_reaches_only_the_jobs_that_depend_on_it():
 
 
 def test_fine_tuning_keys_of_a_dataset_do_not_reach_its_download():
-    changed = plan(datasets={"demo": {"finetune": {"flip": 0.0}}})
-    assert changed.download("demo") == plan().download("demo")
+    changed = experiment(datasets={"demo": {"finetune": {"flip": 0.0}}})
+    assert changed.download("demo") == experiment().download("demo")
     assert changed.finetune("demo").finetune.flip == 0
 
 
-def test_tables_are_told_every_notice():
-    tabulate = plan().tabulate()
+def test_tables_receive_every_notice():
+    tabulate = experiment().tabulate()
     assert {*tabulate.datasets} == {"demo"}
     assert "Synthetic faces" in tabulate.datasets["demo"].notice
     assert "Synthetic faces" in tabulate.pretrain_notice
-    assert plan().pretrain().notice == tabulate.pretrain_notice
+    assert experiment().pretrain().notice == tabulate.pretrain_notice
 
 
 @pytest.mark.parametrize(
@@ -58,11 +54,11 @@ def test_tables_are_told_every_notice():
         ({"finetune": {"init": "scratch"}}, False),
     ],
 )
-def test_pretraining_is_planned_only_where_it_is_needed(changes, pretrains):
-    assert plan(**changes).pretrains is pretrains
+def test_pretraining_is_planned_only_if_it_is_needed(changes, pretrains):
+    assert experiment(**changes).pretrains is pretrains
 
 
-def test_a_plan_needs_labels():
+def test_an_experiment_needs_labels():
     with pytest.raises(SvfapError, match="no dataset with labels"):
         resolve.resolve(
             {"datasets": {"demo_pretrain": {}}, "finetune": {"init": "scratch"}}, where="config"
@@ -71,15 +67,4 @@ def test_a_plan_needs_labels():
 
 def test_an_unlabelled_dataset_cannot_be_fine_tuned():
     with pytest.raises(SvfapError, match="no labels"):
-        plan().finetune("demo_pretrain")
-
-
-def test_jobs_find_this_environment(monkeypatch):
-    monkeypatch.setenv("PATH", "/bin")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
-    resolve.set_environment(Path("out"))
-    assert os.environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
-    assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:///out/mlflow.db"
-    assert os.environ["MLFLOW_EXPERIMENT_NAME"] == f"{Path.cwd().name}/out"
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+        experiment().finetune("demo_pretrain")

@@ -50,9 +50,14 @@ def test_equal_pretraining_is_made_once_by_the_first_that_needs_it():
         }
     )
     assert {run.name: run.pretrained for run in found.values()} == {
-        "": "", "mask": "variants/mask/", "few": "", "both": "variants/mask/", "scratch": None,
-        "seed": "variants/seed/", "tuned": "",
-    }  # fmt: skip
+        "": "",
+        "mask": "variants/mask/",
+        "few": "",
+        "both": "variants/mask/",
+        "scratch": None,
+        "seed": "variants/seed/",
+        "tuned": "",
+    }
 
 
 def test_runs_that_differ_in_their_seed_are_known():
@@ -71,8 +76,12 @@ def test_runs_that_differ_in_their_seed_are_known():
     )
     facts = runs.tabulate(found).runs
     assert {name: fact.seed_of for name, fact in facts.items()} == {
-        "a": "", "b": "", "c": None, "d": "c", "e": None,
-    }  # fmt: skip
+        "a": "",
+        "b": "",
+        "c": None,
+        "d": "c",
+        "e": None,
+    }
     assert facts["b"].folds == {"demo": ("subjects1",)}
 
 
@@ -94,7 +103,10 @@ def test_chosen_datasets_and_folds():
     [
         ({"pretrain": {"mask_ration": 0.5}}, r"variants\.v: .*did you mean 'pretrain\.mask_ratio'"),
         ({"datasets": {"DFEW": {}}}, r"variants\.v\.datasets: 'DFEW' is no dataset with labels"),
-        ({"datasets": {"demo": {"only": ["x"]}}}, r"datasets\.demo\.only: no fold 'x'; choose of"),
+        (
+            {"datasets": {"demo": {"only": ["x"]}}},
+            r"datasets\.demo\.only: no fold 'x'; choose",
+        ),
         ({"model": {"dim": 100}}, r"variants\.v: .*dim must be a multiple of heads"),
         ({"datasetz": {}}, r"did you mean 'variants\.v\.datasets'"),
     ],
@@ -105,7 +117,7 @@ def test_mistakes_are_one_line(variant, message):
     assert "\n" not in str(caught.value)
 
 
-def test_the_papers_ablations_stand_beside_the_papers_rows():
+def test_the_papers_ablations_match_the_papers_rows():
     values = yaml.safe_load((ROOT / "config" / "ablations.yaml").read_text(encoding="utf-8"))
     found = runs.expand(resolve.resolve(values, where="ablations.yaml"))
     facts = runs.tabulate(found).runs.values()
@@ -114,13 +126,16 @@ def test_the_papers_ablations_stand_beside_the_papers_rows():
     defaults = {(r["ablation"], r["setting"]) for r in rows_of("paper_ablations") if r["main"]}
     assert paper - ours == defaults
     assert {title for title, _ in ours} - {title for title, _ in paper} == {
-        "Epochs", "From scratch", "Few shots", "",
-    }  # fmt: skip
+        "Epochs",
+        "From scratch",
+        "Few shots",
+        "",
+    }
     assert sum(run.pretrains for run in found.values()) == 20
     assert found["variants/fusion-finetune/"].pretrained == "variants/fusion-none/"
 
 
-def test_the_cost_of_each_run_is_asked_for():
+def test_the_cost_section_has_each_run():
     config = runs.cost(expand({"v": {"model": {"bottleneck_tokens": 4}}}))
     assert [job.model.bottleneck_tokens for job in config.runs.values()] == [8, 4]
     assert config.runs[""].outputs == 7

@@ -414,4 +414,4 @@ def test_an_interrupt_is_obeyed_at_once(tmp_path: Path, videos: dict[str, Path])
         _, errors = job.communicate(timeout=15)
     assert job.returncode == 130
     assert "Traceback" not in errors
-    assert "the same command goes on from here" in errors
+    assert "the same command resumes" in errors

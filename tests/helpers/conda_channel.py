@@ -1,8 +1,8 @@
 """A conda channel in a folder, and a `conda` that answers from it: no network, no conda.
 
-The packages are real archives, solved and linked by py-rattler, and `python` is the interpreter of
-the tests, in a prefix of its own. That interpreter sees the packages of the tests' environment, so
-what pip is to install must be there already, in the versions that the environment file pins.
+The packages are real archives, which py-rattler solves and links. `python` is the interpreter of
+the tests in a prefix of its own. It sees the packages of the tests' environment, so everything that
+pip should install must be there already, in the versions that the environment file pins.
 """
 
 import bz2
@@ -22,15 +22,32 @@ def add_package(channel: Path, name: str, version: str, *, files=None, links=Non
     """Write a package, and its line in the channel's index."""
     files, links = files or {}, links or {}
     index = {
-        "name": name, "version": version, "build": "0", "build_number": 0,
-        "depends": [*depends], "subdir": "linux-64", "arch": "x86_64", "platform": "linux",
-    }  # fmt: skip
+        "name": name,
+        "version": version,
+        "build": "0",
+        "build_number": 0,
+        "depends": [*depends],
+        "subdir": "linux-64",
+        "arch": "x86_64",
+        "platform": "linux",
+    }
     paths = [
-        {"_path": path, "path_type": "hardlink", "sha256": hashlib.sha256(data).hexdigest(),
-         "size_in_bytes": len(data)}
+        {
+            "_path": path,
+            "path_type": "hardlink",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size_in_bytes": len(data),
+        }
         for path, data in files.items()
-    ] + [{"_path": path, "path_type": "softlink", "sha256": hashlib.sha256(b"").hexdigest(),
-          "size_in_bytes": 0} for path in links]  # fmt: skip
+    ] + [
+        {
+            "_path": path,
+            "path_type": "softlink",
+            "sha256": hashlib.sha256(b"").hexdigest(),
+            "size_in_bytes": 0,
+        }
+        for path in links
+    ]
     info = {
         "info/index.json": json.dumps(index).encode(),
         "info/files": "\n".join([*files, *links]).encode(),
@@ -54,18 +71,24 @@ def add_package(channel: Path, name: str, version: str, *, files=None, links=Non
     listing = folder / "repodata.json"
     listed = json.loads(listing.read_text())["packages"] if listing.exists() else {}
     listed[file] = index | {
-        "sha256": hashlib.sha256(archive).hexdigest(), "size": len(archive), "timestamp": 0,
+        "sha256": hashlib.sha256(archive).hexdigest(),
+        "size": len(archive),
+        "timestamp": 0,
         "md5": hashlib.md5(archive).hexdigest(),
-    }  # fmt: skip
+    }
     write_listing(channel, "linux-64", listed)
     write_listing(channel, "noarch", {})
 
 
 def write_listing(channel: Path, subdir: str, packages) -> None:
-    """The index of a part of a channel."""
+    """Write the index of a platform of a channel."""
     (channel / subdir).mkdir(parents=True, exist_ok=True)
-    content = {"info": {"subdir": subdir}, "packages": packages, "packages.conda": {},
-               "repodata_version": 1}  # fmt: skip
+    content = {
+        "info": {"subdir": subdir},
+        "packages": packages,
+        "packages.conda": {},
+        "repodata_version": 1,
+    }
     (channel / subdir / "repodata.json").write_text(json.dumps(content))
 
 
@@ -76,13 +99,15 @@ def make(folder: Path) -> None:
     site = next(path for path in sys.path if path.endswith("site-packages"))
     names = ("python", "python3", f"python{VERSION.rpartition('.')[0]}")
     add_package(
-        channel, "python", VERSION,
+        channel,
+        "python",
+        VERSION,
         files={
             "pyvenv.cfg": f"home = {Path(interpreter).parent}\nversion = {VERSION}\n".encode(),
             f"{SITE}/tests.pth": f"{site}\n".encode(),
         },
         links={f"bin/{name}": interpreter for name in names},
-    )  # fmt: skip
+    )
     add_package(channel, "pip", "26.0", depends=["python"], files={f"{SITE}/pip.txt": b""})
     programs = folder / "bin"
     programs.mkdir()

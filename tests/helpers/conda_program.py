@@ -30,7 +30,7 @@ async def install(names: list[str], specs: list[str], prefix: str) -> None:
 
 
 def create(file: str, prefix: str) -> None:
-    """`conda env create`: conda's packages, then pip's, of which none may be missing."""
+    """Answer `conda env create`: install conda's packages, then check that pip's are there."""
     environment = yaml.safe_load(Path(file).read_text())
     wanted = environment["dependencies"]
     specs = [entry for entry in wanted if isinstance(entry, str)]

@@ -1,4 +1,4 @@
-"""File systems for tests: one that is soon full, one that cannot be written."""
+"""File systems for tests: a small disk, and a read-only folder."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 @contextmanager
 def mounted(folder: Path, *options: str) -> Iterator[Path]:
-    """A folder with a file system of its own while the block runs."""
+    """Mount a file system at a folder while the block runs; skip the test without the right to."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
         ["mount", *options, str(folder)], capture_output=True, text=True, check=False
@@ -24,18 +24,18 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
 
 
 def small_disk(folder: Path, size: int):
-    """A disk of so many bytes."""
+    """Mount a disk of `size` bytes at a folder."""
     return mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "svfap")
 
 
 def enlarge(folder: Path, size: int) -> None:
-    """Make room on a small disk."""
+    """Enlarge a small disk to `size` bytes."""
     subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
 
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[Path]:
-    """A folder whose content nobody may change, not even root."""
+    """Make a folder read-only, even for root."""
     with mounted(folder, "--bind", str(folder)):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
         yield folder

@@ -1,8 +1,8 @@
 """A real SLURM cluster of two nodes on loopback, with two pretend GPUs each; needs root.
 
-The nodes are two daemons of one machine, with a CPU each and memory that is only said to be there.
-Jobs of the partition `urgent` preempt those of `gpu`. SLURM looks for its configuration in
-/etc/slurm, which gets links for as long as the cluster runs.
+The nodes are two daemons of one machine, each with one CPU and more memory than there is. Jobs of
+the partition `urgent` preempt jobs of `gpu`. SLURM reads its configuration from /etc/slurm, which
+holds links while the cluster runs.
 """
 
 import os
@@ -62,7 +62,7 @@ NODE = (
 
 
 def missing() -> str:
-    """Why no cluster can be started here; empty if it can."""
+    """Return why no cluster can be started here; empty if it can."""
     if os.geteuid() != 0:
         return "SLURM's daemons are started by root"
     if (ETC / CONFS[0]).exists():
@@ -73,7 +73,7 @@ def missing() -> str:
 
 
 def install() -> str:
-    """Install Debian's SLURM where it is not; why apt could not bring it, empty if it is there."""
+    """Install Debian's SLURM if it is missing; return why apt failed, empty on success."""
     apt = ["apt-get", "--quiet", "--quiet"]
     packages = ["install", "--yes", "--no-install-recommends", *PACKAGES]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -89,7 +89,7 @@ def install() -> str:
 
 @contextmanager
 def running(folder: Path) -> Iterator[None]:
-    """Start the cluster, with everything that it writes in a folder, and stop it at the end."""
+    """Run a cluster that writes everything to a folder, until the end of the block."""
     configure(folder)
     ETC.mkdir(exist_ok=True)
     try:
@@ -129,7 +129,7 @@ def configure(folder: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
+    """Return free ports of the loopback interface."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
@@ -139,8 +139,13 @@ def free_ports(count: int) -> list[int]:
 
 def start(folder: Path) -> None:
     """Start the daemons, and wait until all nodes are idle."""
-    files = {"socket": "munge.sock", "key-file": "munge.key", "pid-file": "munged.pid",
-             "log-file": "munged.log", "seed-file": "munge.seed"}  # fmt: skip
+    files = {
+        "socket": "munge.sock",
+        "key-file": "munge.key",
+        "pid-file": "munged.pid",
+        "log-file": "munged.log",
+        "seed-file": "munge.seed",
+    }
     options = [f"--{option}={folder / name}" for option, name in files.items()]
     subprocess.run(["munged", "--force", *options], check=True)
     subprocess.run(["slurmctld"], check=True)
@@ -149,8 +154,10 @@ def start(folder: Path) -> None:
     for _ in range(100):
         states = subprocess.run(
             ["sinfo", "-h", "-N", "-p", "cpu", "-o", "%T"],
-            capture_output=True, text=True, check=False,
-        ).stdout.split()  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split()
         if states == ["idle"] * len(NODES):
             return
         time.sleep(0.2)
@@ -159,7 +166,7 @@ def start(folder: Path) -> None:
 
 
 def stop(pid_file: Path) -> None:
-    """End the daemon that wrote a file with its process's number."""
+    """Stop the daemon that wrote its process id to a file."""
     if not pid_file.is_file():
         return
     process = Path("/proc") / pid_file.read_text().strip()

@@ -22,19 +22,28 @@ CONFIG = {
     },
     "crop": {"every": 12, "max_side": 160, "max_rejects": 0.5},
     "model": {
-        "image_size": 32, "patch_size": 8, "num_frames": 8, "dim": 24, "heads": 2,
-        "depths": [1, 2, 2], "bottleneck_tokens": 2, "decoder_dim": 16, "decoder_heads": 2,
+        "image_size": 32,
+        "patch_size": 8,
+        "num_frames": 8,
+        "dim": 24,
+        "heads": 2,
+        "depths": [1, 2, 2],
+        "bottleneck_tokens": 2,
+        "decoder_dim": 16,
+        "decoder_heads": 2,
         "decoder_depth": 1,
     },
     "pretrain": {"datasets": ["faces"], "optim": OPTIM},
     "finetune": {"rand_augment": "", "optim": OPTIM},
-}  # fmt: skip
+}
 
 
 def snakemake(
     folder: Path, *arguments: str, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a project, in a shell in which no environment is activated."""
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    environment["PATH"] = os.defpath
     return subprocess.run(
         command(folder, *arguments), check=check, env=environment, capture_output=True, text=True
     )
@@ -48,7 +57,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 
 def write_project(folder: Path, videos) -> None:
-    """A user's folder: two listings, a config, and three files that are no face videos."""
+    """Write a user's folder: two lists, a configuration, three files that are no face videos."""
     with (folder / "my videos.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "label", "subject"])
@@ -59,7 +68,7 @@ def write_project(folder: Path, videos) -> None:
         rows.writerow(["missing.mp4", LABELS["happy"], "s2"])
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("this is no video")
-    for name in ("empty.mp4", "text.mp4"):  # a record of a crop knows the date of its video
+    for name in ("empty.mp4", "text.mp4"):  # the record of a crop holds the date of its video
         os.utime(folder / name, (0, 0))
     with (folder / "unlabelled.csv").open("w") as file:
         file.write("path\n" + "".join(f"{path}\n" for path in list(videos.values())[:4]))
@@ -67,6 +76,7 @@ def write_project(folder: Path, videos) -> None:
 
 
 def changed(folder: Path, **changes) -> None:
+    """Write the configuration with some keys changed, `a__b` for `a.b`."""
     config = json.loads(json.dumps(CONFIG))
     for path, value in changes.items():
         *parents, key = path.split("__")
@@ -78,7 +88,7 @@ def changed(folder: Path, **changes) -> None:
 
 
 def planned(folder: Path, *, root: Path = ROOT) -> dict[str, int]:
-    """Rule -> number of jobs that a run would start."""
+    """Return rule -> number of jobs that a run would start."""
     done = snakemake(folder, "--dry-run", "--snakefile", str(root / "Snakefile"))
     lines = done.stdout.split("Job stats:")[-1].splitlines() if "Job stats:" in done.stdout else []
     jobs = [line.split() for line in lines if len(line.split()) == 2]

@@ -178,7 +178,7 @@ def test_the_stage_writes_a_row_a_run(tmp_path):
     logged = {}
     path = tmp_path / "costs.csv"
     stage.run(CostConfig(runs={"": job, "same": job}), output=path, log=logged.update)
-    found = costs.read(path)
+    found = costs.read_costs(path)
     assert found[""] == found["same"]
     assert found[""].parameters * 1e6 == pytest.approx(finetune_cost(model, 7).parameters)
     assert logged["pretrain_multiply_adds"] == pretrain_cost(model, 0.9).multiply_adds

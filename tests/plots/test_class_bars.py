@@ -1,4 +1,4 @@
-"""Charts: accuracies by class and maps of embeddings, as they stand in the picture."""
+"""Charts: bars by class and maps of embeddings, checked in the drawn figure."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from test_plots import CLASSES, NOTICE, assert_nothing_is_cut_off
 
-from svfap.plots import classes, clips, style
+from svfap.plots import classes, clip_figures, style
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         save(figure, path)
         figures.append(figure)
 
-    for module in (classes, clips):
+    for module in (classes, clip_figures):
         monkeypatch.setattr(module, "save", keep)
     return figures
 
@@ -37,7 +37,7 @@ def test_class_bars_show_every_model_and_leave_absent_classes_out(
 ) -> None:
     path = tmp_path / "classes.png"
     results = {"ours": [90, np.nan, 10], "SVFAP-B, paper": [93.1, 77, 15.2]}
-    classes.class_bars(results, CLASSES, title="T", path=path, notice=NOTICE)
+    classes.draw_class_bars(results, CLASSES, title="T", path=path, notice=NOTICE)
     (axes,) = drawn[0].axes
     assert [bar.get_height() for bar in axes.patches][3:] == [93.1, 77, 15.2]
     assert [text.get_text() for text in axes.texts] == ["90", "", "10", "93", "77", "15"]
@@ -52,7 +52,9 @@ def test_embedding_map_has_a_sign_for_each_class(
     path = tmp_path / "embedding.png"
     points = np.random.default_rng(0).normal(size=(60, 2))
     names = [f"class {number}" for number in range(count)]
-    clips.embedding(points, np.arange(60) % count, names, title="T", path=path, notice=NOTICE)
+    clip_figures.draw_embedding(
+        points, np.arange(60) % count, names, title="T", path=path, notice=NOTICE
+    )
     shown = drawn[0].axes[0].collections
     signs = {(c.get_facecolor().tobytes(), c.get_paths()[0].vertices.tobytes()) for c in shown}
     assert len(signs) == count
@@ -62,5 +64,7 @@ def test_embedding_map_has_a_sign_for_each_class(
 
 def test_embedding_map_of_values_has_a_scale(tmp_path: Path, drawn: list[Figure]) -> None:
     path = tmp_path / "embedding.png"
-    clips.embedding(np.eye(2), np.array([0.1, 0.9]), (), title="T", path=path, values="arousal")
+    clip_figures.draw_embedding(
+        np.eye(2), np.array([0.1, 0.9]), (), title="T", path=path, values="arousal"
+    )
     assert drawn[0].axes[1].get_ylabel() == "arousal"

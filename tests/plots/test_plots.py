@@ -10,7 +10,7 @@ from matplotlib.text import Annotation
 from PIL import Image
 
 from svfap.errors import SvfapError
-from svfap.plots import classes, clips, curves, style
+from svfap.plots import classes, clip_figures, curves, style
 from svfap.plots.style import DPI
 
 CLASSES = ("happy", "sad", "neutral")
@@ -42,7 +42,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         save(figure, path)
         figures.append(figure)
 
-    for module in (classes, clips, curves):
+    for module in (classes, clip_figures, curves):
         monkeypatch.setattr(module, "save", keep)
     return figures
 
@@ -58,21 +58,28 @@ def assert_nothing_is_cut_off(path: Path) -> None:
 def test_confusion_has_the_stated_size_and_is_whole(tmp_path: Path, count: int) -> None:
     path = tmp_path / "new" / "confusion.png"
     names = [f"a longish class {number}" for number in range(count)]
-    classes.confusion(np.eye(count, dtype=int) * 1234, names, title="T", path=path, notice=NOTICE)
+    classes.draw_confusion(
+        np.eye(count, dtype=int) * 1234, names, title="T", path=path, notice=NOTICE
+    )
     width, height = classes.confusion_size(count)
     assert pixels(path).shape == (round(height * DPI), round(width * DPI), 3)
     assert_nothing_is_cut_off(path)
 
 
 def test_confusion_shows_per_cent_of_rows_and_clips(tmp_path: Path, drawn: list[Figure]) -> None:
-    classes.confusion(MATRIX, CLASSES, title="T", path=tmp_path / "c.png", notice=NOTICE)
+    classes.draw_confusion(MATRIX, CLASSES, title="T", path=tmp_path / "c.png", notice=NOTICE)
     (figure,) = drawn
     axes = figure.axes[0]
     notes = [text for text in axes.texts if isinstance(text, Annotation)]
     cells = {(*note.xy, note.get_text()) for note in notes}
     assert cells == {
-        (0, 0, "80.0"), (0, 0, "8"), (1, 0, "20.0"), (1, 0, "2"), (1, 1, "100"), (1, 1, "1,000"),
-    }  # fmt: skip
+        (0, 0, "80.0"),
+        (0, 0, "8"),
+        (1, 0, "20.0"),
+        (1, 0, "2"),
+        (1, 1, "100"),
+        (1, 1, "1,000"),
+    }
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["happy\n10", "sad\n1,000", "neutral\n0"]
     assert figure.get_suptitle() == "T"
@@ -81,7 +88,7 @@ def test_confusion_shows_per_cent_of_rows_and_clips(tmp_path: Path, drawn: list[
 
 def test_confusion_texts_do_not_overlap(tmp_path: Path, drawn: list[Figure]) -> None:
     matrix = np.full((11, 11), 123_456)
-    classes.confusion(matrix, ["disappointment"] * 11, title="T", path=tmp_path / "c.png")
+    classes.draw_confusion(matrix, ["disappointment"] * 11, title="T", path=tmp_path / "c.png")
     boxes = [text.get_window_extent() for text in drawn[0].axes[0].texts]
     assert len(boxes) == 2 * 121
     assert not any(boxes[i].overlaps(boxes[j]) for i in range(len(boxes)) for j in range(i))
@@ -130,7 +137,7 @@ def test_a_curve_of_one_point_is_visible(tmp_path: Path) -> None:
 def test_figures_are_the_same_byte_by_byte(tmp_path: Path) -> None:
     paths = [tmp_path / "1.png", tmp_path / "2.png"]
     for path in paths:
-        classes.confusion(MATRIX, CLASSES, title="T", path=path)
+        classes.draw_confusion(MATRIX, CLASSES, title="T", path=path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -179,7 +186,9 @@ def test_filmstrips_show_every_row_with_its_label_and_the_notice(
     red, blue = np.zeros((2, 16, 64, 3)), np.zeros((2, 16, 64, 3))
     red[..., 0] = blue[..., 2] = 1
     path = tmp_path / "strips.png"
-    clips.filmstrips({"input": red, "output": blue}, title="Seen", path=path, notice=NOTICE)
+    clip_figures.draw_filmstrips(
+        {"input": red, "output": blue}, title="Seen", path=path, notice=NOTICE
+    )
     picture = pixels(path)
     above, below = (np.argwhere((picture == c).all(-1)) for c in ((255, 0, 0), (0, 0, 255)))
     assert above[:, 0].max() < below[:, 0].min()

@@ -117,8 +117,11 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         for p in results.glob(f"{f}/**/*.*")
     }
     assert names == {
-        *(f"tables/{stem}.{end}" for stem in ("benchmark", "folds", "per_class", "rejects")
-          for end in ("md", "csv")),
+        *(
+            f"tables/{stem}.{end}"
+            for stem in ("benchmark", "folds", "per_class", "rejects")
+            for end in ("md", "csv")
+        ),
         "tables/benchmark.tex",
         "tables/benchmark.html",
         "tables/rejects.html",
@@ -131,19 +134,24 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         "figures/dfew/classes.png",
         "figures/dfew/confusion.png",
         "figures/pretrain/curves.png",
-    }  # fmt: skip
+    }
     assert all((results / name).stat().st_size > 0 for name in names)
 
 
-def test_benchmark_pools_folds_and_stands_beside_the_paper(inputs: dict[str, Any]) -> None:
+def test_benchmark_pools_folds_beside_the_papers_results(inputs: dict[str, Any]) -> None:
     run(inputs)
     lines = inputs["output"].read_text().splitlines()
-    rows = {tuple(cells[1:3]): cells[3:-1] for line in lines
-            if len(cells := [cell.strip() for cell in line.split("|")]) == 8}  # fmt: skip
+    rows = {
+        tuple(cells[1:3]): cells[3:-1]
+        for line in lines
+        if len(cells := [cell.strip() for cell in line.split("|")]) == 8
+    }
     assert rows["demo ¹", "ours"] == [
-        "66.67 ± 17.68 [50.0, 100.0]", "66.67 ± 17.68 [33.3, 100.0]", "partial, 2 of 3 folds",
+        "66.67 ± 17.68 [50.0, 100.0]",
+        "66.67 ± 17.68 [33.3, 100.0]",
+        "partial, 2 of 3 folds",
         "this run; not in the paper",
-    ]  # fmt: skip
+    ]
     perfect = "100.00 [100.0, 100.0]"
     assert rows["dfew", "ours"] == [perfect, perfect, "1 of 1 fold", "this run"]
     assert rows["dfew", "SVFAP-B"][:2] == ["62.83", "74.27"]
@@ -158,9 +166,10 @@ def test_csv_is_tidy_and_carries_the_notice(inputs: dict[str, Any]) -> None:
     assert demo["notice"].tolist() == [NOTICE] * 2
     assert demo["value"].tolist() == ["66.6667"] * 2
     paper = frame[(frame["model"] == "SVFAP-B") & (frame["dataset"] == "first_impressions")]
-    assert dict(zip(paper["metric"] + paper["target"], paper["value"], strict=True))[
-        "ACCneuroticism"
-    ] == "0.9145"  # fmt: skip
+    assert (
+        dict(zip(paper["metric"] + paper["target"], paper["value"], strict=True))["ACCneuroticism"]
+        == "0.9145"
+    )
     folds = pd.read_csv(inputs["output"].with_name("folds.csv"), dtype=str)
     assert folds[folds["dataset"] == "demo"]["fold"].tolist()[:2] == ["1", "2"]
     assert {"mean", "std", "pooled"} <= {*folds["fold"]}
@@ -214,11 +223,11 @@ def test_running_twice_gives_the_same_bytes(inputs: dict[str, Any]) -> None:
     assert seen[0] == seen[1]
 
 
-def test_notices_stand_in_the_figures(
+def test_notices_are_in_the_figures(
     inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices = {}
-    for name in ("confusion", "draw_curves"):
+    for name in ("draw_confusion", "draw_curves"):
         draw = getattr(tabulate, name)
 
         def spy(*args: Any, draw: Any = draw, **kwargs: Any) -> None:

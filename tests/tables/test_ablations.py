@@ -22,12 +22,15 @@ def scored(right: int, *, folds=("set_1",), count=40):
     """Ten clips of each of four subjects a fold, so many of a fold's clips right."""
     rows = [
         {
-            "fold": fold, "group": f"{fold}_{n}", "subject": f"{fold}_{n // 10}",
-            "target": np.array([n % 2]), "score": np.eye(2)[n % 2 if n < right else 1 - n % 2],
+            "fold": fold,
+            "group": f"{fold}_{n}",
+            "subject": f"{fold}_{n // 10}",
+            "target": np.array([n % 2]),
+            "score": np.eye(2)[n % 2 if n < right else 1 - n % 2],
         }
         for fold in folds
         for n in range(count)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -47,10 +50,10 @@ def one(config, runs, dataset="DFEW"):
     return ablation
 
 
-def test_settings_stand_beside_the_papers_and_on_the_same_folds():
+def test_settings_are_beside_the_papers_and_on_the_same_folds():
     runs = {"": scored(30, folds=("set_1", "set_2")), "mask-75": scored(20)}
     ablation = one(config(**{"mask-75": mask("75 %")}), runs)
-    table = ablations.table(ablation)
+    table = ablations.ablation_table(ablation)
     rows = {row[0]: row[1:] for row in table.rows}
     assert [*rows] == ["75 %", "85 %", "90 % *", "95 %"]
     assert rows["75 %"][:5] == ("77.6", "43.6", "18.4", "60.89", "73.91")
@@ -67,26 +70,30 @@ def test_settings_stand_beside_the_papers_and_on_the_same_folds():
 
 def test_another_dataset_has_no_column_of_the_paper():
     runs = {"": scored(30), "mask-75": scored(20)}
-    table = ablations.table(one(config("toy", **{"mask-75": mask("75 %", "toy")}), runs, "toy"))
+    table = ablations.ablation_table(
+        one(config("toy", **{"mask-75": mask("75 %", "toy")}), runs, "toy")
+    )
     assert "UAR, paper" not in table.columns
     assert [row[0] for row in table.rows] == ["main run *", "75 %"]
 
 
 def test_a_variant_that_has_not_run_says_so():
     ablation = one(config(**{"mask-75": mask("75 %")}), {"": scored(30)})
-    assert ablations.table(ablation).rows[0][6:] == ("not run", "not run", "–")
+    assert ablations.ablation_table(ablation).rows[0][6:] == ("not run", "not run", "–")
 
 
 def test_tidy_rows_carry_the_paired_difference():
     runs = {"": scored(30), "mask-75": scored(20)}
-    rows = list(ablations.tidy([one(config(**{"mask-75": mask("75 %")}), runs)]))
+    rows = list(ablations.ablation_rows([one(config(**{"mask-75": mask("75 %")}), runs)]))
     uar = {row["setting"]: row for row in rows if row["metric"] == "UAR"}
     assert uar["75 %"]["change"] == "-25"
     assert uar["75 %"]["run"] == "mask-75"
     assert uar["90 %"]["run"] == "main"
     assert (uar["85 %"]["run"], uar["85 %"]["value"], uar["85 %"]["paper"]) == (
-        "not run", "", "61.87",
-    )  # fmt: skip
+        "not run",
+        "",
+        "61.87",
+    )
     assert 0 < float(str(uar["75 %"]["p"])) <= 1
 
 
@@ -115,7 +122,7 @@ def test_seeds_of_other_folds_are_not_averaged():
 
 def test_the_comparison_of_models_has_our_first_fold_and_counted_costs():
     groups = {"DFEW": pd.concat([scored(30), scored(0, folds=("set_2",))])}
-    table = comparison.table(config(), groups, COSTS)
+    table = comparison.comparison_table(config(), groups, COSTS)
     assert table is not None
     assert len(table.rows) == 20
     rows = {row[0]: row for row in table.rows}
@@ -123,10 +130,10 @@ def test_the_comparison_of_models_has_our_first_fold_and_counted_costs():
     assert rows["ours"][2:4] == ("78", "44")
     assert rows["ours"][4].startswith("75.00 [")
     assert render.latex([table]).count(r"\midrule") == 1
-    empty = comparison.table(config(), {"DFEW": scored(0).iloc[:0]}, {})
+    empty = comparison.comparison_table(config(), {"DFEW": scored(0).iloc[:0]}, {})
     assert empty is not None
     assert empty.rows[-1][2:6] == ("not run",) * 4
-    assert comparison.table(config("toy"), {}, {}) is None
+    assert comparison.comparison_table(config("toy"), {}, {}) is None
 
 
 def test_costs_are_read_or_named(tmp_path):
@@ -134,7 +141,7 @@ def test_costs_are_read_or_named(tmp_path):
     path.write_text(
         "run,parameters,multiply_adds,pretrain_parameters,pretrain_multiply_adds\n,2000000,3e9,1,4e9\n"
     )
-    assert costs.read(path) == {"": CountedCost(2, 3, 4)}
+    assert costs.read_costs(path) == {"": CountedCost(2, 3, 4)}
     path.write_text("run\n1\n")
     with pytest.raises(SvfapError, match=r"costs\.csv: not a list of costs"):
-        costs.read(path)
+        costs.read_costs(path)

@@ -9,7 +9,7 @@ import pytest
 from svfap.config.stage_sections import DatasetFacts
 from svfap.errors import SvfapError
 from svfap.tables import benchmark, folds, paper, per_class, rejects, render
-from svfap.tables.results import check, measure
+from svfap.tables.results import check_predictions, measure
 
 FACTS = DatasetFacts(
     task="classification", targets=("no", "yes"), metrics=("UAR", "WAR"), folds=("1", "2", "3")
@@ -39,8 +39,12 @@ HAND = units({"1": [0, 0, 1, 1], "2": [0, 1]}, {"1": [0, 0, 1, 0], "2": [0, 0]})
 
 
 # resampled clips: WAR is Binomial(6, 2/3) / 6, whose quantiles are 2 / 6 and 6 / 6.
-HAND_CELLS = ("66.67 ± 17.68 [50.0, 100.0]", "66.67 ± 17.68 [33.3, 100.0]", "partial, 2 of 3 folds",
-              "this run; not in the paper")  # fmt: skip
+HAND_CELLS = (
+    "66.67 ± 17.68 [50.0, 100.0]",
+    "66.67 ± 17.68 [33.3, 100.0]",
+    "partial, 2 of 3 folds",
+    "this run; not in the paper",
+)
 
 
 def regression(names: tuple[str, ...]) -> tuple[DatasetFacts, pd.DataFrame]:
@@ -93,7 +97,7 @@ def test_folds_markdown_of_the_hand_worked_example() -> None:
 
 
 def test_tidy_folds_of_the_hand_worked_example() -> None:
-    rows = list(folds.tidy_folds(measure(HAND, "toy", FACTS), {"toy": NOTICE}))
+    rows = list(folds.fold_rows(measure(HAND, "toy", FACTS), {"toy": NOTICE}))
     uar = {row["fold"]: row["value"] for row in rows if row["metric"] == "UAR"}
     assert uar == {"1": "75", "2": "50", "mean": "62.5", "std": "17.6777", "pooled": "66.6667"}
     assert {row["notice"] for row in rows} == {NOTICE}
@@ -107,7 +111,7 @@ def test_a_dataset_without_predictions_keeps_its_row() -> None:
     )
 
 
-def test_dfew_stands_beside_the_paper() -> None:
+def test_dfew_is_beside_the_papers_results() -> None:
     results = benchmark.beside_paper(measure(HAND, "dfew", FACTS))
     (table,) = benchmark.benchmark_tables(results, {"dfew": ""})
     rows = {row[1]: row[2:] for row in table.rows}
@@ -168,8 +172,12 @@ def test_regression_has_one_row_per_metric_and_the_average() -> None:
     rows = {row[1:3]: row[3:] for row in table.rows}
     # moments of 0, 1, 2 and 1, 2, 3: CCC = (4/3) / (4/3 + 1)
     assert [cell.split(" [")[0] for cell in rows["ours", "CCC"]] == [
-        "0.5714", "0.5714", "0.5714", "1 of 1 fold", "this run",
-    ]  # fmt: skip
+        "0.5714",
+        "0.5714",
+        "0.5714",
+        "1 of 1 fold",
+        "this run",
+    ]
     assert rows["SVFAP-B", "CCC"][:3] == ("0.1896", "0.6427", "–")
 
 
@@ -186,7 +194,9 @@ def test_one_undefined_target_makes_the_average_undefined() -> None:
 
 def test_tidy_benchmark_extends_the_columns_of_the_papers_file() -> None:
     rows = list(
-        benchmark.tidy(benchmark.beside_paper(measure(HAND, "dfew", FACTS)), {"dfew": NOTICE})
+        benchmark.benchmark_rows(
+            benchmark.beside_paper(measure(HAND, "dfew", FACTS)), {"dfew": NOTICE}
+        )
     )
     header = resources.files("svfap.tables").joinpath("paper_results.csv").read_text("utf-8")
     assert {*header.splitlines()[0].split(",")} <= rows[0].keys()
@@ -252,35 +262,35 @@ def test_per_class_accuracy_of_the_hand_worked_example() -> None:
     matrix = per_class.confusion_of(HAND, 3)
     np.testing.assert_array_equal(matrix, [[3, 0, 0], [2, 1, 0], [0, 0, 0]])
     results = per_class.class_results("toy", matrix, ("no", "yes", "never"), NOTICE)
-    table = per_class.table(results)
+    table = per_class.class_table(results)
     assert [row[1:] for row in table.rows] == [
         ("no", "3", "100.00"),
         ("yes", "3", "33.33"),
         ("never", "0", "–"),
     ]
     assert table.notes == (f"toy: {NOTICE}",)
-    assert per_class.tidy(results)[2]["accuracy"] == ""
+    assert per_class.class_rows(results)[2]["accuracy"] == ""
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"metrics": ("CCC",)}, r"'CCC' is no metric of classification; choose of UAR, WAR"),
-        ({"metrics": ("uar",)}, r"'uar' is no metric"),
+        ({"metrics": ("CCC",)}, r"'CCC' is not a metric of classification; choose from UAR, WAR"),
+        ({"metrics": ("uar",)}, r"'uar' is not a metric"),
         ({"folds": ("1",)}, r"unknown folds 2; the protocol has 1"),
         ({"targets": ("a", "b", "c")}, r"1 targets and 2 scores a clip, 1 and 3 are expected"),
     ],
 )
 def test_predictions_must_fit_the_facts(changes: dict[str, object], message: str) -> None:
     with pytest.raises(SvfapError, match=message):
-        check(HAND, "toy", FACTS.model_copy(update=changes))
+        check_predictions(HAND, "toy", FACTS.model_copy(update=changes))
 
 
 @pytest.mark.parametrize("label", [2.0, 0.5, -1.0])
 def test_labels_must_be_class_indices(label: float) -> None:
     frame = units({"1": [label]}, {"1": [0]})
-    with pytest.raises(SvfapError, match=r"toy: a class index lies outside 0\.\.1"):
-        check(frame, "toy", FACTS)
+    with pytest.raises(SvfapError, match=r"toy: a class index is outside 0\.\.1"):
+        check_predictions(frame, "toy", FACTS)
 
 
 def test_long_lists_of_rejects_are_cut_and_say_so() -> None:
@@ -293,7 +303,7 @@ def test_long_lists_of_rejects_are_cut_and_say_so() -> None:
             "reason": "r",
         }
     )
-    table = rejects.table(frame)
+    table = rejects.reject_table(frame)
     assert len(table.rows) == rejects.SHOWN
     assert table.title == "60 rejected videos"
     assert table.notes == ("The first 50 of 60; rejects.csv has them all.",)

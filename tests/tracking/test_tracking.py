@@ -37,7 +37,7 @@ with track_stage("finetune", params={"fold": 1}, inputs={}, output=Path(sys.argv
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
-    """Slow machines lose nothing either, but assertions should wait for what is written."""
+    """Wait long for the writer, so that assertions see everything on slow machines too."""
     monkeypatch.setattr(stage_run, "CLOSE_SECONDS", 240.0)
     monkeypatch.delenv(stage_run.PIPELINE_VARIABLE, raising=False)
 
@@ -66,7 +66,7 @@ def write(output, *, inputs=None, stage="crop", params=None, points=0):
 
 
 def cut_off(output):
-    """Make a record look as a killed run leaves it: no end, and a torn line."""
+    """Make a record look like that of a killed run: no end, and a torn line."""
     path = output.parent / record.RECORD
     lines = [line for line in path.read_text().splitlines() if '"end"' not in line]
     path.write_text("\n".join(lines) + '\n{"event": "me')
@@ -102,7 +102,7 @@ def test_a_pipeline_and_its_stages(tmp_path, database):
 
 @pytest.mark.parametrize("machines", [1, 4])
 def test_four_folds_at_once_on_a_fresh_database_lose_nothing(tmp_path, machines):
-    """On one machine they share a writer; on four, four writers share the database."""
+    """On one machine the folds share a writer; on four, four writers share the database."""
     uri = f"sqlite:///{tmp_path}/fresh.db"
 
     def fold(number):
@@ -111,8 +111,11 @@ def test_four_folds_at_once_on_a_fresh_database_lose_nothing(tmp_path, machines)
         environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "TMPDIR": str(own)}
         return subprocess.run(
             [sys.executable, "-c", FOLD, str(tmp_path / f"fold{number}" / "x")],
-            env=environment, capture_output=True, text=True, check=True,
-        ).stderr  # fmt: skip
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
 
     with ThreadPoolExecutor(4) as pool:
         assert [text for text in pool.map(fold, range(4)) if "does not answer" in text] == []
@@ -136,7 +139,7 @@ def test_a_failed_run_is_shown_as_failed(tmp_path, database):
     assert [run.info.status for run in runs(database)[0].values()] == ["FAILED"]
 
 
-def test_a_run_that_was_cut_off_goes_on_under_the_same_id(tmp_path, database):
+def test_an_interrupted_run_resumes_under_the_same_id(tmp_path, database):
     output = tmp_path / "cut" / "x"
     write(output, points=3)
     first = record.run_id(output)
@@ -179,8 +182,8 @@ def test_a_killed_stage_is_shown_as_killed_and_a_killed_writer_is_replaced(tmp_p
 
 
 def writer_of(uri):
-    """Process id of the writer for a server, from the system's list of processes."""
-    folder = str(spool._folder(uri))
+    """Return the process id of the writer for a server, from the list of processes."""
+    folder = str(spool.ticket_folder(uri))
     listed = subprocess.run(
         ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
     )
@@ -197,7 +200,7 @@ def test_no_server_costs_one_warning(tmp_path, monkeypatch, caplog):
 
 def test_off_starts_no_process(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
-    monkeypatch.setattr(spool, "hand_over", None)
+    monkeypatch.setattr(spool, "queue", None)
     write(tmp_path / "o" / "x", points=1)
     events = record.read_record(tmp_path / "o" / "x")
     assert [event["event"] for event in events] == ["start", "metrics", "metrics", "end"]
@@ -208,13 +211,17 @@ def test_parameters_are_flattened():
 
 
 def training(folder, toy_model, epochs):
-    """Command line of a real fine-tuning, its job and its output."""
+    """Return the command line of a real fine-tuning, its job and its output."""
     shards = make_shards(folder / "shards", [0, 1] * 4)
     optim = OptimConfig(epochs=epochs, warmup_epochs=1, batch_size=4, lr=0.05, save_minutes=1e-6)
     job = FinetuneJob(
-        seed=3, task="classification", targets=("no", "yes"), stride=1, model=toy_model,
+        seed=3,
+        task="classification",
+        targets=("no", "yes"),
+        stride=1,
+        model=toy_model,
         finetune=FinetuneConfig(init="scratch", optim=optim, **PLAIN),
-    )  # fmt: skip
+    )
     output = folder / "results" / "finetune" / "toy" / "1" / "checkpoint.pt"
     command = [
         *(sys.executable, "-m", "svfap", "finetune", "--config", job.model_dump_json()),
@@ -257,7 +264,7 @@ def test_a_training_that_is_killed_and_resumed_is_one_run_with_a_model_that_pred
 
 @contextlib.contextmanager
 def server(folder, port):
-    """A real MLflow server, killed with SIGKILL at the end."""
+    """Run a real MLflow server; kill it with SIGKILL at the end of the block."""
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", f"sqlite:///{folder}/server.db", "--workers", "1"),
@@ -265,9 +272,13 @@ def server(folder, port):
     ]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     with subprocess.Popen(
-        command, cwd=folder, env=environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+        command,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         try:
             wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"))
             yield f"http://127.0.0.1:{port}"

@@ -13,7 +13,7 @@ import yaml
 from helpers import conda_channel
 from helpers.toy_project import CONFIG, ROOT, write_project
 
-NOT_IN_RULES = {  # for a user's own hands
+NOT_IN_RULES = {  # only users run these
     "svfap.commands.datasets",
     "svfap.faces.detectors.fan",
     "svfap.faces.detectors.s3fd",
@@ -39,7 +39,7 @@ def path_of(module: str) -> Path | None:
 
 
 def imported(module: str) -> set[str]:
-    """All that a module imports, anywhere in it."""
+    """Names that a module imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path_of(module).read_text())):
         if isinstance(node, ast.Import):
@@ -50,7 +50,7 @@ def imported(module: str) -> set[str]:
 
 
 def third_party(modules: list[str]) -> set[str]:
-    """Packages that modules import, by themselves or through others of this package."""
+    """Packages that modules import, directly or through other modules of this package."""
     seen, left = {*NOT_IN_RULES}, [*modules]
     found: set[str] = set()
     while left:
@@ -91,7 +91,7 @@ def test_an_environment_holds_what_its_stages_import(environment):
 
 @pytest.mark.conda
 def test_the_workflow_runs_in_conda_environments(tmp_path, toy_videos):
-    """With `conda` of `tests/conda_channel.py`: Snakemake's side of it, and the files in `envs`."""
+    """With the `conda` of `helpers/conda_channel.py`: tests Snakemake's part and `envs`."""
     conda_channel.make(tmp_path / "channels")
     project = tmp_path / "project"
     project.mkdir()
@@ -108,8 +108,11 @@ def test_the_workflow_runs_in_conda_environments(tmp_path, toy_videos):
             *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(project)),
             *("--configfile", str(project / "toy.yaml"), "--until", "shard", "cost"),
         ],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-5000:]
     made = [*(project / ".snakemake/conda").glob("*/bin/python")]
     assert len(made) == 2

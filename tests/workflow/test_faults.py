@@ -1,4 +1,4 @@
-"""Full disks, damage and other people's runs: one line, nothing corrupt, and the run goes on."""
+"""Full disks, damage and other people's runs: one line, nothing corrupt, and the run resumes."""
 
 import csv
 import json
@@ -28,34 +28,42 @@ pytestmark = pytest.mark.faults
 PRETRAIN = {
     "seed": 0,
     "model": {
-        "image_size": 32, "patch_size": 8, "num_frames": 8, "dim": 64, "heads": 2,
-        "depths": [1, 2, 2], "bottleneck_tokens": 2, "decoder_dim": 16, "decoder_heads": 2,
+        "image_size": 32,
+        "patch_size": 8,
+        "num_frames": 8,
+        "dim": 64,
+        "heads": 2,
+        "depths": [1, 2, 2],
+        "bottleneck_tokens": 2,
+        "decoder_dim": 16,
+        "decoder_heads": 2,
         "decoder_depth": 1,
     },
     "pretrain": {
-        "datasets": ["x"], "stride": 1,
+        "datasets": ["x"],
+        "stride": 1,
         "optim": {"epochs": 4, "batch_size": 4, "warmup_epochs": 1, "save_minutes": 1e-6},
     },
-}  # fmt: skip
+}
 
 
 def stage(*arguments: object) -> tuple[int, str]:
-    """Exit status of a stage, and what it said."""
+    """Run a stage; return its exit status and standard error."""
     command = [sys.executable, "-m", "svfap", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return done.returncode, done.stderr
 
 
-def refused(outcome: tuple[int, str], told: str) -> None:
+def refused(outcome: tuple[int, str], message: str) -> None:
     code, error = outcome
     assert code == 2, error
-    assert told in error.splitlines()[-1]
+    assert message in error.splitlines()[-1]
     assert "Traceback" not in error
 
 
 def face_clips(folder: Path) -> Path:
-    """Face clips of 1.4 MB, as the stage `crop` leaves them."""
+    """Write face clips of 1.4 MB, in the format of stage `crop`."""
     (folder / "faces").mkdir(parents=True)
     with (folder / "clips.csv").open("w", newline="") as file:
         table = csv.writer(file)
@@ -81,8 +89,19 @@ def test_a_disk_that_fills_up_while_faces_are_cropped(tmp_path, toy_videos):
     table = manifest(tmp_path / "manifest.csv", videos)
     with small_disk(tmp_path / "small", 250_000) as disk:
         output = disk / "crops" / "clips.csv"
-        call = ("crop", "--config", "{}", "--manifest", table, "--part", "p0", "--workers", "1",
-                "--output", output)  # fmt: skip
+        call = (
+            "crop",
+            "--config",
+            "{}",
+            "--manifest",
+            table,
+            "--part",
+            "p0",
+            "--workers",
+            "1",
+            "--output",
+            output,
+        )
         refused(stage(*call), "No space left on device")
         assert not output.exists()
         done = {path: path.stat().st_mtime_ns for path in disk.glob("crops/faces/*.json")}
@@ -106,8 +125,10 @@ def test_a_disk_that_fills_up_while_shards_are_written(tmp_path):
         store = ClipStore([index])
         assert [store.frames(clip, range(12)).shape for clip in range(5)] == [(12, 160, 160, 3)] * 5
         assert {path.name for path in disk.iterdir()} == {
-            "index.parquet", "000000.tar", "run.jsonl",
-        }  # fmt: skip
+            "index.parquet",
+            "000000.tar",
+            "run.jsonl",
+        }
 
 
 def test_a_disk_that_fills_up_while_a_state_is_saved(tmp_path):
@@ -119,9 +140,9 @@ def test_a_disk_that_fills_up_while_a_state_is_saved(tmp_path):
         refused(stage(*call, output), "No space left on device; make room, then the same command")
         assert {path.name for path in disk.rglob("*.pt*")} == {"previous.pt"}
         enlarge(disk, 10**8)
-        code, told = stage(*call, output)
+        code, message = stage(*call, output)
         assert code == 0
-        assert "resuming at step 1" in told
+        assert "resuming at step 1" in message
         wanted = Checkpoint.read(tmp_path / "whole" / "checkpoint.pt").model
         made = Checkpoint.read(output).model
         assert all((made[name] == wanted[name]).all() for name in wanted)
@@ -143,10 +164,10 @@ def test_a_damaged_shard_stops_training_with_one_line(tmp_path, workers):
     content[len(content) // 2 :: 997] = bytes(len(content[len(content) // 2 :: 997]))
     tar.write_bytes(content)
     loader = Loader(draws(ClipStore([index])), OptimConfig(batch_size=4, workers=workers), Ranks())
-    told = (
+    message = (
         r"^\S+/000000\.tar: frame \d+ of \S+ is damaged; delete \S+/index\.parquet and run again$"
     )
-    with pytest.raises(SvfapError, match=told):
+    with pytest.raises(SvfapError, match=message):
         [*loader.load(0)]
 
 

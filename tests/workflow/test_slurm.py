@@ -27,12 +27,14 @@ EPOCHS = 400
 PRETRAIN = "results/pretrain"
 SHARDS = [f"data/shards/toy/fold{number}/index.parquet" for number in (1, 2)]
 ENVIRONMENT = os.environ | {
-    "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": "off", "PYTHONPATH": str(ROOT),
-}  # fmt: skip
+    "OMP_NUM_THREADS": "1",
+    "MLFLOW_TRACKING_URI": "off",
+    "PYTHONPATH": str(ROOT),
+}
 
 
 def config(epochs: int) -> dict:
-    optim = OPTIM | {"epochs": epochs, "device_batch": 2}  # portions of two nodes as of one
+    optim = OPTIM | {"epochs": epochs, "device_batch": 2}  # equal batches on one and two nodes
     return CONFIG | {
         "datasets": {"toy": {"csv": "toy.csv", "folds": 2}},
         "pretrain": {"datasets": ["toy"], "optim": optim},
@@ -57,7 +59,7 @@ def slurm(tmp_path_factory):
 
 
 def write_project(folder: Path, *, epochs: int, **pretrain: object) -> None:
-    """A configuration, and the profile as it is but for the size of this cluster."""
+    """Write a configuration, and the profile with its sizes reduced to this cluster."""
     (folder / "config.yaml").write_text(yaml.safe_dump(config(epochs)))
     profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
     profile["set-threads"] = dict.fromkeys(profile["set-threads"], 1)
@@ -68,36 +70,40 @@ def write_project(folder: Path, *, epochs: int, **pretrain: object) -> None:
 
 
 def copy_of(project: Path, folder: Path) -> None:
-    """A folder in which everything up to the shards is there."""
+    """Copy everything up to the shards to another folder."""
     for name in ("data", "results/tracking"):
         shutil.copytree(project / name, folder / name)
     shutil.copy2(project / "toy.csv", folder)
 
 
 def unbroken(project: Path, folder: Path, *, epochs: int) -> dict[str, torch.Tensor]:
-    """The weights of a pre-training that nothing disturbs, by hand and without SLURM."""
+    """Return the weights of a pre-training without interruption and without SLURM."""
     with chdir(project):
         job = resolve.resolve(config(epochs), where="config").pretrain()
     output = folder / "unbroken" / "checkpoint.pt"
     stage = ["pretrain", "--config", job.model_dump_json(), "--shards", *SHARDS]
     subprocess.run(
         [sys.executable, "-m", "svfap.launch", "1", *stage, "--output", str(output)],
-        env=ENVIRONMENT, cwd=project, check=True,
-    )  # fmt: skip
+        env=ENVIRONMENT,
+        cwd=project,
+        check=True,
+    )
     return Checkpoint.read(output).model
 
 
 def running_job() -> str:
-    """Number of the job on a GPU."""
+    """Return the id of the job that runs on a GPU; empty if there is none."""
     listed = subprocess.run(
         ["squeue", "-h", "-p", "gpu", "-t", "R", "-o", "%i"],
-        capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     return listed[0] if listed else ""
 
 
 def wait_for_training(workflow: subprocess.Popen, folder: Path, *, since: float) -> str:
-    """Number of the job, when a training that began after a time has logged something."""
+    """Wait until a training that started after `since` has logged metrics; return its job's id."""
     record = folder / PRETRAIN / "run.jsonl"
     while True:
         assert workflow.poll() is None, (folder / "snakemake.log").read_text()[-5000:]
@@ -170,15 +176,19 @@ def test_a_training_that_comes_to_its_time_limit_has_saved(project, tmp_path):
     write_project(tmp_path, epochs=10**6, runtime=1, slurm_extra="'--signal=USR1@20'")
     done = subprocess.run(
         command(tmp_path, "--until", "pretrain", "--retries", "0"),
-        env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=400,
-    )  # fmt: skip
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
     assert done.returncode == 1
     assert "stopped at step" in (tmp_path / "results/logs/pretrain.log").read_text()
     assert tensor_file.read(tmp_path / PRETRAIN / "state/last.pt")["step"] > 0
 
 
 def test_two_nodes_train_one_model(project, tmp_path):
-    """A process on each of two nodes, which meet over the network: the weights of one process."""
+    """Two processes that meet over the network end in the weights of one process."""
     copy_of(project, tmp_path)
     write_project(tmp_path, epochs=3, nodes=2, tasks=2, tasks_per_gpu=0, mpi="srun")
     subprocess.run(

@@ -79,7 +79,7 @@ def test_a_second_run_does_nothing(project):
     assert "Nothing to be done" in snakemake(project).stderr
 
 
-def test_a_clock_that_jumped_makes_nothing_anew(project):
+def test_a_clock_that_jumped_reruns_nothing(project):
     dates = random.Random(0)
     for path in sorted(
         path for name in ("data", "results") for path in (project / name).rglob("*")
@@ -89,7 +89,7 @@ def test_a_clock_that_jumped_makes_nothing_anew(project):
     assert planned(project) == {}
 
 
-def test_an_edited_module_or_rule_trains_nothing_anew(project, tmp_path):
+def test_an_edited_module_or_rule_retrains_nothing(project, tmp_path):
     for name in ("Snakefile", "profiles", "workflow", "svfap", "envs"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, tmp_path / name)
@@ -106,16 +106,31 @@ def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):
     try:
         changed(project, datasets__toy__finetune={"label_smoothing": 0.2})
         assert planned(project) == {
-            "finetune": 2, "evaluate": 2, "tabulate": 1, "all": 1, "total": 6,
-        }  # fmt: skip
+            "finetune": 2,
+            "evaluate": 2,
+            "tabulate": 1,
+            "all": 1,
+            "total": 6,
+        }
         changed(project, pretrain__mask_ratio=0.8)
         assert planned(project).keys() == {
-            "pretrain", "finetune", "evaluate", "cost", "tabulate", "all", "total",
-        }  # fmt: skip
+            "pretrain",
+            "finetune",
+            "evaluate",
+            "cost",
+            "tabulate",
+            "all",
+            "total",
+        }
         changed(project, variants={"fused": {"finetune": {"fusion": True}}})
         assert planned(project) == {
-            "finetune": 2, "evaluate": 2, "cost": 1, "tabulate": 1, "all": 1, "total": 7,
-        }  # fmt: skip
+            "finetune": 2,
+            "evaluate": 2,
+            "cost": 1,
+            "tabulate": 1,
+            "all": 1,
+            "total": 7,
+        }
         changed(project, crop__margin=0.3)
         assert "crop" in planned(project)
         assert "download" not in planned(project)
@@ -124,21 +139,21 @@ def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"pretrain__mask_ration": 0.5}, "did you mean 'pretrain.mask_ratio'?"),
         ({"datasets__toy__csv": "none.csv"}, "none.csv"),
         ({"datasets__dmeo": {}}, "did you mean 'demo'?"),
     ],
 )
-def test_mistakes_stop_before_the_first_job(project, change, told):
+def test_mistakes_stop_before_the_first_job(project, change, message):
     try:
         changed(project, **change)
         done = snakemake(project, check=False)
     finally:
         changed(project)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -147,9 +162,17 @@ def test_mlflow_shows_every_job_below_one_parent_and_what_it_was_made_from(proje
     found = client.get_experiment_by_name(f"{project.name}/results")
     runs = client.search_runs([found.experiment_id])
     assert Counter(run.data.tags["stage"] for run in runs) == {
-        "pipeline": 1, "download": 2, "crop": 4, "review": 2, "shard": 4, "pretrain": 1,
-        "finetune": 2, "evaluate": 2, "cost": 1, "tabulate": 1,
-    }  # fmt: skip
+        "pipeline": 1,
+        "download": 2,
+        "crop": 4,
+        "review": 2,
+        "shard": 4,
+        "pretrain": 1,
+        "finetune": 2,
+        "evaluate": 2,
+        "cost": 1,
+        "tabulate": 1,
+    }
     assert {run.info.status for run in runs} == {"FINISHED"}
     (parent,) = (run for run in runs if run.data.tags["stage"] == "pipeline")
     children = [run for run in runs if run is not parent]
@@ -171,9 +194,17 @@ def test_mlflow_shows_every_job_below_one_parent_and_what_it_was_made_from(proje
 def test_the_report_shows_tables_and_pictures(project):
     snakemake(project, "--report", "results/report.html")
     page = (project / "results/report.html").read_text()
-    for word in ("benchmark.html", "confusion.png", "classes.png", "reconstruction.png",
-                 "reconstruction.mp4", "embedding.png", "attention.png", "rejects.html",
-                 "runs.html"):  # fmt: skip
+    for word in (
+        "benchmark.html",
+        "confusion.png",
+        "classes.png",
+        "reconstruction.png",
+        "reconstruction.mp4",
+        "embedding.png",
+        "attention.png",
+        "rejects.html",
+        "runs.html",
+    ):
         assert word in page
     for caption in ("gave no face clip", "What pre-training learns", "beside those that the paper"):
         assert caption in page
@@ -215,9 +246,12 @@ def test_a_second_run_is_refused_and_an_interrupt_saves_and_unlocks(tmp_path, to
     environment = os.environ | {"MLFLOW_TRACKING_URI": "off"}
     progress = tmp_path / "results/logs/pretrain.log"
     with subprocess.Popen(
-        command(tmp_path, "--until", "pretrain"), env=environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as workflow:  # fmt: skip
+        command(tmp_path, "--until", "pretrain"),
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as workflow:
         while not (progress.exists() and "pretrain" in progress.read_text()):
             assert workflow.poll() is None
             time.sleep(0.1)

@@ -1,37 +1,43 @@
-"""The checked configuration, and functions that name a rule's inputs and parameters."""
+"""The checked configuration, and functions that return a rule's inputs and parameters."""
 
+import os
 import shlex
 import signal
 import sys
 from pathlib import Path
 
 from svfap.errors import SvfapError
-from svfap.experiment import resolve, runs
+from svfap.experiment import layout, resolve, runs
 from svfap.experiment.stage_list import THREADS
-from svfap.tracking import stage_run
+from svfap.tracking import environment, stage_run
 
 try:
     EXPERIMENT = resolve.resolve(config, where="config")
-    RUNS = runs.expand(EXPERIMENT)
+    RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
 except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
 
 DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
-
-PREDICTIONS = f"{RESULTS}/{{run}}evaluate/{{dataset}}/{{fold}}/predictions.parquet"
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
 ]
 
-resolve.set_environment(RESULTS)
+# Jobs call `python`: let it be this interpreter, also if its environment is not activated.
+PROGRAMS = str(Path(sys.executable).parent)
+os.environ["PATH"] = os.pathsep.join((PROGRAMS, os.environ.get("PATH", os.defpath)))
+# `python -m svfap` works in a conda environment too, which does not contain this package.
+CODE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
+
+environment.set_tracking_defaults(RESULTS)
 PIPELINE = stage_run.Pipeline(RESULTS, EXPERIMENT.config.model_dump(mode="json"))
 
-# SLURM signals every process of a job. Only a stage is to take it up: it saves, and says where it
-# stopped, while the shell, `tee` and Snakemake wait for it. Environments of conda hold no svfap.
+# SLURM signals every process of a job: SIGUSR1 shortly before the time limit, SIGTERM at a
+# preemption. Only the stage may react, by saving and printing where it stopped, while all others
+# wait for it. So Snakemake ignores SIGUSR1 and the shell SIGTERM, which `tee` inherits; a stage
+# installs handlers of its own. `tee -i` does the same for Ctrl-C.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-CODE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
 shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={CODE}; ")
 
 
@@ -42,7 +48,37 @@ wildcard_constraints:
     fold="[^/]+",
 
 
-# Functions, since Snakemake takes `{x}` in a plain parameter, as in a label, for a wildcard.
+def at(output):
+    """Path of an output, with its wildcards."""
+    return output.template(DATA if output.root == "data" else RESULTS)
+
+
+def shards(dataset, parts):
+    """Paths of the shards of some parts of a dataset."""
+    return [str(layout.SHARDS.path(DATA, dataset=dataset, part=part)) for part in parts]
+
+
+def of_each_fold(output):
+    """Paths of an output for every run, dataset and fold."""
+    return [
+        str(output.path(RESULTS, run=folder, dataset=name, fold=fold))
+        for folder, run in RUNS.items()
+        for name in run.experiment.labelled
+        for fold in run.experiment.folds(name)
+    ]
+
+
+def of_each_part(output):
+    """Paths of an output for every dataset and part."""
+    return [
+        str(output.path(DATA, dataset=name, part=part))
+        for name, dataset in EXPERIMENT.datasets.items()
+        for part in dataset.parts
+    ]
+
+
+# Parameters are functions: Snakemake would take `{x}` in a plain string, for example in a class
+# name, for a wildcard.
 def download_config(wildcards):
     return EXPERIMENT.download(wildcards.dataset).model_dump_json()
 
@@ -53,47 +89,6 @@ def crop_config(wildcards):
 
 def shard_config(wildcards):
     return EXPERIMENT.config.shard.model_dump_json()
-
-
-def cost_config(wildcards):
-    return runs.cost(RUNS).model_dump_json()
-
-
-def tabulate_config(wildcards):
-    return runs.tabulate(RUNS).model_dump_json()
-
-
-def review_config(wildcards):
-    return EXPERIMENT.review(wildcards.dataset).model_dump_json()
-
-
-def dataset_crops(wildcards):
-    """The tables of face clips of every part of a dataset."""
-    parts = EXPERIMENT.datasets[wildcards.dataset].parts
-    return [f"{DATA}/crops/{wildcards.dataset}/{part}/clips.csv" for part in parts]
-
-
-def listing(wildcards):
-    """The CSV of a user's own videos."""
-    csv = EXPERIMENT.config.datasets[wildcards.dataset].csv
-    return [csv] if csv else []
-
-
-def pretrain_shards(wildcards):
-    return [
-        f"{DATA}/shards/{name}/{part}/index.parquet"
-        for name in RUNS[wildcards.run].experiment.config.pretrain.datasets
-        for part in EXPERIMENT.datasets[name].parts
-    ]
-
-
-def pretrained(wildcards):
-    """The checkpoint to begin with: none, the user's, or the one made here."""
-    run = RUNS[wildcards.run]
-    if run.experiment.finetune(wildcards.dataset).finetune.init == "scratch":
-        return []
-    own = run.experiment.config.pretrain.checkpoint
-    return own or rules.pretrain.output.checkpoint.format(run=run.pretrained)
 
 
 def pretrain_config(wildcards):
@@ -108,99 +103,80 @@ def evaluate_config(wildcards):
     return RUNS[wildcards.run].experiment.evaluate(wildcards.dataset).model_dump_json()
 
 
+def cost_config(wildcards):
+    return runs.cost(RUNS).model_dump_json()
+
+
+def tabulate_config(wildcards):
+    return runs.tabulate(RUNS).model_dump_json()
+
+
+def review_config(wildcards):
+    return EXPERIMENT.review(wildcards.dataset).model_dump_json()
+
+
+def listing(wildcards):
+    """The CSV of a user's own videos."""
+    csv = EXPERIMENT.config.datasets[wildcards.dataset].csv
+    return [csv] if csv else []
+
+
+def dataset_crops(wildcards):
+    """The tables of face clips of every part of a dataset."""
+    parts = EXPERIMENT.datasets[wildcards.dataset].parts
+    return [
+        str(layout.CLIPS.path(DATA, dataset=wildcards.dataset, part=part))
+        for part in parts
+    ]
+
+
+def pretrain_shards(wildcards):
+    return [
+        path
+        for name in RUNS[wildcards.run].experiment.config.pretrain.datasets
+        for path in shards(name, EXPERIMENT.datasets[name].parts)
+    ]
+
+
+def pretrained(wildcards):
+    """The checkpoint that fine-tuning starts from: none, the user's, or this workflow's."""
+    run = RUNS[wildcards.run]
+    if run.experiment.finetune(wildcards.dataset).finetune.init == "scratch":
+        return []
+    own = run.experiment.config.pretrain.checkpoint
+    return own or str(layout.PRETRAINED.path(RESULTS, run=run.pretrained))
+
+
+def fold_of(wildcards):
+    return EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
+
+
 def train_shards(wildcards):
-    fold = EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
-    return expand(
-        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.train
-    )
+    return shards(wildcards.dataset, fold_of(wildcards).train)
 
 
 def validation_shards(wildcards):
-    fold = EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
-    return expand(
-        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet",
-        part=fold.validation,
-    )
+    return shards(wildcards.dataset, fold_of(wildcards).validation)
 
 
 def test_shards(wildcards):
-    fold = EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
-    return expand(
-        f"{DATA}/shards/{wildcards.dataset}/{{part}}/index.parquet", part=fold.test
-    )
+    return shards(wildcards.dataset, fold_of(wildcards).test)
 
 
-def per_fold(pattern):
-    """A path for every run, dataset and fold."""
-    return [
-        pattern.format(run=folder, dataset=name, fold=fold)
-        for folder, run in RUNS.items()
-        for name in run.experiment.labelled
-        for fold in run.experiment.folds(name)
-    ]
-
-
-def per_part(pattern):
-    """A path for every dataset and part."""
-    return [
-        pattern.format(dataset=name, part=part)
-        for name, dataset in EXPERIMENT.datasets.items()
-        for part in dataset.parts
-    ]
-
-
-def training_curves(pattern):
-    """A path for every training of the main run: `pretrain`, and `finetune/DATASET/FOLD`."""
-    folds = [
-        f"finetune/{name}/{fold}"
+def training_curves():
+    """The curves of every training of the main run."""
+    outputs = [
+        layout.FINETUNED.beside(layout.CURVE).path(RESULTS, dataset=name, fold=fold)
         for name in EXPERIMENT.labelled
         for fold in EXPERIMENT.folds(name)
     ]
-    trained = folds + ["pretrain"] * RUNS[runs.MAIN].pretrains
-    return [pattern.format(training=training) for training in trained]
+    if RUNS[runs.MAIN].pretrains:
+        outputs.append(layout.PRETRAINED.beside(layout.CURVE).path(RESULTS))
+    return [str(path) for path in outputs]
 
 
-def variant_tables(folder):
-    """The tables that only some configurations have."""
-    names = ["ablations"] if EXPERIMENT.config.variants else []
-    names += (
-        ["comparison"]
-        if any(name.lower() == "dfew" for name in EXPERIMENT.labelled)
-        else []
-    )
-    pages = [
-        shown(f"{folder}/{name}.html", f"{name}.rst", "1 Tables") for name in names
-    ]
-    files = expand(f"{folder}/{{name}}.{{kind}}", name=names, kind=["md", "tex"])
-    return pages + files
-
-
-def class_figures(folder):
-    """Confusion matrix and accuracies by class of every dataset with classes."""
-    classified = [
-        k for k, v in EXPERIMENT.labelled.items() if v.task == "classification"
-    ]
-    return [
-        shown(f"{folder}/{name}/{kind}.png", f"{kind}.rst", "2 Figures")
-        for kind in ("classes", "confusion")
-        for name in classified
-    ]
-
-
-def curve_figures(folder):
-    """The training curves of every dataset, and of pre-training."""
-    trained = [*EXPERIMENT.labelled, *["pretrain"] * RUNS[runs.MAIN].pretrains]
-    paths = [f"{folder}/{name}/curves.png" for name in trained]
-    return [shown(path, "curves.rst", "3 Training") for path in paths]
-
-
-def beside(name):
-    """A file in the folder of the predictions."""
-    return PREDICTIONS.replace("predictions.parquet", name)
-
-
-def shown(path, caption, category):
-    """An output that stands in the report."""
+def in_report(path, caption, category):
+    """An output that `snakemake --report` shows."""
     path, folder = str(path), Path(path).parent
     labels = {"of": folder.name, "file": Path(path).name}
     if "{fold}" in path:
@@ -210,3 +186,46 @@ def shown(path, caption, category):
     return report(
         path, caption=f"../report/{caption}", category=category, labels=labels
     )
+
+
+def table_page(name, caption, category):
+    """The HTML page of a table."""
+    page = layout.BENCHMARK.beside(f"{name}.html")
+    return in_report(at(page), caption, category)
+
+
+def variant_tables():
+    """The tables that only some configurations have."""
+    names = ["ablations"] if EXPERIMENT.config.variants else []
+    names += (
+        ["comparison"]
+        if any(name.lower() == "dfew" for name in EXPERIMENT.labelled)
+        else []
+    )
+    pages = [table_page(name, f"{name}.rst", "1 Tables") for name in names]
+    files = [
+        at(layout.BENCHMARK.beside(f"{name}.{kind}"))
+        for name in names
+        for kind in ("md", "tex")
+    ]
+    return pages + files
+
+
+def class_figures():
+    """Confusion matrix and accuracies by class of every dataset with classes."""
+    classified = [
+        k for k, v in EXPERIMENT.labelled.items() if v.task == "classification"
+    ]
+    figures = {"classes": layout.CLASSES_FIGURE, "confusion": layout.CONFUSION_FIGURE}
+    return [
+        in_report(figure.path(RESULTS, dataset=name), f"{kind}.rst", "2 Figures")
+        for kind, figure in figures.items()
+        for name in classified
+    ]
+
+
+def curve_figures():
+    """The training curves of every dataset, and of pre-training."""
+    trained = [*EXPERIMENT.labelled, *["pretrain"] * RUNS[runs.MAIN].pretrains]
+    paths = [layout.CURVES_FIGURE.path(RESULTS, dataset=name) for name in trained]
+    return [in_report(path, "curves.rst", "3 Training") for path in paths]

@@ -5,11 +5,11 @@ rule download:
     input:
         csv=listing,
     output:
-        f"{DATA}/raw/{{dataset}}/manifest.csv",
+        at(layout.MANIFEST),
     log:
-        f"{RESULTS}/logs/download/{{dataset}}.log",
+        at(layout.LOGS["download"]),
     benchmark:
-        f"{RESULTS}/benchmarks/download/{{dataset}}.tsv"
+        at(layout.JOB_TIMES["download"])
     conda:
         "../../envs/data.yaml"
     threads: THREADS["download"]
@@ -24,11 +24,11 @@ rule crop:
     input:
         manifest=rules.download.output,
     output:
-        f"{DATA}/crops/{{dataset}}/{{part}}/clips.csv",
+        at(layout.CLIPS),
     log:
-        f"{RESULTS}/logs/crop/{{dataset}}/{{part}}.log",
+        at(layout.LOGS["crop"]),
     benchmark:
-        f"{RESULTS}/benchmarks/crop/{{dataset}}/{{part}}.tsv"
+        at(layout.JOB_TIMES["crop"])
     conda:
         "../../envs/data.yaml"
     params:
@@ -42,11 +42,11 @@ rule shard:
     input:
         clips=rules.crop.output,
     output:
-        f"{DATA}/shards/{{dataset}}/{{part}}/index.parquet",
+        at(layout.SHARDS),
     log:
-        f"{RESULTS}/logs/shard/{{dataset}}/{{part}}.log",
+        at(layout.LOGS["shard"]),
     benchmark:
-        f"{RESULTS}/benchmarks/shard/{{dataset}}/{{part}}.tsv"
+        at(layout.JOB_TIMES["shard"])
     conda:
         "../../envs/data.yaml"
     params:

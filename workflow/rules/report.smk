@@ -1,15 +1,13 @@
-"""Predictions -> tables and figures, shown by `snakemake --report`."""
-
-TABLES, FIGURES = f"{RESULTS}/tables", f"{RESULTS}/figures"
+"""Predictions -> tables and figures, which `snakemake --report` shows."""
 
 
 rule cost:
     output:
-        f"{TABLES}/costs.csv",
+        at(layout.COSTS),
     log:
-        f"{RESULTS}/logs/cost.log",
+        at(layout.LOGS["cost"]),
     benchmark:
-        f"{RESULTS}/benchmarks/cost.tsv"
+        at(layout.JOB_TIMES["cost"])
     conda:
         "../../envs/train.yaml"
     params:
@@ -20,21 +18,21 @@ rule cost:
 
 rule tabulate:
     input:
-        predictions=per_fold(PREDICTIONS),
-        curves=training_curves(f"{RESULTS}/{{training}}/curve.csv"),
+        predictions=of_each_fold(layout.PREDICTIONS),
+        curves=training_curves(),
         costs=rules.cost.output,
-        crops=per_part(f"{DATA}/crops/{{dataset}}/{{part}}/clips.csv"),
+        crops=of_each_part(layout.CLIPS),
     output:
-        table=f"{TABLES}/benchmark.md",
-        page=shown(f"{TABLES}/benchmark.html", "table.rst", "1 Tables"),
-        rejects=shown(f"{TABLES}/rejects.html", "rejects.rst", "4 Data"),
-        variants=variant_tables(TABLES),
-        runs=shown(f"{TABLES}/runs.html", "runs.rst", "5 Provenance"),
-        files=expand(f"{TABLES}/{{name}}", name=TABLE_FILES),
-        classes=class_figures(FIGURES),
-        curves=curve_figures(FIGURES),
+        table=at(layout.BENCHMARK),
+        page=table_page("benchmark", "table.rst", "1 Tables"),
+        rejects=table_page("rejects", "rejects.rst", "4 Data"),
+        variants=variant_tables(),
+        runs=table_page("runs", "runs.rst", "5 Provenance"),
+        files=[at(layout.BENCHMARK.beside(name)) for name in TABLE_FILES],
+        classes=class_figures(),
+        curves=curve_figures(),
     log:
-        f"{RESULTS}/logs/tabulate.log",
+        at(layout.LOGS["tabulate"]),
     conda:
         "../../envs/data.yaml"
     params:
@@ -49,10 +47,10 @@ rule review:
     input:
         crops=dataset_crops,
     output:
-        sheet=shown(f"{FIGURES}/{{dataset}}/crops.png", "crops.rst", "4 Data"),
-        figures=shown(f"{FIGURES}/{{dataset}}/crop_quality.png", "crops.rst", "4 Data"),
+        sheet=in_report(at(layout.CROPS_FIGURE), "crops.rst", "4 Data"),
+        figures=in_report(at(layout.CROP_QUALITY_FIGURE), "crops.rst", "4 Data"),
     log:
-        f"{RESULTS}/logs/review/{{dataset}}.log",
+        at(layout.LOGS["review"]),
     conda:
         "../../envs/data.yaml"
     params:

@@ -1,20 +1,20 @@
 """Shards -> pre-trained encoder -> fine-tuned model per fold -> predictions."""
 
-PRETRAIN = f"{RESULTS}/{{run}}pretrain/reconstruction"
-
 
 rule pretrain:
     input:
         shards=pretrain_shards,
     output:
-        checkpoint=f"{RESULTS}/{{run}}pretrain/checkpoint.pt",
-        curve=f"{RESULTS}/{{run}}pretrain/curve.csv",
-        picture=shown(f"{PRETRAIN}.png", "reconstruction.rst", "3 Training"),
-        video=shown(f"{PRETRAIN}.mp4", "reconstruction.rst", "3 Training"),
+        checkpoint=at(layout.PRETRAINED),
+        curve=at(layout.PRETRAINED.beside(layout.CURVE)),
+        picture=in_report(at(layout.RECONSTRUCTION), "reconstruction.rst", "3 Training"),
+        video=in_report(
+            at(layout.RECONSTRUCTION_VIDEO), "reconstruction.rst", "3 Training"
+        ),
     log:
-        f"{RESULTS}/logs/{{run}}pretrain.log",
+        at(layout.LOGS["pretrain"]),
     benchmark:
-        f"{RESULTS}/benchmarks/{{run}}pretrain.tsv"
+        at(layout.JOB_TIMES["pretrain"])
     conda:
         "../../envs/train.yaml"
     threads: THREADS["pretrain"]
@@ -34,12 +34,12 @@ rule finetune:
         shards=train_shards,
         validation=validation_shards,
     output:
-        checkpoint=f"{RESULTS}/{{run}}finetune/{{dataset}}/{{fold}}/checkpoint.pt",
-        curve=f"{RESULTS}/{{run}}finetune/{{dataset}}/{{fold}}/curve.csv",
+        checkpoint=at(layout.FINETUNED),
+        curve=at(layout.FINETUNED.beside(layout.CURVE)),
     log:
-        f"{RESULTS}/logs/{{run}}finetune/{{dataset}}/{{fold}}.log",
+        at(layout.LOGS["finetune"]),
     benchmark:
-        f"{RESULTS}/benchmarks/{{run}}finetune/{{dataset}}/{{fold}}.tsv"
+        at(layout.JOB_TIMES["finetune"])
     conda:
         "../../envs/train.yaml"
     threads: THREADS["finetune"]
@@ -58,13 +58,13 @@ rule evaluate:
         model=rules.finetune.output.checkpoint,
         shards=test_shards,
     output:
-        predictions=PREDICTIONS,
-        embedding=shown(beside("embedding.png"), "embedding.rst", "2 Figures"),
-        attention=shown(beside("attention.png"), "attention.rst", "2 Figures"),
+        predictions=at(layout.PREDICTIONS),
+        embedding=in_report(at(layout.EMBEDDING), "embedding.rst", "2 Figures"),
+        attention=in_report(at(layout.ATTENTION), "attention.rst", "2 Figures"),
     log:
-        f"{RESULTS}/logs/{{run}}evaluate/{{dataset}}/{{fold}}.log",
+        at(layout.LOGS["evaluate"]),
     benchmark:
-        f"{RESULTS}/benchmarks/{{run}}evaluate/{{dataset}}/{{fold}}.tsv"
+        at(layout.JOB_TIMES["evaluate"])
     conda:
         "../../envs/train.yaml"
     resources:

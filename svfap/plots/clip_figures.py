@@ -1,4 +1,4 @@
-"""Figures of single clips: rows of frames, and a map of their embeddings.
+"""Figures of single clips: strips of frames, and a map of embeddings.
 
 A dataset's notice is printed at the foot of its figures.
 """
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
 
-_SIGNS = ("o", "^", "s")
+_MARKERS = ("o", "^", "s")
 
 
-def filmstrips(
+def draw_filmstrips(
     rows: Mapping[str, NDArray[np.floating]], *, title: str, path: Path, notice: str = ""
 ) -> None:
-    """Draw labelled rows of pictures, a column for each clip.
+    """Draw labelled strips of frames, one column per clip.
 
     Args:
         rows: label -> one strip of frames per clip, (clips, height, width, 3) RGB in [0, 1].
-        title: stands above.
+        title: title above the figure.
         path: PNG to write.
-        notice: stands at the foot.
+        notice: text at the foot.
     """
     strips = list(rows.values())
     clips, height, width = strips[0].shape[:3]
@@ -47,7 +47,7 @@ def filmstrips(
         save(figure, path)
 
 
-def embedding(
+def draw_embedding(
     points: NDArray[np.floating],
     labels: NDArray[np.number],
     classes: Sequence[str],
@@ -57,15 +57,15 @@ def embedding(
     notice: str = "",
     values: str = "",
 ) -> None:
-    """Draw clips as points of a map, with a colour and a sign for each class.
+    """Draw clips as points of a map, with a colour and a marker per class.
 
     Args:
         points: (n, 2).
         labels: class index, or the regressed value, of each point (n,).
         classes: names in index order.
-        title: stands above.
+        title: title above the figure.
         path: PNG to write.
-        notice: stands at the foot.
+        notice: text at the foot.
         values: name of the regressed value; "" for classes.
     """
     with mpl.rc_context(STYLE):
@@ -78,11 +78,11 @@ def embedding(
                 points[:, 0], points[:, 1], s=12, c=labels, cmap="cividis", linewidths=0
             )
             figure.colorbar(drawn, ax=axes, label=values, shrink=0.7).outline.set_visible(False)
-        signs = [(colour, sign) for sign in _SIGNS for colour in OKABE_ITO]
+        styles = [(colour, marker) for marker in _MARKERS for colour in OKABE_ITO]
         for number, name in enumerate(classes):
-            colour, sign = signs[number % len(signs)]
+            colour, marker = styles[number % len(styles)]
             x, y = points[labels == number].T
-            axes.scatter(x, y, s=12, c=colour, marker=sign, label=name, linewidths=0, alpha=0.85)
+            axes.scatter(x, y, s=12, c=colour, marker=marker, label=name, linewidths=0, alpha=0.85)
         if classes:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
         save(figure, path)

@@ -1,0 +1,150 @@
+"""The sections of the model and of its training.
+
+Defaults are the paper's recipe (arXiv 2401.00416, section 4), or VideoMAE's, which the paper
+follows, if it does not state a value.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from svfap.config.section import Section
+
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
+Activation = Literal["none", "sigmoid", "tanh"]
+
+
+class ModelConfig(Section):
+    """TPSBT encoder and pre-training decoder (paper section 3.1); defaults are SVFAP-B."""
+
+    image_size: int = Field(default=160, ge=16, description="side of the input in pixels")
+    patch_size: int = Field(default=16, ge=1, description="side of a patch in pixels")
+    num_frames: int = Field(default=16, ge=2, description="frames of the input")
+    tubelet: int = Field(default=2, ge=1, description="frames of a token")
+    dim: int = Field(default=512, ge=8, description="width C of the encoder")
+    heads: int = Field(default=8, ge=1, description="attention heads of the encoder")
+    depths: tuple[int, ...] = Field(default=(12, 6, 3), description="blocks per stage")
+    pyramid: Literal["conv", "avg", "max", "none"] = Field(
+        default="conv", description="how later stages lower the frame rate; none: not at all"
+    )
+    temporal_kernel: int = Field(
+        default=2, ge=1, description="time steps merged between two stages"
+    )
+    bottleneck: bool = Field(default=True, description="false: plain blocks in every stage")
+    bottleneck_tokens: int = Field(
+        default=8, ge=1, description="G, tokens per time step after stage 1"
+    )
+    decoder_dim: int = Field(default=384, ge=8, description="width of the decoder")
+    decoder_heads: int = Field(default=6, ge=1, description="attention heads of the decoder")
+    decoder_depth: int = Field(default=4, ge=1, description="blocks of the decoder")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ModelConfig":
+        slices = self.num_frames // self.tubelet
+        merged = self.temporal_kernel ** (len(self.depths) - 1)
+        rules = {
+            "image_size must be a multiple of patch_size": self.image_size % self.patch_size,
+            "dim must be a multiple of heads": self.dim % self.heads,
+            "decoder_dim must be a multiple of decoder_heads": self.decoder_dim
+            % self.decoder_heads,
+            "num_frames must be a multiple of tubelet": self.num_frames % self.tubelet,
+            f"num_frames must be a multiple of {self.tubelet * merged} (tubelet, times"
+            " temporal_kernel once per stage after the first)": slices % merged,
+        }
+        for rule, remainder in rules.items():
+            if remainder:
+                raise ValueError(rule)
+        return self
+
+
+class OptimConfig(Section):
+    """AdamW, warm-up, cosine decay; learning rates are per 256 clips and scale with the batch."""
+
+    epochs: int = Field(default=100, ge=1, description="passes over the training clips")
+    warmup_epochs: float = Field(default=5, ge=0, description="epochs of linear warm-up")
+    batch_size: int = Field(default=256, ge=1, description="clips per step, over all devices")
+    device_batch: int | None = Field(
+        default=None, ge=1, description="clips per forward pass on a device; null: its whole share"
+    )
+    repeats: int = Field(default=1, ge=1, description="augmented crops per decoded clip")
+    lr: float = Field(default=3e-4, gt=0, description="peak learning rate")
+    min_lr: float = Field(default=1e-5, ge=0, description="last learning rate")
+    weight_decay: float = Field(default=0.05, ge=0, description="weight decay of AdamW")
+    betas: tuple[float, float] = Field(default=(0.9, 0.95), description="betas of AdamW")
+    clip_grad: float | None = Field(
+        default=None, description="highest gradient norm; null: no clipping"
+    )
+    ema: float | None = Field(
+        default=None, gt=0, lt=1, description="decay of averaged weights; null: no averaging"
+    )
+    precision: Precision = Field(default="auto", description="auto: bf16 on a GPU, fp32 on a CPU")
+    compile: bool = Field(default=False, description="torch.compile the model")
+    max_skips: int = Field(
+        default=10, ge=1, description="stop after this many steps in a row without a finite loss"
+    )
+    workers: int | None = Field(
+        default=None, ge=0, description="loader processes; null: with a GPU all cores but one"
+    )
+    save_minutes: float = Field(default=10, gt=0, description="minutes between two saved states")
+
+
+class PretrainConfig(Section):
+    """Masked facial video autoencoding (paper sections 3.2 and 4.1)."""
+
+    datasets: tuple[str, ...] = Field(
+        default=(), description="names under `datasets` to pre-train on"
+    )
+    checkpoint: Path | None = Field(default=None, description="use this model; null: pre-train one")
+    stride: int = Field(default=4, ge=1, description="distance between sampled frames")
+    mask_ratio: float = Field(default=0.9, gt=0, lt=1, description="share of masked tokens")
+    target_fraction: float = Field(
+        default=1, gt=0, le=1, description="share of the masked tokens to decode and score"
+    )
+    min_crop: float = Field(
+        default=0.66, gt=0, le=1, description="shortest side of a random crop, as a share"
+    )
+    fusion: bool = Field(default=True, description="decode the sum of all stages; false: the last")
+    fraction: float = Field(default=1, gt=0, le=1, description="share of the clips to use")
+    seed: int | None = Field(default=None, description="seed of pre-training; null: the run's")
+    optim: OptimConfig = OptimConfig()
+
+
+class FinetuneConfig(Section):
+    """Fine-tuning on one dataset (paper section 4.1)."""
+
+    stride: int | None = Field(
+        default=None, ge=1, description="distance between sampled frames; null: dataset's"
+    )
+    init: Literal["pretrained", "scratch"] = Field(
+        default="pretrained", description="weights to start from; scratch: random ones"
+    )
+    layer_decay: float = Field(
+        default=0.75, gt=0, le=1, description="factor of the learning rate from layer to layer"
+    )
+    drop_path: float = Field(
+        default=0.1, ge=0, lt=1, description="rate at which the last block is dropped"
+    )
+    label_smoothing: float = Field(
+        default=0.1, ge=0, lt=1, description="probability spread over all classes"
+    )
+    mixup: float = Field(default=0.8, ge=0, description="alpha of mixup; 0: none")
+    cutmix: float = Field(default=1.0, ge=0, description="alpha of CutMix; 0: none")
+    min_crop: float = Field(
+        default=0.08, gt=0, le=1, description="smallest area of a random crop, as a share"
+    )
+    flip: float = Field(default=0.5, ge=0, le=1, description="probability of a horizontal flip")
+    rand_augment: str = Field(
+        default="rand-m7-n4-mstd0.5-inc1", description="RandAugment in timm's notation; '': none"
+    )
+    erasing: float = Field(default=0.25, ge=0, le=1, description="probability of random erasing")
+    activation: Activation = Field(
+        default="none", description="activation of the head, for regression"
+    )
+    fusion: bool = Field(default=False, description="pool the sum of all stages; false: the last")
+    fraction: float = Field(default=1, gt=0, le=1, description="share of each class to use")
+    balance: Literal["none", "sampler", "loss"] = Field(
+        default="none", description="sampler: oversample rare classes; loss: reweight them"
+    )
+    views: int = Field(default=2, ge=1, description="test clips per video, spread evenly")
+    optim: OptimConfig = OptimConfig(batch_size=96, lr=1e-3, min_lr=1e-6, betas=(0.9, 0.999))

@@ -1,0 +1,34 @@
+"""The environment variables that say where runs are tracked."""
+
+import os
+from pathlib import Path
+
+SQLITE = "sqlite:///"
+DEFAULT_URI = f"{SQLITE}results/mlflow.db"
+DEFAULT_EXPERIMENT = "svfap"
+
+
+def tracking_uri() -> str:
+    """Return the MLflow that shows runs: a server, a database, or "off".
+
+    It is `MLFLOW_TRACKING_URI`, or a local SQLite file if that is not set.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
+    return uri
+
+
+def experiment_name() -> str:
+    """Return the MLflow experiment that new runs belong to."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+
+
+def set_tracking_defaults(results: Path) -> None:
+    """Track this process and its children in a results folder, unless the user chose a place.
+
+    The experiment is named after the project's folder and its results folder.
+    """
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{results}/mlflow.db")
+    folder = results.absolute()
+    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", f"{folder.parent.name}/{folder.name}")
