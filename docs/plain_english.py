@@ -79,7 +79,7 @@ def prose(source: str) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
     block: list[str] = []
-    start = end = 0
+    start, end = 1, -1
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             if token.start[0] != end + 1:
@@ -99,7 +99,7 @@ def check(path: Path) -> list[tuple[int, str, str]]:
 
 def _joined(text: str) -> str:
     """Text without the marks that start a comment line, so that phrases match across lines."""
-    return re.sub(r"(?m)^\s*#+ ?", "", text)
+    return re.sub(r"(?m)^[ \t]*#+ ?", "", text)
 
 
 def main(arguments: list[str]) -> int:
@@ -109,7 +109,8 @@ def main(arguments: list[str]) -> int:
     )
     found = [(path, *finding) for path in files for finding in check(path)]
     for path, line, phrase, suggestion in found:
-        print(f"{path.relative_to(ROOT)}:{line}: {phrase}: {suggestion}")
+        shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        print(f"{shown}:{line}: {phrase}: {suggestion}")
     return int(bool(found))
 
 
