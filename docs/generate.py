@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 from pydantic_core import PydanticUndefined
 
 from svfap.commands import datasets
-from svfap.config import Config, DatasetConfig
+from svfap.config import Config, DatasetConfig, OptimConfig
 from svfap.config.section import Section
 from svfap.config.variants import Variant
 from svfap.datasets import DATASETS
@@ -32,6 +32,7 @@ SECTIONS = {
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 NUMBER = re.compile(r"[\d.,]*")
 MOST_FIGURES = 6
+STAGE_OPTIONS = "{show_root_heading: false, show_root_toc_entry: false, heading_level: 4}"
 START = ("Quick start", "Licence and citation")
 
 
@@ -166,9 +167,7 @@ def _configuration() -> str:
     for name, field in Config.model_fields.items():
         if inspect.isclass(field.annotation) and issubclass(field.annotation, Section):
             sections[name] = field.annotation
-    sections["pretrain.optim, finetune.optim"] = (
-        sections["pretrain"].model_fields["optim"].annotation
-    )
+    sections["pretrain.optim, finetune.optim"] = OptimConfig
     lead = "Keys of `config/config.yaml` and their defaults, which are the paper's values."
     parts = ["# Configuration", lead]
     for name, section in sections.items():
@@ -225,11 +224,8 @@ def _stages() -> str:
     for stage in stage_list.STAGE_NAMES:
         module = import_module(f"svfap.stages.{stage}")
         summary = (inspect.getdoc(module) or "").splitlines()[0].split(": ", 1)[-1]
-        options = (
-            "options: {show_root_heading: false, show_root_toc_entry: false, heading_level: 4}"
-        )
         parts += [f"### {stage}", f"{summary[0].upper()}{summary[1:]}"]
-        parts.append(f"::: svfap.stages.{stage}.run\n    {options}")
+        parts.append(f"::: svfap.stages.{stage}.run\n    options: {STAGE_OPTIONS}")
     return "\n\n".join(parts)
 
 
