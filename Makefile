@@ -38,12 +38,13 @@ docs: $(READY)  ## the documentation as a site in site/, without network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo site/index.html
 
-lint: $(READY)  ## style, types, spelling, workflow
+lint: $(READY)  ## style, types, spelling, plain English, workflow; as .pre-commit-config.yaml
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/codespell
+	$(BIN)/python docs/plain_english.py
 	$(BIN)/snakemake --lint
 
 report: $(READY)  ## results/report.html with tables, figures and provenance

@@ -1,4 +1,4 @@
-"""Pages that are made when the site is built: from the README, the code, and published numbers."""
+"""Generate pages of the site from the README, the code and the published numbers."""
 
 import inspect
 import json
@@ -14,11 +14,11 @@ from mkdocs.structure.files import File, Files
 from pydantic_core import PydanticUndefined
 
 from svfap.commands import datasets
-from svfap.config import Config, DatasetConfig
+from svfap.config import Config, DatasetConfig, OptimConfig
 from svfap.config.section import Section
 from svfap.config.variants import Variant
 from svfap.datasets import DATASETS
-from svfap.experiment.stage_list import STAGE_NAMES
+from svfap.experiment import stage_list
 from svfap.tables.paper import rows_of
 from svfap.tables.render import Table, markdown
 
@@ -32,20 +32,21 @@ SECTIONS = {
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 NUMBER = re.compile(r"[\d.,]*")
 MOST_FIGURES = 6
+STAGE_OPTIONS = "{show_root_heading: false, show_root_toc_entry: false, heading_level: 4}"
 START = ("Quick start", "Licence and citation")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the generated pages where the navigation names their folders."""
+    """List the generated pages in the navigation, in place of their folder's name."""
     folders = {
         "datasets": [f"datasets/{name}.md" for name in DATASETS],
         "api": [{title: f"api/{title}.md"} for title in _api()],
     }
     for group in config.nav or []:
         for title, pages in group.items():
-            nested = (folders.get(page, [page]) if isinstance(page, str) else [page]
-                      for page in pages)  # fmt: skip
-            group[title] = [page for several in nested for page in several]
+            group[title] = []
+            for page in pages:
+                group[title] += folders.get(page, [page]) if isinstance(page, str) else [page]
     return config
 
 
@@ -66,13 +67,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(text: str, **_: object) -> str:
-    """Fill in what a page asks for."""
-    makers = {"datasets": _overview, "consent": _consent, "stages": _stages}
+    """Replace each `<!-- generated: NAME -->` of a page."""
+    makers = {
+        "datasets": _overview,
+        "consent": _consent,
+        "stage_table": stage_list.markdown_table,
+        "stages": _stages,
+    }
     return re.sub(r"<!-- generated: (\w+) -->", lambda mark: makers[mark[1]](), text)
 
 
 def _from_readme() -> dict[str, str]:
-    """The README's sections as pages, their links turned to the site's."""
+    """Turn sections of the README into pages, with links that work on the site."""
     text = (ROOT / "README.md").read_text("utf-8").replace(PICTURE, "pipeline.svg")
     head, *sections = re.split(r"\n## (?=[^:\n]+\n)", text.replace("](docs/", "]("))
     bodies = dict(section.split("\n", 1) for section in sections)
@@ -81,7 +87,7 @@ def _from_readme() -> dict[str, str]:
 
 
 def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table below a heading; without a title, the table alone."""
+    """A Markdown table below a heading; without a title, only the table."""
     columnwise = zip(*rows, strict=True)
     align = "".join("r" if all(map(NUMBER.fullmatch, cells)) else "l" for cells in columnwise)
     table = Table(title, tuple(columns), tuple(map(tuple, rows)), align)
@@ -90,11 +96,11 @@ def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def _overview() -> str:
-    rows = [
-        (f"[{name}](datasets/{name}.md)", d.task, f"{d.published.clips:,}",
-         str(len(d.folds)), datasets.ACCESS[d.about.access], d.about.licence)
-        for name, d in DATASETS.items()
-    ]  # fmt: skip
+    rows = []
+    for name, dataset in DATASETS.items():
+        counts = f"{dataset.published.clips:,}", str(len(dataset.folds))
+        about = datasets.ACCESS[dataset.about.access], dataset.about.licence
+        rows.append((f"[{name}](datasets/{name}.md)", dataset.task, *counts, *about))
     return _grid("", ("dataset", "task", "clips", "folds", "get it", "licence"), rows)
 
 
@@ -103,20 +109,20 @@ def _consent() -> str:
         (f"[{name}](datasets/{name}.md)", dataset.about.people, dataset.about.licence)
         for name, dataset in DATASETS.items()
     ]
-    return _grid("", ("dataset", "who is seen, and what labels are", "licence"), rows)
+    return _grid("", ("dataset", "people, and source of the labels", "licence"), rows)
 
 
 def _dataset(name: str) -> str:
-    """All that the command line knows of a dataset, but what is here."""
+    """What `python -m svfap datasets NAME` shows, except for the state of this machine."""
     text = datasets.describe(name, DatasetConfig(), Path("data")).rpartition("\n\n")[0]
     example = f"```yaml\ndatasets:\n  {name}: {{}}\n```"
-    shown = f"`python -m svfap datasets {name}` says this, and what is missing on your machine."
+    shown = f"`python -m svfap datasets {name}` also shows what is missing on your machine."
     figures = _published(name, title="Published figures")
     return "\n\n".join([f"# {name}", f"```text\n{text}\n```", shown, example, figures])
 
 
 def _published(name: str, *, title: str) -> str:
-    """Published figures on a dataset, each with unit and source; a row a model, or a figure."""
+    """Published figures on a dataset with units and sources; one row per model, or per figure."""
     known: dict[tuple[str, str], dict[str, str]] = {}
     for row in [*rows_of("paper_results"), *rows_of("other_results")]:
         if _plain(name).startswith(_plain(row["dataset"])):
@@ -140,8 +146,8 @@ def _results() -> str:
     """Published figures of all datasets, and the paper's comparison of models."""
     parts = [
         "# How results compare",
-        "Published figures, each with its source. Those of a run of yours stand beside them in"
-        " `results/tables`; none of them was measured for this page.",
+        "Published figures, each with its source; none was measured for this page. Your own runs'"
+        " figures are beside them in `results/tables`.",
     ]
     names = dict.fromkeys(row["dataset"] for row in rows_of("paper_results"))
     parts += [_published(name, title=name) for name in names]
@@ -161,14 +167,12 @@ def _configuration() -> str:
     for name, field in Config.model_fields.items():
         if inspect.isclass(field.annotation) and issubclass(field.annotation, Section):
             sections[name] = field.annotation
-    sections["pretrain.optim, finetune.optim"] = (
-        sections["pretrain"].model_fields["optim"].annotation
-    )
-    lead = "Keys of `config/config.yaml`. Those that are not set have these values, the paper's."
+    sections["pretrain.optim, finetune.optim"] = OptimConfig
+    lead = "Keys of `config/config.yaml` and their defaults, which are the paper's values."
     parts = ["# Configuration", lead]
     for name, section in sections.items():
         summary = (inspect.getdoc(section) or "").splitlines()[0]
-        table = _grid("", ("key", "type", "default", "what it is"), [*_keys(section)])
+        table = _grid("", ("key", "type", "default", "meaning"), [*_keys(section)])
         parts += [f"## {name or 'At the top'}", summary, table]
     return "\n\n".join(parts) + "\n"
 
@@ -184,8 +188,8 @@ def _keys(section: type[Section]) -> Iterator[tuple[str, str, str, str]]:
             for name in BOUNDS
             if hasattr(limit, name)
         ]
-        told = field.description or (inspect.getdoc(field.annotation) if nested else "") or ""
-        about = "; ".join(filter(None, (told.split("\n")[0], ", ".join(limits))))
+        text = field.description or (inspect.getdoc(field.annotation) if nested else "") or ""
+        about = "; ".join(filter(None, (text.split("\n")[0], ", ".join(limits))))
         kind = "section" if nested else _kind(field.annotation)
         yield f"`{key}`", kind, "" if nested else shown, about
 
@@ -196,7 +200,7 @@ def _yaml(value: object) -> str:
 
 
 def _kind(annotation: object) -> str:
-    """A type for people."""
+    """A type in words."""
     inner, origin = typing.get_args(annotation), typing.get_origin(annotation)
     if annotation is type(None):
         return "null"
@@ -215,21 +219,18 @@ def _kind(annotation: object) -> str:
 
 
 def _stages() -> str:
-    """What each stage does and is handed."""
+    """What each stage does and receives."""
     parts = ["## The stages one by one"]
-    for stage in STAGE_NAMES:
+    for stage in stage_list.STAGE_NAMES:
         module = import_module(f"svfap.stages.{stage}")
         summary = (inspect.getdoc(module) or "").splitlines()[0].split(": ", 1)[-1]
-        options = (
-            "options: {show_root_heading: false, show_root_toc_entry: false, heading_level: 4}"
-        )
-        parts += [f"### {stage}", f"{summary[0].upper()}{summary[1:]}",
-                  f"::: svfap.stages.{stage}.run\n    {options}"]  # fmt: skip
+        parts += [f"### {stage}", f"{summary[0].upper()}{summary[1:]}"]
+        parts.append(f"::: svfap.stages.{stage}.run\n    options: {STAGE_OPTIONS}")
     return "\n\n".join(parts)
 
 
 def _api() -> dict[str, list[str]]:
-    """Page of the reference -> its modules."""
+    """Page of the API reference -> its modules."""
     pages: dict[str, list[str]] = {"svfap": ["svfap"]}
     for path in sorted((ROOT / "svfap").rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts

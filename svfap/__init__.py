@@ -1,4 +1,9 @@
-"""SVFAP: from raw face video to a benchmark table (arXiv 2401.00416)."""
+"""SVFAP: from raw face video to a benchmark table (arXiv 2401.00416).
+
+Stable in Python: `svfap.load` and the methods `predict` and `features` of the model it returns, the
+timm names that `import svfap` registers, and `svfap.models.convert.from_official`. Other modules
+may move before version 1.0; docs/stable-api.md has the whole list.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +14,14 @@ if TYPE_CHECKING:
 
     from svfap.use.predictor import Predictor
 
+__all__ = ["__version__", "load"]
 __version__ = "0.1.0"
 
 register()
 
 
 def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
-    """Load a trained model: `svfap.load("checkpoint.pt").predict("video.mp4")`.
+    """Load a trained model for videos: `svfap.load("checkpoint.pt").predict("video.mp4")`.
 
     Args:
         source: a checkpoint, a folder written by `python -m svfap export`, or its id on the hub.

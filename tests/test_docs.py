@@ -1,4 +1,4 @@
-"""The documentation: builds without a warning, loads nothing from elsewhere, links to what is."""
+"""The documentation builds without a warning, loads nothing from other hosts, has no dead links."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ import pytest
 
 from svfap.config import FinetuneConfig
 from svfap.datasets import DATASETS
+from svfap.experiment.stage_list import STAGES
 from svfap.tables.paper import rows_of
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +19,7 @@ ASSETS = {"img": "src", "script": "src", "link": "href", "iframe": "src", "sourc
 
 
 class Links(HTMLParser):
-    """What a page loads, where it leads, and what can be led to."""
+    """What a page loads, its links, and the ids that links can point to."""
 
     def __init__(self, text):
         super().__init__()
@@ -69,7 +70,7 @@ def test_nothing_is_loaded_from_elsewhere(site, pages):
 @pytest.mark.slow
 def test_links_lead_somewhere(site, pages):
     for path, page in pages.items():
-        if path.name == "404.html":  # its links are from the top of a server
+        if path.name == "404.html":  # its links are relative to the root of a server
             continue
         for link in page.links + page.assets:
             url = urlsplit(link)
@@ -93,6 +94,10 @@ def test_pages_have_the_facts_of_the_code(site):
         ).read_text("utf-8")
         assert dataset.about.people
         assert f'href="datasets/{name}.html"' in consent
+    pipeline = (site / "pipeline.html").read_text("utf-8")
+    for stage in STAGES:
+        assert f"<td><code>{stage.name}</code></td>" in pipeline
+        assert f'id="{stage.name}"' in pipeline
     results = (site / "results.html").read_text("utf-8")
     for row in rows_of("paper_results"):
         assert row["value"] in results

@@ -4,6 +4,7 @@ import ast
 import graphlib
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,17 @@ def test_few_modules_import_mlflow():
 
 def test_the_root_holds_few_modules():
     assert len([*PACKAGE.glob("*.py")]) <= MOST_ROOT_MODULES
+
+
+def test_every_public_class_name_is_unique():
+    """So that a reader who searches for a name finds one thing."""
+    names = Counter(
+        node.name
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert not [name for name, count in names.items() if count > 1]
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -1,12 +1,15 @@
-"""The repository: environments agree with the lock, files keep their budgets, nothing leaks."""
+"""The repository: environments, versions and checks agree, files keep their budgets."""
 
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+
+from svfap import __version__
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "svfap").rglob("*.py"))
@@ -61,6 +64,30 @@ def test_no_registry_and_no_machine_path_is_committed():
         if name != "tests/test_repository.py":
             assert not any(f"{host}.org" in text for host in HOSTS), name
             assert str(ROOT) not in text, name
+
+
+def test_pre_commit_runs_what_make_lint_runs():
+    recipe = (ROOT / "Makefile").read_text().split("\nlint:")[1].split("\n\n")[0].splitlines()[1:]
+    commands = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe]
+    settings = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repository in settings["repos"] for hook in repository["hooks"]]
+    assert [hook["entry"] for hook in hooks] == commands
+    for hook in hooks:
+        assert hook["language"] == "system"
+        assert hook["always_run"]
+        assert not hook["pass_filenames"]
+
+
+def test_all_places_name_one_version_and_licence():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert project["version"] == citation["version"] == __version__
+    assert project["license"] == citation["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[(.+?)\](?: - (\S+))?$", changes, flags=re.MULTILINE)
+    assert versions[0] == ("Unreleased", "")
+    assert versions[1] == (__version__, citation["date-released"])
 
 
 def test_every_file_of_the_readme_exists():

@@ -1,13 +1,20 @@
 """Make a detector by its name in the configuration."""
 
+from collections.abc import Callable
+
 from svfap.config import CropConfig
 from svfap.faces.detectors.centerface import CenterFace
-from svfap.faces.detectors.detector import Detector
+from svfap.faces.detectors.detector import Detector, Finder
 from svfap.faces.detectors.fan import Fan
 from svfap.faces.detectors.refine import CloserLook
 from svfap.faces.detectors.s3fd import S3FD
 from svfap.faces.detectors.weights import face_alignment_weights
 from svfap.faces.detectors.yunet import YuNet
+
+# Detectors that find faces without landmarks as exact as YuNet's, which CloserLook adds.
+FINDERS: dict[str, Callable[..., Finder]] = {
+    "centerface": CenterFace,
+}
 
 
 def make_detector(config: CropConfig) -> Detector:
@@ -22,8 +29,8 @@ def make_detector(config: CropConfig) -> Detector:
     yunet = YuNet(**scores)
     if config.detector == "yunet":
         return CloserLook(yunet, closer=yunet)
-    if config.detector == "centerface":
-        return CloserLook(CenterFace(**scores), closer=yunet)
+    if config.detector in FINDERS:
+        return CloserLook(FINDERS[config.detector](**scores), closer=yunet)
     _, *s3fd_weights = face_alignment_weights(config.detector)
     finder = S3FD(s3fd_weights[0], **scores) if s3fd_weights else yunet
     return Fan(CloserLook(finder, closer=yunet))
