@@ -5,9 +5,10 @@ BIN := .venv/bin
 READY := .venv/ready
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 SNAKEMAKE := $(BIN)/snakemake --cores all --rerun-incomplete
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 export PYTHONUTF8 := 1
 
-.PHONY: demo setup test test-slurm docs lint report mlflow lock clean
+.PHONY: demo setup test test-all test-slurm docs lint report mlflow lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## raw video -> benchmark table on the embedded demo
@@ -28,8 +29,12 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: $(READY)  ## all tests but those of test-slurm
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile -m "not slurm"
+test: $(READY)  ## everyday tests: at most 8 minutes on 2 idle cores
+	$(PYTEST) -m "not slow and not slurm"
+
+test-all: test  ## also the tests that take long and guard rare things, and test-slurm
+	$(PYTEST) -m "slow and not slurm"
+	$(MAKE) test-slurm
 
 test-slurm: $(READY)  ## the workflow on a SLURM cluster that is started here; root, installs SLURM by apt
 	$(BIN)/python -m pytest -m slurm -rs

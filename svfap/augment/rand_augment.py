@@ -1,8 +1,8 @@
 """RandAugment: timm draws the operations, this module applies them to all frames at once.
 
 Operations and strengths are drawn on the CPU, once per clip, and applied on the device of the
-model. Results equal those of timm with Pillow within rounding; `tests/augment/test_rand_augment.py`
-checks each operation.
+model. Results equal timm's with Pillow within rounding; `tests/augment/test_rand_augment.py` checks
+each operation.
 """
 
 import math

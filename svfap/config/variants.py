@@ -21,7 +21,7 @@ class Variant(Section):
     `pretrain`, `model` or `seed` differ.
     """
 
-    ablation: str = Field(default="", description="title of the table in which it is a row")
+    ablation: str = Field(default="", description="title of the table that has a row for it")
     label: str = Field(default="", description="name of the row; '': the variant's name")
     seed: int | None = Field(default=None, description="null: the main run's")
     model: dict[str, Any] = Field(default_factory=dict, description="overrides of `model`")

@@ -93,8 +93,8 @@ ENTERFACE05 = Dataset(
         homepage="https://enterface.net/enterface05/docs/results/databases/",
         apply="the stage `download` downloads it",
         place=(FOLDER,),
-        remarks="the paper names no folds, so they are those of the authors' MAE-DFER; subject 23"
-        " has 27 clips; the paper crops faces with OpenFace: variant `aligned`",
+        remarks="the paper names no folds; these are the folds of the authors' MAE-DFER; subject"
+        " 23 has 27 clips; the paper crops faces with OpenFace: variant `aligned`",
     ),
     published=Published.cross_validation(
         dict(zip(LAST_SUBJECTS, (270, 270, 267, 270, 210), strict=True)),

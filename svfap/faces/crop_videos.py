@@ -210,8 +210,8 @@ def _write_clips(
 ) -> tuple[CroppedClip, ...]:
     """Write the clips of a video in one pass, each completely or not at all.
 
-    All clips may be open at once. Each is closed after its last frame, so that of many people who
-    appear one after another, only those on screen hold an open file.
+    All clips may be open at once. Each is closed after its last frame. If many people appear one
+    after another, only the people on screen hold an open file.
     """
     unfinished = [path.with_name(path.name + ".partial") for path in paths]
     blurs: list[list[float]] = [[] for _ in clips]

@@ -19,7 +19,7 @@ _SIZE = (32, 18)  # width and height of a thumbnail in pixels
 # Not from the paper: tests/faces/test_search.py holds which cuts must be found, and which not.
 _MIN_CHANGE = 0.3  # a cut replaces at least this share of the pattern ...
 _MIN_RATIO = 4.0  # ... and this many times as much as recent frames did on average
-_MIN_CONTRAST = 2.0  # grey levels; a picture with less is taken for uniform
+_MIN_CONTRAST = 2.0  # grey levels; a picture with less counts as uniform
 _RECENT = 25  # frames whose changes a cut is compared with, a second at 25 fps
 _FLASH = 4  # a flash lasts at most this many frames
 

@@ -20,7 +20,7 @@ class Track:
     """One face over time.
 
     Attributes:
-        frames: the numbers of the frames in which it was detected, ascending.
+        frames: numbers of the frames with a detection of the face, ascending.
         faces: the detections in these frames.
     """
 

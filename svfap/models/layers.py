@@ -31,8 +31,8 @@ def sinusoid_positions(count: int, dim: int) -> Tensor:
 class Attention(nn.Module):
     """Multi-head attention of queries over a context; self-attention when both are the same.
 
-    Queries and values have a bias, keys have none: a bias of the keys would add the same to all
-    logits of a query, which softmax ignores.
+    Queries and values have a bias, keys have none: a bias of the keys would add one constant to
+    all logits of a query, which softmax ignores.
     """
 
     def __init__(self, dim: int, heads: int) -> None:

@@ -78,7 +78,7 @@ class JobEstimate:
 class StageForecast(Section):
     """The figures of a stage, all its jobs together; None where they do not apply.
 
-    `clips_per_second` and `limit` are those of its slowest job, `gpu_memory_bytes` is per GPU, and
+    `clips_per_second` and `limit` describe its slowest job. `gpu_memory_bytes` is per GPU.
     `planned_for_them` are the CPU seconds that were planned for the measured jobs.
     """
 

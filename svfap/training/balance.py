@@ -35,7 +35,7 @@ def balanced_order(classes: ArrayLike, rng: np.random.Generator) -> NDArray[np.i
 
 
 def _in_rounds(clips: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw `count` clips in shuffled rounds, each of which has every clip once."""
+    """Draw `count` clips in shuffled rounds; each round has every clip once."""
     rounds = np.tile(clips, (-(-count // len(clips)), 1))
     return rng.permuted(rounds, axis=1).ravel()[:count]
 

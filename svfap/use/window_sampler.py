@@ -11,7 +11,7 @@ from svfap.video.resize import Frames
 
 
 class WindowSampler:
-    """Samples pictures of one face at even times, and holds those of the newest window.
+    """Samples pictures of one face at even times, and holds the pictures of the newest window.
 
     Args:
         predictor: provides sizes, stride and hop.

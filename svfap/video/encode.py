@@ -140,7 +140,7 @@ def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[st
         binary, *rest = ffmpeg.compile(
             ffmpeg.overwrite_output(output), cmd=imageio_ffmpeg.get_ffmpeg_exe()
         )
-        # Absolute, so that a name such as "-y.mp4" is not taken for an option.
+        # Absolute, so that a name such as "-y.mp4" is not parsed as an option.
         rest = [str(files[word].absolute()) if word in files else word for word in rest]
         arguments = [binary, "-nostdin", "-loglevel", "warning", *rest]
         with subprocess.Popen(

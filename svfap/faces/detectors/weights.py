@@ -1,7 +1,7 @@
 """Find the weights of each detector on this machine; nothing is ever downloaded.
 
-Those of YuNet and CenterFace lie inside installed packages; face-alignment's lie in PyTorch's
-folder of checkpoints, where the user puts them.
+The weights of YuNet and CenterFace lie inside installed packages. Users put face-alignment's
+weights into PyTorch's folder of checkpoints.
 """
 
 import importlib.util
