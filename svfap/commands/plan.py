@@ -32,19 +32,19 @@ def run(arguments: Sequence[str]) -> str:
     if chosen.results:
         config = experiment.config.model_copy(update={"results": chosen.results})
         experiment = replace(experiment, config=config)
-    known = rates.read(rates.SHIPPED)
-    for path in chosen.rates:
-        known = rates.read(path, base=known)
+    known = rates.read(*chosen.rates)
     figures = {name: getattr(chosen, name) for name in MACHINE_FLAGS}
     changes = {name: value for name, value in figures.items() if value is not None}
     machine = choose_machine(chosen.machine, changes)
-    given = Assumptions(machine, known, chosen.gpu_share, chosen.workers)
+    given = Assumptions(
+        machine=machine, rates=known, share=chosen.gpu_share, workers=chosen.workers
+    )
     videos = video_facts.of_all(experiment)
     jobs = jobs_of(experiment, videos, jpeg_bytes=known.jpeg_bytes)
     if chosen.results or chosen.calibrate:
         given = with_measured_rates(given, jobs, experiment.config.results)
     if chosen.calibrate:
-        rates.write(chosen.calibrate, given.rates)
+        chosen.calibrate.write_text(given.rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
     stages = forecast_stages(jobs, given)
     forecast = show.Forecast(
         machine=machine,
@@ -53,7 +53,9 @@ def run(arguments: Sequence[str]) -> str:
         bottlenecks=[*show.bottlenecks(stages)],
         assumptions=[*show.assumptions(given, jobs, videos)],
     )
-    return forecast.as_json() if chosen.json else forecast.as_text()
+    if chosen.json:
+        return forecast.model_dump_json(indent=1, exclude_none=True)
+    return forecast.as_text()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--gpu-share", type=float, default=SHARE, help=f"share of that peak (default {SHARE})")
     add("--network", type=float, help="megabytes per second from outside (default 100)")
     add("--workers", type=int, help="loader processes per GPU (default: the configuration's)")
-    add("--rates", type=Path, nargs="*", default=[], help="files of --calibrate or a benchmark")
+    add("--rates", type=Path, nargs="*", default=[], help="files of --calibrate")
     add("--results", type=Path, help="results of a run of this configuration; take its rates")
     add(
         "--calibrate",

@@ -1,6 +1,7 @@
 """The keys of an experiment, typed and checked, and the reader of its YAML file."""
 
 from svfap.config.schema import (
+    FIXED_PRESETS,
     Config,
     CropConfig,
     DatasetConfig,
@@ -18,6 +19,7 @@ from svfap.config.training import (
 )
 
 __all__ = [
+    "FIXED_PRESETS",
     "Activation",
     "Config",
     "CropConfig",

@@ -15,6 +15,7 @@ from svfap.config.variants import Variant
 
 Detector = Literal["yunet", "centerface", "face-alignment", "face-alignment-sfd"]
 Preset = Literal["auto", "openface", "voxceleb2", "frames"]
+FIXED_PRESETS = ("voxceleb2", "frames")  # their squares do not depend on where the face is
 
 
 class CropConfig(Section):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from svfap.config import CropConfig
+from svfap.config import FIXED_PRESETS, CropConfig
 from svfap.faces import presets
 from svfap.faces.clips import FaceClip
 from svfap.faces.cropped_video import Quality
@@ -22,7 +22,6 @@ from svfap.video.decode import Frame, Reject, read_frames
 from svfap.video.sampling import Indices
 from svfap.video.timing import Timing, on_grid
 
-FIXED_PRESETS = ("voxceleb2", "frames")  # their squares do not depend on where the face is
 # With a fixed preset, faces are needed only for the figures of `Quality`, so few looks are enough.
 _FIXED_EVERY = 25  # frames between two looks, a second at 25 fps
 

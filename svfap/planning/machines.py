@@ -18,14 +18,12 @@ PRESETS = Path(__file__).with_name("machines.csv")
 class Machine(Section):
     """A machine, or a cluster of equal machines."""
 
-    name: str = "this machine"
+    name: str
     nodes: int = Field(default=1, ge=1, description="number of machines")
     cpus: int = Field(ge=1, description="cores of each machine")
     gpus: int = Field(default=0, ge=0, description="GPUs of each machine")
     tflops: float = Field(default=0, ge=0, description="peak of a GPU, 1e12 operations per second")
-    network: float = Field(
-        default=100, gt=0, description="MB/s from outside, all machines together"
-    )
+    network: float = Field(default=100, gt=0, description="MB/s from outside, of all machines")
     source: str = Field(default="", description="source of the figures")
 
     @model_validator(mode="after")
@@ -56,20 +54,13 @@ def choose_machine(name: str | None, changes: dict[str, Any]) -> Machine:
         SvfapError: the preset is unknown, or a field is wrong.
     """
     known = presets()
-    if name is None:
-        own = {"name": "own figures"} if changes else {}
-        return parse(Machine, {"cpus": usable_cpus()} | own | changes, where="machine")
-    if name not in known:
+    if name is not None and name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
         raise SvfapError(
             f"--machine: unknown '{name}'; did you mean '{near}'? Known: {', '.join(known)};"
             " or give --cpus, --gpus and --gpu-tflops"
         )
-    return parse(Machine, known[name] | changes, where="machine")
-
-
-def usable_cpus() -> int:
-    """Return how many CPUs this process may use, or all where the system does not say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    # Linux: obeys taskset and SLURM; missing on macOS.
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    here = {"name": "own figures" if changes else "this machine", "cpus": cpus}
+    return parse(Machine, (known[name] if name else here) | changes, where="machine")

@@ -1,7 +1,7 @@
 """Rates from the records of a run: its CPU seconds, and the time that its trainings waited."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from svfap.errors import SvfapError
@@ -26,25 +26,23 @@ def with_measured_rates(given: Assumptions, jobs: Sequence[Job], results: Path) 
     Raises:
         SvfapError: no job of the configuration has a record.
     """
-    compared, seconds = {}, dict(given.rates.seconds)
-    records = [(job, events) for job in jobs if (events := _measured(job))]
+    measured, seconds = {}, dict(given.rates.seconds)
     for stage in STAGE_NAMES:
-        these = [(job, events) for job, events in records if job.stage == stage]
-        if not these:
-            continue
-        took = sum(cpu_seconds_of(events) for _, events in these)
-        planned = sum(estimate(job, given).cpu_seconds for job, _ in these)
-        compared[stage] = took, planned
-        scaled = {unit: rate * took / planned for unit, rate in seconds[stage].items()}
-        seconds[stage] = _training_rates(given, these, took) or scaled
-    if not compared:
+        records = [(j, events) for j in jobs if j.stage == stage and (events := _measured(j))]
+        if records:
+            took = sum(cpu_seconds_of(events) for _, events in records)
+            planned = sum(estimate(job, given).cpu_seconds for job, _ in records)
+            measured[stage] = {"measured_cpu_seconds": took, "planned_for_them": planned}
+            scaled = {unit: rate * took / planned for unit, rate in seconds[stage].items()}
+            seconds[stage] = _training_rates(given, records, took) or scaled
+    if not measured:
         raise SvfapError(
             f"{results}: no job of this configuration has a record there; run the configuration, or"
             " give the `results` folder of one of its runs with --results"
         )
-    source = f"records in {results} ({', '.join(compared)}), else {given.rates.source}"
+    source = f"records in {results} ({', '.join(measured)}), else {given.rates.source}"
     rates = given.rates.model_copy(update={"seconds": seconds, "source": source})
-    return replace(given, rates=rates, measured=compared)
+    return given.model_copy(update={"rates": rates, "measured": measured})
 
 
 def _measured(job: Job) -> Sequence[Event]:
@@ -66,32 +64,28 @@ def _training_rates(given: Assumptions, records: Recorded, took: float) -> dict[
         run was made on a machine with fewer CPUs.
     """
     rates, gpus = given.rates.seconds[records[0][0].stage], given.gpus(records[0][0])
-    learning = loaded = products = 0.0
+    learning = 0.0
     for job, events in records:
         threads = gpus or max(1, given.cpus(job) - given.loaders(job))
-        learning += computing_seconds(events) * threads
-        loaded += job.work.get(LOADED, 0)
-        products += job.work.get(PRODUCTS, 0)
+        learning += _computing_seconds(events) * threads
     loading = took - rates[JOB] * len(records) - learning
     if min(learning, loading) <= 0:
         return None
-    step = {} if gpus else {PRODUCTS: learning / products}
-    return rates | {LOADED: loading / loaded} | step
+    amounts = {unit: sum(job.work[unit] for job, _ in records) for unit in (LOADED, PRODUCTS)}
+    step = {} if gpus else {PRODUCTS: learning / amounts[PRODUCTS]}
+    return rates | {LOADED: loading / amounts[LOADED]} | step
 
 
-def computing_seconds(events: Sequence[Event]) -> float:
+def _computing_seconds(events: Sequence[Event]) -> float:
     """Return the seconds of a training in which it did not wait for clips.
 
     `data_share` is the share of waiting since the previous point of the curve. The first point of
     each attempt has none before it and is left out.
     """
-    seconds, previous = 0.0, None
-    for event in events:
-        metrics = event.get("metrics", {})
-        if event["event"] == "start":
-            previous = None
-        elif "data_share" in metrics and "time" in event:
-            if previous is not None:
-                seconds += (event["time"] - previous) * (1 - metrics["data_share"])
-            previous = event["time"]
-    return seconds
+    marks = [e for e in events if e["event"] == "start" or "data_share" in e.get("metrics", {})]
+    working: list[float] = [
+        (point["time"] - before["time"]) * (1 - point["metrics"]["data_share"])
+        for before, point in pairwise(marks)
+        if before["event"] == point["event"] == "metrics"
+    ]
+    return sum(working)

@@ -9,16 +9,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, NonNegativeFloat, ValidationError
+from pydantic import Field, NonNegativeFloat
 
 from svfap.config.section import Section
+from svfap.config.yaml_file import merge, parse
 from svfap.errors import SvfapError
 
 SHIPPED = Path(__file__).with_name("rates.json")
 JOB = "jobs"  # what a job needs besides its work: interpreter, imports, figures
 LOADED, PRODUCTS = "frames loaded", "1e9 multiply-adds"  # the work of training and evaluation
-LOADER_UNITS = ("clips/CPU s", "clips per CPU second")  # of earlier benchmarks, of today's
-LOADER_FRAMES = 16  # frames that benchmarks/loader.py reads of each clip
 
 
 class Rates(Section):
@@ -31,51 +30,18 @@ class Rates(Section):
     source: str = Field(description="the run that the rates were measured on")
 
 
-def write(path: Path, rates: Rates) -> None:
-    """Write rates as JSON."""
-    path.write_text(rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-def read(path: Path, *, base: Rates | None = None) -> Rates:
-    """Read rates.
-
-    Args:
-        path: a file of `write`, or the JSON of `benchmarks.loader`.
-        base: the rates of what the file does not contain; None if it contains all.
+def read(*paths: Path) -> Rates:
+    """Return the rates in files of `--calibrate`, the last file first, and in the shipped file.
 
     Raises:
-        SvfapError: the file is missing or contains no rates.
+        SvfapError: a file is missing or contains no rates.
     """
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if "headline" in values:
-            return _with_loader(base or read(SHIPPED), values["headline"], path)
-        rates = Rates.model_validate(values)
-        known = base.seconds if base else {}
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise SvfapError(
-            f"{path}: contains no rates ({_reason(error)}); write such a file with"
-            f" --calibrate {path}"
-        ) from None
-    seconds = {stage: units | rates.seconds.get(stage, {}) for stage, units in known.items()}
-    return rates.model_copy(update={"seconds": rates.seconds | seconds})
-
-
-def _with_loader(base: Rates, headline: dict[str, Any], path: Path) -> Rates:
-    """Return rates with the loading speed that a benchmark measured."""
-    if headline["unit"] not in LOADER_UNITS:
-        raise SvfapError(
-            f"{path}: a benchmark in {headline['unit']} gives no rate; use benchmarks.loader's JSON"
-        )
-    rate = 1 / (headline["value"] * LOADER_FRAMES)
-    loads = {stage: base.seconds[stage] | {LOADED: rate} for stage in ("pretrain", "finetune")}
-    source = f"{base.source}; loading by {path.name}"
-    return base.model_copy(update={"seconds": base.seconds | loads, "source": source})
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong with a file, in a few words."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
+    values: dict[str, Any] = {}
+    for path in (SHIPPED, *paths):
+        where = f"{path}: contains no rates (write such a file with --calibrate {path})"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SvfapError(f"{where}: {error}") from None
+        values = merge(values, parse(Rates, content, where=where).model_dump())
+    return Rates.model_validate(values)

@@ -1,9 +1,9 @@
 """The forecast as a table with its assumptions, for people, and as JSON, for programs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from svfap.config.section import Section
-from svfap.planning.estimate import Assumptions, StageForecast
+from svfap.planning.estimate import Assumptions, Estimate, add_up
 from svfap.planning.machines import Machine
 from svfap.planning.workload import Job, Videos
 
@@ -16,23 +16,18 @@ class Forecast(Section):
 
     machine: Machine
     seconds: float
-    stages: dict[str, StageForecast]
+    stages: dict[str, Estimate]
     bottlenecks: list[str]
     assumptions: list[str]
 
-    def as_json(self) -> str:
-        """Return all figures."""
-        return self.model_dump_json(indent=1, exclude_none=True)
-
     def as_text(self) -> str:
         """Return the table, the bottlenecks and the assumptions."""
-        assumptions = [f"- {line}" for line in self.assumptions]
-        table = _table(self.stages)
-        parts = [self.machine.text], table, self.bottlenecks, ["Assumptions", *assumptions]
+        based_on = ["Assumptions", *(f"- {line}" for line in self.assumptions)]
+        parts = [self.machine.text], _table(self.stages), self.bottlenecks, based_on
         return "\n\n".join("\n".join(part) for part in parts)
 
 
-def bottlenecks(stages: dict[str, StageForecast]) -> Iterator[str]:
+def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
     """Yield the stage that takes longest, and the limit and GPU memory of each training."""
     longest = max(stages, key=lambda name: stages[name].seconds)
     total = sum(stage.seconds for stage in stages.values())
@@ -40,14 +35,12 @@ def bottlenecks(stages: dict[str, StageForecast]) -> Iterator[str]:
     for name, stage in stages.items():
         pace, memory = stage.clips_per_second, stage.gpu_memory_bytes
         if pace and name != "evaluate":  # which has no loader processes to add
-            advice = ""
-            if stage.limit == "loading":
-                more = pace["all_cpus"] > 1.2 * pace["loaders"]
-                advice = f"; raise {name}.optim.workers" if more else "; add CPUs"
+            more = pace["all_cpus"] > 1.2 * pace["loaders"]
+            advice = f"; raise {name}.optim.workers" if more else "; add CPUs"
             yield (
                 f"{name}: the model can take {_pace(pace['model'])}, loading gives"
                 f" {_pace(pace['loaders'])}, on all CPUs {_pace(pace['all_cpus'])}: limited by"
-                f" {stage.limit}{advice}."
+                f" {stage.limit}{advice if stage.limit == 'loading' else ''}."
             )
         if memory:
             yield (
@@ -80,39 +73,24 @@ def assumptions(given: Assumptions, jobs: list[Job], videos: Videos) -> Iterator
         )
 
 
-def _table(stages: dict[str, StageForecast]) -> list[str]:
+def _table(stages: dict[str, Estimate]) -> list[str]:
     """Return the lines of the table, without the columns that are empty."""
-    rows = [
-        _row(name, [stage]) | {"limit": stage.limit, "measured": _measured(stage)}
-        for name, stage in stages.items()
-    ]
-    rows.append(_row("total", stages.values()) | {"limit": "", "measured": ""})
-    columns = [name for name in rows[0] if any(row[name] for row in rows)]
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
-    lines = (
-        [
-            row[name].ljust(width) if name in LEFT_ALIGNED else row[name].rjust(width)
-            for name, width in widths.items()
-        ]
-        for row in [{name: name for name in columns}, *rows]
-    )
-    return ["  ".join(line).rstrip() for line in lines]
-
-
-def _row(name: str, stages: Iterable[StageForecast]) -> dict[str, str]:
-    """Return the sums over some stages, by column."""
-    stages = list(stages)
-    sums = {
-        heading: form(sum(getattr(stage, figure) for stage in stages))
-        for heading, (figure, form) in SUMS.items()
+    rows = [*stages.values(), add_up(stages.values())]
+    columns = {"stage": [*stages, "total"]} | {
+        heading: [cell(row) for row in rows] for heading, cell in COLUMNS.items()
     }
-    return {"stage": name} | sums
+    shown = []
+    for heading, cells in columns.items():
+        if any(cells):
+            width = max(map(len, (heading, *cells)))
+            side = "<" if heading in LEFT_ALIGNED else ">"
+            shown.append([f"{cell:{side}{width}}" for cell in (heading, *cells)])
+    return ["  ".join(line).rstrip() for line in zip(*shown, strict=True)]
 
 
-def _measured(stage: StageForecast) -> str:
-    if stage.measured_cpu_seconds is None:
-        return ""
-    return f"{stage.measured_cpu_seconds:,.0f} CPU s, planned {stage.planned_for_them:,.0f}"
+def _measured(stage: Estimate) -> str:
+    took = stage.measured_cpu_seconds
+    return "" if took is None else f"{took:,.0f} CPU s, planned {stage.planned_for_them:,.0f}"
 
 
 def _clock(seconds: float) -> str:
@@ -137,11 +115,13 @@ def _size(count: float) -> str:
     return f"{count / 1e9:,.2f} GB" if count else ""
 
 
-SUMS: dict[str, tuple[str, Callable[[float], str]]] = {  # column -> figure, format
-    "jobs": ("jobs", "{:,}".format),
-    "time": ("seconds", _clock),
-    "CPU hours": ("cpu_seconds", _hours),
-    "GPU hours": ("gpu_seconds", _hours),
-    "disk": ("disk_bytes", _size),
-    "network": ("network_bytes", _size),
+COLUMNS: dict[str, Callable[[Estimate], str]] = {
+    "jobs": lambda row: f"{row.jobs:,}",
+    "time": lambda row: _clock(row.seconds),
+    "CPU hours": lambda row: _hours(row.cpu_seconds),
+    "GPU hours": lambda row: _hours(row.gpu_seconds),
+    "disk": lambda row: _size(row.disk_bytes),
+    "network": lambda row: _size(row.network_bytes),
+    "limit": lambda row: row.limit,
+    "measured": _measured,
 }

@@ -6,25 +6,22 @@ footage.csv contains figures, their sources and what is assumed.
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 
 from pydantic import Field
 
-from svfap.config import DatasetConfig
 from svfap.config.section import Section
 from svfap.datasets.dataset import Clip, Dataset, read_manifest
-from svfap.datasets.facts import Access
 from svfap.errors import SvfapError
 from svfap.experiment.layout import MANIFEST
 from svfap.experiment.resolve import Experiment
 
 PUBLISHED = Path(__file__).with_name("footage.csv")
-OTHER = "*"  # the row of footage.csv for a dataset without a row
 OPENED = 24  # videos opened per dataset: enough for means, and done in seconds
 BITS_PER_PIXEL = 0.2  # where no size is published: a guess for H.264 of good quality
-REMOTE: frozenset[Access] = frozenset({"open", "sign-up", "closed"})
 
 
 class VideoFacts(Section):
@@ -47,6 +44,10 @@ class VideoFacts(Section):
         """Number of videos."""
         return sum(self.videos.values())
 
+    def count(self, parts: Iterable[str]) -> float:
+        """Return the number of videos in some parts."""
+        return sum(self.videos.get(part, 0) for part in parts)
+
 
 def of_all(experiment: Experiment) -> dict[str, VideoFacts]:
     """Return the facts of each configured dataset's videos.
@@ -54,43 +55,49 @@ def of_all(experiment: Experiment) -> dict[str, VideoFacts]:
     Raises:
         SvfapError: a number of videos is not published, and they are not on this machine.
     """
-    config = experiment.config
-    return {
-        name: _facts(name, dataset, config.datasets[name], config.data)
-        for name, dataset in experiment.datasets.items()
-    }
+    return {name: _facts(name, experiment) for name in experiment.datasets}
 
 
-def _facts(name: str, dataset: Dataset, choice: DatasetConfig, data: Path) -> VideoFacts:
-    manifest = MANIFEST.path(data, dataset=name)
+def _facts(name: str, experiment: Experiment) -> VideoFacts:
+    """Return the facts of videos on this machine, or what footage.csv contains."""
+    dataset, choice = experiment.datasets[name], experiment.config.datasets[name]
+    manifest = MANIFEST.path(experiment.config.data, dataset=name)
     clips: list[Clip] = []
     if manifest.is_file():
         clips = list(read_manifest(manifest))
     elif choice.csv:
         clips = list(dataset.clips(choice.root or manifest.parent))
     counts = Counter(clip.part for clip in clips)
-    videos = {part: float(count) for part, count in counts.items()} or _published(name, dataset)
-    here = [clip.path for clip in clips if clip.path.is_file()]
-    if here:
+    videos = {part: float(count) for part, count in counts.items()} or _published(dataset)
+    if here := [clip.path for clip in clips if clip.path.is_file()]:
         return _opened(here, videos)
-    return _assumed(dataset, videos, remote=bool(choice.csv) or dataset.about.access in REMOTE)
+    with PUBLISHED.open(newline="", encoding="utf-8") as file:
+        rows = {row["dataset"]: row for row in csv.DictReader(file)}
+    row = rows.get(dataset.name, rows["*"])
+    frames, width, height = (float(row[column]) for column in ("frames", "width", "height"))
+    bits = sum(videos.values()) * frames * width * height * BITS_PER_PIXEL
+    return VideoFacts(
+        videos=videos,
+        frames=frames,
+        shape=(width, height),
+        gigabytes=float(row["gigabytes"] or bits / 8e9),
+        remote=bool(choice.csv) or dataset.about.access not in ("own", "embedded"),
+        basis=row["source"] + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
+    )
 
 
-def _published(name: str, dataset: Dataset) -> dict[str, float]:
+def _published(dataset: Dataset) -> dict[str, float]:
     """Return the videos of each part: the size of its test fold if published, else equal shares."""
-    figures, parts = dataset.published, dataset.parts
+    figures = dataset.published
     if not figures.clips:
         raise SvfapError(
-            f"{name}: its number of clips is not published; run the stage download first"
+            f"{dataset.name}: its number of clips is not published; run the stage download first"
         )
-    videos: dict[str, float] = {}
-    for fold, (_, clips) in figures.folds.items():
-        tested = dataset.folds[fold].test if fold in dataset.folds else ()
-        videos |= dict.fromkeys(tested, clips / max(1, len(tested)))
-    rest = [part for part in parts if part not in videos]
-    left = figures.clips - sum(videos.values())
-    shared = {part: left / len(rest) for part in rest}
-    return {part: videos.get(part, shared.get(part, 0.0)) for part in parts}
+    known = {name: fold.test for name, fold in dataset.folds.items() if name in figures.folds}
+    tested = {p: figures.folds[name][1] / len(test) for name, test in known.items() for p in test}
+    left = figures.clips - sum(tested.values())
+    share = left / max(1, len(dataset.parts) - len(tested))
+    return {part: tested.get(part, share) for part in dataset.parts}
 
 
 def _opened(paths: Sequence[Path], videos: dict[str, float]) -> VideoFacts:
@@ -99,41 +106,21 @@ def _opened(paths: Sequence[Path], videos: dict[str, float]) -> VideoFacts:
 
     count = min(OPENED, len(paths))
     chosen = [paths[len(paths) * number // count] for number in range(count)]
-    frames, sizes = [], []
+    found = []
     for path in chosen:
-        try:
-            size = next(iter(read_frames(path))).size
-            frames.append(declared_frames(path) or sum(1 for _ in read_frames(path)))
-        except (Reject, StopIteration):
-            continue
-        sizes.append(size)
-    if not frames:
+        with suppress(Reject):
+            size = next(read_frames(path)).size
+            found.append((declared_frames(path) or sum(1 for _ in read_frames(path)), *size))
+    if not found:
         raise SvfapError(
             f"{chosen[0]}: cannot be opened, nor can {count - 1} other videos; replace them"
         )
-    return VideoFacts(
-        videos=videos,
-        frames=fmean(frames),
-        shape=(fmean(width for width, _ in sizes), fmean(height for _, height in sizes)),
-        gigabytes=fmean(path.stat().st_size for path in chosen) * sum(videos.values()) / 1e9,
-        remote=False,
-        basis=f"{len(paths):,} here, {len(frames)} opened",
-    )
-
-
-def _assumed(dataset: Dataset, videos: dict[str, float], *, remote: bool) -> VideoFacts:
-    """Return the facts in footage.csv."""
-    with PUBLISHED.open(newline="", encoding="utf-8") as file:
-        rows = {row["dataset"]: row for row in csv.DictReader(file)}
-    family = dataset.name.split("-")[0]  # AVCAffe-arousal and AVCAffe-valence share their videos
-    row = next(rows[key] for key in (dataset.name, family, OTHER) if key in rows)
-    frames, width, height = (float(row[name]) for name in ("frames", "width", "height"))
-    bits = sum(videos.values()) * frames * width * height * BITS_PER_PIXEL
+    frames, width, height = map(fmean, zip(*found, strict=True))
     return VideoFacts(
         videos=videos,
         frames=frames,
         shape=(width, height),
-        gigabytes=float(row["gigabytes"] or bits / 8e9),
-        remote=remote,
-        basis=row["source"] + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
+        gigabytes=fmean(path.stat().st_size for path in chosen) * sum(videos.values()) / 1e9,
+        remote=False,
+        basis=f"{len(paths):,} here, {len(found)} opened",
     )

@@ -1,11 +1,12 @@
 """The jobs of an experiment and the amount of work in each: no times, no machine."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from svfap.config import OptimConfig
-from svfap.datasets.dataset import Fold
+from pydantic import Field
+
+from svfap.config import FIXED_PRESETS, OptimConfig
+from svfap.config.section import Section
 from svfap.experiment import layout, runs
 from svfap.experiment.resolve import Experiment
 from svfap.models.cost import Cost, finetune_cost, pretrain_cost
@@ -18,31 +19,18 @@ TAR_BYTES = 1_000  # per frame in a tar: a header of 512, and padding to a multi
 Videos = Mapping[str, VideoFacts]
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job of the workflow.
-
-    Attributes:
-        stage: its stage.
-        output: the file that it writes; its record is in the same folder.
-        work: unit of `Rates.seconds` -> amount.
-        clips: clips shown to a model, over all epochs.
-        cost: cost of that model.
-        optim: settings of a training; None for other jobs.
-        stored: bytes that it leaves on the disk.
-        fetched: bytes that it downloads.
-        done: whether nothing is left to do.
-    """
+class Job(Section):
+    """One job of the workflow."""
 
     stage: str
-    output: Path
-    work: Mapping[str, float] = field(default_factory=lambda: {JOB: 1.0})
-    clips: float = 0
-    cost: Cost = field(default_factory=Cost)
-    optim: OptimConfig | None = None
-    stored: float = 0
-    fetched: float = 0
-    done: bool = False
+    output: Path = Field(description="file that it writes; its record is in the same folder")
+    work: dict[str, float] = Field(default={JOB: 1}, description="unit of `Rates` -> amount")
+    clips: float = Field(default=0, description="clips shown to a model, over all epochs")
+    cost: Cost = Field(default=Cost(), description="cost of that model")
+    optim: OptimConfig | None = Field(default=None, description="settings, if it is a training")
+    stored: float = Field(default=0, description="bytes that it leaves on the disk")
+    fetched: float = Field(default=0, description="bytes that it downloads")
+    done: bool = Field(default=False, description="whether nothing is left to do")
 
 
 def jobs_of(experiment: Experiment, videos: Videos, *, jpeg_bytes: float) -> list[Job]:
@@ -53,112 +41,96 @@ def jobs_of(experiment: Experiment, videos: Videos, *, jpeg_bytes: float) -> lis
         videos: facts of each dataset's videos.
         jpeg_bytes: size of a face frame on the disk, in bytes per pixel.
     """
-    results = experiment.config.results
-    jobs = [*_downloads(experiment, videos), *_face_clips(experiment, videos, jpeg_bytes)]
+    jobs = [*_dataset_jobs(experiment, videos, jpeg_bytes)]
     for run in runs.expand(experiment).values():
-        if run.pretrains:
-            jobs.append(_pretraining(run, videos))
-        for name in run.experiment.labelled:
-            for fold, split in run.experiment.folds(name).items():
-                place = {"run": run.folder, "dataset": name, "fold": fold}
-                jobs += _fold(run.experiment, place, split, videos[name].videos)
-    jobs.append(Job("cost", layout.COSTS.path(results)))
-    return [*jobs, Job("tabulate", layout.BENCHMARK.path(results))]
+        jobs += _model_jobs(run, videos)
+    for stage, output in (("cost", layout.COSTS), ("tabulate", layout.BENCHMARK)):
+        jobs.append(Job(stage=stage, output=output.path(experiment.config.results)))
+    return jobs
 
 
-def _downloads(experiment: Experiment, videos: Videos) -> Iterator[Job]:
-    """Yield a download per dataset; datasets that share a folder download it once."""
-    folders = set()
+def _dataset_jobs(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> Iterator[Job]:
+    """Yield the jobs that download, crop, review and pack each dataset.
+
+    Datasets that share a folder download it once.
+    """
+    config, folders = experiment.config, set()
     for name, facts in videos.items():
-        manifest = layout.MANIFEST.path(experiment.config.data, dataset=name)
-        folder = experiment.config.datasets[name].root or manifest.parent
-        stored = 0.0 if folder in folders else facts.gigabytes * 1e9
+        manifest = layout.MANIFEST.path(config.data, dataset=name)
+        folder = config.datasets[name].root or manifest.parent
+        stored = 0 if folder in folders else facts.gigabytes * 1e9
         folders.add(folder)
-        work = {JOB: 1.0}
-        if experiment.datasets[name].about.access == "embedded":
-            work["frames rendered"] = facts.total * facts.frames
-        fetched = stored if facts.remote else 0.0
-        done = manifest.is_file()
-        yield Job("download", manifest, work, stored=stored, fetched=fetched, done=done)
-
-
-def _face_clips(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> Iterator[Job]:
-    """Yield the jobs that crop, review and pack each dataset."""
-    from svfap.faces.find_clips import (
-        FIXED_PRESETS,  # imports OpenCV, without which `svfap plan` starts faster
-    )
-
-    config = experiment.config
-    for name, facts in videos.items():
+        rendered = experiment.datasets[name].about.access == "embedded"
+        yield Job(
+            stage="download",
+            output=manifest,
+            work={JOB: 1, "frames rendered": rendered * facts.total * facts.frames},
+            stored=stored,
+            fetched=facts.remote * stored,
+            done=manifest.is_file(),
+        )
         crop = experiment.crop(name)
         face = jpeg_bytes * crop.size**2
+        shrink = min(1.0, crop.max_side / max(facts.shape))
+        looks = 0 if crop.preset in FIXED_PRESETS else 1 / crop.every
         for part, count in facts.videos.items():
             frames = count * facts.frames
             cropping = {
                 JOB: 1,
                 "megapixels decoded": frames * facts.megapixels,
                 "megapixels written": frames * crop.size**2 / 1e6,
+                "megapixels searched": frames * looks * facts.megapixels * shrink**2,
             }
-            if crop.preset not in FIXED_PRESETS:
-                shrink = min(1.0, crop.max_side / max(facts.shape))
-                cropping["megapixels searched"] = frames / crop.every * facts.megapixels * shrink**2
             packing = {JOB: 1, "frames packed": frames}
             clips = layout.CLIPS.path(config.data, dataset=name, part=part)
             shards = layout.SHARDS.path(config.data, dataset=name, part=part)
-            yield Job("crop", clips, cropping, stored=frames * face)
-            yield Job("shard", shards, packing, stored=frames * (face + TAR_BYTES))
-        yield Job("review", layout.FIGURES.path(config.results) / name / "crops.png")
+            yield Job(stage="crop", output=clips, work=cropping, stored=frames * face)
+            stored = frames * (face + TAR_BYTES)
+            yield Job(stage="shard", output=shards, work=packing, stored=stored)
+        yield Job(stage="review", output=layout.CROPS_FIGURE.path(config.results, dataset=name))
 
 
-def _pretraining(run: runs.Run, videos: Videos) -> Job:
-    config, settings = run.experiment.config, run.experiment.config.pretrain
-    cost = pretrain_cost(config.model, settings.mask_ratio, settings.target_fraction)
-    clips = sum(videos[name].total for name in settings.datasets) * settings.fraction
-    output = layout.PRETRAINED.path(config.results, run=run.folder)
-    return _model_job("pretrain", output, cost, config.model.num_frames, clips, settings.optim)
-
-
-def _fold(
-    experiment: Experiment, place: dict[str, str], split: Fold, counts: Mapping[str, float]
-) -> Iterator[Job]:
-    """Yield the fine-tuning and the evaluation of a fold.
+def _model_jobs(run: runs.Run, videos: Videos) -> Iterator[Job]:
+    """Yield the pre-training of a run, and the fine-tuning and the evaluation of each fold.
 
     Subjects that are held back for validation are scored after every epoch.
     """
-    config, dataset = experiment.config, place["dataset"]
-    settings, frames = experiment.finetune(dataset).finetune, config.model.num_frames
-    cost = finetune_cost(config.model, len(experiment.datasets[dataset].targets))
-    clips = sum(counts.get(part, 0) for part in split.train) * settings.fraction
-    held_back = sum(counts.get(part, 0) for part in split.validation) * settings.views
-    tested = sum(counts.get(part, 0) for part in split.test) * settings.views
-    output, optim = layout.FINETUNED.path(config.results, **place), settings.optim
-    scored = held_back * optim.epochs
-    yield _model_job("finetune", output, cost, frames, clips, optim, scored=scored)
-    output = layout.PREDICTIONS.path(config.results, **place)
-    yield _model_job("evaluate", output, cost, frames, scored=tested)
+    experiment, config = run.experiment, run.experiment.config
+    results, model, pretrain = config.results, config.model, config.pretrain
+    if run.pretrains:
+        cost = pretrain_cost(model, pretrain.mask_ratio, pretrain.target_fraction)
+        clips = sum(videos[name].total for name in pretrain.datasets) * pretrain.fraction
+        output = layout.PRETRAINED.path(results, run=run.folder)
+        job = Job(stage="pretrain", output=output, cost=cost, optim=pretrain.optim)
+        yield _with_work(job, model.num_frames, clips)
+    for name, dataset in experiment.labelled.items():
+        settings, count = experiment.finetune(name).finetune, videos[name].count
+        cost, optim = finetune_cost(model, len(dataset.targets)), settings.optim
+        for fold, split in experiment.folds(name).items():
+            place = {"run": run.folder, "dataset": name, "fold": fold}
+            clips = count(split.train) * settings.fraction
+            scored = count(split.validation) * settings.views * optim.epochs
+            output = layout.FINETUNED.path(results, **place)
+            job = Job(stage="finetune", output=output, cost=cost, optim=optim)
+            yield _with_work(job, model.num_frames, clips, scored)
+            scored = count(split.test) * settings.views
+            output = layout.PREDICTIONS.path(results, **place)
+            job = Job(stage="evaluate", output=output, cost=cost)
+            yield _with_work(job, model.num_frames, scored=scored)
 
 
-def _model_job(
-    stage: str,
-    output: Path,
-    cost: Cost,
-    num_frames: int,
-    clips: float = 0,
-    optim: OptimConfig | None = None,
-    *,
-    scored: float = 0,
-) -> Job:
-    """Return a job that trains on some clips, and scores a number of views.
+def _with_work(job: Job, num_frames: int, clips: float = 0, scored: float = 0) -> Job:
+    """Return the job of a model that trains on some clips, and scores a number of views.
 
     A clip is decoded once per epoch and shown `repeats` times.
     """
-    decoded = clips * optim.epochs if optim else 0
-    shown = decoded * optim.repeats if optim else 0
+    decoded = clips * job.optim.epochs if job.optim else 0
+    shown = decoded * job.optim.repeats if job.optim else 0
     passes = shown * FORWARD_AND_BACKWARD + scored
     work = {
         JOB: 1,
         LOADED: (decoded + scored) * num_frames,
-        PRODUCTS: passes * cost.multiply_adds / 1e9,
+        PRODUCTS: passes * job.cost.multiply_adds / 1e9,
     }
-    stored = cost.parameters * WEIGHT_BYTES if optim else 0
-    return Job(stage, output, work, shown + scored, cost, optim, stored)
+    stored = job.cost.parameters * WEIGHT_BYTES if job.optim else 0
+    return job.model_copy(update={"work": work, "clips": shown + scored, "stored": stored})

@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from svfap.config import FIXED_PRESETS
 from svfap.faces import presets
 from svfap.faces.align import cut_out
 from svfap.faces.detectors.detector import Face, Floats
-from svfap.faces.find_clips import FIXED_PRESETS, face_corners
+from svfap.faces.find_clips import face_corners
 from svfap.faces.search import FrameSearcher
 from svfap.faces.track import Track, choose
 from svfap.use.camera import Camera, CameraFrame

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from svfap.config import CropConfig, Preset
+from svfap.config import FIXED_PRESETS, CropConfig, Preset
 from svfap.config.yaml_file import parse
 from svfap.datasets.local_copy import VIDEO_SUFFIXES
 from svfap.errors import SvfapError
-from svfap.faces.find_clips import FIXED_PRESETS
 from svfap.use.bundle import Facts
 
 logger = logging.getLogger(__name__)

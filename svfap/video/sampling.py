@@ -7,27 +7,27 @@ Indices = NDArray[np.int64]
 
 
 def pretrain_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
-    """Return every `stride`-th frame of a random window; short videos repeat their last frame."""
+    """Return every `stride`-th frame of a random span; short videos repeat their last frame."""
     start = int(rng.integers(0, max(length - frames * stride, 0) + 1))
-    window: Indices = (start + stride * np.arange(frames)).clip(max=length - 1)
-    return window
+    span: Indices = (start + stride * np.arange(frames)).clip(max=length - 1)
+    return span
 
 
 def train_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
-    """Return frames spread over a random window of `frames * stride`, or over a shorter video.
+    """Return frames spread over a random span of `frames * stride`, or over a shorter video.
 
     Like VideoMAE's loader, including its rounding: places from a `linspace` whose end lies one
     beyond the last frame, rounded down and clipped.
     """
-    window = frames * stride
-    if length <= window:
+    span = frames * stride
+    if length <= span:
         # A short video: one frame per stride, then repetitions of the last frame.
         count = min(length // stride, frames)
         spread = np.linspace(0, length, num=count)
         chosen = np.concatenate((spread, np.full(frames - count, length)))
         return _to_indices(chosen, last=length - 1)
-    end = int(rng.integers(window, length))
-    return _to_indices(np.linspace(end - window, end, num=frames), last=end - 1)
+    end = int(rng.integers(span, length))
+    return _to_indices(np.linspace(end - span, end, num=frames), last=end - 1)
 
 
 def _to_indices(places: NDArray[np.float64], *, last: int) -> Indices:

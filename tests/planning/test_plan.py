@@ -22,7 +22,7 @@ from svfap.planning.workload import Job, jobs_of
 ROOT = Path(__file__).parents[2]
 DEMO, PAPER = ROOT / "config" / "config.yaml", ROOT / "config" / "paper.yaml"
 CLIPS, EPOCHS = 1_092_009, 100
-TWO_CPUS = Assumptions(Machine(cpus=2), rates.read(rates.SHIPPED))
+TWO_CPUS = Assumptions(machine=Machine(name="two CPUs", cpus=2), rates=rates.read())
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_more_gpus_take_less_time():
 
 
 def test_as_many_jobs_run_at_once_as_there_are_cpus():
-    jobs = [Job("review", Path(f"{number}.png")) for number in range(5)]
+    jobs = [Job(stage="review", output=Path(f"{number}.png")) for number in range(5)]
     review = forecast_stages(jobs, TWO_CPUS)["review"]
     one = TWO_CPUS.rates.seconds["review"]["jobs"]
     assert review.seconds == pytest.approx(3 * one)
@@ -255,18 +255,15 @@ def test_mistakes_are_explained(options, message):
     assert "\n" not in str(caught.value)
 
 
-def test_rates_are_read_as_written_and_a_loader_benchmark_changes_them(tmp_path):
-    known = rates.read(rates.SHIPPED)
-    rates.write(tmp_path / "rates.json", known)
+def test_rates_are_read_as_written_and_the_last_file_wins(tmp_path):
+    known = rates.read()
+    slow = known.model_copy(update={"seconds": {"review": {"jobs": 60.0}}, "source": "a run"})
+    (tmp_path / "rates.json").write_text(known.model_dump_json())
+    (tmp_path / "slow.json").write_text(slow.model_dump_json())
     assert rates.read(tmp_path / "rates.json") == known
-    headline = {"value": 500.0, "unit": "clips per CPU second"}
-    (tmp_path / "loader.json").write_text(json.dumps({"headline": headline}))
-    changed = rates.read(tmp_path / "loader.json", base=known)
-    assert changed.seconds["pretrain"]["frames loaded"] * 16 * 500 == pytest.approx(1)
-    headline["unit"] = "ms/frame"
-    (tmp_path / "crop.json").write_text(json.dumps({"headline": headline}))
-    with pytest.raises(SvfapError, match="gives no rate"):
-        rates.read(tmp_path / "crop.json")
+    found = rates.read(tmp_path / "rates.json", tmp_path / "slow.json")
+    assert found.source == "a run"
+    assert found.seconds == known.seconds | slow.seconds
 
 
 @pytest.mark.parametrize(
