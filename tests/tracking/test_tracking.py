@@ -100,7 +100,7 @@ def test_a_pipeline_and_its_stages(tmp_path, database):
     assert record.run_id(first, database) == one.info.run_id
 
 
-@pytest.mark.parametrize("machines", [1, 4])
+@pytest.mark.parametrize("machines", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_four_folds_at_once_on_a_fresh_database_lose_nothing(tmp_path, machines):
     """On one machine the folds share a writer; on four, four writers share the database."""
     uri = f"sqlite:///{tmp_path}/fresh.db"
@@ -164,6 +164,7 @@ def test_a_run_with_other_parameters_is_another(tmp_path, monkeypatch):
     assert [e["event"] for e in record.read_record(output)] == ["start", "metrics", "end"]
 
 
+@pytest.mark.slow
 def test_a_killed_stage_is_shown_as_killed_and_a_killed_writer_is_replaced(tmp_path, database):
     output = tmp_path / "k" / "x"
     code = FOLD + "    Path(sys.argv[1]).touch()\n    import time; time.sleep(600)\n"
@@ -230,6 +231,7 @@ def training(folder, toy_model, epochs):
     return command, job, output
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")
 def test_a_training_that_is_killed_and_resumed_is_one_run_with_a_model_that_predicts(
     tmp_path, toy_model, database
@@ -286,6 +288,7 @@ def server(folder, port):
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_midway_costs_a_warning_and_is_synced_later(
     tmp_path, toy_model, monkeypatch, capsys
 ):

@@ -71,6 +71,7 @@ def test_two_processes_end_where_one_does(tmp_path, job):
         torch.testing.assert_close(two[key], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_stop_request_to_two_processes(tmp_path, job):
     """SIGUSR1 stops both at the same step, and the state is saved."""
     long = job.finetune.optim.model_copy(update={"epochs": 400})

@@ -102,7 +102,9 @@ def test_pretraining_lowers_the_loss_and_shows_it(tmp_path, pretraining):
     assert {"version", "commit", "config"} <= tensor_file.read(output).keys()
 
 
-@pytest.mark.parametrize(("stage", "after"), [("pretrain", 11), ("finetune", 2)])
+@pytest.mark.parametrize(
+    ("stage", "after"), [("pretrain", 11), pytest.param("finetune", 2, marks=pytest.mark.slow)]
+)
 def test_a_killed_run_ends_in_the_same_weights(tmp_path, request, stage, after):
     """Kill a run with SIGKILL and run it again: the weights equal an unbroken run's bit for bit."""
     job = request.getfixturevalue({"pretrain": "pretraining", "finetune": "finetuning"}[stage])

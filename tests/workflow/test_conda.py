@@ -89,6 +89,7 @@ def test_an_environment_holds_what_its_stages_import(environment):
     assert not lacking
 
 
+@pytest.mark.slow
 @pytest.mark.conda
 def test_the_workflow_runs_in_conda_environments(tmp_path, toy_videos):
     """With the `conda` of `helpers/conda_channel.py`: tests Snakemake's part and `envs`."""

@@ -23,7 +23,7 @@ from svfap.training.distributed import Ranks
 from svfap.training.loader import Loader
 from svfap.video.facevideo import encode_jpeg, write_face_video
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 PRETRAIN = {
     "seed": 0,

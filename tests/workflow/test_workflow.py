@@ -210,6 +210,7 @@ def test_the_report_shows_tables_and_pictures(project):
         assert caption in page
 
 
+@pytest.mark.slow
 def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_videos):
     write_project(tmp_path, toy_videos)
     changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 60, "save_minutes": 1e-4})
@@ -240,6 +241,7 @@ def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_vi
     assert not state.exists()
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_and_an_interrupt_saves_and_unlocks(tmp_path, toy_videos):
     write_project(tmp_path, toy_videos)
     changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 4000})
@@ -267,6 +269,7 @@ def test_a_second_run_is_refused_and_an_interrupt_saves_and_unlocks(tmp_path, to
     assert "pretrain" in planned(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.faults
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same(project, tmp_path, toy_videos):
     write_project(tmp_path, toy_videos)
