@@ -41,16 +41,16 @@ def _cut_each(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     return crops
 
 
-def _scale(part: Tensor, out: Tensor) -> None:
+def _scale(region: Tensor, out: Tensor) -> None:
     """Scale frames (T, h, w, 3) uint8 into `out`, (T, size, size, 3) uint8."""
-    if part.shape == out.shape:
-        out.copy_(part)
+    if region.shape == out.shape:
+        out.copy_(region)
         return
     planes = out.permute(0, 3, 1, 2)
     # F.interpolate(antialias=True) has no argument `out` (torch 2.13); the operator below it has
     # one, which saves a copy of every clip.
     torch.ops.aten._upsample_bilinear2d_aa.out(
-        part.permute(0, 3, 1, 2), planes.shape[2:], False, out=planes
+        region.permute(0, 3, 1, 2), planes.shape[2:], False, out=planes
     )
 
 
@@ -90,11 +90,11 @@ def _weights(start: Tensor, length: Tensor, source: int, size: int) -> Tensor:
         (B, size, source); the weights of one scaled pixel sum to 1 and are 0 outside of the part.
     """
     start, length = start[:, None, None], length[:, None, None]
-    step = length / size
-    centres = start + (torch.arange(size, device=start.device)[:, None] + 0.5) * step
+    scale = length / size
+    centres = start + (torch.arange(size, device=start.device)[:, None] + 0.5) * scale
     pixels = torch.arange(source, device=start.device)
-    reach = step.clamp(min=1)
-    weights = (1 - (pixels + 0.5 - centres).abs() / reach).clamp(min=0)
+    half_width = scale.clamp(min=1)
+    weights = (1 - (pixels + 0.5 - centres).abs() / half_width).clamp(min=0)
     weights = weights * ((pixels >= start) & (pixels < start + length))
     shares: Tensor = weights / weights.sum(dim=-1, keepdim=True)
     return shares

@@ -13,7 +13,7 @@ from svfap.models import VideoModel
 from svfap.models.layers import Attention, CrossBlock
 from svfap.shards.store import ClipStore
 from svfap.training.objectives import normalise, unit_range
-from svfap.video.sampling import view_indices
+from svfap.video.sampling import evaluation_indices
 
 MAP_CLIPS = 2000  # t-SNE of these takes about half a minute on one CPU core
 BATCH_SIZE = 16
@@ -136,6 +136,6 @@ def _first_views(
     """Decode the first view of some clips, each (T, H, W, 3)."""
     frames, stride = job.model.num_frames, job.finetune.stride or job.stride
     return [
-        store.frames(clip, view_indices(store.length(clip), frames, stride, 1)[0])
+        store.frames(clip, evaluation_indices(store.length(clip), frames, stride, 1)[0])
         for clip in clips.tolist()
     ]

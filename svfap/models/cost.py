@@ -16,7 +16,7 @@ from svfap.config import ModelConfig
 from svfap.models.token_counts import POOL_HIDDEN, hidden_sites, target_count, token_grid
 
 NORM_OPERATIONS = 5
-HALF, SINGLE = 2, 4  # bytes of a bfloat16 and of a float32 value
+BF16_BYTES, FP32_BYTES = 2, 4  # bytes of a bfloat16 and of a float32 value
 MLP_RATIO = 4  # width of a block's MLP, in widths of its tokens
 
 
@@ -61,18 +61,20 @@ def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float
     """
     slices, sites, values = token_grid(config)
     hidden = hidden_sites(sites, mask_ratio)
-    seen, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
+    visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
     dim, width = config.dim, config.decoder_dim
     parts = [
         _encoder(config, sites - hidden),
         Cost(multiply_adds=slices * hidden * values * dim),  # the embedding of masked patches
-        _norm(seen, dim),
-        Cost(dim * width, seen * dim * width, seen * dim * HALF),  # to_decoder, without a bias
+        _norm(visible, dim),
+        Cost(
+            dim * width, visible * dim * width, visible * dim * BF16_BYTES
+        ),  # to_decoder, without a bias
         Cost(parameters=width),  # the mask token
-        _block(seen + targets, width) * config.decoder_depth,
+        _block(visible + targets, width) * config.decoder_depth,
         _norm(targets, width),
         _linear(targets, width, values),
-        Cost(activation_bytes=2 * targets * values * SINGLE),  # predicted and true pixels
+        Cost(activation_bytes=2 * targets * values * FP32_BYTES),  # predicted and true pixels
         _clip(config),
     ]
     return sum(parts, Cost())
@@ -107,10 +109,10 @@ def _encoder(config: ModelConfig, sites: int) -> Cost:
         tokens = slices * sites
         if stage and config.bottleneck:
             merged = config.temporal_kernel**stage if config.pyramid == "none" else 1
-            few = slices // merged * config.bottleneck_tokens
+            bottlenecks = slices // merged * config.bottleneck_tokens
             total += _spatial_pool(tokens, config)
-            total += _cross_block(few, tokens, dim) * (depth - 1)
-            total += _cross_block(tokens, few, dim)
+            total += _cross_block(bottlenecks, tokens, dim) * (depth - 1)
+            total += _cross_block(tokens, bottlenecks, dim)
         else:
             total += _block(tokens, dim) * depth
     return total
@@ -133,32 +135,32 @@ def _attention(queries: int, context: int, dim: int) -> Cost:
         2 * dim**2 * (queries + context) + 2 * queries * context * dim,
         # Inputs of the projections of queries, keys and values; their outputs; and the attended
         # values, which the product and the last projection share.
-        HALF * dim * (3 * queries + 4 * context),
+        BF16_BYTES * dim * (3 * queries + 4 * context),
     )
 
 
 def _spatial_pool(tokens: int, config: ModelConfig) -> Cost:
-    dim, few = config.dim, config.bottleneck_tokens
-    weights = _norm(tokens, dim) + _mlp(tokens, dim, POOL_HIDDEN, few)
+    dim, bottlenecks = config.dim, config.bottleneck_tokens
+    weights = _norm(tokens, dim) + _mlp(tokens, dim, POOL_HIDDEN, bottlenecks)
     # The weighted sum keeps its weights and, converted, the tokens; softmax keeps float32.
-    kept = tokens * (HALF * few + HALF * dim + SINGLE * few)
-    return weights + Cost(multiply_adds=tokens * few * dim, activation_bytes=kept)
+    kept = tokens * (BF16_BYTES * bottlenecks + BF16_BYTES * dim + FP32_BYTES * bottlenecks)
+    return weights + Cost(multiply_adds=tokens * bottlenecks * dim, activation_bytes=kept)
 
 
 def _mlp(tokens: int, inputs: int, hidden: int, outputs: int) -> Cost:
-    gelu = Cost(activation_bytes=tokens * hidden * HALF)
+    gelu = Cost(activation_bytes=tokens * hidden * BF16_BYTES)
     return _linear(tokens, inputs, hidden) + gelu + _linear(tokens, hidden, outputs)
 
 
 def _linear(tokens: int, inputs: int, outputs: int) -> Cost:
-    return Cost(inputs * outputs + outputs, tokens * inputs * outputs, tokens * inputs * HALF)
+    return Cost(inputs * outputs + outputs, tokens * inputs * outputs, tokens * inputs * BF16_BYTES)
 
 
 def _norm(tokens: int, dim: int) -> Cost:
-    return Cost(2 * dim, NORM_OPERATIONS * tokens * dim, tokens * dim * SINGLE)
+    return Cost(2 * dim, NORM_OPERATIONS * tokens * dim, tokens * dim * FP32_BYTES)
 
 
 def _clip(config: ModelConfig) -> Cost:
     """Return the memory of the clip's pixels, in [0, 1] and normalised."""
     values = 3 * config.num_frames * config.image_size**2
-    return Cost(activation_bytes=2 * values * SINGLE)
+    return Cost(activation_bytes=2 * values * FP32_BYTES)

@@ -56,7 +56,7 @@ def jobs_of(experiment: Experiment, videos: Videos, *, jpeg_bytes: float) -> lis
     results = experiment.config.results
     jobs = [*_downloads(experiment, videos), *_face_clips(experiment, videos, jpeg_bytes)]
     for run in runs.expand(experiment).values():
-        if run.pretrains:
+        if run.pretrains_itself:
             jobs.append(_pretraining(run, videos))
         for name in run.experiment.labelled:
             for fold, split in run.experiment.folds(name).items():
@@ -90,7 +90,7 @@ def _face_clips(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> It
 
     config = experiment.config
     for name, facts in videos.items():
-        crop = experiment.crop(name)
+        crop = experiment.crop_section(name)
         face = jpeg_bytes * crop.size**2
         for part, count in facts.videos.items():
             frames = count * facts.frames
@@ -126,7 +126,7 @@ def _fold(
     Subjects that are held back for validation are scored after every epoch.
     """
     config, dataset = experiment.config, place["dataset"]
-    settings, frames = experiment.finetune(dataset).finetune, config.model.num_frames
+    settings, frames = experiment.finetune_section(dataset).finetune, config.model.num_frames
     cost = finetune_cost(config.model, len(experiment.datasets[dataset].targets))
     clips = sum(counts.get(part, 0) for part in split.train) * settings.fraction
     held_back = sum(counts.get(part, 0) for part in split.validation) * settings.views

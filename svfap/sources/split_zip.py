@@ -30,7 +30,7 @@ END_RECORD_64 = b"PK\x06\x06"
 LOCATOR_64 = b"PK\x06\x07"
 TAIL_BYTES = 1 << 17  # the records follow each other; the last one has a comment of up to 64 KiB
 AES = 99  # compression method that marks WinZip's AES encryption
-DAMAGED = (zipfile.BadZipFile, BadAESZipFile)
+DAMAGE_ERRORS = (zipfile.BadZipFile, BadAESZipFile)
 
 
 class JoinedFile(io.RawIOBase):
@@ -87,7 +87,7 @@ class PartStarts:
 
     starts: tuple[int, ...] = ()
 
-    def correct(self, info: zipfile.ZipInfo) -> None:
+    def correct_in_place(self, info: zipfile.ZipInfo) -> None:
         """Change a member's offset from its part to the joined file."""
         if self.starts:
             info.header_offset += self.starts[info.volume]
@@ -178,17 +178,19 @@ def _patch_end_record(whole: JoinedFile, archive: Path) -> None:
     record = tail.rfind(END_RECORD)
     if record < 0:
         raise zipfile.BadZipFile("its end record is missing")
-    last, first, _, count, size, offset = struct.unpack_from("<HHHHII", tail, record + 4)
+    this_part, list_part, _, count, size, offset = struct.unpack_from("<HHHHII", tail, record + 4)
     record_64, locator = tail.rfind(END_RECORD_64, 0, record), tail.rfind(LOCATOR_64, 0, record)
     is_zip64 = locator >= 0 and record_64 >= 0
     if is_zip64:
-        last, first, _, count, size, offset = struct.unpack_from("<IIQQQQ", tail, record_64 + 16)
-    if last + 1 != len(whole.sizes):
-        raise SvfapError(
-            f"{archive}: has {last + 1} parts, but {len(whole.sizes)} are here; put all parts into"
-            " the same folder"
+        this_part, list_part, _, count, size, offset = struct.unpack_from(
+            "<IIQQQQ", tail, record_64 + 16
         )
-    offset += whole.starts[first]
+    if this_part + 1 != len(whole.sizes):
+        raise SvfapError(
+            f"{archive}: has {this_part + 1} parts, but {len(whole.sizes)} are here; put all parts"
+            " into the same folder"
+        )
+    offset += whole.starts[list_part]
     if is_zip64:
         struct.pack_into("<IIQQQQ", tail, record_64 + 16, 0, 0, count, count, size, offset)
         struct.pack_into("<IQI", tail, locator + 4, 0, tail_start + record_64, 1)

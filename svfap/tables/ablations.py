@@ -12,6 +12,7 @@ import pandas as pd
 from svfap.config.stage_sections import DatasetFacts, TabulateConfig
 from svfap.evaluation import bootstrap
 from svfap.evaluation.metrics import METRICS
+from svfap.experiment.layout import MAIN
 from svfap.tables.cells import MISSING, NOT_RUN, csv_number, interval_text
 from svfap.tables.costs import CountedCost
 from svfap.tables.paper import is_dataset, notes_on, rows_of
@@ -19,7 +20,6 @@ from svfap.tables.render import Table
 from svfap.tables.results import AVERAGE, Result, measure
 
 Scored = Mapping[str, Mapping[str, pd.DataFrame]]
-MAIN = ""
 PAPER_DATASET = "DFEW"
 PAPER_METRICS = ("UAR", "WAR")
 _NOTE = (

@@ -42,7 +42,7 @@ class RecordFollower:
     def poll(self) -> bool:
         """Read new events; return whether the run has ended."""
         # Ask before reading: once the stage has ended, its last event is in the file.
-        runs = spool.stage_runs(self.ticket)
+        runs = spool.is_stage_running(self.ticket)
         with self.record.open("rb") as file:
             file.seek(self.read)
             complete = file.read().rpartition(b"\n")[0]  # the last line may be half written
@@ -83,7 +83,7 @@ class Writer:
             for follower in list(self.followers.values()):
                 self._advance(follower)
             if not self.followers:
-                with spool.gate(self.folder):
+                with spool.queue_lock(self.folder):
                     if not spool.tickets(self.folder):
                         fcntl.flock(lock, fcntl.LOCK_UN)
                         return

@@ -25,7 +25,7 @@ from typing import IO
 
 POLL_SECONDS = 0.05
 TICKETS = "*.ticket"
-GATE, LOCK, LOG = "gate", "writer.lock", "writer.log"
+QUEUE_LOCK, LOCK, LOG = "gate", "writer.lock", "writer.log"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Ticket:
         failure_note(self.path).unlink(missing_ok=True)
         self.file.close()
 
-    def wait(self, seconds: float) -> bool:
+    def wait_for_writer(self, seconds: float) -> bool:
         """Wait until the writer is done, at most some seconds; return whether it is.
 
         Replace the writer if it was killed.
@@ -79,7 +79,7 @@ def queue(record: Path, uri: str) -> Ticket:
     fcntl.flock(file, fcntl.LOCK_EX)
     file.write(json.dumps(str(record.absolute())))
     file.flush()
-    with gate(folder):
+    with queue_lock(folder):
         path.with_suffix(".new").rename(path)
         _start_writer(folder, uri)
     return Ticket(path, uri, file)
@@ -100,19 +100,19 @@ def record_of(ticket: Path) -> Path:
     return Path(json.loads(ticket.read_text(encoding="utf-8")))
 
 
-def stage_runs(ticket: Path) -> bool:
+def is_stage_running(ticket: Path) -> bool:
     """Return whether the stage that queued a record still runs."""
     with ticket.open(encoding="utf-8") as file:
         return not _try_lock(file)
 
 
 @contextlib.contextmanager
-def gate(folder: Path) -> Iterator[None]:
+def queue_lock(folder: Path) -> Iterator[None]:
     """Let no stage add a ticket and no writer quit while the block runs.
 
     Without it, a stage could see a running writer that has just found the queue empty.
     """
-    with (folder / GATE).open("w") as file:
+    with (folder / QUEUE_LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

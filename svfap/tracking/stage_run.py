@@ -88,7 +88,7 @@ class TrackedRun:
         }
         append(self.record, event)
         if self._ticket:
-            if not self._ticket.wait(CLOSE_SECONDS):
+            if not self._ticket.wait_for_writer(CLOSE_SECONDS):
                 logger.info("MLflow at %s is slow; writing continues in background", tracking_uri())
             self._warn(self._ticket.failure())
             self._ticket.close()

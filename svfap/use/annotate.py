@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from svfap.progress import track
-from svfap.use.bundle import Facts
+from svfap.use.bundle import ModelFacts
 from svfap.use.drawing import (
     WHITE,
     Colour,
@@ -51,7 +51,7 @@ class AnnotatedSize:
 def annotate(
     footage: Footage,
     table: pd.DataFrame,
-    facts: Facts,
+    facts: ModelFacts,
     path: Path,
     *,
     show_progress: bool = False,
@@ -110,7 +110,7 @@ class Labels:
         facts: names of the targets.
     """
 
-    def __init__(self, table: pd.DataFrame, facts: Facts) -> None:
+    def __init__(self, table: pd.DataFrame, facts: ModelFacts) -> None:
         self.names = list(facts.job.targets)
         self.has_classes = facts.job.task == "classification"
         self.colours = [to_rgb(colour) for colour in target_colours(len(self.names))]

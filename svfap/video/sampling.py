@@ -13,7 +13,7 @@ def pretrain_indices(length: int, frames: int, stride: int, rng: np.random.Gener
     return window
 
 
-def train_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
+def finetune_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
     """Return frames spread over a random window of `frames * stride`, or over a shorter video.
 
     Like VideoMAE's loader, including its rounding: places from a `linspace` whose end lies one
@@ -36,7 +36,7 @@ def _to_indices(places: NDArray[np.float64], *, last: int) -> Indices:
     return indices
 
 
-def view_indices(length: int, frames: int, stride: int, views: int) -> list[Indices]:
+def evaluation_indices(length: int, frames: int, stride: int, views: int) -> list[Indices]:
     """Return views of every `stride`-th frame, with evenly spread starts; equal views only once."""
     sampled = np.arange(0, length, stride)
     missing = max(frames - len(sampled), 0)
