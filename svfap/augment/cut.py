@@ -20,8 +20,8 @@ def cut(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     Returns:
         (B, T, size, size, 3) uint8.
     """
-    # Only the CPU has kernels that scale uint8. They need no work in float and skip the pixels
-    # outside of a box, so a loop is faster there than one product for the whole batch.
+    # On the CPU, torch can scale uint8 without converting it to float, and a loop reads only the
+    # pixels inside the boxes. So a loop is faster there than one product for the whole batch.
     if video.device.type == "cpu":
         return _cut_each(video, boxes, size)
     return cut_batched(video, boxes.to(video.device), size)
@@ -37,7 +37,7 @@ def _cut_each(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
         columns = slice(box.left, box.left + box.width)
         _scale(video[box.clip, :, rows, columns], out)
         if box.mirrored:
-            out.copy_(out.flip(2))
+            out.copy_(out.flip(2))  # `flip` returns a copy, so source and target do not overlap
     return crops
 
 
@@ -60,7 +60,7 @@ def cut_batched(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     A loop over boxes of different sizes would start many small kernels on a GPU, and the host
     would have to wait for the boxes. Video and boxes are on the same device.
     """
-    # GPUs multiply in half precision, which represents the pixel values 0 to 255 exactly.
+    # float16 represents the pixel values 0 to 255 exactly, and GPUs multiply it fastest.
     dtype = torch.float16 if video.is_cuda else torch.float32
     planes = video[boxes.column("clip")].permute(0, 1, 4, 2, 3)
     planes = planes.flatten(1, 2).to(dtype)  # (B, T * 3, H, W)

@@ -71,7 +71,8 @@ def attention_maps(model: VideoModel, video: Tensor) -> dict[str, Tensor]:
     for stage, depth in enumerate(encoder.config.depths, 1):
         blocks = [encoder.blocks[number] for number in range(start, start + depth)]
         start += depth
-        # The last cross block hands back to the frame tokens, so its context is the bottleneck.
+        # In the last cross block of a stage, frame tokens attend to the bottleneck tokens. In the
+        # blocks before it, bottleneck tokens attend to frame tokens, which is what is wanted here.
         gathering = blocks[:-1] if isinstance(blocks[-1], CrossBlock) else blocks
         if gathering and stage > 1:
             last = gathering[-1]

@@ -4,10 +4,10 @@ Multiply-adds are counted as in the paper, which writes them as FLOPs: products 
 attention included, and five operations for each value of a LayerNorm; activation functions and
 softmax are free. `tests/models/test_cost.py` compares the formulas with torch's own count.
 
-Activation memory is the size of the tensors that a training step keeps for the backward pass in
-bfloat16 autocast: 2 bytes for each input of a linear layer (a tensor that feeds three layers is
-converted three times), of the MLP's GELU and of the attention product, 4 bytes for each input of a
-LayerNorm, which stays float32.
+Activation memory is the size of the tensors that a training step under bfloat16 autocast keeps for
+the backward pass. A value takes 2 bytes as input of a linear layer, of the MLP's GELU or of the
+attention product; a tensor that feeds three layers is converted and kept three times. A value takes
+4 bytes as input of a LayerNorm, which stays float32.
 """
 
 from dataclasses import dataclass
@@ -56,8 +56,8 @@ def finetune_cost(config: ModelConfig, num_classes: int) -> Cost:
 def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> Cost:
     """Return the cost of the masked autoencoder (the ablations: "FLOPs-P").
 
-    Masked tokens that are no targets cost nothing. The multiply-adds include
-    `skipped_multiply_adds`, which the paper counts.
+    Return the cost as the paper counts it. Subtract `skipped_multiply_adds` for the work that this
+    model does. Masked tokens that are not targets cost nothing.
     """
     slices, sites, values = token_grid(config)
     hidden = hidden_sites(sites, mask_ratio)
@@ -92,7 +92,8 @@ def skipped_multiply_adds(
     slices, sites, values = token_grid(config)
     hidden, width = hidden_sites(sites, mask_ratio), config.decoder_dim
     visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
-    # Of a block's work on a visible token, keys and values remain: 2 of its 12 squares.
+    # A block costs 12 * width**2 per token: 4 in attention, 8 in the MLP. In the last block of this
+    # model, only keys and values of a visible token remain: 2.
     token = 10 * width**2 + 2 * (visible + targets) * width + NORM_OPERATIONS * width
     return slices * hidden * values * config.dim + visible * token
 
@@ -108,6 +109,8 @@ def _encoder(config: ModelConfig, sites: int) -> Cost:
                 total += _linear(slices * sites, config.temporal_kernel * dim, dim)
         tokens = slices * sites
         if stage and config.bottleneck:
+            # As in `Encoder`: bottleneck tokens attend to the stage's tokens in all blocks but the
+            # last, which is reversed (eq. 8).
             merged = config.temporal_kernel**stage if config.pyramid == "none" else 1
             bottlenecks = slices // merged * config.bottleneck_tokens
             total += _spatial_pool(tokens, config)
@@ -133,8 +136,9 @@ def _attention(queries: int, context: int, dim: int) -> Cost:
     return Cost(
         4 * dim**2 + 3 * dim,
         2 * dim**2 * (queries + context) + 2 * queries * context * dim,
-        # Inputs of the projections of queries, keys and values; their outputs; and the attended
-        # values, which the product and the last projection share.
+        # A query is kept 3 times: as input, projected, and attended, which the product and the last
+        # projection share. A context token is kept 4 times: as input of the keys' projection and of
+        # the values' projection, and both projected.
         BF16_BYTES * dim * (3 * queries + 4 * context),
     )
 

@@ -62,9 +62,10 @@ def read_index(path: Path) -> pa.Table:
         raise SvfapError(
             f"{path}: not a shard index ({str(error).splitlines()[0]}); delete it and run again"
         ) from None
-    # With `schema`, pyarrow fills columns that the file lacks with nulls.
+    # pyarrow fills columns of `schema` that the file lacks with nulls. Stages write no nulls.
     if any(column.null_count for column in table.columns):
         raise SvfapError(f"{path}: written by an earlier version; delete it and run again")
+    # Many clips share a shard: check each shard once.
     for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
         shard = path.parent / row["shard"]
         if not shard.is_file() or shard.stat().st_size != row["shard_bytes"]:

@@ -32,9 +32,9 @@ PASSWORD_FILE = "password.txt"
 MAX_RATIO = 200  # videos hardly compress at all, a zip bomb by a factor of up to 1,000
 ZIPS = re.compile(r".*(\.zip|\.zip\.001|part_?aa)", re.IGNORECASE)
 TARS = re.compile(r".*\.(tar|tar\.gz|tgz|tar\.bz2|tar\.xz)", re.IGNORECASE)
-NESTED_LEVELS = 3  # archives in archives in archives
+NESTED_LEVELS = 3  # deepest nesting of archives in archives that is unpacked
 CHUNK_BYTES = 1 << 20
-# Errors about the name of a file in the archive, as opposed to a full or broken disk.
+# Errors that the name of a file in the archive causes. Other errors are of the disk.
 NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 logger = logging.getLogger(__name__)

@@ -58,7 +58,9 @@ def columns_of(results: Iterable[Result]) -> tuple[str, ...]:
 def result_rows(
     results: Iterable[Result], columns: tuple[str, ...], by: str, *, spread: bool = True
 ) -> Iterator[ResultRow]:
-    """Yield a row for each value of the attribute `by`, in regression one for each metric too.
+    """Yield a row for each value of the attribute `by`.
+
+    In regression, yield such rows for each metric.
 
     Args:
         results: results of one dataset.

@@ -75,7 +75,11 @@ class Writer:
         self.server: MlflowServer | None = None
 
     def serve(self, lock: int) -> None:
-        """Write until the queue is empty, then release the lock, an open file's number."""
+        """Write until the queue is empty. Then release the writer's lock.
+
+        Args:
+            lock: file descriptor of the locked file.
+        """
         while True:
             for ticket in spool.tickets(self.folder):
                 if ticket not in self.followers:
@@ -110,7 +114,7 @@ class Writer:
 
 
 def main() -> int:
-    """Serve `FOLDER LOCK`: the folder of the tickets, and the number of the locked open file."""
+    """Serve `FOLDER LOCK`: the folder of the tickets, and the descriptor of the locked file."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     Writer(Path(sys.argv[1])).serve(int(sys.argv[2]))
     return 0

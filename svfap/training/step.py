@@ -112,6 +112,7 @@ class Stepper:
         self.optimizer = AdamW(groups, lr=0.0, betas=config.betas, fused=True)
         self.dtype = autocast_dtype(config, ranks.device)
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self.dtype is torch.float16)
+        # 0.0 only satisfies the type: without `config.ema`, nothing calls the function.
         self.update_ema = get_ema_multi_avg_fn(config.ema or 0.0)
         self.average = AveragedModel(model, multi_avg_fn=self.update_ema) if config.ema else None
         self.total = torch.zeros((), device=ranks.device)  # loss of the step's batches so far
@@ -136,7 +137,7 @@ class Stepper:
             self.total += share.detach()
 
     def update(self, rate: float, *, stop: bool = False) -> None:
-        """Update the weights, unless the loss or the gradient is not finite.
+        """Update the weights if loss and gradient are finite; else leave them as they are.
 
         Args:
             rate: the learning rate.
@@ -233,10 +234,14 @@ class Stepper:
             averaged, current = (
                 [*model.parameters()] for model in (self.average.module, self.objective.model)
             )
+            # An exponential average needs no count of updates, the third argument.
             self.update_ema(averaged, current, None)
 
     def _synchronised(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
-        """Exchange gradients between processes only in the last batch of a step."""
+        """Exchange gradients between processes only in the last batch of a step.
+
+        DistributedDataParallel would exchange them in every backward pass.
+        """
         if isinstance(self.forward, DistributedDataParallel) and not last:
             return self.forward.no_sync()
         return contextlib.nullcontext()

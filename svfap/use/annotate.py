@@ -155,7 +155,8 @@ def _draw_frame(
     picture: Image = np.ascontiguousarray(resized[..., ::-1], dtype=np.uint8)
     for face in footage.faces:
         clip = face.clip
-        # A clip with fewer frames per second than the video skips frames; they show the next box.
+        # If the clip has fewer frames per second than the video, it lacks some frames of the video:
+        # they show the box of the clip's next frame.
         index = int(np.searchsorted(clip.source, number))
         if index < len(clip) and clip.source[0] <= number:
             corners = clip.corners[index] * sides

@@ -95,7 +95,7 @@ def load(source: str | Path) -> Bundle:
     """Load a bundle from a checkpoint, an exported folder or a hub id such as `name/model`.
 
     Raises:
-        SvfapError: the source does not exist, is damaged, or is no model of this package.
+        SvfapError: the source does not exist, is damaged, or is not a model of this package.
     """
     path = Path(source)
     if path.is_dir():

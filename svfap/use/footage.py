@@ -126,10 +126,10 @@ def find_faces(
     if not faces:
         raise Reject(_too_short(clips, facts))
     if options.speaker == "main":
-        faces = _main_faces(faces)  # all with number 1: one timeline
+        faces = _main_faces(faces)  # all keep the number 1, since they share one timeline
     else:
         faces = [replace(face, number=number) for number, face in enumerate(faces, 1)]
-    seconds = measured.duration + 1 / clips[0].fps
+    seconds = measured.duration + 1 / clips[0].fps  # the last frame is shown for one interval
     return Footage(path, frames, tuple(faces), measured.size, seconds)
 
 
@@ -188,8 +188,12 @@ def _main_faces(faces: Sequence[FaceInVideo]) -> list[FaceInVideo]:
 
 def _weight(clip: FaceClip) -> float:
     """Sum size times centrality over a clip, as `faces.track.weight` does for a track."""
+    # Two edges start at the first of the three corners; the product of their lengths is the size. The
+    # larger component of an edge serves as its length.
     edges = np.abs(clip.corners[:, 1:] - clip.corners[:, :1]).max(axis=2).prod(axis=1)
+    # The other two corners are opposite, so the centre of the square lies between them.
     centres = clip.corners[:, 1:].mean(axis=1)
+    # Distance from the picture's middle, from 0 to 1 in its corners.
     off = np.linalg.norm(centres - 0.5, axis=1) / np.hypot(0.5, 0.5)
     return float((edges * np.maximum(0.0, 1 - off)).sum())
 

@@ -26,6 +26,7 @@ def finetune_indices(length: int, frames: int, stride: int, rng: np.random.Gener
         spread = np.linspace(0, length, num=count)
         chosen = np.concatenate((spread, np.full(frames - count, length)))
         return _to_indices(chosen, last=length - 1)
+    # `integers` excludes `length`: as in VideoMAE, the span never ends at the last frame.
     end = int(rng.integers(window, length))
     return _to_indices(np.linspace(end - window, end, num=frames), last=end - 1)
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from svfap.datasets.dataset import is_dataset
 from svfap.errors import SvfapError
 from svfap.experiment import layout, resolve, runs
 from svfap.experiment.stage_list import THREADS
@@ -35,14 +36,15 @@ PYTHONPATH_VALUE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONP
 environment.set_tracking_defaults(RESULTS)
 PIPELINE = stage_run.Pipeline(RESULTS, EXPERIMENT.config.model_dump(mode="json"))
 
-# SLURM signals every process of a job: SIGUSR1 shortly before the time limit, SIGTERM at a
-# preemption. Only the stage may react, by saving and printing where it stopped, while all others
-# wait for it. So Snakemake ignores SIGUSR1 and the shell SIGTERM, which `tee` inherits; a stage
-# installs handlers of its own. `tee -i` does the same for Ctrl-C.
+# SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a
+# preemption. The stage must survive to save its state and to print where it stopped, and the others
+# must wait for it. So the stage installs handlers of its own, Snakemake ignores SIGUSR1, and the
+# shell and its child `tee` ignore SIGTERM. `tee -i` ignores Ctrl-C.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={PYTHONPATH_VALUE}; ")
 
 
+# A run's wildcard is its folder, empty for the main run: "(|variants/NAME/|...)".
 wildcard_constraints:
     run=f"({'|'.join(RUNS)})",
     dataset="|".join(EXPERIMENT.datasets),
@@ -209,7 +211,7 @@ def variant_tables():
     names = ["ablations"] if EXPERIMENT.config.variants else []
     names += (
         ["comparison"]
-        if any(name.lower() == "dfew" for name in EXPERIMENT.labelled)
+        if any(is_dataset(name, "DFEW") for name in EXPERIMENT.labelled)
         else []
     )
     pages = [table_page(name, f"{name}.rst", "1 Tables") for name in names]
@@ -236,9 +238,8 @@ def class_figures():
 
 def curve_figures():
     """The training curves of every dataset, and of pre-training."""
-    trained = [
-        *EXPERIMENT.labelled,
-        *["pretrain"] * runs.main_run(RUNS).pretrains_itself,
-    ]
+    trained = [*EXPERIMENT.labelled]
+    if runs.main_run(RUNS).pretrains_itself:
+        trained.append("pretrain")
     paths = [layout.CURVES_FIGURE.path(RESULTS, dataset=name) for name in trained]
     return [in_report(path, "curves.rst", "3 Training") for path in paths]

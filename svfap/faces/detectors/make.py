@@ -31,6 +31,7 @@ def make_detector(config: CropConfig) -> Detector:
         return CloserLook(yunet, closer=yunet)
     if config.detector in FINDERS:
         return CloserLook(FINDERS[config.detector](**options), closer=yunet)
+    # FAN's own file comes first. It is only checked here: face-alignment loads it by itself.
     _, *s3fd_weights = face_alignment_weights(config.detector)
     finder = S3FD(s3fd_weights[0], **options) if s3fd_weights else yunet
     return Fan(CloserLook(finder, closer=yunet))
