@@ -15,7 +15,7 @@ from torchvision.transforms import functional as pictures
 
 from svfap.config.stage_sections import FinetuneJob
 from svfap.models import VideoModel
-from svfap.video.sampling import Indices, train_indices, view_indices
+from svfap.video.sampling import Indices, evaluation_indices, finetune_indices
 
 
 class FrameFolders(Dataset[tuple[Tensor, int]]):
@@ -31,7 +31,9 @@ class FrameFolders(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, clip: int) -> tuple[Tensor, int]:
         job, size = self.job, self.job.model.image_size
-        indices = train_indices(len(self.frames[clip]), job.model.num_frames, job.stride, self.rng)
+        indices = finetune_indices(
+            len(self.frames[clip]), job.model.num_frames, job.stride, self.rng
+        )
         images = self._open(clip, indices)
         area = (job.finetune.min_crop, 1.0)
         box = RandomResizedCrop.get_params(images[0], list(area), [3 / 4, 4 / 3])
@@ -43,7 +45,7 @@ class FrameFolders(Dataset[tuple[Tensor, int]]):
     def views(self, clip: int) -> Tensor:
         """Return the test clips of a video, (views, 3, T, H, W)."""
         job, size = self.job, self.job.model.image_size
-        chosen = view_indices(
+        chosen = evaluation_indices(
             len(self.frames[clip]), job.model.num_frames, job.stride, job.finetune.views
         )
         return torch.stack(

@@ -1,4 +1,4 @@
-"""Loader of MLflow models logged before version 0.2, whose files name this module."""
+"""Loader module named by logged MLflow models; the code is in `svfap.use.mlflow_model`."""
 
 from svfap.use.mlflow_model import _load_pyfunc
 

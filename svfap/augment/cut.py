@@ -20,8 +20,8 @@ def cut(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     Returns:
         (B, T, size, size, 3) uint8.
     """
-    # Only the CPU has kernels that scale uint8. They need no work in float and skip the pixels
-    # outside of a box, so a loop is faster there than one product for the whole batch.
+    # On the CPU, torch can scale uint8 without converting it to float, and a loop reads only the
+    # pixels inside the boxes. So a loop is faster there than one product for the whole batch.
     if video.device.type == "cpu":
         return _cut_each(video, boxes, size)
     return cut_batched(video, boxes.to(video.device), size)
@@ -37,20 +37,20 @@ def _cut_each(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
         columns = slice(box.left, box.left + box.width)
         _scale(video[box.clip, :, rows, columns], out)
         if box.mirrored:
-            out.copy_(out.flip(2))
+            out.copy_(out.flip(2))  # `flip` returns a copy, so source and target do not overlap
     return crops
 
 
-def _scale(part: Tensor, out: Tensor) -> None:
+def _scale(region: Tensor, out: Tensor) -> None:
     """Scale frames (T, h, w, 3) uint8 into `out`, (T, size, size, 3) uint8."""
-    if part.shape == out.shape:
-        out.copy_(part)
+    if region.shape == out.shape:
+        out.copy_(region)
         return
     planes = out.permute(0, 3, 1, 2)
     # F.interpolate(antialias=True) has no argument `out` (torch 2.13); the operator below it has
     # one, which saves a copy of every clip.
     torch.ops.aten._upsample_bilinear2d_aa.out(
-        part.permute(0, 3, 1, 2), planes.shape[2:], False, out=planes
+        region.permute(0, 3, 1, 2), planes.shape[2:], False, out=planes
     )
 
 
@@ -60,7 +60,7 @@ def cut_batched(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     A loop over boxes of different sizes would start many small kernels on a GPU, and the host
     would have to wait for the boxes. Video and boxes are on the same device.
     """
-    # GPUs multiply in half precision, which represents the pixel values 0 to 255 exactly.
+    # float16 represents the pixel values 0 to 255 exactly, and GPUs multiply it fastest.
     dtype = torch.float16 if video.is_cuda else torch.float32
     planes = video[boxes.column("clip")].permute(0, 1, 4, 2, 3)
     planes = planes.flatten(1, 2).to(dtype)  # (B, T * 3, H, W)
@@ -90,11 +90,11 @@ def _weights(start: Tensor, length: Tensor, source: int, size: int) -> Tensor:
         (B, size, source); the weights of one scaled pixel sum to 1 and are 0 outside of the part.
     """
     start, length = start[:, None, None], length[:, None, None]
-    step = length / size
-    centres = start + (torch.arange(size, device=start.device)[:, None] + 0.5) * step
+    scale = length / size
+    centres = start + (torch.arange(size, device=start.device)[:, None] + 0.5) * scale
     pixels = torch.arange(source, device=start.device)
-    reach = step.clamp(min=1)
-    weights = (1 - (pixels + 0.5 - centres).abs() / reach).clamp(min=0)
+    half_width = scale.clamp(min=1)
+    weights = (1 - (pixels + 0.5 - centres).abs() / half_width).clamp(min=0)
     weights = weights * ((pixels >= start) & (pixels < start + length))
     shares: Tensor = weights / weights.sum(dim=-1, keepdim=True)
     return shares

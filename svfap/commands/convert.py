@@ -16,7 +16,8 @@ def run(arguments: Sequence[str]) -> str:
         The text to print: the checkpoint and how to use it.
 
     Raises:
-        SvfapError: the file is no released checkpoint, or does not fit the given sizes or dataset.
+        SvfapError: the file is not a released checkpoint, or does not fit the given sizes or
+            dataset.
     """
     chosen = _parser().parse_args(arguments)
     if chosen.output.exists() and not chosen.overwrite:

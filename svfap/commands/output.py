@@ -16,7 +16,7 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
         SvfapError: the folder is a file, or is not empty and may not be overwritten.
     """
     if folder.exists() and not folder.is_dir():
-        raise SvfapError(f"{folder}: exists and is no folder; choose another name")
+        raise SvfapError(f"{folder}: exists and is not a folder; choose another name")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise SvfapError(f"{folder}: exists; choose another folder, or add --overwrite")
 

@@ -65,7 +65,10 @@ class OptimConfig(Section):
     warmup_epochs: float = Field(default=5, ge=0, description="epochs of linear warm-up")
     batch_size: int = Field(default=256, ge=1, description="clips per step, over all devices")
     device_batch: int | None = Field(
-        default=None, ge=1, description="clips per forward pass on a device; null: its whole share"
+        default=None,
+        ge=1,
+        description="clips per forward pass on one device;"
+        " null: all of the step's clips on this device",
     )
     repeats: int = Field(default=1, ge=1, description="augmented crops per decoded clip")
     lr: float = Field(default=3e-4, gt=0, description="peak learning rate")

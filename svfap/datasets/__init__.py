@@ -12,7 +12,7 @@ from svfap.datasets import folder
 from svfap.datasets.avcaffe import AVCAFFE_AROUSAL, AVCAFFE_VALENCE
 from svfap.datasets.chalearn import CHALEARN
 from svfap.datasets.crema_d import CREMA_D
-from svfap.datasets.dataset import Dataset
+from svfap.datasets.dataset import Dataset, is_dataset
 from svfap.datasets.demo import DEMO, DEMO_PRETRAIN
 from svfap.datasets.dfew import DFEW
 from svfap.datasets.enterface05 import ENTERFACE05
@@ -72,7 +72,7 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
 def _known_dataset(name: str) -> Dataset:
     """Return the dataset of that name in the table `DATASETS`."""
     for known, dataset in DATASETS.items():
-        if _letters_and_digits(known) == _letters_and_digits(name):
+        if is_dataset(name, known):
             return dataset
     near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)[0]
     raise SvfapError(
@@ -89,8 +89,3 @@ def _variant(dataset: Dataset, name: str, variant: str) -> Dataset:
         known = ", ".join(dataset.variants) or "none"
         raise SvfapError(f"datasets.{name}.variant: unknown '{variant}'; known: {known}")
     return dataset.variants[variant]
-
-
-def _letters_and_digits(name: str) -> str:
-    """Return the letters and digits of a name, in lower case."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

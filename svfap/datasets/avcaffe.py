@@ -21,7 +21,8 @@ VALENCE = ("Pleasant", "Pleased", "Neutral", "Unsatisfied", "Unpleasant")
 TEST_NUMBERS = frozenset(
     {1, 2, 13, 14, 43, 44, 53, 54, 57, 58, 63, 64, 67, 68, 77, 78, 99, 100, 107, 108}
 )
-# The split is official; dividing its sides into parts is ours, so that parts crop side by side.
+# The publisher splits clips into training and test. We divide both into parts, because parts are
+# cropped in parallel.
 TRAIN = tuple(f"train{number}" for number in range(1, 9))
 TEST = ("test1", "test2")
 PERSON = re.compile(r"aiim(?P<number>\d{3})")

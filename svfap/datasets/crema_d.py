@@ -61,7 +61,7 @@ def _clip_names(root: Path, folder: Path) -> list[str]:
 def _fetch(root: Path) -> None:
     """Download the list of clips, then each missing clip, verified against its LFS pointer."""
     from svfap.sources import fetch
-    from svfap.sources.lfs import remote_file
+    from svfap.sources.lfs import describe_lfs_file
     from svfap.sources.parallel import fetch_all
 
     # A complete copy without the list of clips needs no download, so that offline machines work.
@@ -74,7 +74,9 @@ def _fetch(root: Path) -> None:
         # A copy made by `git clone` without LFS has a pointer in the place of each video.
         path.unlink(missing_ok=True)
         name = f"{FOLDER}/{path.name}"
-        downloads.append(partial(remote_file, f"{REPOSITORY}/{name}", f"{MEDIA}/{name}", path))
+        downloads.append(
+            partial(describe_lfs_file, f"{REPOSITORY}/{name}", f"{MEDIA}/{name}", path)
+        )
     fetch_all(downloads, total=len(missing), label="CREMA-D")
 
 

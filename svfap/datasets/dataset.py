@@ -46,11 +46,24 @@ class Clip:
 
 @dataclass(frozen=True)
 class Fold:
-    """One train/test split, as names of parts; `validation` selects checkpoints, never tests."""
+    """One train/test split, as names of parts.
+
+    `validation` is scored after every epoch, to choose settings; it is never trained on or tested.
+    """
 
     train: tuple[str, ...]
     test: tuple[str, ...]
     validation: tuple[str, ...] = ()
+
+
+def plain_name(name: str) -> str:
+    """Return the letters and digits of a dataset's name, in lower case."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def is_dataset(ours: str, theirs: str) -> bool:
+    """Return whether two names of a dataset agree except for case and punctuation."""
+    return plain_name(ours) == plain_name(theirs)
 
 
 def nothing_to_fetch(root: Path) -> None:

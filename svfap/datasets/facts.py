@@ -57,7 +57,13 @@ class Published:
     def cross_validation(
         cls, test: Mapping[str, int], *, classes: tuple[int, ...] = (), subjects: int = 0
     ) -> "Published":
-        """Return the counts of folds that together test every clip once, from their test sizes."""
+        """Return the counts of a cross-validation, in which each clip is tested in one fold.
+
+        Args:
+            test: fold -> number of its test clips.
+            classes: clips of each class.
+            subjects: number of people.
+        """
         clips = sum(test.values())
         folds = {name: (clips - count, count) for name, count in test.items()}
         return cls(clips, classes, subjects, folds)

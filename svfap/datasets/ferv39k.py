@@ -15,7 +15,8 @@ from svfap.datasets.local_copy import require, safe_key, text_lines, unpacker
 from svfap.errors import SvfapError
 
 CLASSES = ("Happy", "Sad", "Neutral", "Angry", "Surprise", "Disgust", "Fear")
-# The split is official; dividing its sides into parts is ours, so that parts crop side by side.
+# The publisher splits clips into training and test. We divide both into parts, because parts are
+# cropped in parallel.
 TRAIN = tuple(f"train{number}" for number in range(1, 9))
 TEST = ("test1", "test2")
 SPLITS = "4_setups/All_scenes"

@@ -31,7 +31,7 @@ from svfap.datasets.split import (
 from svfap.errors import SvfapError
 from svfap.order import natural_key
 
-METRICS: Mapping[Task, tuple[str, ...]] = {
+DEFAULT_METRICS: Mapping[Task, tuple[str, ...]] = {
     "classification": ("UAR", "WAR"),
     "regression": ("CCC", "PCC"),
     "unlabelled": (),
@@ -74,48 +74,48 @@ def load(name: str, csv: Path, *, task: Task, folds: int, classes: Sequence[str]
         splits,
         clips=lambda root: _clips(root, rows, keys, parts, targets),
         fetch=lambda root: collect(root, rows, keys),
-        metrics=METRICS[task],
+        metrics=DEFAULT_METRICS[task],
         split=how_split(rows, parts) if splits else "",
         gaps=gaps,
     )
 
 
 def _names_and_targets(
-    path: Path, rows: Sequence[ListedVideo], task: Task, chosen: tuple[str, ...]
+    csv: Path, rows: Sequence[ListedVideo], task: Task, chosen: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
     """Return the names of the classes or regressed values, and the target of each row."""
     match task:
         case "classification":
-            listing.require_column(path, list(rows[0].cells), "label")
-            names = _class_names(path, rows, chosen)
+            listing.require_column(csv, list(rows[0].cells), "label")
+            names = _class_names(csv, rows, chosen)
             return names, [(float(_class_index(row, names)),) for row in rows]
         case "regression":
-            names = _columns_to_regress(path, rows, chosen)
+            names = _columns_to_regress(csv, rows, chosen)
             return names, [tuple(row.number(column) for column in names) for row in rows]
         case "unlabelled":
             return (), [()] * len(rows)
 
 
 def _class_names(
-    path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
+    csv: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the class names in index order: the chosen ones, or all labels sorted."""
     if chosen:
         if len({*chosen}) < len(chosen):
-            raise SvfapError(f"{path}: a class is named twice in {', '.join(chosen)}; name it once")
+            raise SvfapError(f"{csv}: a class is named twice in {', '.join(chosen)}; name it once")
         return chosen
     first_rows: dict[str, ListedVideo] = {}
     for row in rows:
         label = row.require("label")
-        known = first_rows.setdefault(label.casefold(), row)
-        if known.cells["label"] != label:
+        first = first_rows.setdefault(label.casefold(), row)
+        if first.cells["label"] != label:
             raise SvfapError(
-                f"{row.where}: label '{label}' is also written '{known.cells['label']}';"
+                f"{row.where}: label '{label}' is also written '{first.cells['label']}';"
                 " write both the same way"
             )
     if len(first_rows) < 2:
         label = rows[0].cells["label"]
-        raise SvfapError(f"{path}: every label is '{label}'; add rows with a second class")
+        raise SvfapError(f"{csv}: every label is '{label}'; add rows with a second class")
     return tuple(sorted((row.cells["label"] for row in first_rows.values()), key=natural_key))
 
 
@@ -129,24 +129,29 @@ def _class_index(row: ListedVideo, classes: Sequence[str]) -> int:
 
 
 def _columns_to_regress(
-    path: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
+    csv: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the chosen columns, or all columns without another meaning that contain a number."""
     columns = list(rows[0].cells)
     for column in chosen:
-        listing.require_column(path, columns, column)
+        listing.require_column(csv, columns, column)
     others = [name for name in columns if name and name not in listing.ORDINARY_COLUMNS - {"label"}]
     found = chosen or tuple(
         name for name in others if any(_is_number(row.cells[name]) for row in rows)
     )
-    if not found:  # nothing to regress: raise the error about the column `label`
-        listing.require_column(path, columns, "label")
-        rows[0].number("label")
+    if not found:
+        _require_numeric_label(csv, rows[0])
     return found
 
 
+def _require_numeric_label(csv: Path, row: ListedVideo) -> None:
+    """Raise SvfapError if the column `label` is missing or its cell is not a number."""
+    listing.require_column(csv, list(row.cells), "label")
+    row.number("label")
+
+
 def _parts(
-    path: Path,
+    csv: Path,
     name: str,
     rows: Sequence[ListedVideo],
     targets: Sequence[tuple[float, ...]],
@@ -157,14 +162,15 @@ def _parts(
     if "fold" in rows[0].cells:
         return named_parts(rows)
     if task == "unlabelled":
+        # Unlabelled videos are never tested: distribute the rows in turn, whoever they show.
         return [f"part{number % folds + 1}" for number in range(len(rows))]
     if "subject" not in rows[0].cells:
         raise SvfapError(
-            f"{path}: add a column 'subject' or 'fold': with the same person in training and test,"
+            f"{csv}: add a column 'subject' or 'fold': with the same person in training and test,"
             " results are too good to be true"
         )
     labels = targets if task == "classification" else [()] * len(rows)
-    return distributed_parts(path, name, rows, labels, folds)
+    return distributed_parts(csv, name, rows, labels, folds)
 
 
 def _clips(

@@ -110,8 +110,8 @@ def how_split(rows: Sequence[ListedVideo], parts: Sequence[str]) -> str:
         return f"{spread}, as the column 'fold' names them"
     subjects = len({row.cells["subject"] for row in rows})
     return (
-        f"{spread}: {subjects} subjects were distributed so that each is in one fold only (known"
-        " faces make results too good) and labels are as balanced as that allows"
+        f"{spread}, {subjects} subjects. Each subject is in one fold, because testing on known"
+        " people inflates results. Labels are balanced as far as possible."
     )
 
 

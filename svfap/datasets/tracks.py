@@ -40,14 +40,21 @@ def _read_voxceleb2(folder: Path) -> Iterator[TrackRow]:
     """Yield one clip per file."""
     for path in walk(folder):
         if path.suffix == ".txt":
+            # Lines of frames start with the frame's number; the header and the names of columns
+            # start with letters.
             frames = [line.split()[0] for line in text_lines(path) if line[0].isdigit()]
-            # Other lines of a track start with letters: its header and the names of columns.
             if len(path.parts) < 3 or not frames:
                 raise SvfapError(f"{path}: not a track file of VoxCeleb2; remove it")
             start = int(frames[0]) / VOXCELEB_FPS
             end = (int(frames[-1]) + 1) / VOXCELEB_FPS  # the last frame belongs to the clip
+            # The files are in folders SUBJECT/VIDEO/.
             subject, video = path.parts[-3:-1]
-            yield TrackRow(video, f"{start:g}", f"{end:g}", subject)
+            yield TrackRow(video, _seconds(start), _seconds(end), subject)
+
+
+def _seconds(value: float) -> str:
+    """Write a time with at most two decimals, which is exact for frames at 25 per second."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _read_celebv(path: Path) -> Iterator[TrackRow]:

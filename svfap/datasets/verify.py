@@ -1,6 +1,7 @@
 """Check the clips of a copy one by one, count them and compare the counts with published ones.
 
-One pass that keeps little more than the keys in memory, so that it handles a million clips.
+One pass over the clips suffices, and memory holds little more than their keys. So a copy may have a
+million clips.
 """
 
 import math

@@ -15,7 +15,8 @@ SKIN = (
     (134, 92, 66),
     (98, 66, 50),
 )
-FIRST_DARK_SKIN = 3  # from this index on, hair and eyes are dark, as they mostly are
+# Index of the first dark skin colour; subjects with dark skin get dark hair and eyes.
+FIRST_DARK_SKIN = 3
 HAIR = (
     (32, 27, 26),
     (44, 32, 26),
@@ -26,9 +27,9 @@ HAIR = (
     (190, 156, 106),
     (126, 58, 34),
 )
-DARK_HAIRS = 4  # dark or grey ones come first
+DARK_HAIRS = 4  # the first four colours of HAIR are dark or grey
 IRIS = ((84, 54, 36), (58, 36, 26), (74, 104, 134), (86, 112, 82), (112, 92, 54))
-DARK_IRISES = 2
+DARK_IRISES = 2  # the first two colours of IRIS are dark
 
 
 @dataclass(frozen=True)

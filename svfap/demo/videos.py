@@ -64,5 +64,6 @@ def render_video(path: Path, subject: int, expression: str, take: int = 0) -> No
 
 
 def _rng(subject: int, expression: str, take: int) -> np.random.Generator:
-    """Return the random generator of one video; `identity` seeds with 1 in the place of the 2."""
+    """Return the random generator of one video."""
+    # The 2 keeps this generator apart from `identity`'s, which uses 1.
     return np.random.default_rng((subject, 2, list(EXPRESSIONS).index(expression), take))

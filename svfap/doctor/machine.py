@@ -22,8 +22,8 @@ from svfap.tracking.record import RECORD
 TORCH_SECONDS = 120.0  # generous: torch may come from a slow network disk
 SERVER_SECONDS = 5.0
 LEAST_BYTES = 1e9
-# Five times the state of SVFAP-B's pre-training, which is saved twice: weights and two moments of
-# 86 M parameters, 2 GB.
+# Enough for five states of SVFAP-B's pre-training. A state takes 2 GB: it is saved twice, each time
+# with weights and two moments of 86 M parameters.
 SPARE_BYTES = 10e9
 CLOCK_SECONDS = 5.0  # more than a file server rounds or lags
 CLIP_FRAMES = 8
@@ -53,25 +53,25 @@ def gpu() -> Finding:
     """Check the GPU and its driver, and that torch computes on it."""
     query = ["nvidia-smi", "--query-gpu=driver_version,name", "--format=csv,noheader"]
     code, out, _ = _run(query, SERVER_SECONDS)
-    seen = out.strip().splitlines() if code == 0 else []
-    driver = f"driver {seen[0].split(',')[0]}" if seen else "driver unknown"
+    listed = out.strip().splitlines() if code == 0 else []
+    driver = f"driver {listed[0].split(',')[0]}" if listed else "driver unknown"
     try:
         gpus = _torch()["gpus"]
     except SvfapError:
         return Finding(FIX, f"{driver}; torch does not start, see above")
     if gpus:
         return Finding(OK, f"{', '.join(gpus)}; {driver}; each has multiplied matrices in bf16")
-    if seen:
+    if listed:
         return Finding(
             FIX,
-            f"{len(seen)} with {driver}, but torch built for {_torch()['built_for']} cannot use"
-            " any; update the driver, or check CUDA_VISIBLE_DEVICES",
+            f"torch built for {_torch()['built_for']} cannot use the {len(listed)} found with"
+            f" {driver}; update the driver, or check CUDA_VISIBLE_DEVICES",
         )
     return Finding(WARN, "none found; a CPU is enough for the demo, not for the paper's models")
 
 
 def disk(folder: Path) -> Finding:
-    """Check that a folder can be written and has space, and that its clock is right."""
+    """Check that a folder can be written and has space, and that its disk's clock is right."""
     # The folder may not exist yet: check the parent in which it would be created.
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
@@ -88,8 +88,8 @@ def disk(folder: Path) -> Finding:
     if abs(ahead) > CLOCK_SECONDS:
         return Finding(
             FIX,
-            f"its clock is {abs(ahead):,.0f} s {'ahead' if ahead > 0 else 'behind'}, so jobs would"
-            " run again because of their files' dates; set both clocks by NTP",
+            f"its clock is {abs(ahead):,.0f} s {'ahead' if ahead > 0 else 'behind'}: Snakemake"
+            " compares dates of files, and would run jobs again; set both clocks by NTP",
         )
     if free < LEAST_BYTES:
         return Finding(FIX, f"{room}; make room, or choose another folder in the configuration")

@@ -13,7 +13,7 @@ from svfap.models import VideoModel
 from svfap.models.layers import Attention, CrossBlock
 from svfap.shards.store import ClipStore
 from svfap.training.objectives import normalise, unit_range
-from svfap.video.sampling import view_indices
+from svfap.video.sampling import evaluation_indices
 
 MAP_CLIPS = 2000  # t-SNE of these takes about half a minute on one CPU core
 BATCH_SIZE = 16
@@ -71,7 +71,8 @@ def attention_maps(model: VideoModel, video: Tensor) -> dict[str, Tensor]:
     for stage, depth in enumerate(encoder.config.depths, 1):
         blocks = [encoder.blocks[number] for number in range(start, start + depth)]
         start += depth
-        # The last cross block hands back to the frame tokens, so its context is the bottleneck.
+        # In the last cross block of a stage, frame tokens attend to the bottleneck tokens. In the
+        # blocks before it, bottleneck tokens attend to frame tokens, which is what is wanted here.
         gathering = blocks[:-1] if isinstance(blocks[-1], CrossBlock) else blocks
         if gathering and stage > 1:
             last = gathering[-1]
@@ -136,6 +137,6 @@ def _first_views(
     """Decode the first view of some clips, each (T, H, W, 3)."""
     frames, stride = job.model.num_frames, job.finetune.stride or job.stride
     return [
-        store.frames(clip, view_indices(store.length(clip), frames, stride, 1)[0])
+        store.frames(clip, evaluation_indices(store.length(clip), frames, stride, 1)[0])
         for clip in clips.tolist()
     ]

@@ -17,7 +17,7 @@ from svfap.progress import track
 from svfap.shards.store import ClipStore
 from svfap.training.objectives import Classification, Regression, normalise, unit_range
 from svfap.video.resize import resize
-from svfap.video.sampling import Indices, view_indices
+from svfap.video.sampling import Indices, evaluation_indices
 
 
 class ScoredClips(NamedTuple):
@@ -140,7 +140,9 @@ def list_views(store: ClipStore, job: FinetuneJob, views: int) -> list[View]:
     return [
         View(clip, number, indices)
         for clip in range(len(store))
-        for number, indices in enumerate(view_indices(store.length(clip), frames, stride, views))
+        for number, indices in enumerate(
+            evaluation_indices(store.length(clip), frames, stride, views)
+        )
     ]
 
 

@@ -1,4 +1,4 @@
-"""The place of every output. Rules, tables, planning and models in use ask this module.
+"""Paths of all outputs. Rules, tables, planning and prediction get them here.
 
 A pattern names its variable parts in braces, as wildcards of Snakemake do. `{run}` is the folder of
 a run below `results`: empty for the main run, `variants/NAME/` for a variant.
@@ -14,6 +14,7 @@ Root = Literal["data", "results"]
 CURVE = "curve.csv"  # beside a checkpoint
 STATE = "state"  # folder beside a checkpoint, from which an interrupted training resumes
 VARIANTS = "variants"
+MAIN = ""  # name of the main run
 
 
 @dataclass(frozen=True)

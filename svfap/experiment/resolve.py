@@ -48,6 +48,15 @@ class Experiment:
             )
         return {name: fold for name, fold in folds.items() if name in only or not only}
 
+    def check_folds(self) -> None:
+        """Check the chosen folds of every dataset.
+
+        Raises:
+            SvfapError: `only` names a fold that a dataset does not have.
+        """
+        for dataset in self.datasets:
+            self.folds(dataset)
+
     @property
     def pretrain_notice(self) -> str:
         """The notices of the pre-training data in one text, for example that they are synthetic."""
@@ -55,25 +64,28 @@ class Experiment:
         return " ".join(filter(None, notices))
 
     @property
-    def pretrains(self) -> bool:
-        """Whether fine-tuning needs a pre-trained model and the user gives no checkpoint."""
-        inits = {self.finetune(name).finetune.init for name in self.labelled}
+    def needs_pretraining(self) -> bool:
+        """Whether fine-tuning needs a model that this workflow pre-trains.
+
+        False if every dataset is trained from scratch, or if the user gives a checkpoint.
+        """
+        inits = {self.finetune_section(name).finetune.init for name in self.labelled}
         return "pretrained" in inits and self.config.pretrain.checkpoint is None
 
-    def download(self, dataset: str) -> DatasetConfig:
+    def download_section(self, dataset: str) -> DatasetConfig:
         """Return the section of stage `download`: the dataset's keys, without training keys."""
         return self.config.datasets[dataset].model_copy(update={"finetune": {}, "only": ()})
 
-    def crop(self, dataset: str) -> CropConfig:
+    def crop_section(self, dataset: str) -> CropConfig:
         """Return the section of stage `crop`; its default preset is the paper's for the dataset."""
         preset = self.config.crop.preset or self.datasets[dataset].crop
         return self.config.crop.model_copy(update={"preset": preset})
 
-    def review(self, dataset: str) -> ReviewConfig:
+    def review_section(self, dataset: str) -> ReviewConfig:
         """Return the section of stage `review`."""
         return ReviewConfig(notice=self.datasets[dataset].notice)
 
-    def pretrain(self) -> PretrainJob:
+    def pretrain_section(self) -> PretrainJob:
         """Return the section of stage `pretrain`."""
         config, own = self.config, self.config.pretrain.seed
         # The seed moves to the top, so that equal pre-trainings of two runs have equal sections.
@@ -84,7 +96,7 @@ class Experiment:
             pretrain=config.pretrain.model_copy(update={"seed": None}),
         )
 
-    def finetune(self, dataset: str) -> FinetuneJob:
+    def finetune_section(self, dataset: str) -> FinetuneJob:
         """Return the section of stage `finetune`.
 
         Raises:
@@ -104,11 +116,11 @@ class Experiment:
         }
         return parse(FinetuneJob, job, where=f"datasets.{dataset}")
 
-    def evaluate(self, dataset: str) -> EvaluateJob:
+    def evaluate_section(self, dataset: str) -> EvaluateJob:
         """Return the section of stage `evaluate`."""
         return EvaluateJob(views=finetune_for(self.config, dataset).views)
 
-    def tabulate(self) -> TabulateConfig:
+    def tabulate_section(self) -> TabulateConfig:
         """Return the section of stage `tabulate`, without the variants."""
         facts = {}
         for name, dataset in self.labelled.items():
@@ -123,7 +135,9 @@ class Experiment:
         return TabulateConfig(
             datasets=facts,
             pretrain_notice=self.pretrain_notice,
-            pretrain_names=", ".join(self.config.pretrain.datasets) if self.pretrains else "",
+            pretrain_names=", ".join(self.config.pretrain.datasets)
+            if self.needs_pretraining
+            else "",
         )
 
 
@@ -140,8 +154,7 @@ def resolve(values: object, *, where: str) -> Experiment:
     config = check(values, where=where)
     found = {name: datasets.get(name, chosen) for name, chosen in config.datasets.items()}
     experiment = Experiment(config, found)
-    for name in found:
-        experiment.folds(name)  # raises if `only` is wrong
+    experiment.check_folds()
     if not experiment.labelled:
         raise SvfapError(f"{where}: no dataset with labels under `datasets`; add one, such as demo")
     return experiment

@@ -13,10 +13,8 @@ from svfap.config.stage_sections import CostConfig, CostJob, PretrainJob, Tabula
 from svfap.config.variants import RunFacts, Variant
 from svfap.config.yaml_file import check, merge
 from svfap.errors import SvfapError
-from svfap.experiment.layout import run_folder
+from svfap.experiment.layout import MAIN, run_folder
 from svfap.experiment.resolve import Experiment
-
-MAIN = ""
 
 
 @dataclass(frozen=True)
@@ -26,13 +24,13 @@ class Run:
     Attributes:
         name: the variant's name; empty for the main run.
         experiment: its configuration, which builds the section of each stage.
-        pretrained: folder of the run that pre-trains its model; None without pre-training.
+        pretrained_in: folder of the run that pre-trains its model; None without pre-training.
         seed_of: the run that it repeats with another seed, or None.
     """
 
     name: str
     experiment: Experiment
-    pretrained: str | None
+    pretrained_in: str | None
     seed_of: str | None = None
 
     @property
@@ -41,9 +39,9 @@ class Run:
         return run_folder(self.name)
 
     @property
-    def pretrains(self) -> bool:
+    def pretrains_itself(self) -> bool:
         """Whether it pre-trains a model itself."""
-        return self.pretrained == self.folder
+        return self.pretrained_in == self.folder
 
 
 def expand(experiment: Experiment) -> dict[str, Run]:
@@ -61,20 +59,31 @@ def expand(experiment: Experiment) -> dict[str, Run]:
     }
     for name, own in experiments.items():
         folder = run_folder(name)
-        pretrained = trainers.setdefault(own.pretrain(), folder) if own.pretrains else None
+        pretrained_in = None
+        if own.needs_pretraining:
+            # Sections compare by value, so runs with equal pre-training share a key.
+            pretrained_in = trainers.setdefault(own.pretrain_section(), folder)
         first = recipes.setdefault(_recipe(own), name)
-        runs[folder] = Run(name, own, pretrained, first if first != name else None)
+        runs[folder] = Run(name, own, pretrained_in, first if first != name else None)
     return runs
 
 
-def tabulate(runs: Mapping[str, Run]) -> TabulateConfig:
+def main_run(runs: Mapping[str, Run]) -> Run:
+    """Return the main run of those that `expand` returned."""
+    return runs[run_folder(MAIN)]
+
+
+def tabulate_section(runs: Mapping[str, Run]) -> TabulateConfig:
     """Return the section of stage `tabulate`: facts of the main run and of its variants."""
-    main, *others = runs.values()
-    facts = {run.name: _run_facts(main.experiment.config.variants[run.name], run) for run in others}
-    return main.experiment.tabulate().model_copy(update={"runs": facts})
+    main = main_run(runs)
+    variants = main.experiment.config.variants
+    facts = {
+        run.name: _run_facts(variants[run.name], run) for run in runs.values() if run.name != MAIN
+    }
+    return main.experiment.tabulate_section().model_copy(update={"runs": facts})
 
 
-def cost(runs: Mapping[str, Run]) -> CostConfig:
+def cost_section(runs: Mapping[str, Run]) -> CostConfig:
     """Return the section of stage `cost`: each run's model, with the head of its first dataset."""
     return CostConfig(
         runs={
@@ -104,8 +113,8 @@ def _vary(experiment: Experiment, name: str, variant: Variant) -> Experiment:
     unknown = sorted({*variant.datasets} - {*experiment.labelled})
     if unknown:
         raise SvfapError(
-            f"{where}.datasets: '{unknown[0]}' is no dataset with labels under `datasets`; choose"
-            f" from {', '.join(experiment.labelled)}"
+            f"{where}.datasets: '{unknown[0]}' is not a dataset with labels under `datasets`;"
+            f" choose from {', '.join(experiment.labelled)}"
         )
     # Unlabelled datasets stay: pre-training may need them.
     left_out: set[str] = {*experiment.labelled} - {*variant.datasets} if variant.datasets else set()
@@ -122,8 +131,7 @@ def _vary(experiment: Experiment, name: str, variant: Variant) -> Experiment:
     varied = Experiment(
         config, {k: v for k, v in experiment.datasets.items() if k in config.datasets}
     )
-    for dataset in varied.datasets:
-        varied.folds(dataset)  # raises if `only` is wrong
+    varied.check_folds()
     return varied
 
 
@@ -135,7 +143,7 @@ def _recipe(experiment: Experiment) -> str:
     return "\n".join(
         (
             config.model.model_dump_json(),
-            seedless.model_dump_json() if experiment.pretrains else "",
+            seedless.model_dump_json() if experiment.needs_pretraining else "",
             config.finetune.model_dump_json(),
             repr({name: changes for name, changes in chosen.items() if changes}),
         )

@@ -1,8 +1,8 @@
 """Find scene cuts in thumbnails: frames that do not resemble the frame before.
 
 Resemblance is the correlation of brightness, which fades, flicker and exposure hardly change. A cut
-must exceed the changes of the last second, so that fast motion is no cut; neither is a flash, after
-which the earlier picture returns.
+is a change several times as large as the average of the last second, so fast motion does not count
+as a cut. A flash does not count either, because the earlier picture returns.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from svfap.video.image import Image
 Thumbnail = NDArray[np.float64]
 
 _SIZE = (32, 18)  # width and height of a thumbnail in pixels
-# Not from the paper: tests/faces/test_search.py holds which cuts must be found, and which not.
+# These numbers are not from the paper. They were chosen so that tests/faces/test_search.py passes.
 _MIN_CHANGE = 0.3  # a cut replaces at least this share of the pattern ...
 _MIN_RATIO = 4.0  # ... and this many times as much as recent frames did on average
 _MIN_CONTRAST = 2.0  # grey levels; a picture with less counts as uniform

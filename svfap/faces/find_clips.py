@@ -105,7 +105,11 @@ def face_corners(track: Track, source: Indices, config: CropConfig, *, radius: i
 
 
 def _candidates(shot: Shot, fps: float, config: CropConfig) -> Iterator[_Candidate]:
-    """Yield the tracks of a shot, each extended over the frames up to the looks around it."""
+    """Yield the tracks of a shot.
+
+    The face was not found in the look before a track and in the look after it. Each track is
+    extended over the frames between these two looks, in which no detection ran.
+    """
     for track in link(shot.looks, fps=fps, max_gap=config.max_gap):
         first = max(shot.start, track.frames[0] - config.every + 1)
         end = min(shot.end, track.frames[-1] + config.every)

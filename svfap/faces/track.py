@@ -9,7 +9,8 @@ import numpy as np
 from svfap.faces.detectors.detector import Face, Floats
 
 Speaker = Literal["main", "largest", "all"]
-# Not from the paper: tests/faces/test_faces.py and test_search.py hold what they must achieve.
+# These numbers are not from the paper. They were chosen so that tests/faces/test_faces.py and
+# tests/faces/test_search.py pass.
 _REACH = 0.5  # a face may move by this many of its sides between two detections ...
 _SPEED = 2.0  # ... and by this many more for each second between them,
 _GROWTH = 1.6  # and grow or shrink by at most this factor.

@@ -37,7 +37,7 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             of a checkpoint file with the state dict under "model".
 
     Returns:
-        A state dict whose keys all match.
+        A state dict with this package's names. Unknown names stay, and strict loading reports them.
     """
     state = state.get("model", state)  # type: ignore[assignment]
     cross_blocks = {_block_number(key) for key in state if ".cross_attn." in key}
@@ -63,10 +63,12 @@ def _reshape(key: str, value: Tensor) -> dict[str, Tensor]:
     `TemporalConv` and the patch embedding are linear layers here, see `layers.TemporalConv`.
     """
     if key.endswith(("attn.qkv.weight", "cross.kv.weight")):
+        # "...attn.qkv.weight" -> "...attn" and "qkv": a letter for each projection, in their order.
         stem, names = key.rsplit(".", 2)[0], key.rsplit(".", 2)[1]
         parts = value.chunk(len(names))
         return {f"{stem}.{n}.weight": p for n, p in zip(names, parts, strict=True)}
     if value.ndim == 3 and key.endswith(".proj.weight"):  # (out, in, kernel) over time
+        # `TemporalConv` flattens its input frame by frame, so the kernel comes before the channels.
         return {key: value.permute(0, 2, 1).flatten(1).contiguous()}
     if key.endswith("patch_embed.weight"):  # (out, 3, tubelet, patch, patch)
         return {key: value.flatten(1)}

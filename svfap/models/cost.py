@@ -4,10 +4,10 @@ Multiply-adds are counted as in the paper, which writes them as FLOPs: products 
 attention included, and five operations for each value of a LayerNorm; activation functions and
 softmax are free. `tests/models/test_cost.py` compares the formulas with torch's own count.
 
-Activation memory is the size of the tensors that a training step keeps for the backward pass in
-bfloat16 autocast: 2 bytes for each input of a linear layer (a tensor that feeds three layers is
-converted three times), of the MLP's GELU and of the attention product, 4 bytes for each input of a
-LayerNorm, which stays float32.
+Activation memory is the size of the tensors that a training step under bfloat16 autocast keeps for
+the backward pass. A value takes 2 bytes as input of a linear layer, of the MLP's GELU or of the
+attention product; a tensor that feeds three layers is converted and kept three times. A value takes
+4 bytes as input of a LayerNorm, which stays float32.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from svfap.config import ModelConfig
 from svfap.models.token_counts import POOL_HIDDEN, hidden_sites, target_count, token_grid
 
 NORM_OPERATIONS = 5
-HALF, SINGLE = 2, 4  # bytes of a bfloat16 and of a float32 value
+BF16_BYTES, FP32_BYTES = 2, 4  # bytes of a bfloat16 and of a float32 value
 MLP_RATIO = 4  # width of a block's MLP, in widths of its tokens
 
 
@@ -56,23 +56,25 @@ def finetune_cost(config: ModelConfig, num_classes: int) -> Cost:
 def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> Cost:
     """Return the cost of the masked autoencoder (the ablations: "FLOPs-P").
 
-    Masked tokens that are no targets cost nothing. The multiply-adds include
-    `skipped_multiply_adds`, which the paper counts.
+    Return the cost as the paper counts it. Subtract `skipped_multiply_adds` for the work that this
+    model does. Masked tokens that are not targets cost nothing.
     """
     slices, sites, values = token_grid(config)
     hidden = hidden_sites(sites, mask_ratio)
-    seen, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
+    visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
     dim, width = config.dim, config.decoder_dim
     parts = [
         _encoder(config, sites - hidden),
         Cost(multiply_adds=slices * hidden * values * dim),  # the embedding of masked patches
-        _norm(seen, dim),
-        Cost(dim * width, seen * dim * width, seen * dim * HALF),  # to_decoder, without a bias
+        _norm(visible, dim),
+        Cost(
+            dim * width, visible * dim * width, visible * dim * BF16_BYTES
+        ),  # to_decoder, without a bias
         Cost(parameters=width),  # the mask token
-        _block(seen + targets, width) * config.decoder_depth,
+        _block(visible + targets, width) * config.decoder_depth,
         _norm(targets, width),
         _linear(targets, width, values),
-        Cost(activation_bytes=2 * targets * values * SINGLE),  # predicted and true pixels
+        Cost(activation_bytes=2 * targets * values * FP32_BYTES),  # predicted and true pixels
         _clip(config),
     ]
     return sum(parts, Cost())
@@ -90,7 +92,8 @@ def skipped_multiply_adds(
     slices, sites, values = token_grid(config)
     hidden, width = hidden_sites(sites, mask_ratio), config.decoder_dim
     visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
-    # Of a block's work on a visible token, keys and values remain: 2 of its 12 squares.
+    # A block costs 12 * width**2 per token: 4 in attention, 8 in the MLP. In the last block of this
+    # model, only keys and values of a visible token remain: 2.
     token = 10 * width**2 + 2 * (visible + targets) * width + NORM_OPERATIONS * width
     return slices * hidden * values * config.dim + visible * token
 
@@ -106,11 +109,13 @@ def _encoder(config: ModelConfig, sites: int) -> Cost:
                 total += _linear(slices * sites, config.temporal_kernel * dim, dim)
         tokens = slices * sites
         if stage and config.bottleneck:
+            # As in `Encoder`: bottleneck tokens attend to the stage's tokens in all blocks but the
+            # last, which is reversed (eq. 8).
             merged = config.temporal_kernel**stage if config.pyramid == "none" else 1
-            few = slices // merged * config.bottleneck_tokens
+            bottlenecks = slices // merged * config.bottleneck_tokens
             total += _spatial_pool(tokens, config)
-            total += _cross_block(few, tokens, dim) * (depth - 1)
-            total += _cross_block(tokens, few, dim)
+            total += _cross_block(bottlenecks, tokens, dim) * (depth - 1)
+            total += _cross_block(tokens, bottlenecks, dim)
         else:
             total += _block(tokens, dim) * depth
     return total
@@ -131,34 +136,35 @@ def _attention(queries: int, context: int, dim: int) -> Cost:
     return Cost(
         4 * dim**2 + 3 * dim,
         2 * dim**2 * (queries + context) + 2 * queries * context * dim,
-        # Inputs of the projections of queries, keys and values; their outputs; and the attended
-        # values, which the product and the last projection share.
-        HALF * dim * (3 * queries + 4 * context),
+        # A query is kept 3 times: as input, projected, and attended, which the product and the last
+        # projection share. A context token is kept 4 times: as input of the keys' projection and of
+        # the values' projection, and both projected.
+        BF16_BYTES * dim * (3 * queries + 4 * context),
     )
 
 
 def _spatial_pool(tokens: int, config: ModelConfig) -> Cost:
-    dim, few = config.dim, config.bottleneck_tokens
-    weights = _norm(tokens, dim) + _mlp(tokens, dim, POOL_HIDDEN, few)
+    dim, bottlenecks = config.dim, config.bottleneck_tokens
+    weights = _norm(tokens, dim) + _mlp(tokens, dim, POOL_HIDDEN, bottlenecks)
     # The weighted sum keeps its weights and, converted, the tokens; softmax keeps float32.
-    kept = tokens * (HALF * few + HALF * dim + SINGLE * few)
-    return weights + Cost(multiply_adds=tokens * few * dim, activation_bytes=kept)
+    kept = tokens * (BF16_BYTES * bottlenecks + BF16_BYTES * dim + FP32_BYTES * bottlenecks)
+    return weights + Cost(multiply_adds=tokens * bottlenecks * dim, activation_bytes=kept)
 
 
 def _mlp(tokens: int, inputs: int, hidden: int, outputs: int) -> Cost:
-    gelu = Cost(activation_bytes=tokens * hidden * HALF)
+    gelu = Cost(activation_bytes=tokens * hidden * BF16_BYTES)
     return _linear(tokens, inputs, hidden) + gelu + _linear(tokens, hidden, outputs)
 
 
 def _linear(tokens: int, inputs: int, outputs: int) -> Cost:
-    return Cost(inputs * outputs + outputs, tokens * inputs * outputs, tokens * inputs * HALF)
+    return Cost(inputs * outputs + outputs, tokens * inputs * outputs, tokens * inputs * BF16_BYTES)
 
 
 def _norm(tokens: int, dim: int) -> Cost:
-    return Cost(2 * dim, NORM_OPERATIONS * tokens * dim, tokens * dim * SINGLE)
+    return Cost(2 * dim, NORM_OPERATIONS * tokens * dim, tokens * dim * FP32_BYTES)
 
 
 def _clip(config: ModelConfig) -> Cost:
     """Return the memory of the clip's pixels, in [0, 1] and normalised."""
     values = 3 * config.num_frames * config.image_size**2
-    return Cost(activation_bytes=2 * values * SINGLE)
+    return Cost(activation_bytes=2 * values * FP32_BYTES)

@@ -69,7 +69,7 @@ def _dataset_jobs(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> 
             fetched=facts.remote * stored,
             done=manifest.is_file(),
         )
-        crop = experiment.crop(name)
+        crop = experiment.crop_section(name)
         face = jpeg_bytes * crop.size**2
         shrink = min(1.0, crop.max_side / max(facts.shape))
         looks = 0 if crop.preset in FIXED_PRESETS else 1 / crop.every
@@ -97,14 +97,14 @@ def _model_jobs(run: runs.Run, videos: Videos) -> Iterator[Job]:
     """
     experiment, config = run.experiment, run.experiment.config
     results, model, pretrain = config.results, config.model, config.pretrain
-    if run.pretrains:
+    if run.pretrains_itself:
         cost = pretrain_cost(model, pretrain.mask_ratio, pretrain.target_fraction)
         clips = sum(videos[name].total for name in pretrain.datasets) * pretrain.fraction
         output = layout.PRETRAINED.path(results, run=run.folder)
         job = Job(stage="pretrain", output=output, cost=cost, optim=pretrain.optim)
         yield _with_work(job, model.num_frames, clips)
     for name, dataset in experiment.labelled.items():
-        settings, count = experiment.finetune(name).finetune, videos[name].count
+        settings, count = experiment.finetune_section(name).finetune, videos[name].count
         cost, optim = finetune_cost(model, len(dataset.targets)), settings.optim
         for fold, split in experiment.folds(name).items():
             place = {"run": run.folder, "dataset": name, "fold": fold}

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from svfap.plots.style import STYLE, figure_of, save
 
-# Figures by which clips are ranked: more of it is better, or worse.
+# Clips are ranked by these figures. High values of the first three are good, of the others bad.
 BETTER_HIGH = ("detection_rate", "score", "face_size")
 BETTER_LOW = ("jitter", "blur", "yaw", "pitch", "missing")
-_COLUMNS = 3  # of strips
+_COLUMNS = 3  # strips in a row
 _INCHES = 3.4  # width of one strip
-_LABEL = 34  # most letters below a strip
+_LABEL = 34  # longest label below a strip, in letters
 _HISTOGRAM_COLUMNS = 4
 
 

@@ -49,26 +49,27 @@ class PerFrame(NamedTuple):
         return self.values[self.ends[row - 1] if row else 0 : self.ends[row]]
 
 
-def read_index(index: Path) -> pa.Table:
+def read_index(path: Path) -> pa.Table:
     """Read an index and check that its shards exist.
 
     Raises:
         SvfapError: it is unreadable, or a shard is missing or not of the indexed size.
     """
     try:
-        table = pq.read_table(index, schema=SCHEMA, page_checksum_verification=True)
+        table = pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
         table.validate(full=True)
     except (OSError, pa.ArrowException) as error:
         raise SvfapError(
-            f"{index}: not a shard index ({str(error).splitlines()[0]}); delete it and run again"
+            f"{path}: not a shard index ({str(error).splitlines()[0]}); delete it and run again"
         ) from None
-    # With `schema`, pyarrow fills columns that the file lacks with nulls.
+    # pyarrow fills columns of `schema` that the file lacks with nulls. Stages write no nulls.
     if any(column.null_count for column in table.columns):
-        raise SvfapError(f"{index}: written by an earlier version; delete it and run again")
+        raise SvfapError(f"{path}: written by an earlier version; delete it and run again")
+    # Many clips share a shard: check each shard once.
     for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
-        shard = index.parent / row["shard"]
+        shard = path.parent / row["shard"]
         if not shard.is_file() or shard.stat().st_size != row["shard_bytes"]:
-            raise SvfapError(f"{shard}: missing or cut short; delete {index} and run again")
+            raise SvfapError(f"{shard}: missing or cut short; delete {path} and run again")
     return table
 
 

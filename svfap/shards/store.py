@@ -236,7 +236,15 @@ class ClipStore:
 
 
 def _reads(starts: Indices, ends: Indices) -> list[Indices]:
-    """Group frames into reads, as positions in `starts`: those close behind each other."""
+    """Group frames that lie close to each other in a shard, so that one read fetches a group.
+
+    Args:
+        starts: where each frame starts in its shard, in bytes.
+        ends: where each frame ends.
+
+    Returns:
+        The groups, as positions in `starts`.
+    """
     gaps = starts[1:] - ends[:-1]
     apart = (gaps < 0) | (gaps > SKIPPED)
     apart[LONGEST - 1 :: LONGEST] = True

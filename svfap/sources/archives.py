@@ -25,16 +25,16 @@ from svfap.errors import SvfapError
 from svfap.progress import Progress
 from svfap.replacing import replacing
 from svfap.sources.partial import check_space
-from svfap.sources.split_zip import AES, DAMAGED, PartStarts, joined, open_zip
+from svfap.sources.split_zip import AES, DAMAGE_ERRORS, PartStarts, joined, open_zip
 
 UNPACKED = ".unpacked"
 PASSWORD_FILE = "password.txt"
 MAX_RATIO = 200  # videos hardly compress at all, a zip bomb by a factor of up to 1,000
 ZIPS = re.compile(r".*(\.zip|\.zip\.001|part_?aa)", re.IGNORECASE)
 TARS = re.compile(r".*\.(tar|tar\.gz|tgz|tar\.bz2|tar\.xz)", re.IGNORECASE)
-NESTED_LEVELS = 3  # archives in archives in archives
+NESTED_LEVELS = 3  # deepest nesting of archives in archives that is unpacked
 CHUNK_BYTES = 1 << 20
-# Errors about the name of a file in the archive, as opposed to a full or broken disk.
+# Errors that the name of a file in the archive causes. Other errors are of the disk.
 NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def unpack(archive: Path, folder: Path, *, keep: Callable[[str], bool] | None = 
                 progress.advance()
             progress.close()
     # zipfile and tarfile let errors of zlib and early ends of files through.
-    except (*DAMAGED, tarfile.TarError, zlib.error, EOFError) as error:
+    except (*DAMAGE_ERRORS, tarfile.TarError, zlib.error, EOFError) as error:
         raise SvfapError(
             f"{archive}: damaged or incomplete ({error}); delete it and download it again"
         ) from None
@@ -156,7 +156,7 @@ def _zip_members(zipped: zipfile.ZipFile, starts: PartStarts, archive: Path) -> 
     if any(info.flag_bits & 1 and info.compress_type != AES for info in zipped.infolist()):
         logger.info("%s: old encryption, about 1.5 MB/s; unpacking by 7-zip is faster", archive)
     for info in zipped.infolist():
-        starts.correct(info)
+        starts.correct_in_place(info)
         # The upper 16 bits are the mode of a Unix file.
         if stat.S_ISLNK(info.external_attr >> 16):
             raise SvfapError(f"{archive}: '{info.filename}' is a link; unpack it by hand")

@@ -11,7 +11,7 @@ from svfap.sources.source_error import SourceError
 POINTER = re.compile(r"oid sha256:(?P<oid>[0-9a-f]{64})\s+size (?P<size>\d+)")
 
 
-def remote_file(pointer: str, media: str, destination: Path) -> RemoteFile:
+def describe_lfs_file(pointer: str, media: str, destination: Path) -> RemoteFile:
     """Download a file's LFS pointer and return the file with its size and checksum.
 
     Args:

@@ -82,7 +82,10 @@ class Partial:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def validator(self, url: str) -> str:
-        """Return the validator of the bytes so far; '' if they are none or of another URL."""
+        """Return the validator of the received bytes.
+
+        Return '' if there are none, or if they come from another URL.
+        """
         if not self.size or not self.sidecar.exists():
             return ""
         note = self.sidecar.read_text(encoding="utf-8", errors="replace")

@@ -35,7 +35,7 @@ def request(url: str, headers: dict[str, str]) -> HTTPResponse:
         raise
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        # A wrong certificate does not pass with time, unlike all other failures to connect.
+        # A wrong certificate stays wrong, so do not retry; retry all other failures to connect.
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise SourceError(f"{url}: {reason.verify_message}; correct the address") from None
         raise TransientError(f"no connection: {reason}") from None

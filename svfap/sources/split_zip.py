@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 END_RECORD = b"PK\x05\x06"
 END_RECORD_64 = b"PK\x06\x06"
 LOCATOR_64 = b"PK\x06\x07"
-TAIL_BYTES = 1 << 17  # the records follow each other; the last one has a comment of up to 64 KiB
+# The end of a file to search for the three records: they take less than 200 bytes together, and the
+# last one has a comment of up to 64 KiB.
+TAIL_BYTES = 1 << 17
 AES = 99  # compression method that marks WinZip's AES encryption
-DAMAGED = (zipfile.BadZipFile, BadAESZipFile)
+DAMAGE_ERRORS = (zipfile.BadZipFile, BadAESZipFile)
 
 
 class JoinedFile(io.RawIOBase):
@@ -41,7 +43,7 @@ class JoinedFile(io.RawIOBase):
         self.starts = [sum(sizes[:number]) for number in range(len(sizes))]
         self.size = sum(sizes)
         self.position = 0
-        self.patch_start, self.patch = self.size, b""
+        self.patch_start, self.patch = self.size, b""  # no patch
 
     def readable(self) -> bool:
         """Return True."""
@@ -87,12 +89,13 @@ class PartStarts:
 
     starts: tuple[int, ...] = ()
 
-    def correct(self, info: zipfile.ZipInfo) -> None:
+    def correct_in_place(self, info: zipfile.ZipInfo) -> None:
         """Change a member's offset from its part to the joined file."""
         if self.starts:
             info.header_offset += self.starts[info.volume]
-            # Pythons with the fix for overlapping members (CVE-2024-0450) compare this with the
-            # end of the data; computed from uncorrected offsets, it is wrong. None skips the check.
+            # Newer Pythons, with the fix of CVE-2024-0450, refuse overlapping members: they compare
+            # a member's end with `_end_offset`, which they computed from uncorrected offsets. None
+            # skips the comparison.
             if "_end_offset" in zipfile.ZipInfo.__slots__:
                 info._end_offset = None  # type: ignore[attr-defined]
 
@@ -138,6 +141,7 @@ def _parts(archive: Path) -> tuple[list[Path], bool]:
     elif name.endswith("aa"):
         stem, pattern, split = name[:-2], r"([a-z]{2})", False
     else:
+        # Any other zip; it is a split archive if there are files `name.z01`, `name.z02`, ...
         stem, pattern, split = name[:-3], r"[zZ](\d{2,3})", True
     numbered = {}
     for path in archive.parent.iterdir():
@@ -178,19 +182,25 @@ def _patch_end_record(whole: JoinedFile, archive: Path) -> None:
     record = tail.rfind(END_RECORD)
     if record < 0:
         raise zipfile.BadZipFile("its end record is missing")
-    last, first, _, count, size, offset = struct.unpack_from("<HHHHII", tail, record + 4)
+    # The fields begin after the signature, 4 bytes, ...
+    this_part, list_part, _, count, size, offset = struct.unpack_from("<HHHHII", tail, record + 4)
     record_64, locator = tail.rfind(END_RECORD_64, 0, record), tail.rfind(LOCATOR_64, 0, record)
     is_zip64 = locator >= 0 and record_64 >= 0
     if is_zip64:
-        last, first, _, count, size, offset = struct.unpack_from("<IIQQQQ", tail, record_64 + 16)
-    if last + 1 != len(whole.sizes):
-        raise SvfapError(
-            f"{archive}: has {last + 1} parts, but {len(whole.sizes)} are here; put all parts into"
-            " the same folder"
+        # ... here after the signature, the record's size and two versions: 4 + 8 + 2 + 2 bytes.
+        this_part, list_part, _, count, size, offset = struct.unpack_from(
+            "<IIQQQQ", tail, record_64 + 16
         )
-    offset += whole.starts[first]
+    if this_part + 1 != len(whole.sizes):
+        raise SvfapError(
+            f"{archive}: has {this_part + 1} parts, but {len(whole.sizes)} are here; put all parts"
+            " into the same folder"
+        )
+    # Describe a single part, number 0, which holds the whole list of files.
+    offset += whole.starts[list_part]
     if is_zip64:
         struct.pack_into("<IIQQQQ", tail, record_64 + 16, 0, 0, count, count, size, offset)
+        # The locator has, after its signature: part with the record, the record's offset, parts.
         struct.pack_into("<IQI", tail, locator + 4, 0, tail_start + record_64, 1)
     else:
         struct.pack_into("<HHHHII", tail, record + 4, 0, 0, count, count, size, offset)

@@ -20,7 +20,7 @@ from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
 from svfap.training.training_run import TrainingRun
-from svfap.video.sampling import train_indices
+from svfap.video.sampling import finetune_indices
 
 
 def run(
@@ -124,7 +124,7 @@ def _draws(store: ClipStore, config: FinetuneJob) -> Draws:
     kind = balance.BalancedDraws if settings.balance == "sampler" else Draws
     return kind(
         store,
-        lambda length, rng: train_indices(length, frames, stride, rng),
+        lambda length, rng: finetune_indices(length, frames, stride, rng),
         partial(random_resized_crop, min_area=settings.min_crop, flip=settings.flip),
         size=config.model.image_size,
         seed=config.seed,

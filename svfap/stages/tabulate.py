@@ -17,6 +17,7 @@ from svfap.config.stage_sections import TabulateConfig
 from svfap.errors import SvfapError
 from svfap.evaluation.predictions import by_clip, by_group, read
 from svfap.experiment import layout
+from svfap.experiment.layout import MAIN
 from svfap.plots.classes import draw_class_bars, draw_confusion
 from svfap.plots.curves import draw_curves, read_curve
 from svfap.tables import ablations, benchmark, comparison, folds, per_class, provenance
@@ -29,7 +30,6 @@ from svfap.tables.write import write_all_formats, write_csv, write_html, write_m
 logger = logging.getLogger(__name__)
 
 PRETRAIN = "pretrain"  # folder of its figure, where fine-tunings have their dataset
-MAIN = ""
 PRETRAIN_CURVE = layout.PRETRAINED.beside(layout.CURVE)
 FINETUNE_CURVE = layout.FINETUNED.beside(layout.CURVE)
 

@@ -1,4 +1,4 @@
-"""Ablations: a row per setting with the paper's results, ours, and the change by the setting.
+"""Tables of ablations: a row per setting, with the paper's results, ours, and their change.
 
 All rows of a table are measured on the folds for which all its runs have predictions, so they can
 be compared. The change against the main run is a paired bootstrap over the same people.
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from svfap.config.stage_sections import DatasetFacts, TabulateConfig
+from svfap.datasets.dataset import is_dataset
 from svfap.evaluation import bootstrap
 from svfap.evaluation.metrics import METRICS
+from svfap.experiment.layout import MAIN
 from svfap.tables.cells import MISSING, NOT_RUN, csv_number, interval_text
 from svfap.tables.costs import CountedCost
-from svfap.tables.paper import is_dataset, notes_on, rows_of
+from svfap.tables.paper import notes_on, rows_of
 from svfap.tables.render import Table
 from svfap.tables.results import AVERAGE, Result, measure
 
 Scored = Mapping[str, Mapping[str, pd.DataFrame]]
-MAIN = ""
 PAPER_DATASET = "DFEW"
 PAPER_METRICS = ("UAR", "WAR")
 _NOTE = (
@@ -191,7 +192,7 @@ def _paper_cost(row: Mapping[str, str] | None) -> CountedCost | None:
 def _measure_pooled(
     rows: pd.DataFrame | None, dataset: str, facts: DatasetFacts
 ) -> dict[str, Result]:
-    """Return metric -> its pooled result, averaged over targets."""
+    """Return metric -> its pooled result; with several targets, their average."""
     if rows is None or not len(rows):
         return {}
     pooled = (result for result in measure(rows, dataset, facts) if not result.fold)

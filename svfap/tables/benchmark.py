@@ -10,7 +10,7 @@ from svfap.tables.cells import (
     csv_number,
     footnote_marks,
     footnotes,
-    lines,
+    result_rows,
     results_table,
 )
 from svfap.tables.paper import notes_on, results_for
@@ -53,12 +53,12 @@ def benchmark_tables(results: Sequence[Result], notices: Mapping[str, str]) -> l
         marks = footnote_marks(datasets, notices)
         for dataset, found in datasets.items():
             published = any(result.source != THIS_RUN for result in found)
-            for line in lines(found, columns_of(found), "model"):
-                source = line.result.source
+            for row in result_rows(found, columns_of(found), "model"):
+                source = row.result.source
                 if source == THIS_RUN and not published:
                     source += "; not in the paper"
-                names = (dataset + marks.get(dataset, ""), line.name)
-                rows.append((*names, *line.cells, line.result.folds or MISSING, source))
+                names = (dataset + marks.get(dataset, ""), row.name)
+                rows.append((*names, *row.cells, row.result.folds or MISSING, source))
         tables.append(
             results_table(
                 datasets,

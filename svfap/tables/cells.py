@@ -17,7 +17,7 @@ NOT_RUN = "not run"
 METRIC = "Metric"  # header of the column that regression has and classification has not
 
 
-class Line(NamedTuple):
+class ResultRow(NamedTuple):
     """A row of a table of results, before the columns around it.
 
     Attributes:
@@ -55,10 +55,12 @@ def columns_of(results: Iterable[Result]) -> tuple[str, ...]:
     return metrics if targets == ("",) else (METRIC, *targets)
 
 
-def lines(
+def result_rows(
     results: Iterable[Result], columns: tuple[str, ...], by: str, *, spread: bool = True
-) -> Iterator[Line]:
-    """Yield a row for each value of the attribute `by`, in regression one for each metric too.
+) -> Iterator[ResultRow]:
+    """Yield a row for each value of the attribute `by`.
+
+    In regression, yield such rows for each metric.
 
     Args:
         results: results of one dataset.
@@ -77,7 +79,7 @@ def lines(
     ):
         by_column = {result.target if regression else result.metric: result for result in found}
         cells = [result_text(by_column.get(c), spread) for c in columns if c != METRIC]
-        yield Line(name, found[0], (*([metric] if regression else []), *cells))
+        yield ResultRow(name, found[0], (*([metric] if regression else []), *cells))
 
 
 def result_text(result: Result | None, spread: bool) -> str:

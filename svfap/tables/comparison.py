@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from svfap.config.stage_sections import TabulateConfig
-from svfap.tables.ablations import MAIN, PAPER_DATASET, PAPER_METRICS
+from svfap.datasets.dataset import is_dataset
+from svfap.experiment.layout import MAIN
+from svfap.tables.ablations import PAPER_DATASET, PAPER_METRICS
 from svfap.tables.cells import MISSING, NOT_RUN, result_text
 from svfap.tables.costs import CountedCost
-from svfap.tables.paper import is_dataset, notes_on, rows_of
+from svfap.tables.paper import notes_on, rows_of
 from svfap.tables.render import Table
 from svfap.tables.results import OURS, THIS_RUN, measure
 

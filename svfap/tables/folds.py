@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from svfap.tables.cells import (
-    Line,
+    ResultRow,
     by_columns,
     columns_of,
     csv_number,
     footnote_marks,
     footnotes,
-    lines,
+    result_rows,
     results_table,
 )
 from svfap.tables.render import Table
@@ -22,31 +22,32 @@ _FOLDS_NOTE = (
 )
 
 
-def fold_tables(measured: Sequence[Result], notices: Mapping[str, str]) -> list[Table]:
+def fold_tables(results: Sequence[Result], notices: Mapping[str, str]) -> list[Table]:
     """Return tables with a row per dataset and fold, the mean over folds and the pooled result.
 
     Args:
-        measured: results of `measure`.
+        results: results of `measure`.
         notices: dataset -> sentence that must accompany its results, or "".
     """
     tables = []
-    for datasets in by_columns(measured).values():
+    for by_dataset in by_columns(results).values():
         rows: list[tuple[str, ...]] = []
-        marks = footnote_marks(datasets, notices)
-        for dataset, found in datasets.items():
-            pooled = [result for result in found if not result.fold]
-            single = [result for result in found if result.fold]
-            columns = columns_of(found)
-            shown = [
-                *lines(single, columns, "fold"),
-                *_rename("mean ± std", lines(_means(pooled), columns, "fold")),
-                *_rename("pooled", lines(pooled, columns, "fold", spread=False)),
+        marks = footnote_marks(by_dataset, notices)
+        for dataset, own in by_dataset.items():
+            pooled = [result for result in own if not result.fold]
+            single = [result for result in own if result.fold]
+            columns = columns_of(own)
+            # Single folds first, then what summarises them.
+            of_dataset = [
+                *result_rows(single, columns, "fold"),
+                *_rename("mean ± std", result_rows(_means(pooled), columns, "fold")),
+                *_rename("pooled", result_rows(pooled, columns, "fold", spread=False)),
             ]
             label = dataset + marks.get(dataset, "")
-            rows += [(label, line.name, f"{line.result.clips:,}", *line.cells) for line in shown]
+            rows += [(label, row.name, f"{row.result.clips:,}", *row.cells) for row in of_dataset]
         tables.append(
             results_table(
-                datasets,
+                by_dataset,
                 ("Dataset", "Fold", "Clips"),
                 rows,
                 (),
@@ -56,11 +57,10 @@ def fold_tables(measured: Sequence[Result], notices: Mapping[str, str]) -> list[
     return tables
 
 
-def fold_rows(
-    measured: Iterable[Result], notices: Mapping[str, str]
-) -> Iterator[dict[str, object]]:
+def fold_rows(results: Iterable[Result], notices: Mapping[str, str]) -> Iterator[dict[str, object]]:
     """Yield our results as rows of a CSV; `fold` is a fold's name, mean, std or pooled."""
-    for result in sorted(measured, key=lambda result: not result.fold):
+    # Single folds first: `sorted` keeps the order of results with equal keys.
+    for result in sorted(results, key=lambda result: not result.fold):
         values = {result.fold: result.value}
         if not result.fold:
             values = {"mean": result.fold_mean, "std": result.fold_std, "pooled": result.value}
@@ -77,8 +77,8 @@ def fold_rows(
             }
 
 
-def _rename(name: str, rows: Iterable[Line]) -> list[Line]:
-    return [line._replace(name=name) for line in rows]
+def _rename(name: str, rows: Iterable[ResultRow]) -> list[ResultRow]:
+    return [row._replace(name=name) for row in rows]
 
 
 def _means(pooled: Iterable[Result]) -> list[Result]:

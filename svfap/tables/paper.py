@@ -9,6 +9,7 @@ import csv
 from functools import cache
 from importlib import resources
 
+from svfap.datasets.dataset import plain_name
 from svfap.tables.results import Result
 
 _METRICS = {"weighted F1": "WF1"}
@@ -25,12 +26,12 @@ def results_for(dataset: str) -> list[Result]:
     Names match without regard to case and punctuation: `crema_d` finds CREMA-D. A dataset that is
     one target of a published one, such as `avcaffe_arousal`, finds that target's results.
     """
-    wanted = _plain(dataset)
+    wanted = plain_name(dataset)
     wanted = _DATASETS.get(wanted, wanted)
     found = []
     for row in (row for name in _RESULTS for row in rows_of(name)):
-        whole, target = _plain(row["dataset"]), row["target"]
-        if wanted not in (whole, whole + _plain(target)):
+        whole, target = plain_name(row["dataset"]), row["target"]
+        if wanted not in (whole, whole + plain_name(target)):
             continue
         found.append(
             Result(
@@ -47,17 +48,12 @@ def results_for(dataset: str) -> list[Result]:
 
 def notes_on(*names: str) -> list[str]:
     """Return the notes on published numbers of datasets, ablations or other tables."""
-    wanted = [_plain(name) for name in names]
+    wanted = [plain_name(name) for name in names]
     return [
         f"{row['about']}: {row['note']}"
         for row in rows_of("paper_notes")
-        if any(name.startswith(_plain(row["about"])) for name in wanted)
+        if any(name.startswith(plain_name(row["about"])) for name in wanted)
     ]
-
-
-def is_dataset(ours: str, theirs: str) -> bool:
-    """Return whether two names of a dataset agree except for case and punctuation."""
-    return _plain(ours) == _plain(theirs)
 
 
 @cache
@@ -65,7 +61,3 @@ def rows_of(name: str) -> tuple[dict[str, str], ...]:
     """Return the rows of a CSV file beside this module, named without its suffix."""
     text = resources.files("svfap.tables").joinpath(f"{name}.csv").read_text("utf-8")
     return tuple(csv.DictReader(text.splitlines()))
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

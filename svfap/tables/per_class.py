@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from svfap.datasets.dataset import is_dataset
 from svfap.evaluation.metrics import Counts, confusion_matrix, per_class_accuracy
 from svfap.tables.cells import MISSING
-from svfap.tables.paper import is_dataset, rows_of
+from svfap.tables.paper import rows_of
 from svfap.tables.render import Table
 from svfap.tables.results import OURS
 

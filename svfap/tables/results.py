@@ -1,4 +1,4 @@
-"""Results, the numbers of tables, and how ours are measured: pooled over folds, and by fold."""
+"""Measure our results, pooled over folds and by fold, and hold the numbers that tables show."""
 
 import math
 import statistics
@@ -159,7 +159,10 @@ def folds_done(groups: pd.DataFrame, facts: DatasetFacts) -> str:
 def _intervals(
     groups: pd.DataFrame, metric: str, facts: DatasetFacts
 ) -> dict[str, bootstrap.Interval]:
-    """Return target -> its interval in the unit of tables; several targets get an average too."""
+    """Return target -> its interval in the unit of tables.
+
+    If there are several targets, add their average.
+    """
     if not len(groups):
         return {}
     drawn = bootstrap.replicates(groups, metric, units=bootstrap.units_of(groups))
@@ -172,9 +175,10 @@ def _intervals(
 
 
 def _compute(groups: pd.DataFrame, metric: str, facts: DatasetFacts) -> dict[str, float]:
-    """Return target -> value in the unit of tables; several targets get an average too.
+    """Return target -> value in the unit of tables.
 
-    An undefined target makes the average undefined: omitting it would flatter the model.
+    If there are several targets, add their average. An undefined target makes the average
+    undefined: omitting it would flatter the model.
     """
     names: Sequence[str] = facts.targets if facts.task == "regression" else ("",)
     if not len(groups):

@@ -25,9 +25,9 @@ def experiment_name() -> str:
 
 
 def set_tracking_defaults(results: Path) -> None:
-    """Track this process and its children in a results folder, unless the user chose a place.
+    """Let this process and its children track in a results folder, unless the user has set a place.
 
-    The experiment is named after the project's folder and its results folder.
+    The default name of the MLflow experiment is PROJECT/RESULTS, the names of the two folders.
     """
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"{SQLITE}{results}/mlflow.db")
     folder = results.absolute()

@@ -81,8 +81,8 @@ def _client(uri: str) -> MlflowClient:
     """Return a client whose server has answered a query.
 
     MLflow creates the tables of a new database at the first query, and fails if two processes do so
-    at once. Its own lock (3.17) is in the machine's temporary folder; nodes that share a file
-    system need one beside the database.
+    at once. MLflow 3.17 locks a file in the temporary folder of the machine, which other machines
+    with the same database do not see. So this function locks a file beside the database.
     """
     if not uri.startswith(SQLITE):
         client = MlflowClient(tracking_uri=uri)

@@ -42,7 +42,7 @@ class RecordFollower:
     def poll(self) -> bool:
         """Read new events; return whether the run has ended."""
         # Ask before reading: once the stage has ended, its last event is in the file.
-        runs = spool.stage_runs(self.ticket)
+        runs = spool.is_stage_running(self.ticket)
         with self.record.open("rb") as file:
             file.seek(self.read)
             complete = file.read().rpartition(b"\n")[0]  # the last line may be half written
@@ -75,7 +75,11 @@ class Writer:
         self.server: MlflowServer | None = None
 
     def serve(self, lock: int) -> None:
-        """Write until the queue is empty, then release the lock, an open file's number."""
+        """Write until the queue is empty. Then release the writer's lock.
+
+        Args:
+            lock: file descriptor of the locked file.
+        """
         while True:
             for ticket in spool.tickets(self.folder):
                 if ticket not in self.followers:
@@ -83,7 +87,7 @@ class Writer:
             for follower in list(self.followers.values()):
                 self._advance(follower)
             if not self.followers:
-                with spool.gate(self.folder):
+                with spool.queue_lock(self.folder):
                     if not spool.tickets(self.folder):
                         fcntl.flock(lock, fcntl.LOCK_UN)
                         return
@@ -110,7 +114,7 @@ class Writer:
 
 
 def main() -> int:
-    """Serve `FOLDER LOCK`: the folder of the tickets, and the number of the locked open file."""
+    """Serve `FOLDER LOCK`: the folder of the tickets, and the descriptor of the locked file."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     Writer(Path(sys.argv[1])).serve(int(sys.argv[2]))
     return 0

@@ -2,11 +2,12 @@
 
 Importing MLflow takes seconds of CPU time, so one writer does it for a whole pipeline. A stage
 queues its record as a ticket: a small file in a folder of the user. The stage keeps the ticket
-locked while it runs, and the writer removes it after writing the whole record.
+locked while it runs, and the writer deletes the ticket after it has written the whole record.
 
 Locks are `flock(2)` locks. The kernel releases them when a process dies, so a killed stage or
-writer needs no clean-up. The writer inherits its own lock from the stage that starts it: a second
-writer cannot start, and the next stage replaces a killed writer, which finds the tickets again.
+writer needs no clean-up. A writer holds a lock of its own, which it inherits from the stage that
+starts it, so a second writer cannot start. If a writer is killed, the next stage starts another,
+which finds all tickets that are left.
 """
 
 import contextlib
@@ -25,7 +26,8 @@ from typing import IO
 
 POLL_SECONDS = 0.05
 TICKETS = "*.ticket"
-GATE, LOCK, LOG = "gate", "writer.lock", "writer.log"
+QUEUE_LOCK = "gate"  # earlier versions use this name too, and share the folder
+LOCK, LOG = "writer.lock", "writer.log"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Ticket:
         failure_note(self.path).unlink(missing_ok=True)
         self.file.close()
 
-    def wait(self, seconds: float) -> bool:
+    def wait_for_writer(self, seconds: float) -> bool:
         """Wait until the writer is done, at most some seconds; return whether it is.
 
         Replace the writer if it was killed.
@@ -72,14 +74,15 @@ def queue(record: Path, uri: str) -> Ticket:
     """
     folder = ticket_folder(uri)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The time comes first, so that sorted names are in the order of queueing.
     path = folder / f"{time.time_ns()}-{uuid.uuid4().hex}.ticket"
-    # Written and locked under another name first: the writer takes an unlocked ticket for one
-    # whose stage was killed.
+    # The file gets its final name only when it is written and locked: the writer believes that the
+    # stage of an unlocked ticket was killed.
     file = path.with_suffix(".new").open("w", encoding="utf-8")
     fcntl.flock(file, fcntl.LOCK_EX)
     file.write(json.dumps(str(record.absolute())))
     file.flush()
-    with gate(folder):
+    with queue_lock(folder):
         path.with_suffix(".new").rename(path)
         _start_writer(folder, uri)
     return Ticket(path, uri, file)
@@ -100,25 +103,29 @@ def record_of(ticket: Path) -> Path:
     return Path(json.loads(ticket.read_text(encoding="utf-8")))
 
 
-def stage_runs(ticket: Path) -> bool:
+def is_stage_running(ticket: Path) -> bool:
     """Return whether the stage that queued a record still runs."""
     with ticket.open(encoding="utf-8") as file:
         return not _try_lock(file)
 
 
 @contextlib.contextmanager
-def gate(folder: Path) -> Iterator[None]:
-    """Let no stage add a ticket and no writer quit while the block runs.
+def queue_lock(folder: Path) -> Iterator[None]:
+    """Lock the queue: while the block runs, no stage adds a ticket and no writer quits.
 
-    Without it, a stage could see a running writer that has just found the queue empty.
+    Without this lock, a writer could find the queue empty and quit, while a stage adds a ticket and
+    starts no other writer because this one is still running.
     """
-    with (folder / GATE).open("w") as file:
+    with (folder / QUEUE_LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def ticket_folder(uri: str) -> Path:
-    """Return the folder of the tickets of this user on this machine, for one MLflow."""
+    """Return the folder of the tickets of this user on this machine, for one MLflow.
+
+    Its name has a digest of the address, which may hold characters that no file name may have.
+    """
     digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"svfap-{os.getuid()}" / digest
 

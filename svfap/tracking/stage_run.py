@@ -1,6 +1,6 @@
 """Track what each stage did: `run.jsonl` beside its output, and a copy in MLflow.
 
-Files are the truth and MLflow is a view of them. A stage appends its parameters, metrics and
+The files are authoritative; MLflow holds a copy. A stage appends its parameters, metrics and
 outcome to its record (`svfap.tracking.record`). Another process (`svfap.tracking.mlflow_writer`)
 follows that file and writes to MLflow. A stage therefore never imports MLflow and never waits for a
 server. Without a server it warns once and continues; `python -m svfap sync-tracking` uploads the
@@ -88,7 +88,7 @@ class TrackedRun:
         }
         append(self.record, event)
         if self._ticket:
-            if not self._ticket.wait(CLOSE_SECONDS):
+            if not self._ticket.wait_for_writer(CLOSE_SECONDS):
                 logger.info("MLflow at %s is slow; writing continues in background", tracking_uri())
             self._warn(self._ticket.failure())
             self._ticket.close()

@@ -7,10 +7,10 @@ from svfap.training.draws import Draws
 
 
 class BalancedDraws(Draws):
-    """Epochs of the usual length in which all classes have the same number of clips, within one.
+    """Draws in which all classes have the same number of clips per epoch, give or take one.
 
-    Clips of rare classes occur several times per epoch, each equally often within one. Of frequent
-    classes, each epoch has a random subset.
+    An epoch is as long as without balancing. The clips of a rare class occur several times, all
+    equally often, give or take one. Of a frequent class, each epoch has a random subset.
     """
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:

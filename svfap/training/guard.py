@@ -105,7 +105,7 @@ def replay(path: Path, stepper: Stepper) -> list[float]:
     # detect_anomaly warns that it is slow.
     with warnings.catch_warnings(action="ignore"), torch.autograd.detect_anomaly():
         for content in saved["batches"]:
-            loss = stepper.loss(Batch.from_dict(content))
+            loss = stepper.seeded_loss(Batch.from_dict(content))
             losses.append(loss.item())
             loss.backward()
     return losses

@@ -1,9 +1,10 @@
 """Memory that training uses again: buffers shared with loader processes, and freed arrays.
 
-A pre-training batch of 256 clips has 315 MB. In fresh memory, the usual way, the kernel maps its
-pages again in the loader process, in the training process, and in the page-locked copy for a GPU.
-That takes longer than reading the clips from raw shards (`benchmarks/README.md`), and PyTorch's own
-way of sharing tensors needs a large /dev/shm, which containers lack.
+A pre-training batch of 256 clips takes 315 MB. Usually, each batch gets newly allocated memory, and
+the kernel maps its pages three times: in the loader process, in the training process and in the
+page-locked copy for a GPU. Mapping takes longer than reading the clips from raw shards
+(`benchmarks/README.md`). Besides, PyTorch shares tensors through /dev/shm, which is too small in
+containers.
 """
 
 import ctypes

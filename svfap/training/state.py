@@ -17,8 +17,8 @@ class State:
     """The saves that a stopped run resumes from.
 
     Attributes:
-        folder: contains the saves. It is no declared output of a Snakemake rule, because Snakemake
-            deletes the outputs of a failed job.
+        folder: contains the saves. It is not a declared output of a Snakemake rule, because
+            Snakemake deletes the outputs of a failed job.
         run_hash: hash of everything that the run depends on; saves with another hash are ignored.
     """
 

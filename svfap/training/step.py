@@ -31,8 +31,8 @@ class StepResult(NamedTuple):
 
     Attributes:
         loss: mean over all clips of the step, on all devices.
-        norm: of the gradient before clipping.
-        finite: False if loss or norm was not finite, apart from an fp16 overflow.
+        norm: norm of the gradient before clipping.
+        finite: whether loss and norm are finite; an ordinary fp16 overflow counts as finite.
         stop: whether any process received a stop signal.
     """
 
@@ -46,18 +46,18 @@ class HostCopy(NamedTuple):
     """A tensor on its way from the device to the host.
 
     Attributes:
-        figures: the copy; complete once `arrival` has happened.
+        tensor: the copy; complete once `arrival` has happened.
         arrival: None on a CPU, where the copy is complete at once.
     """
 
-    figures: Tensor
+    tensor: Tensor
     arrival: torch.cuda.Event | None
 
     @classmethod
-    def start(cls, figures: Tensor) -> "HostCopy":
-        """Start the copy without waiting for it."""
-        copied = figures.to("cpu", non_blocking=True)
-        if not figures.is_cuda:
+    def start(cls, source: Tensor) -> "HostCopy":
+        """Start the copy of a tensor without waiting for it."""
+        copied = source.to("cpu", non_blocking=True)
+        if not source.is_cuda:
             return cls(copied, None)
         arrival = torch.cuda.Event()
         arrival.record()
@@ -69,7 +69,7 @@ class HostCopy(NamedTuple):
         # which has been queued since.
         if self.arrival is not None:
             self.arrival.synchronize()
-        values: list[float] = self.figures.tolist()
+        values: list[float] = self.tensor.tolist()
         return values
 
 
@@ -112,10 +112,12 @@ class Stepper:
         self.optimizer = AdamW(groups, lr=0.0, betas=config.betas, fused=True)
         self.dtype = autocast_dtype(config, ranks.device)
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self.dtype is torch.float16)
+        # 0.0 only satisfies the type: without `config.ema`, nothing calls the function.
         self.update_ema = get_ema_multi_avg_fn(config.ema or 0.0)
         self.average = AveragedModel(model, multi_avg_fn=self.update_ema) if config.ema else None
         self.total = torch.zeros((), device=ranks.device)  # loss of the step's batches so far
-        self.figures: HostCopy | None = None  # of the updated step that is to be completed
+        # Figures of the last `update`, until `complete` reads them.
+        self.pending_copy: HostCopy | None = None
 
     def step(self, batches: Sequence[Batch], rate: float) -> StepResult:
         """Do a whole step at a learning rate and wait for its result."""
@@ -128,23 +130,23 @@ class Stepper:
         self.total = torch.zeros((), device=self.ranks.device)
         for number, batch in enumerate(batches):
             with self._synchronised(last=number + 1 == len(batches)):
-                share = self.loss(batch) * batch.share
+                share = self.seeded_loss(batch) * batch.share
                 # DistributedDataParallel averages gradients over the processes. A step's gradient
                 # is their sum, since every share refers to the clips of all processes.
                 self.scaler.scale(share * self.ranks.size).backward()
             self.total += share.detach()
 
     def update(self, rate: float, *, stop: bool = False) -> None:
-        """Update the weights, unless the loss or the gradient is not finite.
+        """Update the weights if loss and gradient are finite; else leave them as they are.
 
         Args:
             rate: the learning rate.
             stop: whether this process received a stop signal; `complete` reports it to all.
         """
         self.scaler.unscale_(self.optimizer)
-        norm = self._clip()
-        asked = torch.full_like(self.total, float(stop))
-        total, asked = self.ranks.sum(torch.stack((self.total, asked))).unbind()
+        norm = self._clip_gradient()
+        stop_requested = torch.full_like(self.total, float(stop))
+        total, stop_requested = self.ranks.sum(torch.stack((self.total, stop_requested))).unbind()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["lr_scale"]
         skipped = ~(total.isfinite() & norm.isfinite())
@@ -153,8 +155,10 @@ class Stepper:
         # loss and precisions without a scaler, and the host need not wait to decide.
         self.optimizer.found_inf = skipped.float()  # type: ignore[attr-defined]
         self.optimizer.step()
-        scale = self.scaler.scale(torch.ones_like(total))  # the scale of this step, 1 if disabled
-        self.figures = HostCopy.start(torch.stack((total, norm, asked, scale)))
+        # The scale of this step, 1 if disabled. Scaling a one reads it on the device;
+        # GradScaler.get_scale would wait for the device.
+        scale = self.scaler.scale(torch.ones_like(total))
+        self.pending_copy = HostCopy.start(torch.stack((total, norm, stop_requested, scale)))
         self.scaler.update()
         self.optimizer.zero_grad()
 
@@ -164,21 +168,21 @@ class Stepper:
         Raises:
             RuntimeError: there was no update since the last call.
         """
-        if self.figures is None:
+        if self.pending_copy is None:
             raise RuntimeError("no step to complete; call update() before complete()")
-        total, norm, asked, scale = self.figures.wait()
-        self.figures = None
+        total, norm, stop_requested, scale = self.pending_copy.wait()
+        self.pending_copy = None
         updated = math.isfinite(total) and math.isfinite(norm)
         if updated:
             self._update_average()
-        # An infinite gradient of a finite loss is an overflow of fp16 as long as the scale can
-        # still be lowered: a normal event, after which the scaler halves the scale.
-        overflow = self.scaler.is_enabled() and scale > 1
-        finite = updated or (math.isfinite(total) and overflow)
-        return StepResult(total, norm, finite, asked > 0)
+        # Above a scale of 1, an infinite gradient with a finite loss is an ordinary fp16 overflow:
+        # the scaler skips the step and halves the scale. At 1 or below it is a real error.
+        may_be_overflow = self.scaler.is_enabled() and scale > 1
+        finite = updated or (math.isfinite(total) and may_be_overflow)
+        return StepResult(total, norm, finite, stop_requested > 0)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the mean loss of a batch, computed with the batch's own random numbers."""
+    def seeded_loss(self, batch: Batch) -> Tensor:
+        """Seed the global generators from the batch's position, and return its mean loss."""
         device = self.ranks.device
         # timm's mixup and random erasing, drop path and the masks draw from global generators.
         seed_everything(self.seed, batch.first)
@@ -187,7 +191,7 @@ class Stepper:
             return self.objective.loss(self.forward, clips)
 
     @property
-    def learned(self) -> Weights:
+    def result_weights(self) -> Weights:
         """The weights to save as the result: the averaged ones if there are any."""
         model = self.average.module if self.average else self.objective.model
         return model.state_dict()
@@ -210,7 +214,7 @@ class Stepper:
         if self.average:
             self.average.load_state_dict(state["average"])
 
-    def _clip(self) -> Tensor:
+    def _clip_gradient(self) -> Tensor:
         """Return the norm of the whole gradient; scale it down to `clip_grad` if that is set."""
         parameters = [p for p in self.objective.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
@@ -230,10 +234,14 @@ class Stepper:
             averaged, current = (
                 [*model.parameters()] for model in (self.average.module, self.objective.model)
             )
+            # An exponential average needs no count of updates, the third argument.
             self.update_ema(averaged, current, None)
 
     def _synchronised(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
-        """Exchange gradients between processes only in the last batch of a step."""
+        """Exchange gradients between processes only in the last batch of a step.
+
+        DistributedDataParallel would exchange them in every backward pass.
+        """
         if isinstance(self.forward, DistributedDataParallel) and not last:
             return self.forward.no_sync()
         return contextlib.nullcontext()

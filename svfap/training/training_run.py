@@ -81,7 +81,7 @@ class TrainingRun:
             trainer = Trainer(stepper, loader, self.optim, state, ranks, self.label, validate)
             curve = trainer.fit(log)
             if ranks.first:
-                objective.model.load_state_dict(stepper.learned)
+                objective.model.load_state_dict(stepper.result_weights)
                 write_curve(self.output.with_name(CURVE), curve)
                 picture()
                 self._checkpoint(stepper, draws).write(self.output)
@@ -91,7 +91,7 @@ class TrainingRun:
     def _checkpoint(self, stepper: Stepper, draws: Draws) -> Checkpoint:
         """Collect the learned weights and the facts of the training clips."""
         return Checkpoint(
-            model={k: v.cpu() for k, v in stepper.learned.items()},
+            model={k: v.cpu() for k, v in stepper.result_weights.items()},
             job=self.job,
             clips=len(draws.store),
             crop=draws.store.crop,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from svfap.progress import track
-from svfap.use.bundle import Facts
+from svfap.use.bundle import ModelFacts
 from svfap.use.drawing import (
     WHITE,
     Colour,
@@ -51,7 +51,7 @@ class AnnotatedSize:
 def annotate(
     footage: Footage,
     table: pd.DataFrame,
-    facts: Facts,
+    facts: ModelFacts,
     path: Path,
     *,
     show_progress: bool = False,
@@ -110,7 +110,7 @@ class Labels:
         facts: names of the targets.
     """
 
-    def __init__(self, table: pd.DataFrame, facts: Facts) -> None:
+    def __init__(self, table: pd.DataFrame, facts: ModelFacts) -> None:
         self.names = list(facts.job.targets)
         self.has_classes = facts.job.task == "classification"
         self.colours = [to_rgb(colour) for colour in target_colours(len(self.names))]
@@ -155,7 +155,8 @@ def _draw_frame(
     picture: Image = np.ascontiguousarray(resized[..., ::-1], dtype=np.uint8)
     for face in footage.faces:
         clip = face.clip
-        # A clip with fewer frames per second than the video skips frames; they show the next box.
+        # If the clip has fewer frames per second than the video, it lacks some frames of the video:
+        # they show the box of the clip's next frame.
         index = int(np.searchsorted(clip.source, number))
         if index < len(clip) and clip.source[0] <= number:
             corners = clip.corners[index] * sides

@@ -30,7 +30,7 @@ HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
 _NO_HEAD = "it was pre-trained only and has no labels; fine-tune it first (stage finetune)"
 
 
-class Facts(Section):
+class ModelFacts(Section):
     """Everything known about a model except its weights and metrics."""
 
     job: FinetuneJob = Field(description="sizes, task, targets and recipe; no targets: no head")
@@ -64,7 +64,7 @@ class Bundle:
     """
 
     name: str
-    facts: Facts
+    facts: ModelFacts
     weights: dict[str, Tensor]
     metrics: tuple[dict[str, Any], ...] = ()
 
@@ -95,7 +95,7 @@ def load(source: str | Path) -> Bundle:
     """Load a bundle from a checkpoint, an exported folder or a hub id such as `name/model`.
 
     Raises:
-        SvfapError: the source does not exist, is damaged, or is no model of this package.
+        SvfapError: the source does not exist, is damaged, or is not a model of this package.
     """
     path = Path(source)
     if path.is_dir():
@@ -113,9 +113,9 @@ def read_checkpoint(path: Path) -> Bundle:
     weights, job = dict(found.model), found.job
     if isinstance(job, PretrainJob):
         weights, job = _without_decoder(weights, job)
-    facts = {key: getattr(found, key) for key in Facts.model_fields if key != "job"}
+    facts = {key: getattr(found, key) for key in ModelFacts.model_fields if key != "job"}
     known = {key: value for key, value in facts.items() if value is not None}
-    return Bundle(str(path), parse(Facts, known | {"job": job}, where=str(path)), weights)
+    return Bundle(str(path), parse(ModelFacts, known | {"job": job}, where=str(path)), weights)
 
 
 def read_folder(folder: Path, *, name: str = "") -> Bundle:
@@ -125,7 +125,7 @@ def read_folder(folder: Path, *, name: str = "") -> Bundle:
 
     config, preprocessing = (_read_json(folder / file) for file in (CONFIG, PREPROCESSING))
     values = config.get("svfap", {}) | {key: preprocessing.get(key) for key in ("crop", "fps")}
-    facts = parse(Facts, values, where=str(folder / CONFIG))
+    facts = parse(ModelFacts, values, where=str(folder / CONFIG))
     metrics = _read_json(folder / METRICS)["figures"] if (folder / METRICS).is_file() else ()
     try:
         weights = load_file(folder / WEIGHTS)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from svfap.datasets import DATASETS
-from svfap.use.bundle import Bundle, Facts
+from svfap.use.bundle import Bundle, ModelFacts
 from svfap.use.fold_metrics import with_metrics
 
 CARD = "card.md"
@@ -59,7 +59,7 @@ def write_card(bundle: Bundle, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _header(facts: Facts) -> str:
+def _header(facts: ModelFacts) -> str:
     tags = ["svfap", "video", "face", "affect", *(["synthetic"] if facts.notices else [])]
     lines = [
         "library_name: svfap",
@@ -71,7 +71,7 @@ def _header(facts: Facts) -> str:
     return "\n".join(["---", *lines, "---"])
 
 
-def _summary(facts: Facts, dataset: str) -> str:
+def _summary(facts: ModelFacts, dataset: str) -> str:
     verb = "classifies" if facts.job.task == "classification" else "rates"
     source = f" of {dataset}" if dataset else ""
     return (
@@ -91,7 +91,7 @@ embeddings = model.features("video.mp4")  # (n, C), for a head of your own"""
     return f"```python\n{code}\n```\n\n`svfap predict video.mp4 --checkpoint {name} --output out`"
 
 
-def _data(facts: Facts, dataset: str) -> Iterator[str]:
+def _data(facts: ModelFacts, dataset: str) -> Iterator[str]:
     yield from _terms("Fine-tuned on", dataset or "unknown data")
     for source in facts.origin.datasets:
         yield from _terms("Pre-trained on", source)
@@ -117,12 +117,12 @@ def _terms(role: str, name: str) -> Iterator[str]:
     yield f"- {role}: {name} ({terms})." + (f" {known.notice}" if known.notice else "")
 
 
-def _outputs(facts: Facts) -> Iterator[str]:
+def _outputs(facts: ModelFacts) -> Iterator[str]:
     kind = "probability" if facts.job.task == "classification" else "value"
     yield f"One {kind} for each of: {', '.join(facts.job.targets)}."
 
 
-def _preprocessing(facts: Facts) -> Iterator[str]:
+def _preprocessing(facts: ModelFacts) -> Iterator[str]:
     model = facts.job.model
     rate = f"{facts.fps:g} frames per second" if facts.fps else "the video's own frame rate"
     yield f"- crop preset `{facts.crop.get('preset', 'unknown')}`, {model.image_size} pixels"
@@ -162,6 +162,6 @@ def _formats(exported: dict[str, float]) -> Iterator[str]:
         )
 
 
-def _made_by(facts: Facts) -> str:
+def _made_by(facts: ModelFacts) -> str:
     commit = f", commit {facts.commit}" if facts.commit else ""
     return f"svfap {facts.version or 'of unknown version'}{commit}."

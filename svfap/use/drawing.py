@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from svfap.plots.style import OKABE_ITO, STYLE
-from svfap.use.bundle import Facts
+from svfap.use.bundle import ModelFacts
 from svfap.video.image import Image
 
 Colour = tuple[int, int, int]
@@ -48,7 +48,7 @@ def window_centres(rows: pd.DataFrame) -> NDArray[np.float64]:
     return middles
 
 
-def score_range(table: pd.DataFrame, facts: Facts) -> tuple[float, float]:
+def score_range(table: pd.DataFrame, facts: ModelFacts) -> tuple[float, float]:
     """Return the lower and upper end of the curves' vertical axis."""
     if facts.job.task == "classification" or facts.job.finetune.activation == "sigmoid":
         return 0.0, 1.0
@@ -73,7 +73,7 @@ class CurvePanel:
     """
 
     def __init__(
-        self, table: pd.DataFrame, facts: Facts, *, size: tuple[int, int], seconds: float
+        self, table: pd.DataFrame, facts: ModelFacts, *, size: tuple[int, int], seconds: float
     ) -> None:
         self.seconds = seconds
         with mpl.rc_context(STYLE):
@@ -95,7 +95,7 @@ class CurvePanel:
         return picture
 
 
-def _plot_curves(figure: Figure, table: pd.DataFrame, facts: Facts, seconds: float) -> None:
+def _plot_curves(figure: Figure, table: pd.DataFrame, facts: ModelFacts, seconds: float) -> None:
     """Plot the faces with the most windows, one above the other, and a legend of the targets."""
     names = list(facts.job.targets)
     faces = table["face"].value_counts(sort=True).index[:MAX_FACES].sort_values()

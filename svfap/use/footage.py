@@ -12,7 +12,7 @@ from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Detector
 from svfap.faces.find_clips import find_clips
 from svfap.progress import track
-from svfap.use.bundle import Facts
+from svfap.use.bundle import ModelFacts
 from svfap.use.options import Options
 from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
 from svfap.video.decode import Frame, Reject, declared_frames
@@ -84,7 +84,7 @@ class Footage:
             size: side of the model's frames in pixels.
         """
         pictures = (
-            (index, as_stored(picture, quality=quality, size=size))
+            (index, like_training_frame(picture, quality=quality, size=size))
             for index, picture in cut_clips(
                 self.frames, [face.sampled_clip() for face in self.faces]
             )
@@ -94,7 +94,7 @@ class Footage:
 
 def find_faces(
     path: Path,
-    facts: Facts,
+    facts: ModelFacts,
     options: Options,
     *,
     config: CropConfig,
@@ -115,21 +115,21 @@ def find_faces(
         Reject: the video cannot be read, shows no face, or is shorter than a window.
     """
     frames = Replay(path)
-    looked: Iterable[Frame] = frames
+    frames_to_read: Iterable[Frame] = frames
     if show_progress:
         total = declared_frames(path)
-        looked = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
-    measured = _MeasuredFrames(looked)
+        frames_to_read = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
+    measured = _MeasuredFrames(frames_to_read)
     clips = find_clips(path, config, detector, frames=measured)
     found = [FaceInVideo(clip, _grid(clip, facts, options)) for clip in clips]
     faces = [face for face in found if options.pad or not face.grid.padded]
     if not faces:
         raise Reject(_too_short(clips, facts))
     if options.speaker == "main":
-        faces = _main_faces(faces)  # all with number 1: one timeline
+        faces = _main_faces(faces)  # all keep the number 1, since they share one timeline
     else:
         faces = [replace(face, number=number) for number, face in enumerate(faces, 1)]
-    seconds = measured.last + 1 / clips[0].fps
+    seconds = measured.duration + 1 / clips[0].fps  # the last frame is shown for one interval
     return Footage(path, frames, tuple(faces), measured.size, seconds)
 
 
@@ -138,34 +138,34 @@ class _MeasuredFrames:
 
     Attributes:
         size: width and height of the first frame in pixels.
-        last: seconds from the first to the last frame.
+        duration: seconds from the first to the last frame.
     """
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self._frames = frames
-        self.size, self.last = (0, 0), 0.0
+        self.size, self.duration = (0, 0), 0.0
 
     def __iter__(self) -> Iterator[Frame]:
         first = None
         for number, frame in enumerate(self._frames):
             self.size = self.size if number else frame.size
             first = frame.seconds if first is None else first
-            self.last = (frame.seconds or 0.0) - (first or 0.0)
+            self.duration = (frame.seconds or 0.0) - (first or 0.0)
             yield frame
 
 
-def _step(clip: FaceClip, facts: Facts) -> float:
+def _step(clip: FaceClip, facts: ModelFacts) -> float:
     """Return the frames between two sampled frames that span the same time as in training."""
     return max(1.0, facts.stride * clip.fps / (facts.fps or clip.fps))
 
 
-def _grid(clip: FaceClip, facts: Facts, options: Options) -> WindowGrid:
+def _grid(clip: FaceClip, facts: ModelFacts, options: Options) -> WindowGrid:
     frames, step = facts.job.model.num_frames, _step(clip, facts)
     hop = step * frames / 2 if options.hop is None else options.hop * clip.fps
     return place_windows(len(clip), frames=frames, step=step, hop=hop)
 
 
-def _too_short(clips: Sequence[FaceClip], facts: Facts) -> str:
+def _too_short(clips: Sequence[FaceClip], facts: ModelFacts) -> str:
     longest = max(clips, key=lambda clip: len(clip) / clip.fps)
     frames, step = facts.job.model.num_frames, _step(longest, facts)
     needed = ((frames - 1) * step + 1) / longest.fps
@@ -188,13 +188,17 @@ def _main_faces(faces: Sequence[FaceInVideo]) -> list[FaceInVideo]:
 
 def _weight(clip: FaceClip) -> float:
     """Sum size times centrality over a clip, as `faces.track.weight` does for a track."""
+    # Two edges start at the first of the three corners; the product of their lengths is the size. The
+    # larger component of an edge serves as its length.
     edges = np.abs(clip.corners[:, 1:] - clip.corners[:, :1]).max(axis=2).prod(axis=1)
+    # The other two corners are opposite, so the centre of the square lies between them.
     centres = clip.corners[:, 1:].mean(axis=1)
+    # Distance from the picture's middle, from 0 to 1 in its corners.
     off = np.linalg.norm(centres - 0.5, axis=1) / np.hypot(0.5, 0.5)
     return float((edges * np.maximum(0.0, 1 - off)).sum())
 
 
-def as_stored(picture: Image, *, quality: int, size: int) -> Image:
+def like_training_frame(picture: Image, *, quality: int, size: int) -> Image:
     """Return a BGR picture as training reads it from a shard: RGB, scaled, with JPEG's losses.
 
     Training clips passed through JPEG, so scores of uncompressed pictures would differ slightly.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from svfap.evaluation.scoring import Scorer
 from svfap.training.checkpoint import load_model
-from svfap.video.sampling import view_indices
+from svfap.video.sampling import evaluation_indices
 
 
 class MlflowPredictor:
@@ -30,7 +30,7 @@ class MlflowPredictor:
         """
         job = self.job
         stride, views = job.finetune.stride or job.stride, job.finetune.views
-        places = view_indices(videos.shape[1], job.model.num_frames, stride, views)
+        places = evaluation_indices(videos.shape[1], job.model.num_frames, stride, views)
         means = [
             self.scorer.score([video[view] for view in places]).scores.mean(0)
             for video in np.asarray(videos)

@@ -9,7 +9,7 @@ from svfap.config import FIXED_PRESETS, CropConfig, Preset
 from svfap.config.yaml_file import parse
 from svfap.datasets.local_copy import VIDEO_SUFFIXES
 from svfap.errors import SvfapError
-from svfap.use.bundle import Facts
+from svfap.use.bundle import ModelFacts
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def printable(name: str) -> str:
     return "".join(escaped)
 
 
-def crop_settings(facts: Facts, options: Options) -> CropConfig:
+def crop_settings(facts: ModelFacts, options: Options) -> CropConfig:
     """Return how to crop for a model: like its training clips, or as the options say."""
     preset = options.preset or facts.crop.get("preset")
     if preset is None:

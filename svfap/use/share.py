@@ -7,7 +7,7 @@ from typing import Any
 
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from svfap.use.bundle import CONFIG, METRICS, PREPROCESSING, WEIGHTS, Bundle, Facts
+from svfap.use.bundle import CONFIG, METRICS, PREPROCESSING, WEIGHTS, Bundle, ModelFacts
 from svfap.use.card import model_card
 from svfap.use.exchange import ONNX, PROGRAM, to_onnx, to_program
 
@@ -49,7 +49,7 @@ def write_folder(
     return differences
 
 
-def _config(facts: Facts) -> dict[str, Any]:
+def _config(facts: ModelFacts) -> dict[str, Any]:
     """Return sizes, labels and recipe, with the keys that programs of the hub read."""
     labels = {str(number): name for number, name in enumerate(facts.job.targets)}
     return {
@@ -61,7 +61,7 @@ def _config(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _preprocessing(facts: Facts) -> dict[str, Any]:
+def _preprocessing(facts: ModelFacts) -> dict[str, Any]:
     """Return how to prepare frames for the model, with the keys of the hub's processors."""
     return {
         "crop": facts.crop,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svfap.use.bundle import Bundle, Facts
+from svfap.use.bundle import Bundle, ModelFacts
 from svfap.use.card import CARD, CAUTION, write_card
 
 COLUMNS = ("video", "face", "start", "end")
@@ -21,7 +21,7 @@ def build_timeline(
     video: str,
     spans: Sequence[tuple[int, float, float]],
     scores: NDArray[np.float32],
-    facts: Facts,
+    facts: ModelFacts,
 ) -> pd.DataFrame:
     """Build the table of one video: a row per window, sorted by time.
 
@@ -45,7 +45,7 @@ def build_timeline(
     return _with_scores(frame, scores, facts).sort_values(["start", "face"], kind="stable")
 
 
-def summarise(frame: pd.DataFrame, facts: Facts) -> pd.DataFrame:
+def summarise(frame: pd.DataFrame, facts: ModelFacts) -> pd.DataFrame:
     """Return a row per face: mean scores over its windows, as testing scores a whole clip."""
     names = list(facts.job.targets)
     groups = frame.groupby(["video", "face"], sort=False)
@@ -75,7 +75,7 @@ def write_tables(frame: pd.DataFrame, bundle: Bundle, folder: Path) -> None:
     (folder / "timeline.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def as_json(frame: pd.DataFrame, facts: Facts) -> dict[str, Any]:
+def as_json(frame: pd.DataFrame, facts: ModelFacts) -> dict[str, Any]:
     """Return the table as nested lists: videos, their faces, and the windows of each face."""
     names = list(facts.job.targets)
     videos: dict[str, list[dict[str, Any]]] = {}
@@ -94,7 +94,9 @@ def as_json(frame: pd.DataFrame, facts: Facts) -> dict[str, Any]:
     }
 
 
-def _with_scores(frame: pd.DataFrame, scores: NDArray[np.float32], facts: Facts) -> pd.DataFrame:
+def _with_scores(
+    frame: pd.DataFrame, scores: NDArray[np.float32], facts: ModelFacts
+) -> pd.DataFrame:
     """Add a column per target, and for classification the most probable class."""
     names = np.array(facts.job.targets, dtype=object)
     if facts.job.task == "classification" and len(names):

@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from svfap.use.footage import as_stored
+from svfap.use.footage import like_training_frame
 from svfap.use.predictor import Predictor
 from svfap.video.image import Image
 from svfap.video.resize import Frames
@@ -43,7 +43,7 @@ class WindowSampler:
         if not self._held:
             self._next = taken
         while taken >= self._next:
-            stored = as_stored(picture, quality=self._quality, size=self._size)
+            stored = like_training_frame(picture, quality=self._quality, size=self._size)
             self._held.append(stored)
             self._next += self.step
             self._new += 1

@@ -16,7 +16,7 @@ _FILTER = ("bwdif", "mode=send_frame:deint=interlaced")
 def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
     """Yield the pictures of a video, deinterlaced if the first one is interlaced.
 
-    The others of a video whose first picture is progressive are yielded unchanged.
+    If the first picture is progressive, all pictures are yielded unchanged.
 
     Args:
         pictures: as decoded from `stream`.

@@ -13,7 +13,7 @@ def pretrain_indices(length: int, frames: int, stride: int, rng: np.random.Gener
     return span
 
 
-def train_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
+def finetune_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
     """Return frames spread over a random span of `frames * stride`, or over a shorter video.
 
     Like VideoMAE's loader, including its rounding: places from a `linspace` whose end lies one
@@ -26,6 +26,7 @@ def train_indices(length: int, frames: int, stride: int, rng: np.random.Generato
         spread = np.linspace(0, length, num=count)
         chosen = np.concatenate((spread, np.full(frames - count, length)))
         return _to_indices(chosen, last=length - 1)
+    # `integers` excludes `length`: as in VideoMAE, the span never ends at the last frame.
     end = int(rng.integers(span, length))
     return _to_indices(np.linspace(end - span, end, num=frames), last=end - 1)
 
@@ -36,7 +37,7 @@ def _to_indices(places: NDArray[np.float64], *, last: int) -> Indices:
     return indices
 
 
-def view_indices(length: int, frames: int, stride: int, views: int) -> list[Indices]:
+def evaluation_indices(length: int, frames: int, stride: int, views: int) -> list[Indices]:
     """Return views of every `stride`-th frame, with evenly spread starts; equal views only once."""
     sampled = np.arange(0, length, stride)
     missing = max(frames - len(sampled), 0)

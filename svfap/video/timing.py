@@ -22,7 +22,8 @@ _STEADY = 0.75
 _EPSILON = 0.05  # of a frame duration, by which rounding may move a time stamp past a grid point
 _ROUNDING = 0.02  # a varying rate within this share of a whole number counts as that number
 _MOST_REPEATS = 1000  # grid points per frame of the video, on average; more is a wrong time stamp
-_FASTEST = 0.1  # share of the frames of a varying rate that may follow faster than the grid has it
+# In video of varying rate, the share of frames that may be shorter than a step of the grid.
+_FASTEST = 0.1
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def snakemake(folder: Path, config: Path, *arguments: str) -> subprocess.Complet
 def test_every_configuration_is_valid(path):
     plan = resolve.resolve(yaml.safe_load(path.read_text(encoding="utf-8")), where=path.name)
     for name in plan.labelled:
-        assert plan.finetune(name).targets
+        assert plan.finetune_section(name).targets
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -70,17 +70,17 @@ def test_the_paper_is_reproduced_on_all_of_its_datasets():
     plan = resolve.resolve(PAPER, where="paper.yaml")
     assert plan.config.pretrain.datasets == ("VoxCeleb2",)
     assert {*plan.datasets} == PAPER_DATASETS
-    assert plan.finetune("FERV39k").stride == 1
-    assert plan.finetune("RAVDESS").targets[1] == "calm"
-    assert plan.finetune("DFEW").finetune.optim.epochs == 100
-    assert plan.finetune("ChaLearn").finetune.mixup == 0
+    assert plan.finetune_section("FERV39k").stride == 1
+    assert plan.finetune_section("RAVDESS").targets[1] == "calm"
+    assert plan.finetune_section("DFEW").finetune.optim.epochs == 100
+    assert plan.finetune_section("ChaLearn").finetune.mixup == 0
     assert all(plan.datasets[name].notice == "" for name in plan.datasets)
 
 
 @pytest.mark.parametrize("name", APPLY)
 def test_an_absent_dataset_of_the_paper_gives_one_line(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    config = resolve.resolve(PAPER, where="paper.yaml").download(name).model_dump_json()
+    config = resolve.resolve(PAPER, where="paper.yaml").download_section(name).model_dump_json()
     output = f"data/raw/{name}/manifest.csv"
     assert main(["download", "--config", config, "--dataset", name, "--output", output]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()

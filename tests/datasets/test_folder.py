@@ -170,7 +170,7 @@ def test_log_says_how_folds_were_made_and_which_classes_they_lack(
     )
     config = DatasetConfig(csv=tmp_path / "my.csv", folds=3)
     source = get("mine", config)
-    assert "3 folds of 4 to 5 clips: 6 subjects were distributed" in source.split
+    assert "3 folds of 4 to 5 clips, 6 subjects. Each subject is in one fold," in source.split
     home = {clip.subject: clip.part for clip in source.clips(tmp_path)}
     (lacking,) = {*source.parts} - {home["a"], home["b"]}
     assert source.gaps.startswith(f"{lacking} has no rare: not tested there")

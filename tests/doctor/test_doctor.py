@@ -103,7 +103,7 @@ def test_a_driver_whose_gpu_torch_cannot_use(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     found = machine.gpu()
     assert found.state == FIX
-    assert "1 with driver 470.1, but torch built for" in found.text
+    assert "cannot use the 1 found with driver 470.1;" in found.text
 
 
 def test_disks(tmp_path):

@@ -17,7 +17,7 @@ def experiment(**changes):
 
 
 def test_finetuning_receives_the_facts_of_its_dataset():
-    job = experiment().finetune("demo")
+    job = experiment().finetune_section("demo")
     assert job.targets[0] == "happy"
     assert len(job.targets) == 7
     assert job.task == "classification"
@@ -26,24 +26,24 @@ def test_finetuning_receives_the_facts_of_its_dataset():
 
 def test_a_change_reaches_only_the_jobs_that_depend_on_it():
     before, after = experiment(), experiment(finetune={"layer_decay": 0.5})
-    assert before.pretrain() == after.pretrain()
-    assert before.download("demo") == after.download("demo")
-    assert before.tabulate() == after.tabulate()
-    assert before.finetune("demo") != after.finetune("demo")
+    assert before.pretrain_section() == after.pretrain_section()
+    assert before.download_section("demo") == after.download_section("demo")
+    assert before.tabulate_section() == after.tabulate_section()
+    assert before.finetune_section("demo") != after.finetune_section("demo")
 
 
 def test_fine_tuning_keys_of_a_dataset_do_not_reach_its_download():
     changed = experiment(datasets={"demo": {"finetune": {"flip": 0.0}}})
-    assert changed.download("demo") == experiment().download("demo")
-    assert changed.finetune("demo").finetune.flip == 0
+    assert changed.download_section("demo") == experiment().download_section("demo")
+    assert changed.finetune_section("demo").finetune.flip == 0
 
 
 def test_tables_receive_every_notice():
-    tabulate = experiment().tabulate()
+    tabulate = experiment().tabulate_section()
     assert {*tabulate.datasets} == {"demo"}
     assert "Synthetic faces" in tabulate.datasets["demo"].notice
     assert "Synthetic faces" in tabulate.pretrain_notice
-    assert experiment().pretrain().notice == tabulate.pretrain_notice
+    assert experiment().pretrain_section().notice == tabulate.pretrain_notice
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_tables_receive_every_notice():
     ],
 )
 def test_pretraining_is_planned_only_if_it_is_needed(changes, pretrains):
-    assert experiment(**changes).pretrains is pretrains
+    assert experiment(**changes).needs_pretraining is pretrains
 
 
 def test_an_experiment_needs_labels():
@@ -67,4 +67,4 @@ def test_an_experiment_needs_labels():
 
 def test_an_unlabelled_dataset_cannot_be_fine_tuned():
     with pytest.raises(SvfapError, match="no labels"):
-        experiment().finetune("demo_pretrain")
+        experiment().finetune_section("demo_pretrain")

@@ -25,8 +25,8 @@ def expand(variants, **changes):
 
 def test_without_variants_there_is_the_main_run_at_the_old_paths():
     (run,) = expand({}).values()
-    assert (run.name, run.folder, run.pretrained, run.pretrains) == ("", "", "", True)
-    assert runs.tabulate({"": run}).runs == {}
+    assert (run.name, run.folder, run.pretrained_in, run.pretrains_itself) == ("", "", "", True)
+    assert runs.tabulate_section({"": run}).runs == {}
 
 
 def test_a_variant_changes_its_keys_and_no_others():
@@ -49,7 +49,7 @@ def test_equal_pretraining_is_made_once_by_the_first_that_needs_it():
             "tuned": {"seed": 1, "pretrain": {"seed": 0}},
         }
     )
-    assert {run.name: run.pretrained for run in found.values()} == {
+    assert {run.name: run.pretrained_in for run in found.values()} == {
         "": "",
         "mask": "variants/mask/",
         "few": "",
@@ -74,7 +74,7 @@ def test_runs_that_differ_in_their_seed_are_known():
             "e": {"datasets": {"demo": {"finetune": {"flip": 0}}}},
         }
     )
-    facts = runs.tabulate(found).runs
+    facts = runs.tabulate_section(found).runs
     assert {name: fact.seed_of for name, fact in facts.items()} == {
         "a": "",
         "b": "",
@@ -92,17 +92,19 @@ def test_chosen_datasets_and_folds():
     assert [*main.experiment.folds("RAVDESS")] == ["actors01-04"]
     assert [*varied.experiment.labelled] == ["demo"]
     assert "demo_pretrain" in varied.experiment.datasets
-    assert plan.tabulate().datasets["RAVDESS"].folds == tuple(plan.datasets["RAVDESS"].folds)
-    assert plan.download("RAVDESS") == resolve.resolve(
+    assert plan.tabulate_section().datasets["RAVDESS"].folds == tuple(
+        plan.datasets["RAVDESS"].folds
+    )
+    assert plan.download_section("RAVDESS") == resolve.resolve(
         merge(BASE, {"datasets": {"RAVDESS": {}}}), where="c"
-    ).download("RAVDESS")
+    ).download_section("RAVDESS")
 
 
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
         ({"pretrain": {"mask_ration": 0.5}}, r"variants\.v: .*did you mean 'pretrain\.mask_ratio'"),
-        ({"datasets": {"DFEW": {}}}, r"variants\.v\.datasets: 'DFEW' is no dataset with labels"),
+        ({"datasets": {"DFEW": {}}}, r"variants\.v\.datasets: 'DFEW' is not a dataset with labels"),
         (
             {"datasets": {"demo": {"only": ["x"]}}},
             r"datasets\.demo\.only: no fold 'x'; choose",
@@ -120,7 +122,7 @@ def test_mistakes_are_one_line(variant, message):
 def test_the_papers_ablations_match_the_papers_rows():
     values = yaml.safe_load((ROOT / "config" / "ablations.yaml").read_text(encoding="utf-8"))
     found = runs.expand(resolve.resolve(values, where="ablations.yaml"))
-    facts = runs.tabulate(found).runs.values()
+    facts = runs.tabulate_section(found).runs.values()
     ours = {(fact.ablation, fact.label) for fact in facts}
     paper = {(row["ablation"], row["setting"]) for row in rows_of("paper_ablations")}
     defaults = {(r["ablation"], r["setting"]) for r in rows_of("paper_ablations") if r["main"]}
@@ -131,11 +133,11 @@ def test_the_papers_ablations_match_the_papers_rows():
         "Few shots",
         "",
     }
-    assert sum(run.pretrains for run in found.values()) == 20
-    assert found["variants/fusion-finetune/"].pretrained == "variants/fusion-none/"
+    assert sum(run.pretrains_itself for run in found.values()) == 20
+    assert found["variants/fusion-finetune/"].pretrained_in == "variants/fusion-none/"
 
 
 def test_the_cost_section_has_each_run():
-    config = runs.cost(expand({"v": {"model": {"bottleneck_tokens": 4}}}))
+    config = runs.cost_section(expand({"v": {"model": {"bottleneck_tokens": 4}}}))
     assert [job.model.bottleneck_tokens for job in config.runs.values()] == [8, 4]
     assert config.runs[""].outputs == 7

@@ -36,8 +36,8 @@ def experiment(names: list[str], **crop: str) -> resolve.Experiment:
     ],
 )
 def test_a_dataset_is_cropped_as_in_the_paper(name: str, preset: str) -> None:
-    assert experiment([name]).crop(name).preset == preset
-    assert experiment([name], preset="auto").crop(name).preset == "auto"
+    assert experiment([name]).crop_section(name).preset == preset
+    assert experiment([name], preset="auto").crop_section(name).preset == "auto"
 
 
 def test_own_videos_are_cropped_around_the_face(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from svfap.training.loop import Trainer
 from svfap.training.optim import parameter_groups
 from svfap.training.state import State
 from svfap.training.step import Stepper
-from svfap.video.sampling import train_indices
+from svfap.video.sampling import finetune_indices
 
 PLAIN = {"mixup": 0, "cutmix": 0, "rand_augment": "", "erasing": 0, "label_smoothing": 0}
 ALONE = Ranks(device=torch.device("cpu"))
@@ -25,7 +25,7 @@ def no_log(metrics, step=0):
 def draws(store):
     return Draws(
         store,
-        lambda length, rng: train_indices(length, 8, 1, rng),
+        lambda length, rng: finetune_indices(length, 8, 1, rng),
         lambda height, width, rng: CropBox(0, 0, height, width),
         size=32,
         seed=0,

@@ -101,6 +101,14 @@ def test_celebv(tmp_path):
     assert (row.start, row.end) == (81.62, 86.17)
 
 
+def test_late_tracks_of_voxceleb2_keep_their_hundredths(tmp_path):
+    path = tmp_path / "txt" / "id00012" / "21Uxsk56VDQ" / "00001.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text(TRACK.replace("000245", "308642").replace("000369", "308668"))
+    (row,) = read(tmp_path / "txt")
+    assert (row.cells["start"], row.cells["end"]) == ("12345.68", "12346.76")
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"clips": {"a": {"ytb_id": "x"}}}'])
 def test_json_of_another_format(text, tmp_path):
     (tmp_path / "a.json").write_text(text)

@@ -89,5 +89,5 @@ def test_the_loss_is_weighted(store, toy_model):
 
 def test_regression_cannot_be_balanced():
     settings = {"datasets": {"ChaLearn": {}}, "finetune": {"init": "scratch", "balance": "loss"}}
-    with pytest.raises(SvfapError, match=r"datasets\.ChaLearn: finetune\.balance is for classes"):
-        resolve.resolve(settings, where="config").finetune("ChaLearn")
+    with pytest.raises(SvfapError, match=r"datasets\.ChaLearn: finetune\.balance needs classes"):
+        resolve.resolve(settings, where="config").finetune_section("ChaLearn")

@@ -12,7 +12,7 @@ from svfap.shards.store import ClipStore
 from svfap.training.distributed import Ranks
 from svfap.training.draws import Draws
 from svfap.training.loader import Loader
-from svfap.video.sampling import train_indices
+from svfap.video.sampling import finetune_indices
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def draws(store, repeats=1):
         return CropBox(int(rng.integers(0, 8)), 0, 32, width)
 
     def draw_frames(length, rng):
-        return train_indices(length, 8, 1, rng)
+        return finetune_indices(length, 8, 1, rng)
 
     return Draws(store, draw_frames, draw_box, size=32, seed=0, repeats=repeats)
 

@@ -93,7 +93,7 @@ def test_steps_completed_late_lead_to_the_same_weights(run, tmp_path, monkeypatc
         monkeypatch.setattr(loop, "CURVE_POINTS", points)
         one = run({12, 28, 32, 36}, save_minutes=1e-9, ema=0.5)
         one.fit(no_log)
-        ends.append((one.stepper.objective.model.state_dict(), one.stepper.learned))
+        ends.append((one.stepper.objective.model.state_dict(), one.stepper.result_weights))
         path = tmp_path / "state" / "nonfinite-0.pt"
         kept.append(torch.load(path, weights_only=True))
         one.state.remove()

@@ -105,9 +105,9 @@ def test_averaged_weights(objective):
         now = weights(stepper)
         before = now if expected is None else expected
         expected = {key: 0.75 * before[key] + 0.25 * value for key, value in now.items()}
-    for key, value in stepper.learned.items():
+    for key, value in stepper.result_weights.items():
         torch.testing.assert_close(value, expected[key])
-    assert not same_weights(dict(stepper.learned), weights(stepper))
+    assert not same_weights(dict(stepper.result_weights), weights(stepper))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -129,7 +129,7 @@ def test_a_step_depends_on_nothing_but_the_state(toy_model, precision):
         broken = fresh(99)
         broken.load_state_dict(state)
     assert same_weights(weights(whole), weights(broken))
-    assert same_weights(whole.learned, broken.learned)
+    assert same_weights(whole.result_weights, broken.result_weights)
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")

@@ -326,7 +326,7 @@ def test_an_output_that_exists(tmp_path, model, face, capsys):
     assert (out / "mine.txt").read_text() == "keep"
     (tmp_path / "file").write_text("")
     assert predict(face, "--checkpoint", model, "--output", tmp_path / "file") == 2
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
 
 
 def test_real_people(model):

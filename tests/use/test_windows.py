@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from svfap.use.windows import gather_windows, place_windows
-from svfap.video.sampling import view_indices
+from svfap.video.sampling import evaluation_indices
 
 
 def frames_of(made, number):
@@ -16,7 +16,7 @@ def frames_of(made, number):
 @pytest.mark.parametrize("stride", [1, 2, 4])
 def test_first_and_last_window_are_the_views_of_testing(length, stride):
     made = place_windows(length, frames=8, step=stride, hop=stride * 4)
-    views = view_indices(length, 8, stride, 2)
+    views = evaluation_indices(length, 8, stride, 2)
     np.testing.assert_array_equal(frames_of(made, 0), views[0])
     np.testing.assert_array_equal(
         frames_of(made, -1), views[-1] if len(made.starts) > 1 else views[0]

@@ -79,7 +79,7 @@ def copy_of(project: Path, folder: Path) -> None:
 def unbroken(project: Path, folder: Path, *, epochs: int) -> dict[str, torch.Tensor]:
     """Return the weights of a pre-training without interruption and without SLURM."""
     with chdir(project):
-        job = resolve.resolve(config(epochs), where="config").pretrain()
+        job = resolve.resolve(config(epochs), where="config").pretrain_section()
     output = folder / "unbroken" / "checkpoint.pt"
     stage = ["pretrain", "--config", job.model_dump_json(), "--shards", *SHARDS]
     subprocess.run(

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+from svfap.datasets.dataset import is_dataset
 from svfap.errors import SvfapError
 from svfap.experiment import layout, resolve, runs
 from svfap.experiment.stage_list import THREADS
@@ -25,22 +26,25 @@ TABLE_FILES = [
 ]
 
 # Jobs call `python`: let it be this interpreter, also if its environment is not activated.
-PROGRAMS = str(Path(sys.executable).parent)
-os.environ["PATH"] = os.pathsep.join((PROGRAMS, os.environ.get("PATH", os.defpath)))
+PYTHON_FOLDER = str(Path(sys.executable).parent)
+os.environ["PATH"] = os.pathsep.join(
+    (PYTHON_FOLDER, os.environ.get("PATH", os.defpath))
+)
 # `python -m svfap` works in a conda environment too, which does not contain this package.
-CODE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
+PYTHONPATH_VALUE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
 
 environment.set_tracking_defaults(RESULTS)
 PIPELINE = stage_run.Pipeline(RESULTS, EXPERIMENT.config.model_dump(mode="json"))
 
-# SLURM signals every process of a job: SIGUSR1 shortly before the time limit, SIGTERM at a
-# preemption. Only the stage may react, by saving and printing where it stopped, while all others
-# wait for it. So Snakemake ignores SIGUSR1 and the shell SIGTERM, which `tee` inherits; a stage
-# installs handlers of its own. `tee -i` does the same for Ctrl-C.
+# SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a
+# preemption. The stage must survive to save its state and to print where it stopped, and the others
+# must wait for it. So the stage installs handlers of its own, Snakemake ignores SIGUSR1, and the
+# shell and its child `tee` ignore SIGTERM. `tee -i` ignores Ctrl-C.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={CODE}; ")
+shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={PYTHONPATH_VALUE}; ")
 
 
+# A run's wildcard is its folder, empty for the main run: "(|variants/NAME/|...)".
 wildcard_constraints:
     run=f"({'|'.join(RUNS)})",
     dataset="|".join(EXPERIMENT.datasets),
@@ -48,7 +52,7 @@ wildcard_constraints:
     fold="[^/]+",
 
 
-def at(output):
+def output_path(output):
     """Path of an output, with its wildcards."""
     return output.template(DATA if output.root == "data" else RESULTS)
 
@@ -80,11 +84,11 @@ def of_each_part(output):
 # Parameters are functions: Snakemake would take `{x}` in a plain string, for example in a class
 # name, for a wildcard.
 def download_config(wildcards):
-    return EXPERIMENT.download(wildcards.dataset).model_dump_json()
+    return EXPERIMENT.download_section(wildcards.dataset).model_dump_json()
 
 
 def crop_config(wildcards):
-    return EXPERIMENT.crop(wildcards.dataset).model_dump_json()
+    return EXPERIMENT.crop_section(wildcards.dataset).model_dump_json()
 
 
 def shard_config(wildcards):
@@ -92,27 +96,35 @@ def shard_config(wildcards):
 
 
 def pretrain_config(wildcards):
-    return RUNS[wildcards.run].experiment.pretrain().model_dump_json()
+    return RUNS[wildcards.run].experiment.pretrain_section().model_dump_json()
 
 
 def finetune_config(wildcards):
-    return RUNS[wildcards.run].experiment.finetune(wildcards.dataset).model_dump_json()
+    return (
+        RUNS[wildcards.run]
+        .experiment.finetune_section(wildcards.dataset)
+        .model_dump_json()
+    )
 
 
 def evaluate_config(wildcards):
-    return RUNS[wildcards.run].experiment.evaluate(wildcards.dataset).model_dump_json()
+    return (
+        RUNS[wildcards.run]
+        .experiment.evaluate_section(wildcards.dataset)
+        .model_dump_json()
+    )
 
 
 def cost_config(wildcards):
-    return runs.cost(RUNS).model_dump_json()
+    return runs.cost_section(RUNS).model_dump_json()
 
 
 def tabulate_config(wildcards):
-    return runs.tabulate(RUNS).model_dump_json()
+    return runs.tabulate_section(RUNS).model_dump_json()
 
 
 def review_config(wildcards):
-    return EXPERIMENT.review(wildcards.dataset).model_dump_json()
+    return EXPERIMENT.review_section(wildcards.dataset).model_dump_json()
 
 
 def listing(wildcards):
@@ -141,10 +153,10 @@ def pretrain_shards(wildcards):
 def pretrained(wildcards):
     """The checkpoint that fine-tuning starts from: none, the user's, or this workflow's."""
     run = RUNS[wildcards.run]
-    if run.experiment.finetune(wildcards.dataset).finetune.init == "scratch":
+    if run.experiment.finetune_section(wildcards.dataset).finetune.init == "scratch":
         return []
     own = run.experiment.config.pretrain.checkpoint
-    return own or str(layout.PRETRAINED.path(RESULTS, run=run.pretrained))
+    return own or str(layout.PRETRAINED.path(RESULTS, run=run.pretrained_in))
 
 
 def fold_of(wildcards):
@@ -170,7 +182,7 @@ def training_curves():
         for name in EXPERIMENT.labelled
         for fold in EXPERIMENT.folds(name)
     ]
-    if RUNS[runs.MAIN].pretrains:
+    if runs.main_run(RUNS).pretrains_itself:
         outputs.append(layout.PRETRAINED.beside(layout.CURVE).path(RESULTS))
     return [str(path) for path in outputs]
 
@@ -191,7 +203,7 @@ def in_report(path, caption, category):
 def table_page(name, caption, category):
     """The HTML page of a table."""
     page = layout.BENCHMARK.beside(f"{name}.html")
-    return in_report(at(page), caption, category)
+    return in_report(output_path(page), caption, category)
 
 
 def variant_tables():
@@ -199,12 +211,12 @@ def variant_tables():
     names = ["ablations"] if EXPERIMENT.config.variants else []
     names += (
         ["comparison"]
-        if any(name.lower() == "dfew" for name in EXPERIMENT.labelled)
+        if any(is_dataset(name, "DFEW") for name in EXPERIMENT.labelled)
         else []
     )
     pages = [table_page(name, f"{name}.rst", "1 Tables") for name in names]
     files = [
-        at(layout.BENCHMARK.beside(f"{name}.{kind}"))
+        output_path(layout.BENCHMARK.beside(f"{name}.{kind}"))
         for name in names
         for kind in ("md", "tex")
     ]
@@ -226,6 +238,8 @@ def class_figures():
 
 def curve_figures():
     """The training curves of every dataset, and of pre-training."""
-    trained = [*EXPERIMENT.labelled, *["pretrain"] * RUNS[runs.MAIN].pretrains]
+    trained = [*EXPERIMENT.labelled]
+    if runs.main_run(RUNS).pretrains_itself:
+        trained.append("pretrain")
     paths = [layout.CURVES_FIGURE.path(RESULTS, dataset=name) for name in trained]
     return [in_report(path, "curves.rst", "3 Training") for path in paths]

@@ -5,11 +5,11 @@ rule download:
     input:
         csv=listing,
     output:
-        at(layout.MANIFEST),
+        output_path(layout.MANIFEST),
     log:
-        at(layout.LOGS["download"]),
+        output_path(layout.LOGS["download"]),
     benchmark:
-        at(layout.JOB_TIMES["download"])
+        output_path(layout.JOB_TIMES["download"])
     conda:
         "../../envs/data.yaml"
     threads: THREADS["download"]
@@ -24,11 +24,11 @@ rule crop:
     input:
         manifest=rules.download.output,
     output:
-        at(layout.CLIPS),
+        output_path(layout.CLIPS),
     log:
-        at(layout.LOGS["crop"]),
+        output_path(layout.LOGS["crop"]),
     benchmark:
-        at(layout.JOB_TIMES["crop"])
+        output_path(layout.JOB_TIMES["crop"])
     conda:
         "../../envs/data.yaml"
     params:
@@ -42,11 +42,11 @@ rule shard:
     input:
         clips=rules.crop.output,
     output:
-        at(layout.SHARDS),
+        output_path(layout.SHARDS),
     log:
-        at(layout.LOGS["shard"]),
+        output_path(layout.LOGS["shard"]),
     benchmark:
-        at(layout.JOB_TIMES["shard"])
+        output_path(layout.JOB_TIMES["shard"])
     conda:
         "../../envs/data.yaml"
     params:

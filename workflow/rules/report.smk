@@ -3,11 +3,11 @@
 
 rule cost:
     output:
-        at(layout.COSTS),
+        output_path(layout.COSTS),
     log:
-        at(layout.LOGS["cost"]),
+        output_path(layout.LOGS["cost"]),
     benchmark:
-        at(layout.JOB_TIMES["cost"])
+        output_path(layout.JOB_TIMES["cost"])
     conda:
         "../../envs/train.yaml"
     params:
@@ -23,16 +23,16 @@ rule tabulate:
         costs=rules.cost.output,
         crops=of_each_part(layout.CLIPS),
     output:
-        table=at(layout.BENCHMARK),
+        table=output_path(layout.BENCHMARK),
         page=table_page("benchmark", "table.rst", "1 Tables"),
         rejects=table_page("rejects", "rejects.rst", "4 Data"),
         variants=variant_tables(),
         runs=table_page("runs", "runs.rst", "5 Provenance"),
-        files=[at(layout.BENCHMARK.beside(name)) for name in TABLE_FILES],
+        files=[output_path(layout.BENCHMARK.beside(name)) for name in TABLE_FILES],
         classes=class_figures(),
         curves=curve_figures(),
     log:
-        at(layout.LOGS["tabulate"]),
+        output_path(layout.LOGS["tabulate"]),
     conda:
         "../../envs/data.yaml"
     params:
@@ -47,10 +47,12 @@ rule review:
     input:
         crops=dataset_crops,
     output:
-        sheet=in_report(at(layout.CROPS_FIGURE), "crops.rst", "4 Data"),
-        figures=in_report(at(layout.CROP_QUALITY_FIGURE), "crops.rst", "4 Data"),
+        sheet=in_report(output_path(layout.CROPS_FIGURE), "crops.rst", "4 Data"),
+        figures=in_report(
+            output_path(layout.CROP_QUALITY_FIGURE), "crops.rst", "4 Data"
+        ),
     log:
-        at(layout.LOGS["review"]),
+        output_path(layout.LOGS["review"]),
     conda:
         "../../envs/data.yaml"
     params:

@@ -5,16 +5,20 @@ rule pretrain:
     input:
         shards=pretrain_shards,
     output:
-        checkpoint=at(layout.PRETRAINED),
-        curve=at(layout.PRETRAINED.beside(layout.CURVE)),
-        picture=in_report(at(layout.RECONSTRUCTION), "reconstruction.rst", "3 Training"),
+        checkpoint=output_path(layout.PRETRAINED),
+        curve=output_path(layout.PRETRAINED.beside(layout.CURVE)),
+        picture=in_report(
+            output_path(layout.RECONSTRUCTION), "reconstruction.rst", "3 Training"
+        ),
         video=in_report(
-            at(layout.RECONSTRUCTION_VIDEO), "reconstruction.rst", "3 Training"
+            output_path(layout.RECONSTRUCTION_VIDEO),
+            "reconstruction.rst",
+            "3 Training",
         ),
     log:
-        at(layout.LOGS["pretrain"]),
+        output_path(layout.LOGS["pretrain"]),
     benchmark:
-        at(layout.JOB_TIMES["pretrain"])
+        output_path(layout.JOB_TIMES["pretrain"])
     conda:
         "../../envs/train.yaml"
     threads: THREADS["pretrain"]
@@ -34,12 +38,12 @@ rule finetune:
         shards=train_shards,
         validation=validation_shards,
     output:
-        checkpoint=at(layout.FINETUNED),
-        curve=at(layout.FINETUNED.beside(layout.CURVE)),
+        checkpoint=output_path(layout.FINETUNED),
+        curve=output_path(layout.FINETUNED.beside(layout.CURVE)),
     log:
-        at(layout.LOGS["finetune"]),
+        output_path(layout.LOGS["finetune"]),
     benchmark:
-        at(layout.JOB_TIMES["finetune"])
+        output_path(layout.JOB_TIMES["finetune"])
     conda:
         "../../envs/train.yaml"
     threads: THREADS["finetune"]
@@ -58,13 +62,13 @@ rule evaluate:
         model=rules.finetune.output.checkpoint,
         shards=test_shards,
     output:
-        predictions=at(layout.PREDICTIONS),
-        embedding=in_report(at(layout.EMBEDDING), "embedding.rst", "2 Figures"),
-        attention=in_report(at(layout.ATTENTION), "attention.rst", "2 Figures"),
+        predictions=output_path(layout.PREDICTIONS),
+        embedding=in_report(output_path(layout.EMBEDDING), "embedding.rst", "2 Figures"),
+        attention=in_report(output_path(layout.ATTENTION), "attention.rst", "2 Figures"),
     log:
-        at(layout.LOGS["evaluate"]),
+        output_path(layout.LOGS["evaluate"]),
     benchmark:
-        at(layout.JOB_TIMES["evaluate"])
+        output_path(layout.JOB_TIMES["evaluate"])
     conda:
         "../../envs/train.yaml"
     resources:

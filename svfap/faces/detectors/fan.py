@@ -1,8 +1,8 @@
-"""FAN's 68 landmarks, by the package `face-alignment`, for faces that another detector finds.
+"""FAN (Face Alignment Network): 68 landmarks of faces that another detector finds.
 
 Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment problem?", ICCV
-2017. Slower than YuNet alone by two orders of magnitude on a CPU. PyTorch and the package are
-imported only when this detector is made.
+2017; the network is from the package `face-alignment`. On a CPU it is slower than YuNet alone by
+two orders of magnitude. PyTorch and the package are imported only when this detector is made.
 """
 
 import cv2
@@ -22,13 +22,17 @@ class Fan:
     """Takes faces from another detector and their points from FAN, on a GPU if there is one."""
 
     def __init__(self, detector: Detector) -> None:
-        """Load the network, whose weights `face_alignment_weights` has found."""
+        """Load the network, and limit torch to one thread in the whole process.
+
+        Args:
+            detector: finds the faces.
+        """
         import torch
         from face_alignment import FaceAlignment, LandmarksType
 
         on_gpu = torch.cuda.is_available()
-        # For the whole process: each worker of the stage `crop` uses one core, and PyTorch's
-        # default of a thread per core would make the workers compete.
+        # Each worker of the stage `crop` uses one core. PyTorch's default, a thread per core, would
+        # make the workers compete.
         torch.set_num_threads(1)
         self._detector = detector
         self._network = FaceAlignment(
@@ -36,8 +40,9 @@ class Fan:
             device="cuda" if on_gpu else "cpu",
             flip_input=False,
             compile=False,
-            # Never run, since `detected_faces` is always given. But face-alignment scales FAN's
-            # input by the reference scale of this detector, and the boxes given are YuNet's.
+            # face-alignment never runs this detector, because `detected_faces` is given. It only
+            # takes the detector's reference scale, by which it scales FAN's input. The boxes given
+            # are YuNet's.
             face_detector="yunet",
             face_detector_kwargs={"path_to_detector": str(yunet_weights())},
             max_batch_size=_GPU_BATCH if on_gpu else 1,

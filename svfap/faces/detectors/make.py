@@ -25,12 +25,13 @@ def make_detector(config: CropConfig) -> Detector:
     Raises:
         SvfapError: its weights are not on this machine; they are never downloaded.
     """
-    scores = {} if config.min_score is None else {"min_score": config.min_score}
-    yunet = YuNet(**scores)
+    options = {} if config.min_score is None else {"min_score": config.min_score}
+    yunet = YuNet(**options)
     if config.detector == "yunet":
         return CloserLook(yunet, closer=yunet)
     if config.detector in FINDERS:
-        return CloserLook(FINDERS[config.detector](**scores), closer=yunet)
+        return CloserLook(FINDERS[config.detector](**options), closer=yunet)
+    # FAN's own file comes first. It is only checked here: face-alignment loads it by itself.
     _, *s3fd_weights = face_alignment_weights(config.detector)
-    finder = S3FD(s3fd_weights[0], **scores) if s3fd_weights else yunet
+    finder = S3FD(s3fd_weights[0], **options) if s3fd_weights else yunet
     return Fan(CloserLook(finder, closer=yunet))
