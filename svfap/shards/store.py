@@ -238,12 +238,7 @@ class ClipStore:
 def _reads(starts: Indices, ends: Indices) -> list[Indices]:
     """Group frames that lie close to each other in a shard, so that one read fetches a group.
 
-    Args:
-        starts: where each frame starts in its shard, in bytes.
-        ends: where each frame ends.
-
-    Returns:
-        The groups, as positions in `starts`.
+    Frames are given by the bytes at which they start and end, groups by positions in `starts`.
     """
     gaps = starts[1:] - ends[:-1]
     apart = (gaps < 0) | (gaps > SKIPPED)

@@ -188,8 +188,8 @@ def _main_faces(faces: Sequence[FaceInVideo]) -> list[FaceInVideo]:
 
 def _weight(clip: FaceClip) -> float:
     """Sum size times centrality over a clip, as `faces.track.weight` does for a track."""
-    # Two edges start at the first of the three corners; the product of their lengths is the size. The
-    # larger component of an edge serves as its length.
+    # Two edges start at the first of the three corners, and the product of their lengths is the
+    # size. The larger component of an edge serves as its length.
     edges = np.abs(clip.corners[:, 1:] - clip.corners[:, :1]).max(axis=2).prod(axis=1)
     # The other two corners are opposite, so the centre of the square lies between them.
     centres = clip.corners[:, 1:].mean(axis=1)

@@ -188,8 +188,9 @@ def training_curves():
 
 
 def in_report(path, caption, category):
-    """An output that `snakemake --report` shows."""
-    path, folder = str(path), Path(path).parent
+    """An output, or the path of one, that `snakemake --report` shows."""
+    path = output_path(path) if isinstance(path, layout.Output) else str(path)
+    folder = Path(path).parent
     labels = {"of": folder.name, "file": Path(path).name}
     if "{fold}" in path:
         labels["of"] = "{run}{dataset} {fold}"
@@ -203,7 +204,7 @@ def in_report(path, caption, category):
 def table_page(name, caption, category):
     """The HTML page of a table."""
     page = layout.BENCHMARK.beside(f"{name}.html")
-    return in_report(output_path(page), caption, category)
+    return in_report(page, caption, category)
 
 
 def variant_tables():

@@ -47,10 +47,8 @@ rule review:
     input:
         crops=dataset_crops,
     output:
-        sheet=in_report(output_path(layout.CROPS_FIGURE), "crops.rst", "4 Data"),
-        figures=in_report(
-            output_path(layout.CROP_QUALITY_FIGURE), "crops.rst", "4 Data"
-        ),
+        sheet=in_report(layout.CROPS_FIGURE, "crops.rst", "4 Data"),
+        figures=in_report(layout.CROP_QUALITY_FIGURE, "crops.rst", "4 Data"),
     log:
         output_path(layout.LOGS["review"]),
     conda:

@@ -7,14 +7,8 @@ rule pretrain:
     output:
         checkpoint=output_path(layout.PRETRAINED),
         curve=output_path(layout.PRETRAINED.beside(layout.CURVE)),
-        picture=in_report(
-            output_path(layout.RECONSTRUCTION), "reconstruction.rst", "3 Training"
-        ),
-        video=in_report(
-            output_path(layout.RECONSTRUCTION_VIDEO),
-            "reconstruction.rst",
-            "3 Training",
-        ),
+        picture=in_report(layout.RECONSTRUCTION, "reconstruction.rst", "3 Training"),
+        video=in_report(layout.RECONSTRUCTION_VIDEO, "reconstruction.rst", "3 Training"),
     log:
         output_path(layout.LOGS["pretrain"]),
     benchmark:
@@ -63,8 +57,8 @@ rule evaluate:
         shards=test_shards,
     output:
         predictions=output_path(layout.PREDICTIONS),
-        embedding=in_report(output_path(layout.EMBEDDING), "embedding.rst", "2 Figures"),
-        attention=in_report(output_path(layout.ATTENTION), "attention.rst", "2 Figures"),
+        embedding=in_report(layout.EMBEDDING, "embedding.rst", "2 Figures"),
+        attention=in_report(layout.ATTENTION, "attention.rst", "2 Figures"),
     log:
         output_path(layout.LOGS["evaluate"]),
     benchmark:
