@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from svfap.config import Preset
+from svfap.config import FIXED_PRESETS, Preset
 from svfap.datasets.facts import About, Published
 from svfap.errors import SvfapError
 
 Task = Literal["classification", "regression", "unlabelled"]
-CROPPED_BY_PUBLISHER = frozenset({"frames", "voxceleb2"})
 MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target")
 
 
@@ -129,7 +128,7 @@ class Dataset:
     @property
     def is_cropped(self) -> bool:
         """Whether the publisher has cropped the faces already, so that no face is detected."""
-        return self.crop in CROPPED_BY_PUBLISHER
+        return self.crop in FIXED_PRESETS
 
 
 def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
