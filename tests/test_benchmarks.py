@@ -52,6 +52,7 @@ def test_the_whole_chain_is_measured_part_by_part(tmp_path: Path) -> None:
     assert ours["crop_cpu_s"] < usual["crop_cpu_s"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rows"), [("train_step", 5), pytest.param("inference", 2, id="inference")]
 )

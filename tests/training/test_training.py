@@ -134,7 +134,9 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path, request, stage, after):
     assert steps == ["step", *map(str, range(1, 25))]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
+)
 def test_stop_signals_save_within_seconds(tmp_path, finetuning, number):
     optim = finetuning.finetune.optim.model_copy(update={"epochs": 10**5, "save_minutes": 60})
     config = finetuning.finetune.model_copy(update={"optim": optim})
