@@ -1,8 +1,12 @@
 """Fixtures: a toy corpus of real mp4 files, shards made from it, a model that trains in seconds."""
 
 import os
+import signal
 
 os.environ.setdefault("MLFLOW_TRACKING_URI", "off")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs so; the processes of tests of Ctrl-C would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests as cores run at once
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """The checked configuration, and functions that return a rule's inputs and parameters."""
 
-import os
 import shlex
 import signal
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from svfap.datasets.dataset import is_dataset
 from svfap.errors import SvfapError
 from svfap.experiment import layout, resolve, runs
+from svfap.experiment.job_environment import put_interpreter_first
 from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
 
@@ -25,11 +25,7 @@ TABLE_FILES = [
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
 ]
 
-# Jobs call `python`: let it be this interpreter, also if its environment is not activated.
-PYTHON_FOLDER = str(Path(sys.executable).parent)
-os.environ["PATH"] = os.pathsep.join(
-    (PYTHON_FOLDER, os.environ.get("PATH", os.defpath))
-)
+put_interpreter_first()
 # `python -m svfap` works in a conda environment too, which does not contain this package.
 PYTHONPATH_VALUE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
 
