@@ -55,7 +55,7 @@ def overview(config: Config | None, data: Path) -> str:
 
 
 def describe(name: str, choice: DatasetConfig, data: Path) -> str:
-    """Return all facts of a dataset, and what of it is missing here."""
+    """Return all facts of a dataset, and the parts that are missing here."""
     dataset = get(name, choice)
     root = choice.root or data / "raw" / name
     facts = {**_protocol(dataset), **_source_and_licence(dataset.about), "folder": str(root)}

@@ -6,11 +6,11 @@ from svfap.errors import SvfapError
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
-    """Raise if a folder cannot be written to without the risk of replacing files.
+    """Raise if writing to a folder might replace files without permission.
 
     Args:
         folder: the folder, which need not exist.
-        overwrite: whether the user allows to replace files.
+        overwrite: whether the user allows files to be replaced.
 
     Raises:
         SvfapError: the folder is a file, or is not empty and may not be overwritten.

@@ -16,7 +16,7 @@ from svfap.planning.workload import jobs_of
 
 CONFIG = Path("config/config.yaml")
 MACHINE_FLAGS = ("nodes", "cpus", "gpus", "tflops", "network")
-SHARE = 0.4  # assumed: about what well-tuned transformers reach
+SHARE = 0.4  # assumed share of the GPU's peak, about what well-tuned transformers reach
 
 
 def run(arguments: Sequence[str]) -> str:

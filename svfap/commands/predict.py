@@ -27,7 +27,7 @@ from svfap.use.timeline_page import write_page
 
 logger = logging.getLogger(__name__)
 
-_MAX_PRINTED = 60  # windows; a longer timeline is only written to files
+_MAX_PRINTED = 60  # most windows to print; a longer timeline is only written to files
 
 
 def run(arguments: Sequence[str]) -> str:
@@ -74,7 +74,7 @@ def _write_results(results: Sequence[VideoScores], predictor: Predictor, output:
     if len(rejects) == len(results):
         others = f" (and {len(rejects) - 1} more videos)" if len(rejects) > 1 else ""
         raise SvfapError(f"{rejects[0][1]}: {rejects[0][2]}{others}")
-    folder = claim(output, overwrite=True)  # checked before; holds annotated videos by now
+    folder = claim(output, overwrite=True)  # it was checked before, and holds annotated videos now
     frame = pd.concat([scores.table for scores in results], ignore_index=True)
     write_tables(frame, predictor.bundle, folder)
     with (folder / "rejects.csv").open("w", newline="", encoding="utf-8") as file:
@@ -88,7 +88,7 @@ def _write_results(results: Sequence[VideoScores], predictor: Predictor, output:
 
 
 def _stem(name: str, videos: Iterable[str]) -> Path:
-    """Return a video's name without its suffix, unless another differs by the suffix alone."""
+    """Return a video's name without its suffix, unless another name differs only by its suffix."""
     stem = Path(name).with_suffix("")
     alone = sum(Path(other).with_suffix("") == stem for other in videos) == 1
     return stem if alone else Path(name)

@@ -45,13 +45,13 @@ def run(arguments: Sequence[str]) -> str:
 
 
 def _records(folder: Path) -> list[tuple[Path, list[Event]]]:
-    """Records below a folder that have a start."""
+    """Return the records below a folder that have a start."""
     found = ((record, read_record(record)) for record in sorted(folder.rglob(RECORD)))
     return [(r, events) for r, events in found if any(e["event"] == "start" for e in events)]
 
 
 def _start_time(record: tuple[Path, list[Event]]) -> float:
-    """Time of the first start. In this order, a run's parent and inputs are copied before it."""
+    """Return the time of the first start; this order copies parents and inputs before runs."""
     return next(float(event["time"]) for event in record[1] if event["event"] == "start")
 
 

@@ -29,11 +29,11 @@ _SIDE_SMOOTHING = 2  # the side is smoothed over this many times the radius of c
 class Square(NamedTuple):
     """The square around one face, as interpolated between detections.
 
-    The side is a logarithm, so that halfway between 50 and 200 pixels lies 100.
+    The side is stored as a logarithm, so that 100 lies halfway between 50 and 200 pixels.
 
     Attributes:
-        x: of the centre in pixels of the frame.
-        y: of the centre in pixels of the frame.
+        x: horizontal position of the centre in pixels of the frame.
+        y: vertical position of the centre in pixels of the frame.
         log_side: natural logarithm of the side in pixels of the frame.
         angle: clockwise turn of the face in radians.
     """
@@ -49,7 +49,7 @@ class Squares:
     """The square around the face in each frame of a video.
 
     Attributes:
-        centres: x and y in pixels of the frame, shape (frames, 2).
+        centres: x and y of each centre in pixels of the frame, shape (frames, 2).
         sides: length of a side in pixels of the frame, shape (frames,).
         angles: clockwise turn of the face in radians, shape (frames,).
     """
@@ -63,7 +63,7 @@ class Squares:
         return len(self.sides)
 
     def enlarged(self, margin: float) -> "Squares":
-        """Squares with sides longer by `margin` of their length, around the same centres."""
+        """Return squares around the same centres, with sides longer by a share of `margin`."""
         return Squares(self.centres, self.sides * (1 + margin), self.angles)
 
     def corners(self) -> Floats:
@@ -78,7 +78,9 @@ class Squares:
 
 
 def face_squares(track: Track, *, frames: Sequence[int] | Indices, margin: float) -> Squares:
-    """Return the square of each frame: linear between detections, constant before and after them.
+    """Return the square of each frame, interpolated linearly between detections.
+
+    Before the first and after the last detection, the square stays the same.
 
     Args:
         track: the face, detected in at least one frame.
@@ -113,7 +115,7 @@ def smooth(squares: Squares, *, radius: int) -> Squares:
 
     Args:
         squares: the square of each frame.
-        radius: frames on either side to average over.
+        radius: number of frames on either side to average over.
     """
     if min(radius, len(squares) - 1) < 1:
         return squares
@@ -149,7 +151,7 @@ def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
 
 
 def _smooth_column(values: Floats, radius: int) -> Floats:
-    """Average values with a Hann kernel; beyond both ends, the curve continues point-reflected."""
+    """Average values with a Hann kernel; point reflection extends the curve beyond both ends."""
     radius = min(radius, len(values) - 1)
     kernel = np.hanning(2 * radius + 3)[1:-1]  # without the two outermost weights, which are 0
     # Point reflection continues a straight line, so steady motion keeps its speed at the ends.
@@ -171,7 +173,7 @@ def _square_around(face: Face) -> Square:
     # The eye line and the eye-to-mouth line, turned by 90 degrees, both point to the right of the
     # face; their sum is less noisy than either.
     upright = across + np.array([down[1], -down[0]])
-    # max: points that coincide would give a side of 0, whose logarithm is infinite.
+    # Points that coincide would give a side of 0, so `max` avoids its infinite logarithm.
     return Square(x, y, float(np.log(max(side, 1.0))), float(np.arctan2(upright[1], upright[0])))
 
 

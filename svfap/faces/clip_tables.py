@@ -1,7 +1,7 @@
-"""The three tables of the stage `crop`, written and read here only.
+"""Write and read the three tables of the stage `crop`; no other module does so.
 
-`clips.csv` has a row per face clip, `quality.parquet` beside it the figures of each clip, and
-`rejects.csv` a row per video without a face clip.
+`clips.csv` has a row per face clip. `quality.parquet`, beside it, has the quality figures of each
+clip. `rejects.csv` has a row per video without a face clip.
 """
 
 import csv
@@ -39,14 +39,14 @@ class ClipRow:
 
     Attributes:
         key: name of the clip.
-        path: of its video, relative to the folder of the table.
-        subject: who is seen.
-        group: clips of one group are scored together.
+        path: path of the clip's video, relative to the folder of the table.
+        subject: the person in the clip.
+        group: group of the clip; clips of one group are scored together.
         target: label or scores, separated by blanks in the file.
         frames: number of frames.
         fps: frames per second.
-        start: second of the raw video at which it starts.
-        crop: the settings that it was cropped with, as JSON.
+        start: second of the raw video at which the clip starts.
+        crop: settings that the clip was cropped with, as JSON.
     """
 
     key: str
@@ -82,9 +82,9 @@ def write_tables(
     """Write the three tables; `clips.csv` comes last, since it marks the stage as finished.
 
     Args:
-        clips: `clips.csv`; the other tables are written beside it.
+        clips: path of `clips.csv`; the other tables are written beside it.
         videos: the manifest's clips in its order, each with the outcome of cropping it.
-        config: the settings that they were cropped with.
+        config: the settings that the clips were cropped with.
     """
     rejected = [(clip.key, clip.path, video.reject) for clip, video in videos if video.reject]
     write_text(rejects_path(clips), _csv(REJECT_COLUMNS, rejected))
@@ -99,7 +99,7 @@ def read_clips(path: Path) -> list[ClipRow]:
     Raises:
         OSError: the file is missing.
         KeyError: a column is missing.
-        ValueError: a number is none.
+        ValueError: a cell should hold a number but does not.
     """
     with path.open(newline="", encoding="utf-8") as file:
         return [_clip_row(row) for row in csv.DictReader(file)]
@@ -112,7 +112,7 @@ def read_quality(clips: Path) -> "pd.DataFrame":
         OSError: a table is missing.
         ValueError: a table is damaged or lacks a column.
     """
-    import pandas as pd  # here: the stages `crop` and `shard` start faster without it
+    import pandas as pd  # imported here, so that the stages `crop` and `shard` start faster
 
     quality = pd.read_parquet(quality_path(clips))
     table = pd.read_csv(clips, usecols=["key", "path"], dtype=str, keep_default_na=False)

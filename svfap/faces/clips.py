@@ -1,4 +1,4 @@
-"""Face clips, and the second pass over a video: cut all of its clips out of the frames."""
+"""Describe face clips, and cut all clips of a video out of its frames in a second pass."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ class FaceClip:
     Attributes:
         fps: frames per second.
         size: side in pixels.
-        start: second of the video at which it starts.
-        source: number of the video's frame for each frame of the clip, ascending; may repeat.
-        corners: of the square in that frame, as shares of the frame's width and height; shape
-            (frames, 3, 2).
-        quality: how well the face is seen; its blur is known only once the clip is cut.
+        start: second of the video at which the clip starts.
+        source: for each frame of the clip, the number of the video's frame; numbers ascend and may
+            repeat.
+        corners: corners of the square in that frame, as shares of the frame's width and height;
+            shape (frames, 3, 2).
+        quality: how well the face is seen; the blur is known only after the clip is cut.
     """
 
     fps: float
@@ -67,7 +68,7 @@ def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tu
 
 
 def _max_side(size: tuple[int, int], *, clips: Sequence[FaceClip]) -> int | None:
-    """Return the side that frames of a size can be shrunk to; None to keep them as they are.
+    """Return the side that frames of a size can be shrunk to; None if they stay as they are.
 
     Converting a very large frame at a lower resolution saves time and memory; frames that could
     only be shrunk by less than half are kept.

@@ -40,9 +40,9 @@ from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
 from svfap.video.replay import Replay
 
 _QUEUED = 4  # videos submitted ahead for each process
-_BLUR_EVERY = 10  # frames; enough for a mean
-# CPU seconds that one frame may take before its video counts as one that hangs the decoder; no
-# frame that does decode comes near.
+_BLUR_EVERY = 10  # blur is measured in every n-th frame, often enough for a mean
+# A frame that takes more CPU seconds than this counts as one that hangs the decoder. A frame that
+# decodes takes far less.
 _FRAME_SECONDS = 120.0
 
 _detector = cache(make_detector)  # a worker loads the weights once, not for every video
@@ -68,10 +68,10 @@ def crop_videos(
     unaffected.
 
     Args:
-        jobs: the videos.
-        config: how to crop; its preset is set.
+        jobs: the videos to crop.
+        config: how to crop; its preset must not be None.
         folder: folder of the clips and outcomes.
-        workers: processes.
+        workers: number of processes.
 
     Raises:
         SvfapError: weights of the detector are missing.
@@ -110,8 +110,8 @@ def _crop_alone(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVi
 
 @contextmanager
 def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of processes that end at once when an error or an interrupt leaves the block."""
-    # "spawn": forking a process that has threads (OpenCV, FFmpeg) or uses CUDA can deadlock.
+    """Yield a pool whose processes end at once when an error or interrupt leaves the block."""
+    # Use "spawn": forking a process that has threads (OpenCV, FFmpeg) or uses CUDA can deadlock.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
         try:
@@ -132,8 +132,8 @@ def _in_order(
 ) -> Iterator[CroppedVideo]:
     """Yield results in the order of the calls, with only a few calls submitted ahead.
 
-    `pool.map` would submit all at once: memory for a million futures, and no way to know which
-    videos were submitted when a process dies.
+    `pool.map` would submit all calls at once. A million futures would fill the memory, and the
+    caller could not know which videos were submitted when a process dies.
     """
     waiting: deque[Future[CroppedVideo]] = deque()
     for call in calls:
@@ -154,8 +154,8 @@ def _start_worker() -> None:
 class _TimeLimitedReplay(Replay):
     """A video that is read twice, with a limit of CPU time for every frame.
 
-    Some damaged files make a decoder loop forever inside C code, where no Python exception can
-    arrive. The timer's signal, SIGPROF, ends the whole process, which `crop_videos` handles.
+    Some damaged files make a decoder loop forever inside C code, which Python exceptions cannot
+    interrupt. The timer's signal, SIGPROF, ends the whole process. `crop_videos` handles this end.
     """
 
     def __iter__(self) -> Iterator[Frame]:
@@ -178,7 +178,7 @@ def _crop(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
     complete = all(path.is_file() for path in earlier_paths)
     if earlier and earlier.fingerprint == mark and complete:
         return earlier
-    sidecar.unlink(missing_ok=True)  # from here on, its clips are not complete
+    sidecar.unlink(missing_ok=True)  # the video's clips are incomplete from here on
     _set_cpu_limit(_FRAME_SECONDS)
     try:
         frames = _TimeLimitedReplay(job.path)
@@ -188,12 +188,12 @@ def _crop(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
     except Reject as reject:
         outcome = CroppedVideo(mark, reject=str(reject))
     except FFmpegError as error:
-        # Errors of reading are a Reject, so this is one of writing. PyAV's error class is no
-        # OSError for every error number, and cannot be pickled back to the parent.
+        # Errors of reading raise Reject, so this error is one of writing. For some error numbers,
+        # PyAV's error is not an OSError; it also cannot be pickled for the parent.
         raise OSError(error.errno, error.strerror, str(folder)) from None
     finally:
         _set_cpu_limit(0)
-    # Remove clips of an earlier run that this one has no longer, `<key>.mkv` in any case.
+    # Remove clips that only an earlier run had. Without clips, remove `<key>.mkv` in any case.
     for path in _clip_paths(job, folder, max(1, len(earlier_paths)))[len(outcome.clips) :]:
         path.unlink(missing_ok=True)
     write_cropped_video(sidecar, outcome)

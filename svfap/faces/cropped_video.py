@@ -1,6 +1,7 @@
 """The outcome of cropping one video, kept as `faces/<key>.json` so that nothing is cropped twice.
 
-The file is written after the clips: if it exists and its fingerprint is right, they are complete.
+The file is written after the clips: if it exists with the right fingerprint, the clips are
+complete.
 """
 
 import hashlib
@@ -13,10 +14,10 @@ from urllib.parse import quote
 from svfap.config import CropConfig
 from svfap.replacing import replacing
 
-# Part of every fingerprint. Raise it when a change of the code makes the same settings give other
-# pictures than before: then every video is cropped again.
+# The version is part of every fingerprint. Raise it when a change of the code changes the pictures
+# that the same settings give: every video is then cropped again.
 _VERSION = 3
-# Settings of the whole part, which no single clip depends on. Changing one crops nothing again.
+# No single clip depends on these settings of a whole part, so a change of one crops nothing again.
 _SETTINGS_OF_THE_PART = {"max_rejects"}
 
 
@@ -25,18 +26,18 @@ class Quality:
     """How well the face is seen in one clip.
 
     Attributes:
-        detection_rate: share of the looks in which the face was found.
-        score: mean confidence of its detections; 0 without any.
+        detection_rate: share of the searched frames in which the face was found.
+        score: mean confidence of the face's detections; 0 without detections.
         face_size: mean side of the face's box in pixels of the video.
         jitter: shaking of the crop in pixels of the clip, see `svfap.faces.quality.jitter`.
-        raw_jitter: the same before smoothing.
-        blur: 0 sharp to 1 blurred, see `svfap.faces.quality.blur`.
-        yaw: mean turn to either side in degrees.
-        pitch: mean lowering or raising in degrees.
-        roll: mean tilt to either side in degrees, as seen in the video.
+        raw_jitter: jitter before smoothing.
+        blur: blur from 0 (sharp) to 1 (blurred), see `svfap.faces.quality.blur`.
+        yaw: mean turn of the head to either side in degrees.
+        pitch: mean lowering or raising of the head in degrees.
+        roll: mean tilt of the head to either side in degrees, as seen in the video.
         coverage: share of the video's frames that the clip shows.
-        cuts: scene cuts in the video.
-        people: tracks in the video.
+        cuts: number of scene cuts in the video.
+        people: number of tracks in the video.
         missing: share of the video's declared frames that do not decode.
     """
 
@@ -62,7 +63,7 @@ class CroppedClip:
     Attributes:
         frames: number of frames.
         fps: frames per second.
-        start: second of the video at which it starts.
+        start: second of the video at which the clip starts.
         quality: how well the face is seen.
     """
 
@@ -77,7 +78,7 @@ class CroppedVideo:
     """The outcome for one video: its clips, or the reason why there are none.
 
     Attributes:
-        fingerprint: of the settings and of the video, see `fingerprint`.
+        fingerprint: hash of the settings and of the video, see `fingerprint`.
         clips: the face clips.
         reject: the reason of the rejection; empty if the video was not rejected.
     """
@@ -93,8 +94,8 @@ def clip_key(video_key: str, number: int) -> str:
 
 
 def file_stem(key: str) -> str:
-    """Return a file name for a key: the key itself if it is plain, and no two keys share one."""
-    # `quote` leaves dots alone, and a leading one would hide the file (or mean a folder: "..").
+    """Return the unique file name of a key, which is the key itself if it is plain."""
+    # `quote` leaves dots alone, and a leading dot would hide the file (or mean a folder: "..").
     stem = quote(key, safe="~")
     return "%2E" + stem[1:] if stem.startswith(".") else stem
 
@@ -107,7 +108,7 @@ def clip_settings(config: CropConfig) -> dict[str, Any]:
 def fingerprint(config: CropConfig, video: Path) -> str:
     """Hash everything that decides how a clip looks: settings, size and date of the video.
 
-    Changing what is hashed, or its order, crops every clip of every user again.
+    A change of what is hashed, or of its order, crops every clip of every user again.
     """
     try:
         status = video.stat()
@@ -139,5 +140,5 @@ def write_cropped_video(path: Path, video: CroppedVideo) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, completely or not at all."""
     with replacing(path) as partial:
-        # newline="": the same bytes on every system.
+        # newline="" writes the same bytes on every system.
         partial.write_text(text, encoding="utf-8", newline="")

@@ -33,7 +33,7 @@ class CutFinder:
 
     def __init__(self) -> None:
         self.starts = [0]
-        # A flash of _FLASH frames, and the frame before it to compare with.
+        # This holds a flash of _FLASH frames, and the frame before it to compare with.
         self._thumbnails: deque[Thumbnail] = deque(maxlen=_FLASH + 1)
         self._changes: deque[float] = deque(maxlen=_RECENT)
 
@@ -50,12 +50,12 @@ class CutFinder:
         """Remember the change since the last frame; return whether it is large enough for a cut."""
         change = _change(self._thumbnails[-1], thumbnail)
         usual = float(np.mean(self._changes)) if self._changes else 0.0
-        # Capped, so that one cut does not hide the next within a second.
+        # The change is capped, so that one cut does not hide the next within a second.
         self._changes.append(min(change, _MIN_CHANGE))
         return change > max(_MIN_CHANGE, _MIN_RATIO * usual)
 
     def _start_shot(self, number: int, thumbnail: Thumbnail) -> None:
-        """Start a shot, unless the picture from before a flash returns: then remove its start."""
+        """Start a shot, or remove the last start if the picture from before a flash returns."""
         length = number - self.starts[-1]
         before = self._thumbnails[-length - 1] if 1 <= length < len(self._thumbnails) else None
         if before is not None and len(self.starts) > 1 and _change(before, thumbnail) < _MIN_CHANGE:
@@ -74,7 +74,7 @@ def _normalise(image: Image) -> Thumbnail:
 
 
 def _change(one: Thumbnail, other: Thumbnail) -> float:
-    """Return which share of the pattern is new: 0 none, 1 all of it."""
+    """Return the share of the pattern that is new, from 0 (nothing) to 1 (everything)."""
     if not one.any() and not other.any():
         return 0.0
     return 1.0 - float(one @ other) / max(float(one @ one), float(other @ other))

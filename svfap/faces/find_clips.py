@@ -1,7 +1,7 @@
 """Find the face clips of one video: search it, choose tracks, and place squares around the faces.
 
-The first of two passes over the video, a frame at a time; it looks for faces in shrunk frames and
-keeps only a few numbers per frame. `svfap.faces.clips` then cuts the clips out.
+This is the first of two passes over the video. It reads a frame at a time, looks for faces in
+shrunk frames, and keeps only a few numbers per frame. `svfap.faces.clips` then cuts the clips out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ _FIXED_EVERY = 25  # frames between two looks, a second at 25 fps
 
 @dataclass(frozen=True)
 class _Video:
-    """What is known of a video after the first pass."""
+    """The facts about a video after the first pass."""
 
     found: SearchResult
     timing: Timing
@@ -61,12 +61,12 @@ def find_clips(
 
     Args:
         path: the video.
-        config: how to detect, align and smooth; its preset is set.
-        detector: finds and follows faces.
-        frames: the video's frames; None reads them.
+        config: how to detect, align and smooth; its preset must not be None.
+        detector: the detector that finds and follows faces.
+        frames: the video's frames; None reads them from `path`.
 
     Returns:
-        The clips in the order in which they start; one, unless `config.speaker` is "all".
+        The clips in the order in which they start; only one clip, unless `config.speaker` is "all".
 
     Raises:
         Reject: the video cannot be read, is too short, or does not show a face well enough.
@@ -96,8 +96,8 @@ def face_corners(track: Track, source: Indices, config: CropConfig, *, radius: i
     Args:
         track: the face.
         source: numbers of the frames.
-        config: its preset and margin.
-        radius: frames on either side to smooth over.
+        config: the settings, including preset and margin.
+        radius: number of frames on either side to smooth over.
     """
     if config.preset == "openface":
         return presets.openface(track, source, radius=radius)

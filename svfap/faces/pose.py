@@ -1,4 +1,4 @@
-"""Estimate head pose from five points: a rough measure, to tell profiles from frontal faces."""
+"""Estimate head pose from five points, roughly enough to tell profiles from frontal faces."""
 
 import numpy as np
 
@@ -18,9 +18,11 @@ _FACE = np.array(
 
 
 def head_pose(points: Floats) -> tuple[float, float, float]:
-    """Return yaw, pitch and roll in degrees: turned to the image's right, lowered, clockwise.
+    """Return yaw, pitch and roll in degrees.
 
-    Fits the projection of an average face, without perspective, by least squares.
+    The angles are positive if the head is turned to the image's right, lowered, or tilted
+    clockwise. The function fits the projection of an average face, without perspective, by least
+    squares.
 
     Args:
         points: eyes, nose and mouth corners as in `Face`, shape (5, 2).

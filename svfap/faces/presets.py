@@ -1,6 +1,7 @@
-"""The square to cut out of each frame: one small function per preset.
+"""Compute the square to cut out of each frame, with one small function per preset.
 
-Each returns the square's top left, top right and bottom left corner in pixels of the frame.
+Each function returns the square's top left, top right and bottom left corner in pixels of the
+frame.
 """
 
 from collections.abc import Sequence
@@ -25,9 +26,9 @@ def auto(track: Track, numbers: Sequence[int] | Indices, *, margin: float, radiu
 
     Args:
         track: the face.
-        numbers: of the clip's frames.
+        numbers: numbers of the clip's frames.
         margin: room around the face, as a share of its size.
-        radius: frames on either side to smooth over.
+        radius: number of frames on either side to smooth over.
     """
     return smooth(face_squares(track, frames=numbers, margin=margin), radius=radius).corners()
 
@@ -35,13 +36,13 @@ def auto(track: Track, numbers: Sequence[int] | Indices, *, margin: float, radiu
 def openface(track: Track, numbers: Sequence[int] | Indices, *, radius: int) -> Floats:
     """Return the square of OpenFace's `-simalign`: similarity to its mean face (paper section 4.2).
 
-    At a size of 256 pixels it has the scale of `-simsize 256`; at any other, the same view. The
-    similarity is the least-squares fit of eyes and mouth, smoothed as in `auto`.
+    At a size of 256 pixels, the square has the scale of `-simsize 256`; other sizes show the same
+    view. The similarity is the least-squares fit of eyes and mouth, smoothed as in `auto`.
 
     Args:
         track: the face.
-        numbers: of the clip's frames.
-        radius: frames on either side to smooth over.
+        numbers: numbers of the clip's frames.
+        radius: number of frames on either side to smooth over.
     """
     detected = [_openface_square(face) for face in track.faces]
     return smooth(interpolate(track, detected, numbers), radius=radius).corners()
@@ -51,9 +52,9 @@ def voxceleb2(width: int, height: int, numbers: Sequence[int] | Indices) -> Floa
     """Return the upper central square of VoxCeleb2's own crops (paper section 4.1).
 
     Args:
-        width: of the frame in pixels.
-        height: of the frame in pixels.
-        numbers: of the clip's frames.
+        width: width of the frame in pixels.
+        height: height of the frame in pixels.
+        numbers: numbers of the clip's frames.
     """
     left, top, side = _VOXCELEB2
     return _same_in_all_frames(width, height, numbers, (left, top), side)
@@ -63,9 +64,9 @@ def frames(width: int, height: int, numbers: Sequence[int] | Indices) -> Floats:
     """Return the whole image, stretched to a square, for frames that the publisher cropped.
 
     Args:
-        width: of the frame in pixels.
-        height: of the frame in pixels.
-        numbers: of the clip's frames.
+        width: width of the frame in pixels.
+        height: height of the frame in pixels.
+        numbers: numbers of the clip's frames.
     """
     return _same_in_all_frames(width, height, numbers, (0.0, 0.0), 1.0)
 
@@ -86,7 +87,7 @@ def _openface_square(face: Face) -> Square:
     """Fit OpenFace's mean face to a detection and return the square that the fit implies.
 
     With points as complex numbers, the model is `points = turn * mean face + shift`: the modulus of
-    `turn` is the side of the square in pixels, its argument the angle.
+    `turn` is the side of the square in pixels, and its argument is the angle.
     """
     seen, mean = (p[:, 0] + 1j * p[:, 1] for p in (face.points[_FITTED], _OPENFACE))
     seen_centre, mean_centre = seen.mean(), mean.mean()

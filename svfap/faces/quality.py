@@ -9,11 +9,11 @@ from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.pose import head_pose
 from svfap.video.image import Image
 
-_REBLUR = 9  # pixels; the length of the box filter that Crété et al. propose
+_REBLUR = 9  # length in pixels of the box filter that Crété et al. propose
 
 
 def describe_faces(faces: Sequence[Face]) -> dict[str, float]:
-    """Return mean score, size and pose of detections, as fields of `Quality`; 0 without any."""
+    """Return the mean score, size and pose of faces as fields of `Quality`; 0 without faces."""
     if not faces:
         return dict.fromkeys(("score", "face_size", "yaw", "pitch", "roll"), 0.0)
     poses = np.abs([head_pose(face.points) for face in faces]).mean(axis=0)
@@ -28,10 +28,10 @@ def jitter(corners: Floats, *, size: int) -> float:
     """Return how much a square shakes, in pixels of a clip.
 
     It is the root mean square, over frames and corners, of the second difference of the corners'
-    position: zero for a square at rest or in steady motion, whatever its speed.
+    position. It is zero for a square at rest or in steady motion, whatever its speed.
 
     Args:
-        corners: of the square in each frame, shape (frames, 3, 2).
+        corners: corners of the square in each frame, shape (frames, 3, 2).
         size: side of the clip in pixels.
     """
     if len(corners) < 3:
@@ -45,11 +45,11 @@ def blur(image: Image) -> float:
     """Return how blurred an image is, from 0 (sharp) to 1.
 
     The measure is the share of the differences between neighbouring pixels that survives another
-    blur: most of them in a blurred image, few in a sharp one (Crété et al., "The blur effect",
-    2007).
+    blur. It is large for a blurred image and small for a sharp one (Crété et al., "The blur
+    effect", 2007).
 
     Args:
-        image: BGR, shape (height, width, 3).
+        image: BGR image, shape (height, width, 3).
     """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
     worst = 0.0

@@ -1,7 +1,7 @@
 """The first pass over a video: find its shots, and the faces in some of its frames.
 
-The words of this module: a *look* is a frame that was searched for faces. A look at a new shot, or
-after a face was lost, detects faces in the whole frame; other looks only follow the known faces.
+This module uses two words. A *look* is a frame that was searched for faces. A look at a new shot,
+or after a face was lost, detects faces in the whole frame; other looks only follow the known faces.
 Once a second, a *glance* (a coarse detection in the whole frame) checks whether someone has come.
 Images are shrunk for detection, and only the time of each frame is kept, so memory stays small.
 """
@@ -20,7 +20,7 @@ from svfap.faces.detectors.detector import Detector, Face
 from svfap.video.decode import Frame, declared_frames, frame_rate
 from svfap.video.image import Image
 
-_GLANCE_SECONDS = 1.0  # between two glances at whole frames
+_GLANCE_SECONDS = 1.0  # seconds between two glances at whole frames
 _MOST_FOLLOWED = 4  # detecting in the whole frame is faster than following more faces than this
 _UNEVEN = 2  # pixels by which rounding may change the proportions of a frame
 _SAME_FACE = 0.3  # faces whose centres are closer than this share of a side are one
@@ -53,12 +53,12 @@ class SearchResult:
     """The result of the first pass; faces are in pixels of the full first frame.
 
     Attributes:
-        width: of the first frame in pixels.
-        height: of the first frame in pixels.
+        width: width of the first frame in pixels.
+        height: height of the first frame in pixels.
         steady: whether all frames have the proportions of the first.
         fps: frames per second that the file declares.
         declared: number of frames that the file declares; 0 if it declares none.
-        times: when each frame is shown in seconds; None where the file does not say.
+        times: second at which each frame is shown; None where the file does not say.
         shots: the shots in order.
     """
 
@@ -83,10 +83,10 @@ def search(
 
     Args:
         path: the video.
-        frames: its frames.
-        detector: finds and follows faces.
-        every: frames from one look to the next.
-        max_side: frames are shrunk until neither side is longer than this.
+        frames: the frames of the video.
+        detector: the detector that finds and follows faces.
+        every: number of frames from one look to the next.
+        max_side: longest side of a searched frame in pixels; larger frames are shrunk first.
 
     Raises:
         Reject: the video cannot be read.
@@ -101,7 +101,7 @@ def search(
     next_look = 0
     for number, frame in enumerate(frames):
         size = size if number else frame.size
-        # Equal proportions, w / h = w0 / h0, written without division.
+        # This compares the proportions, w / h = w0 / h0, without a division.
         steady &= abs(frame.size[0] * size[1] - frame.size[1] * size[0]) <= _UNEVEN * max(size)
         times.append(frame.seconds)
         new_shot = cuts.add(number, frame)
@@ -111,7 +111,7 @@ def search(
             faces = searcher.look(number, image, new_shot=new_shot)
             enlarge = size[0] / image.shape[1]
             looks.append(Look(number, [face.scaled(enlarge) for face in faces]))
-    # Shots are known only now: the start of a shot is removed again if it was a flash.
+    # Shots are known only now, because the start of a flash is removed again.
     shots = list(_shots(cuts.starts, looks, len(times)))
     return SearchResult(*size, steady, fps, declared, times, shots)
 
@@ -128,8 +128,8 @@ class FrameSearcher:
     """Finds the faces of successive frames, in whole frames only where that is needed.
 
     Args:
-        detector: finds and follows faces.
-        period: frames from one glance to the next.
+        detector: the detector that finds and follows faces.
+        period: number of frames from one glance to the next.
     """
 
     def __init__(self, detector: Detector, *, period: int) -> None:
@@ -138,7 +138,7 @@ class FrameSearcher:
         self._last_glance = 0
 
     def look(self, number: int, image: Image, *, new_shot: bool) -> list[Face]:
-        """Find the faces of the next frame; remember them for the one after."""
+        """Find the faces of the next frame; remember them for the frame after it."""
         faces = None if new_shot else self._follow_known(image)
         if faces is not None and number >= self._last_glance + self._period:
             self._last_glance = number
@@ -150,7 +150,7 @@ class FrameSearcher:
         return faces
 
     def _are_all(self, faces: list[Face], image: Image) -> bool:
-        """Return whether a glance at the image finds no other face."""
+        """Return whether a glance at the image finds only faces that are in the list."""
         height, width = image.shape[:2]
         small = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         seen = (face.scaled(2) for face in self._detector.glance(np.asarray(small, np.uint8)))
@@ -163,7 +163,7 @@ class FrameSearcher:
         found: list[Face] = []
         for face in self._known:
             moved = self._detector.follow(image, face)
-            # Two known faces followed to one place: one of them has left or is hidden.
+            # If two known faces are followed to one place, one of them has left or is hidden.
             if moved is None or any(_is_same(moved, other) for other in found):
                 return None
             found.append(moved)

@@ -49,13 +49,13 @@ def link(
 ) -> list[Track]:
     """Link the detections of one shot into tracks, nearest pairs first.
 
-    A detection continues the track whose predicted place is nearest, in sides of its last face, if
-    it lies within reach and has a similar size; any other detection starts a track. Reach grows
-    with the time since the last detection, so a lost face is found again; after a gap longer than
-    `max_gap`, it starts a new track.
+    A detection continues the nearest track if the detection lies within reach and has a similar
+    size; any other detection starts a track. Distances are measured from a track's predicted place,
+    in sides of its last face. Reach grows with the time since the last detection, so a lost face is
+    found again. After a gap longer than `max_gap`, the face starts a new track.
 
     Args:
-        detections: (frame number, faces in it), frames ascending.
+        detections: frame numbers, ascending, each with the faces in that frame.
         fps: frames per second.
         max_gap: seconds without a detection that a track may bridge.
     """
@@ -66,7 +66,7 @@ def link(
         lost = [t for t in active if _is_lost(t, frame, previous, fps=fps, max_gap=max_gap)]
         finished += lost
         active = [track for track in active if track not in lost]
-        # Greedy assignment: of all (track, face) pairs within reach, the nearest first.
+        # Assign greedily: of all (track, face) pairs within reach, the nearest comes first.
         pairs = sorted(
             (distance, t, f)
             for t, track in enumerate(active)
@@ -117,7 +117,7 @@ def choose(
 def _is_lost(track: Track, frame: int, previous: int, *, fps: float, max_gap: float) -> bool:
     """Return whether a track missed the previous look and ended too long ago to continue.
 
-    A track that was found in the previous look goes on however far apart looks are.
+    A track that was found in the previous look continues, however far apart looks are.
     """
     return track.frames[-1] != previous and frame - track.frames[-1] > max_gap * fps
 

@@ -1,4 +1,4 @@
-"""Seconds of each job on a machine, its limit, and the figures of each stage."""
+"""Estimate the seconds and the limit of each job on a machine, and the figures of each stage."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ TRAINED_BYTES, AVERAGED_BYTES = 18, 4
 
 
 class Assumptions(Section):
-    """What an estimate is based on."""
+    """The machine, rates and settings that an estimate is based on."""
 
     machine: Machine = Field(description="the machine that runs the jobs")
     rates: Rates = Field(description="the speed of its CPUs")
@@ -34,7 +34,7 @@ class Assumptions(Section):
         if job.optim is None:
             return 0
         workers = job.optim.workers if self.workers is None else self.workers
-        if workers is None:  # as svfap.training.loader: spare CPUs load for a GPU
+        if workers is None:  # as in svfap.training.loader, spare CPUs load for a GPU
             return max(1, self.machine.cpus // self.machine.gpus - 1) if self.machine.gpus else 0
         return workers
 
@@ -51,9 +51,10 @@ class Assumptions(Section):
 class Estimate(Section):
     """The figures of a job, or of several together; None where they do not apply.
 
-    `clips_per_second` is the pace of the "model", of its "loaders" and of loaders on "all_cpus". Of
-    a stage, it and `limit` describe the slowest job. `gpu_memory_bytes` is per GPU.
-    `planned_for_them` are the CPU seconds that were planned for the measured jobs.
+    `clips_per_second` is the pace of the "model", of its "loaders" and of loaders on "all_cpus". In
+    the figures of a stage, `clips_per_second` and `limit` describe the slowest job.
+    `gpu_memory_bytes` is per GPU. `planned_for_them` are the CPU seconds that were planned for the
+    measured jobs.
     """
 
     jobs: int
@@ -85,7 +86,7 @@ def forecast_stages(jobs: Sequence[Job], given: Assumptions) -> dict[str, Estima
 
 
 def _forecast(jobs: Sequence[Job], given: Assumptions) -> Estimate:
-    """Sum up the jobs of a stage, as many at once as the machine can run."""
+    """Sum up the jobs of a stage; as many run at once as the machine can hold."""
     estimates = [estimate(job, given) for job in jobs]
     slowest = max(estimates, key=lambda each: each.seconds)
     parallel = given.machine.cpus // given.cpus(jobs[0])
@@ -101,7 +102,7 @@ def _forecast(jobs: Sequence[Job], given: Assumptions) -> Estimate:
 
 
 def estimate(job: Job, given: Assumptions) -> Estimate:
-    """Estimate a job; loaders work beside the steps, or in turns without processes."""
+    """Estimate a job; loader processes work beside the steps, else loading and steps alternate."""
     machine, rates = given.machine, given.rates.seconds[job.stage]
     cpus, gpus, workers = given.cpus(job), given.gpus(job), given.loaders(job)
     flop, pace = 2e9 * job.work.get(PRODUCTS, 0), None

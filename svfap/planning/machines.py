@@ -60,7 +60,7 @@ def choose_machine(name: str | None, changes: dict[str, Any]) -> Machine:
             f"--machine: unknown '{name}'; did you mean '{near}'? Known: {', '.join(known)};"
             " or give --cpus, --gpus and --gpu-tflops"
         )
-    # Linux: obeys taskset and SLURM; missing on macOS.
+    # `sched_getaffinity` obeys taskset and SLURM on Linux; macOS lacks it.
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     here = {"name": "own figures" if changes else "this machine", "cpus": cpus}
     return parse(Machine, (known[name] if name else here) | changes, where="machine")

@@ -1,4 +1,4 @@
-"""Rates from the records of a run: its CPU seconds, and the time that its trainings waited."""
+"""Derive rates from the records of a run: CPU seconds, and the time that trainings waited."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -46,7 +46,7 @@ def with_measured_rates(given: Assumptions, jobs: Sequence[Job], results: Path) 
 
 
 def _measured(job: Job) -> Sequence[Event]:
-    """Return the events of a job that has been measured; none for another."""
+    """Return the events of a job that has been measured; none for any other job."""
     events = read_record(job.output)
     # Stages cost and tabulate write to one folder, where the later one's record replaces the other.
     started = any(event["event"] == "start" and event["stage"] == job.stage for event in events)
@@ -80,7 +80,7 @@ def _computing_seconds(events: Sequence[Event]) -> float:
     """Return the seconds of a training in which it did not wait for clips.
 
     `data_share` is the share of waiting since the previous point of the curve. The first point of
-    each attempt has none before it and is left out.
+    each attempt has no point before it and is left out.
     """
     marks = [e for e in events if e["event"] == "start" or "data_share" in e.get("metrics", {})]
     working: list[float] = [

@@ -1,8 +1,8 @@
 """CPU seconds for each unit of work of each stage, from records of real runs.
 
-The package contains the rates of the demo in rates.json. The demo is short, so what its trainings
-and evaluations need per job and what they need per frame were measured apart. `--results`
-takes the rates from a recorded run, `--calibrate` writes them to a file, `--rates` reads the file.
+The package contains the rates of the demo in rates.json. The demo is short, so the seconds of its
+trainings and evaluations per job and per frame were measured separately. `--results` takes the
+rates from a recorded run, `--calibrate` writes them to a file, `--rates` reads the file.
 """
 
 import json

@@ -34,7 +34,7 @@ def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
     yield f"Bottleneck: {longest}, {stages[longest].seconds / total:.0%} of the time."
     for name, stage in stages.items():
         pace, memory = stage.clips_per_second, stage.gpu_memory_bytes
-        if pace and name != "evaluate":  # which has no loader processes to add
+        if pace and name != "evaluate":  # evaluation has no loader processes to add
             more = pace["all_cpus"] > 1.2 * pace["loaders"]
             advice = f"; raise {name}.optim.workers" if more else "; add CPUs"
             yield (
@@ -50,7 +50,7 @@ def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
 
 
 def assumptions(given: Assumptions, jobs: list[Job], videos: Videos) -> Iterator[str]:
-    """Yield what the figures are based on."""
+    """Yield the assumptions that the figures are based on."""
     yield f"Rates: {given.rates.source}; a CPU of the machine is as fast, and jobs scale with CPUs."
     if given.machine.gpus:
         yield f"GPUs reach {given.share:.0%} of their peak in training (assumed; --gpu-share)."
@@ -105,7 +105,7 @@ def _hours(seconds: float) -> str:
 
 
 def _pace(clips: float) -> str:
-    """Format clips per second, with two digits if there are few: never as 0."""
+    """Format clips per second; a small number has two digits, so it never shows as 0."""
     return f"{clips:,.0f} clips/s" if clips >= 10 else f"{clips:.2g} clips/s"
 
 

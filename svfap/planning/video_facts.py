@@ -21,7 +21,7 @@ from svfap.experiment.resolve import Experiment
 
 PUBLISHED = Path(__file__).with_name("footage.csv")
 OPENED = 24  # videos opened per dataset: enough for means, and done in seconds
-BITS_PER_PIXEL = 0.2  # where no size is published: a guess for H.264 of good quality
+BITS_PER_PIXEL = 0.2  # guess for H.264 of good quality, where no size is published
 
 
 class VideoFacts(Section):
@@ -87,7 +87,7 @@ def _facts(name: str, experiment: Experiment) -> VideoFacts:
 
 
 def _published(dataset: Dataset) -> dict[str, float]:
-    """Return the videos of each part: the size of its test fold if published, else equal shares."""
+    """Return the number of videos in each part: published sizes of test folds, or equal shares."""
     figures = dataset.published
     if not figures.clips:
         raise SvfapError(

@@ -1,4 +1,4 @@
-"""The jobs of an experiment and the amount of work in each: no times, no machine."""
+"""List the jobs of an experiment and the amount of work in each, without times or a machine."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,8 +14,8 @@ from svfap.planning.rates import JOB, LOADED, PRODUCTS
 from svfap.planning.video_facts import VideoFacts
 
 FORWARD_AND_BACKWARD = 3  # a backward pass has the products of two forward passes
-WEIGHT_BYTES = 4  # of a parameter in a checkpoint
-TAR_BYTES = 1_000  # per frame in a tar: a header of 512, and padding to a multiple of 512
+WEIGHT_BYTES = 4  # bytes of a parameter in a checkpoint
+TAR_BYTES = 1_000  # bytes added per frame in a tar: header of 512, and padding to a multiple of 512
 Videos = Mapping[str, VideoFacts]
 
 
@@ -34,7 +34,7 @@ class Job(Section):
 
 
 def jobs_of(experiment: Experiment, videos: Videos, *, jpeg_bytes: float) -> list[Job]:
-    """List the jobs of a configuration. Only downloads can be done already.
+    """List the jobs of a configuration. Only downloads can be finished already.
 
     Args:
         experiment: the checked configuration.

@@ -26,7 +26,7 @@ def draw_confusion(
 
     Args:
         matrix: clips by true class (rows) and predicted class (columns), (c, c).
-        classes: names in index order.
+        classes: names of the classes in index order.
         title: title above the figure.
         path: PNG to write.
         notice: text at the foot, for example that the data are synthetic.
@@ -71,8 +71,9 @@ def draw_class_bars(
     """Draw the accuracy of each class as bars, one colour per model.
 
     Args:
-        results: model -> per cent of each class, ours first; nan where a class never occurs.
-        classes: names in index order.
+        results: name of a model -> per cent of each class, our model first; nan where a class never
+            occurs.
+        classes: names of the classes in index order.
         title: title above the figure.
         path: PNG to write.
         notice: text at the foot.

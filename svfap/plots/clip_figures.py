@@ -60,9 +60,9 @@ def draw_embedding(
     """Draw clips as points of a map, with a colour and a marker per class.
 
     Args:
-        points: (n, 2).
+        points: positions on the map, (n, 2).
         labels: class index, or the regressed value, of each point (n,).
-        classes: names in index order.
+        classes: names of the classes in index order.
         title: title above the figure.
         path: PNG to write.
         notice: text at the foot.

@@ -1,4 +1,4 @@
-"""Pictures that show whether crops are right: sheets of clips, histograms of their figures."""
+"""Draw sheets of clips and histograms of their figures, to show whether crops are right."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from svfap.plots.style import STYLE, figure_of, save
 
-# Clips are ranked by these figures. High values of the first three are good, of the others bad.
+# Clips are ranked by these figures. High values of the first three are good; high values of the
+# others are bad.
 BETTER_HIGH = ("detection_rate", "score", "face_size")
 BETTER_LOW = ("jitter", "blur", "yaw", "pitch", "missing")
 _COLUMNS = 3  # strips in a row
@@ -27,7 +28,7 @@ class Strip:
 
     Attributes:
         label: text below the frames.
-        picture: (height, width, 3) RGB.
+        picture: RGB picture, (height, width, 3).
     """
 
     label: str
@@ -39,7 +40,7 @@ def rank(quality: pd.DataFrame) -> pd.DataFrame:
     ranks = [quality[name].rank(pct=True) for name in BETTER_HIGH]
     ranks += [quality[name].rank(pct=True, ascending=False) for name in BETTER_LOW]
     mean = pd.concat(ranks, axis=1).mean(axis=1)
-    # A stable sort: clips of equal rank keep their order, so the sheet is the same every time.
+    # In a stable sort, clips of equal rank keep their order, so the sheet is the same every time.
     return quality.iloc[np.argsort(mean.to_numpy(), kind="stable")]
 
 
@@ -57,7 +58,8 @@ def draw_contact_sheet(
     shown = {heading: strips for heading, strips in blocks.items() if strips}
     rows = [math.ceil(len(strips) / _COLUMNS) for strips in shown.values()]
     height, width = next(iter(shown.values()))[0].picture.shape[:2]
-    # In inches: 0.28 for a strip's label, 0.4 for a block's heading, 0.6 for the title.
+    # These heights are in inches: 0.28 for a strip's label, 0.4 for a block's heading, 0.6 for the
+    # title.
     strip_height = _INCHES * height / width + 0.28
     size = (_INCHES * _COLUMNS, strip_height * sum(rows) + 0.4 * len(rows) + 0.6)
     with mpl.rc_context(STYLE):

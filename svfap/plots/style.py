@@ -46,5 +46,5 @@ def figure_of(size: tuple[float, float], title: str, notice: str) -> Figure:
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG. Equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the field Software, which holds Matplotlib's version.
+    # The field Software is left out, because it holds Matplotlib's version.
     figure.savefig(path, format="png", metadata={"Software": None})

@@ -1,1 +1,1 @@
-"""A trained model in use: on a video, a folder or a camera; shared, exported, converted."""
+"""Use a trained model: score videos or a camera, and share, export or convert the model."""

@@ -26,11 +26,12 @@ from svfap.video.decode import Frame
 from svfap.video.encode import write_video
 from svfap.video.image import Image
 
-# Chosen by eye: a page stays small enough to send, and the curves' 7-point text stays legible.
+# These sizes were chosen by eye: a page stays small enough to send, and the curves' 7-point text
+# stays legible.
 _MAX_SIDE = 1280  # pixels of the picture's longer side; larger videos are shrunk
 _CURVES_SHARE = 0.3  # height of the curves, as a share of the picture's height ...
 _MIN_CURVES = 140  # ... but no less than this many pixels
-_MAX_VALUES = 3  # regressed values in a label; more would be wider than a small video
+_MAX_VALUES = 3  # most regressed values in a label; more would be wider than a small video
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def annotate(
     Args:
         footage: the video and its faces.
         table: the scores of its windows, see `build_timeline`.
-        facts: names of the targets.
+        facts: facts about the model, including the names of the targets.
         path: mp4 file to write.
         show_progress: whether to show a progress line.
 
@@ -87,7 +88,7 @@ def annotate(
 def at_constant_rate(frames: Iterable[Frame], fps: float) -> Iterator[tuple[int, Frame]]:
     """Yield numbered frames at a constant rate: repeat or drop frames of an uneven video.
 
-    Browsers and the written mp4 assume a constant rate; without this, sound and curves would drift.
+    Browsers and the written mp4 assume a constant rate; without it, sound and curves would drift.
     """
     first, ticks = None, 0
     before: tuple[int, Frame] | None = None
@@ -107,7 +108,7 @@ class Labels:
 
     Args:
         table: the scores of one video.
-        facts: names of the targets.
+        facts: facts about the model, including the names of the targets.
     """
 
     def __init__(self, table: pd.DataFrame, facts: ModelFacts) -> None:
@@ -121,7 +122,7 @@ class Labels:
         }
 
     def at(self, face: int, seconds: float) -> tuple[str, Colour]:
-        """Return text and colour, from scores interpolated between windows."""
+        """Return the text and colour of a face; scores are interpolated between windows."""
         times, scores = self.curves[face]
         now = [float(np.interp(seconds, times, column)) for column in scores.T]
         prefix = f"{face}: " if self.several_faces else ""
@@ -134,7 +135,7 @@ class Labels:
 
 
 def _annotated_size(footage: Footage) -> AnnotatedSize:
-    """Shrink large videos; all sides are even, as H.264 with 4:2:0 colour requires."""
+    """Return the sizes, smaller for large videos, and even, as H.264 with 4:2:0 colour requires."""
     shrink = min(1.0, _MAX_SIDE / max(footage.size))
     width, height = (max(2, round(side * shrink / 2) * 2) for side in footage.size)
     return AnnotatedSize(width, height, round(max(_MIN_CURVES, _CURVES_SHARE * height) / 2) * 2)
@@ -155,8 +156,8 @@ def _draw_frame(
     picture: Image = np.ascontiguousarray(resized[..., ::-1], dtype=np.uint8)
     for face in footage.faces:
         clip = face.clip
-        # If the clip has fewer frames per second than the video, it lacks some frames of the video:
-        # they show the box of the clip's next frame.
+        # If the clip has fewer frames per second than the video, it lacks some frames of the video.
+        # Those frames show the box of the clip's next frame.
         index = int(np.searchsorted(clip.source, number))
         if index < len(clip) and clip.source[0] <= number:
             corners = clip.corners[index] * sides

@@ -43,12 +43,12 @@ class ModelFacts(Section):
 
     @property
     def notices(self) -> str:
-        """Notices of its training data, to show wherever results of the model are shown."""
+        """Notices of the training data, to be shown with all results of the model."""
         return " ".join(dict.fromkeys(filter(None, (self.job.notice, self.origin.notice))))
 
     @property
     def stride(self) -> int:
-        """Frames of a training clip from one sampled frame to the next."""
+        """Number of frames from one sampled frame of a training clip to the next."""
         return self.job.finetune.stride or self.job.stride
 
 
@@ -58,9 +58,10 @@ class Bundle:
 
     Attributes:
         name: the path or hub id that it was loaded from.
-        facts: its sizes, labels and preprocessing.
+        facts: sizes, labels and preprocessing of the model.
         weights: state dict of `network()`.
-        metrics: rows of dataset, fold, metric, target, value, clips; empty if not evaluated.
+        metrics: rows of dataset, fold, metric, target, value and clips; empty without an
+            evaluation.
     """
 
     name: str
@@ -164,7 +165,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _without_decoder(
     weights: dict[str, Tensor], job: PretrainJob
 ) -> tuple[dict[str, Tensor], FinetuneJob]:
-    """Return weights of a model without head, as fine-tuning starts from, and its job."""
+    """Return the weights that fine-tuning starts from, without a head, and the model's job."""
     bare = FinetuneJob(
         seed=job.seed,
         task="classification",
@@ -174,6 +175,6 @@ def _without_decoder(
         model=job.model,
         finetune=FinetuneConfig(),
     )
-    initial = VideoModel(job.model, 0).state_dict()  # also the layers that pre-training lacks
+    initial = VideoModel(job.model, 0).state_dict()  # includes the layers that pre-training lacks
     initial |= {k: v for k, v in weights.items() if k.startswith("encoder.")}
     return initial, bare

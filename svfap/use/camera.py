@@ -18,7 +18,7 @@ from svfap.video.image import Image
 
 _DEVICE = re.compile(r"^(\d+|/dev/video\d+)$")
 _TIMEOUT = 10.0  # seconds without a frame after which a camera counts as unplugged
-_FALLBACK_FPS = 30.0  # of cameras that report 0
+_FALLBACK_FPS = 30.0  # frames per second of cameras that report 0
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class CameraFrame:
     """A frame of a camera.
 
     Attributes:
-        image: BGR, (H, W, 3).
-        taken: when it was read, in seconds of `time.monotonic`.
+        image: BGR image, (H, W, 3).
+        taken: time at which the frame was read, in seconds of `time.monotonic`.
     """
 
     image: Image
@@ -50,7 +50,7 @@ class Camera:
 
     Args:
         source: number of the camera or its device file; tests use a video file.
-        keep: frames kept for `take`; beyond, the oldest are dropped.
+        keep: most frames to keep for `take`; if more arrive, the oldest are dropped.
 
     Raises:
         SvfapError: the camera does not exist or delivers no picture.
@@ -87,7 +87,7 @@ class Camera:
         self._capture.release()
 
     def take(self) -> list[CameraFrame]:
-        """Wait for a frame and return all since the last call; none if the camera ended."""
+        """Wait for a frame and return all frames since the last call; none if the camera ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or not self._open, timeout=_TIMEOUT)
             taken = list(self._waiting)

@@ -33,7 +33,7 @@ def model_card(bundle: Bundle, *, name: str, dataset: str, exported: dict[str, f
         bundle: the model and its metrics.
         name: name of the model.
         dataset: dataset of fine-tuning; empty if unknown.
-        exported: ONNX or other file -> its largest difference from the model.
+        exported: name of each ONNX or other file -> its largest difference from the model.
     """
     facts = bundle.facts
     sections = {
@@ -101,7 +101,7 @@ def _data(facts: ModelFacts, dataset: str) -> Iterator[str]:
 
 
 def _terms(role: str, name: str) -> Iterator[str]:
-    """Yield a line on a dataset: people, licence, page and citation."""
+    """Yield a line with a dataset's people, licence, page and citation."""
     known = DATASETS.get(name)
     if known is None:
         yield f"- {role}: {name}. Whoever shares this model must state its licence and consent."

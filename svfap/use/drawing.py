@@ -1,4 +1,4 @@
-"""Drawing on annotated videos: boxes and labels on the frames, curves below them."""
+"""Draw boxes and labels on the frames of annotated videos, and curves below them."""
 
 import io
 from functools import cache
@@ -22,12 +22,13 @@ from svfap.video.image import Image
 
 Colour = tuple[int, int, int]
 
-MAX_FACES = 3  # with curves of their own; more would be too flat to read
+MAX_FACES = 3  # most faces with curves of their own; more curves would be too flat to read
 WHITE: Colour = (255, 255, 255)
 _CURSOR: Colour = (200, 0, 0)
 _DPI = 100
 _MARGINS = {"left": 0.06, "right": 0.84, "top": 0.92, "bottom": 0.26, "hspace": 0.15}
-# The report's colours without black, which is the text's, then more for datasets with many targets.
+# The report's colours come first, without black, the colour of text. Datasets with many targets use
+# the others.
 _PALETTE = (*OKABE_ITO[:6], "#8C564B", "#7F7F7F", "#332288", "#999933", "#AA4499", "#44AA99")
 
 
@@ -37,7 +38,7 @@ def target_colours(count: int) -> list[str]:
 
 
 def to_rgb(colour: str) -> Colour:
-    """Return the numbers of a colour #RRGGBB."""
+    """Return red, green and blue of a colour #RRGGBB."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue
 
@@ -67,7 +68,7 @@ class CurvePanel:
 
     Args:
         table: the scores of one video.
-        facts: names of the targets.
+        facts: facts about the model, including the names of the targets.
         size: width and height in pixels.
         seconds: length of the video.
     """
@@ -127,7 +128,7 @@ def draw_box(picture: Image, corners: NDArray[np.float64], colour: Colour) -> No
     """Draw the box of a face crop into a picture.
 
     Args:
-        picture: RGB picture; changed.
+        picture: RGB picture, which is changed in place.
         corners: top left, top right and bottom left corner, (3, 2) in pixels.
         colour: colour of the lines.
     """
@@ -141,7 +142,7 @@ def draw_label(picture: Image, text: str, corners: NDArray[np.float64], colour: 
     """Write a text above the box of a face, moved and cut to fit the picture.
 
     Args:
-        picture: RGB picture; changed.
+        picture: RGB picture, which is changed in place.
         text: the text.
         corners: corners of the box, see `draw_box`.
         colour: colour of the background.

@@ -1,4 +1,4 @@
-"""A model for other programs as ONNX or `torch.export` file, compared with the model itself.
+"""Write a model as ONNX or `torch.export` file, and compare the file with the model.
 
 Both files take RGB frames (B, T, H, W, 3) uint8 of any batch size as `video` and return `scores`
 and `embedding`. They normalise the frames and apply the softmax themselves.
@@ -22,7 +22,7 @@ from svfap.use.bundle import Bundle
 
 ONNX, PROGRAM = "model.onnx", "model.pt2"
 TOLERANCE = 1e-3  # generous for float32: the tests' toy model differs by less than 1e-5
-_BATCH_SIZES = (1, 2, 5)  # with which files are compared
+_BATCH_SIZES = (1, 2, 5)  # batch sizes at which files are compared with the model
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 RunExported = Callable[[Tensor], Sequence[NDArray[np.float32]]]
@@ -52,7 +52,7 @@ def to_onnx(bundle: Bundle, path: Path) -> float:
             (_random_frames(bundle, 2),),
             str(path),
             dynamo=True,
-            external_data=False,  # weights inside: one file, up to protobuf's limit of 2 GB
+            external_data=False,  # the file contains its weights, up to protobuf's limit of 2 GB
             input_names=["video"],
             output_names=["scores", "embedding"],
             dynamic_shapes=_dynamic_shapes(),
@@ -97,7 +97,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _dynamic_shapes() -> dict[str, dict[int, object]]:
-    """Leave the batch size free."""
+    """Return the shapes of the inputs, with a free batch size."""
     return {"video": {0: torch.export.Dim("batch", min=1)}}
 
 

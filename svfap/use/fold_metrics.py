@@ -15,14 +15,16 @@ from svfap.experiment.layout import FINETUNED, PREDICTIONS
 from svfap.use.bundle import Bundle
 
 POOLED = "pooled"
-# Metrics of a dataset that the package does not know, such as one named with --predictions.
+# These are the metrics of a dataset that the package does not know, such as one named with
+# --predictions.
 _DEFAULT_METRICS = {"classification": ("UAR", "WAR"), "regression": ("PCC", "CCC")}
 
 
 def metrics_by_fold(paths: Sequence[Path], targets: Sequence[str]) -> list[dict[str, Any]]:
     """Return rows of dataset, fold, target, metric, value and clips.
 
-    Several folds of a dataset are also pooled: the metrics of all their clips together.
+    Several folds of a dataset are also pooled: more rows have the metrics of all their clips
+    together.
 
     Args:
         paths: predictions of the stage `evaluate`.
@@ -47,8 +49,8 @@ def with_metrics(bundle: Bundle, paths: Sequence[Path] = ()) -> Bundle:
 
     Args:
         bundle: the model.
-        paths: predictions of the stage `evaluate`; empty: look for them beside the model's
-            checkpoint, and keep the metrics it was loaded with if there are none.
+        paths: predictions of the stage `evaluate`. If empty, they are looked for beside the model's
+            checkpoint; if none are found, the model keeps the metrics it was loaded with.
 
     Raises:
         SvfapError: the predictions are damaged or do not belong together.
@@ -75,7 +77,7 @@ def _fold_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield a row per metric of one fold, and per target if the metric has a value for each."""
     true, scores = (np.stack(units[column].to_list()) for column in ("target", "score"))
-    # A class is one label with several scores; regression has a score per label.
+    # Classification has one label with several scores; regression has a score per label.
     single = true.shape[1] == 1 and scores.shape[1] > 1
     task = "classification" if single else "regression"
     known = DATASETS.get(dataset)

@@ -1,4 +1,4 @@
-"""A video with its faces found: the windows to score, and where each face is in every frame."""
+"""Find the faces of a video: the windows to score, and the place of each face in every frame."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class FaceInVideo:
     """A face, followed over some frames of a video.
 
     Attributes:
-        clip: where the face is in every frame.
+        clip: the place of the face in every frame.
         grid: the windows over these frames.
         number: number of the face, from 1.
     """
@@ -55,8 +55,8 @@ class Footage:
 
     Attributes:
         path: the video.
-        frames: its frames; can be read several times.
-        faces: its faces, in the order of their first frames.
+        frames: frames of the video, which can be read several times.
+        faces: faces of the video, in the order of their first frames.
         size: width and height of the first frame in pixels.
         seconds: length of the video.
     """
@@ -108,7 +108,7 @@ def find_faces(
         facts: the model's sizes and preprocessing.
         options: which faces to score, and how far apart windows are.
         config: how to crop, see `crop_settings`.
-        detector: finds and follows faces.
+        detector: the detector that finds and follows faces.
         show_progress: whether to show a progress line.
 
     Raises:
@@ -126,7 +126,7 @@ def find_faces(
     if not faces:
         raise Reject(_too_short(clips, facts))
     if options.speaker == "main":
-        faces = _main_faces(faces)  # all keep the number 1, since they share one timeline
+        faces = _main_faces(faces)  # all faces keep the number 1, since they share one timeline
     else:
         faces = [replace(face, number=number) for number, face in enumerate(faces, 1)]
     seconds = measured.duration + 1 / clips[0].fps  # the last frame is shown for one interval
@@ -155,7 +155,7 @@ class _MeasuredFrames:
 
 
 def _step(clip: FaceClip, facts: ModelFacts) -> float:
-    """Return the frames between two sampled frames that span the same time as in training."""
+    """Return the step in frames of the clip; it spans the same time as the step of training."""
     return max(1.0, facts.stride * clip.fps / (facts.fps or clip.fps))
 
 
@@ -187,19 +187,19 @@ def _main_faces(faces: Sequence[FaceInVideo]) -> list[FaceInVideo]:
 
 
 def _weight(clip: FaceClip) -> float:
-    """Sum size times centrality over a clip, as `faces.track.weight` does for a track."""
+    """Return the sum of size times centrality over a clip, as `faces.track.weight` for a track."""
     # Two edges start at the first of the three corners, and the product of their lengths is the
     # size. The larger component of an edge serves as its length.
     edges = np.abs(clip.corners[:, 1:] - clip.corners[:, :1]).max(axis=2).prod(axis=1)
     # The other two corners are opposite, so the centre of the square lies between them.
     centres = clip.corners[:, 1:].mean(axis=1)
-    # Distance from the picture's middle, from 0 to 1 in its corners.
+    # The distance from the picture's middle is 0 in the middle and 1 in the corners.
     off = np.linalg.norm(centres - 0.5, axis=1) / np.hypot(0.5, 0.5)
     return float((edges * np.maximum(0.0, 1 - off)).sum())
 
 
 def like_training_frame(picture: Image, *, quality: int, size: int) -> Image:
-    """Return a BGR picture as training reads it from a shard: RGB, scaled, with JPEG's losses.
+    """Convert a BGR picture to what training reads from a shard: RGB, scaled, with JPEG's losses.
 
     Training clips passed through JPEG, so scores of uncompressed pictures would differ slightly.
     """

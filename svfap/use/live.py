@@ -1,4 +1,4 @@
-"""Live scores of the main face before a camera.
+"""Score the main face in front of a camera live.
 
 A live crop knows no later frames, so it is smoothed over past frames only and trails a moving face
 by a quarter of `crop.smoothing`. When the model is slower than the camera, windows are skipped
@@ -29,11 +29,11 @@ from svfap.video.image import Image
 
 logger = logging.getLogger(__name__)
 
-# Sides of a face that it may move between two detections. About what `faces.track` allows for
-# detections 0.1 s apart: 0.5, and 2 more per second.
+# A face may move by this many of its sides between two detections. `faces.track` allows about as
+# much for detections 0.1 s apart: 0.5, and 2 more per second.
 _REACH = 0.7
-# Detect in every n-th frame. More often than `crop.every`, whose gaps are filled from both sides:
-# live, a crop stays where the last detection was.
+# Detect in every n-th frame, more often than `crop.every`. The stage `crop` fills gaps from both
+# sides, but a live crop stays where the last detection was.
 _DETECT_EVERY = 2
 _HISTORY = 2.0  # seconds of detections to keep; by default, smoothing spans 0.4
 
@@ -46,7 +46,7 @@ class LiveScores:
         table: a row per window, see `build_timeline`.
         latencies: seconds from the last frame of each window to its scores.
         window: length of a window in seconds.
-        dropped: frames that the camera delivered too fast.
+        dropped: number of frames that were dropped because the camera was too fast.
     """
 
     table: pd.DataFrame
@@ -68,7 +68,7 @@ class LiveCrop(NamedTuple):
 
     Attributes:
         picture: BGR crop (size, size, 3); None without a face.
-        changed: whether another face has replaced the one before, or it has left.
+        changed: whether the previous face has left, or another face has replaced it.
     """
 
     picture: Image | None
@@ -79,7 +79,7 @@ class FaceFollower:
     """Follows the main face and cuts it out of each frame.
 
     Args:
-        predictor: provides the detector and the crop settings.
+        predictor: the predictor, which provides the detector and the crop settings.
         fps: frames per second of the camera.
     """
 
@@ -104,7 +104,7 @@ class FaceFollower:
         return LiveCrop(cut_out(image, self._corners(number), size=config.size), changed)
 
     def _detect(self, number: int, image: Image) -> bool:
-        """Update the track; return whether another face has replaced it, or it has left."""
+        """Update the track; return whether its face has left, or another face has replaced it."""
         shrink = min(1.0, self._config.max_side / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         faces = [
@@ -117,7 +117,7 @@ class FaceFollower:
             self._track.add(number, min(near, key=lambda face: _moved(known[0], face)))
             self._forget(number)
             return False
-        # A face out of sight is waited for as long as a gap that cropping fills.
+        # Wait for a face out of sight as long as the longest gap that cropping fills.
         if known and number - self._track.frames[-1] <= self._config.max_gap * self._fps:
             return False
         height, width = image.shape[:2]
@@ -131,7 +131,7 @@ class FaceFollower:
             del self._track.frames[0], self._track.faces[0]
 
     def _corners(self, number: int) -> Floats:
-        """Return the mean corners (3, 2) of the last frames, as many as half the smoothing."""
+        """Return the corners (3, 2), averaged over as many past frames as half the smoothing."""
         radius = max(1, round(self._config.smoothing * self._fps / 2))
         numbers = np.arange(max(0, number - radius + 1), number + 1)
         mean: Floats = face_corners(self._track, numbers, self._config, radius=0).mean(axis=0)
@@ -146,7 +146,7 @@ def score_camera(
     Args:
         camera: an open camera.
         predictor: the model.
-        seconds: how long to score; None: until the camera ends.
+        seconds: how long to score; None means until the camera ends.
     """
     follower = FaceFollower(predictor, fps=camera.fps)
     sampler = WindowSampler(predictor, fps=camera.fps)

@@ -1,8 +1,8 @@
-"""The authors' released checkpoints as checkpoints of this package.
+"""Convert the authors' released checkpoints to checkpoints of this package.
 
-The authors' files contain weights only. Sizes follow from the shapes of the weights. What shapes do
-not tell is set as in the paper: heads of 64 channels, and two thirds and one third of the later
-blocks in the second and third stage.
+The authors' files contain weights only. Sizes follow from the shapes of the weights. Shapes do not
+determine everything; the rest is set as in the paper: heads of 64 channels, and two thirds and one
+third of the later blocks in the second and third stage.
 """
 
 import argparse

@@ -21,11 +21,12 @@ class Options:
     """How to score videos.
 
     Attributes:
-        hop: seconds from one window to the next; None: half a window.
-        speaker: score the main face of each moment, or all faces.
-        preset: crop preset; None: the preset of the training clips.
-        pad: score faces seen for less than a window, repeating their last frame as in testing.
-        batch_size: windows to score at a time.
+        hop: seconds from one window to the next; None means half a window.
+        speaker: whether to score the main face of each moment, or all faces.
+        preset: crop preset; None means the preset of the training clips.
+        pad: whether to score faces seen for less than a window; their last frame repeats, as in
+            testing.
+        batch_size: number of windows to score at a time.
 
     Raises:
         SvfapError: a number is not above 0.
@@ -51,7 +52,7 @@ def find_videos(path: Path) -> dict[str, Path]:
         path: a video, a folder of frames, or a folder with videos at any depth.
 
     Returns:
-        Printable name -> video.
+        Printable name -> path of the video.
 
     Raises:
         SvfapError: the path does not exist, or holds no video.
@@ -87,7 +88,7 @@ def crop_settings(facts: ModelFacts, options: Options) -> CropConfig:
             preset,
         )
         preset = None
-    # Clips of any length and all faces: `footage.find_faces` chooses faces moment by moment, and
-    # compares their length with a window.
+    # Keep clips of any length and all faces: `footage.find_faces` chooses faces moment by moment,
+    # and compares their length with a window.
     changes = {"preset": preset or "auto", "speaker": "all", "min_frames": 1}
     return parse(CropConfig, facts.crop | changes, where="the model's crop settings")

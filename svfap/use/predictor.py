@@ -1,4 +1,4 @@
-"""From videos to scores over time: `svfap.load(model).predict(path)`."""
+"""Turn videos into scores over time: `svfap.load(model).predict(path)`."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,11 +35,11 @@ class VideoScores:
 
     Attributes:
         video: name of the video.
-        path: its file or folder of frames.
+        path: the video's file or folder of frames.
         table: a row per window, see `build_timeline`; empty if the video was rejected.
         embeddings: embedding of each row, (n, C).
-        footage: the faces and some decoded frames; None if the video was rejected, or to free
-            their memory.
+        footage: the faces and some decoded frames; None if the video was rejected, or if their
+            memory was freed.
         reject: why the video was rejected; empty if it was scored.
     """
 
@@ -80,12 +80,12 @@ class Predictor:
             path: a video, a folder of frames, or a folder of videos.
 
         Returns:
-            Columns video, face, start and end (seconds), for classification `label`, and the
-            probability of each class or the value of each target.
+            A table with the columns video, face, start and end (seconds), `label` for
+            classification, and the probability of each class or the value of each target.
 
         Raises:
-            SvfapError: the model has no head, or every video was rejected. A video of a folder
-                that is rejected is left out with a warning.
+            SvfapError: the model has no head, or every video was rejected. A rejected video of a
+                folder is left out with a warning.
         """
         self.bundle.require_head()
         return pd.concat([scores.table for scores in self._accepted(path)], ignore_index=True)

@@ -1,4 +1,4 @@
-"""A model as a folder to share: weights, configuration, preprocessing, metrics and card."""
+"""Write a model as a folder to share: weights, configuration, preprocessing, metrics and card."""
 
 import json
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ def write_folder(
     Args:
         bundle: the model and its metrics.
         folder: an existing folder to write into.
-        formats: further formats to write, of `FORMATS`.
+        formats: names of further formats to write, from `FORMATS`.
         dataset: dataset of fine-tuning.
 
     Returns:
-        File -> its largest difference from the model, for every further format.
+        Name of the file -> its largest difference from the model, for every further format.
 
     Raises:
         SvfapError: a format cannot be written.

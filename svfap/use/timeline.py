@@ -1,4 +1,4 @@
-"""Tables of scores over time: a row per window, and a row per face."""
+"""Build and write tables of scores over time, with a row per window or per face."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from svfap.use.card import CARD, CAUTION, write_card
 
 COLUMNS = ("video", "face", "start", "end")
 LABEL = "label"
-_DECIMALS = 4  # of scores in files
+_DECIMALS = 4  # decimals of scores in files
 
 
 def build_timeline(
@@ -29,7 +29,7 @@ def build_timeline(
         video: name of the video.
         spans: face, first and last second of each window.
         scores: scores of each window, (n, targets).
-        facts: names of the targets.
+        facts: facts about the model, including the names of the targets.
 
     Returns:
         The table; its index holds each row's position in `spans`.
@@ -46,7 +46,7 @@ def build_timeline(
 
 
 def summarise(frame: pd.DataFrame, facts: ModelFacts) -> pd.DataFrame:
-    """Return a row per face: mean scores over its windows, as testing scores a whole clip."""
+    """Return a row per face with mean scores over its windows, as testing scores a whole clip."""
     names = list(facts.job.targets)
     groups = frame.groupby(["video", "face"], sort=False)
     spans = groups.agg(start=("start", "min"), end=("end", "max"), windows=("start", "size"))

@@ -1,4 +1,4 @@
-"""The page of a scored video: it plays beside its curves, offline, in any browser."""
+"""Write the page of a scored video: the video plays beside its curves, offline, in any browser."""
 
 import base64
 import html
@@ -60,7 +60,7 @@ def write_page(
         "@DATA@": json.dumps(data).replace("<", "\\u003c"),
     }
     text = _TEMPLATE.read_text(encoding="utf-8")
-    # One pass over the template: a video called @DATA@ is not filled in twice.
+    # One pass fills the whole template, so a video called @DATA@ is not filled in twice.
     text = re.sub("|".join(filled), lambda mark: filled[mark[0]], text)
     path.write_text(text, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Windows of a live face: pictures sampled at even times, whatever the camera's frame rate."""
+"""Sample windows of a live face at even times, whatever the camera's frame rate."""
 
 from collections import deque
 
@@ -14,7 +14,7 @@ class WindowSampler:
     """Samples pictures of one face at even times, and holds the pictures of the newest window.
 
     Args:
-        predictor: provides sizes, stride and hop.
+        predictor: the predictor, which provides sizes, stride and hop.
         fps: frames per second of the camera.
 
     Attributes:

@@ -1,8 +1,8 @@
-"""Windows: the frames of a face that one prediction covers, and how a stream yields them.
+"""Place windows, the frames of a face that one prediction covers, and gather their frames.
 
-Frames are sampled as in testing: every `step`-th frame of the clip, as many as the model takes. A
-clip shorter than a window repeats its last frame. The step spans the same time as in training, also
-in a video of another frame rate.
+Frames are sampled as in testing: a window has every `step`-th frame of the clip, as many as the
+model takes. A clip shorter than a window repeats its last frame. The step spans the same time as in
+training, also in a video of another frame rate.
 """
 
 from collections import deque
@@ -24,8 +24,8 @@ class WindowGrid:
     Attributes:
         sampled: indices of the sampled frames, ascending; the last one may repeat.
         starts: index in `sampled` of each window's first frame.
-        frames: sampled frames in each window.
-        step: frames of the clip from one sampled frame to the next.
+        frames: number of sampled frames in each window.
+        step: number of frames of the clip from one sampled frame to the next.
         padded: whether the clip is shorter than a window.
     """
 
@@ -55,9 +55,9 @@ def place_windows(length: int, *, frames: int, step: float, hop: float) -> Windo
 
     Args:
         length: number of frames of the clip.
-        frames: frames in a window.
-        step: frames of the clip from one sampled frame to the next.
-        hop: frames of the clip from one window to the next, rounded to whole steps.
+        frames: number of frames in a window.
+        step: number of frames of the clip from one sampled frame to the next.
+        hop: number of frames of the clip from one window to the next, rounded to whole steps.
     """
     sampled = np.arange(0, length, step).astype(np.int64)
     missing = max(frames - len(sampled), 0)

@@ -1,6 +1,6 @@
 """Decode a video into frames, upright and with square pixels.
 
-A folder of JPEG or PNG images is a video too, its frames in the order of their numbers.
+A folder of JPEG or PNG images is a video too; its frames are in the order of their numbers.
 
 Decoding uses one thread and one frame at a time, so memory does not grow with the length of a
 video. Any defect of the file itself raises `Reject`, whose message ends up in `rejects.csv`; any
@@ -31,8 +31,8 @@ from svfap.video.image import Image
 logger = logging.getLogger(__name__)
 
 FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate of its own
-_UNKNOWN_RATE = 25.0  # of a file that does not say
-# Per frame. A small file can declare, and hold (compressed), frames that would fill the memory.
+_UNKNOWN_RATE = 25.0  # frames per second of a file that declares no rate
+# This limits one frame: a small file can hold compressed frames that would fill the memory.
 _MOST_PIXELS = 100_000_000
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
@@ -45,8 +45,9 @@ class Reject(Exception):
 class Scalers:
     """Converters shared by all frames of a video.
 
-    A `VideoReformatter` sets up its libswscale context when the sizes or formats change, which
-    takes longer than converting a frame. One for each kind of output never has to change.
+    A `VideoReformatter` sets up its libswscale context when the sizes or formats change. That takes
+    longer than converting a frame. With one reformatter for each kind of output, none has to
+    change.
     """
 
     bgr: VideoReformatter = field(default_factory=VideoReformatter)
@@ -69,15 +70,15 @@ class Frame:
 
     @property
     def seconds(self) -> float | None:
-        """When it is shown; None if the file does not say."""
+        """Second at which the frame is shown; None if the file does not say."""
         return self.picture.time
 
     @property
     def turns(self) -> int:
         """Quarter turns, anticlockwise, that turn the picture upright.
 
-        FFmpeg decodes the pixels as they were recorded; a phone that was held sideways is known
-        from the frame's display matrix only.
+        FFmpeg decodes the pixels as they were recorded. Only the frame's display matrix says that a
+        phone was held sideways.
         """
         return round(self.picture.rotation / 90)
 
@@ -117,7 +118,7 @@ class Frame:
 def frame_rate(path: Path) -> float:
     """Return the frames per second that a file declares, on average if the rate varies.
 
-    Of a folder of images, it is `FOLDER_RATE`.
+    The rate of a folder of images is `FOLDER_RATE`.
 
     Raises:
         Reject: the file is missing, empty, or not a video.
@@ -174,7 +175,8 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
 def _read_folder(path: Path) -> Iterator[Frame]:
     """Yield the images of a folder, up to the first that is damaged."""
-    # Names with a leading dot: macOS puts a file "._frame1.jpg" beside each image on other disks.
+    # Skip names with a leading dot: macOS puts a file "._frame1.jpg" beside each image on other
+    # disks.
     names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
     images = sorted(
         (name for name in names if Path(name).suffix.lower() in _IMAGE_SUFFIXES), key=natural_key

@@ -8,8 +8,8 @@ from av.error import BlockingIOError as NotYet
 from av.filter import Graph
 from av.video.stream import VideoStream
 
-# send_frame: one picture per pair of fields, so the frame rate stays as declared. interlaced: leave
-# progressive frames in between as they are.
+# `send_frame` makes one picture per pair of fields, so the frame rate stays as declared.
+# `interlaced` leaves progressive frames in between as they are.
 _FILTER = ("bwdif", "mode=send_frame:deint=interlaced")
 
 
@@ -19,8 +19,8 @@ def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iter
     If the first picture is progressive, all pictures are yielded unchanged.
 
     Args:
-        pictures: as decoded from `stream`.
-        stream: the filter takes the format of the pictures from it.
+        pictures: the pictures decoded from `stream`.
+        stream: the stream, which gives the filter the format of the pictures.
     """
     remaining = iter(pictures)
     first = next(remaining, None)
@@ -38,7 +38,7 @@ def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iter
 
 
 def _make_graph(stream: VideoStream) -> Graph:
-    """Return a filter graph: buffer, deinterlacing filter, sink."""
+    """Return a filter graph of a buffer, the deinterlacing filter and a sink."""
     graph = Graph()
     graph.link_nodes(
         graph.add_buffer(template=stream, time_base=stream.time_base),

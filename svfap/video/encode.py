@@ -1,4 +1,4 @@
-"""Write and cut video files with ffmpeg: H.264 in mp4, reproducible, complete or not at all."""
+"""Write and cut H.264 mp4 files with ffmpeg, reproducibly, and completely or not at all."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.video.image import Image
 
-# Placeholders, replaced by file names only when ffmpeg runs: ffmpeg-python (0.2) formats its
+# File names replace these placeholders only when ffmpeg runs: ffmpeg-python (0.2) formats its
 # arguments as text, which fails for names that are not valid UTF-8.
 SOURCE, TARGET = "SOURCE", "TARGET"
 X264 = {
@@ -29,7 +29,7 @@ X264 = {
     "flags": "+bitexact",
     "fflags": "+bitexact",
     "map_metadata": -1,
-    "movflags": "+faststart",  # the index first, so that browsers start before the end is loaded
+    "movflags": "+faststart",  # puts the index first, so browsers start before the end is loaded
 }
 
 
@@ -47,7 +47,8 @@ def write_video(
 
     Args:
         path: file to write; its folder must exist.
-        frames: (height, width, 3) uint8 RGB, all of one shape, with even sides for "yuv420p".
+        frames: RGB frames (height, width, 3) uint8, all of one shape, with even sides for
+            "yuv420p".
         fps: frames per second.
         crf: x264's quality, 0 (lossless) to 51.
         preset: x264's speed preset.
@@ -55,7 +56,7 @@ def write_video(
         sound: a video whose sound, if it has any, is added to the frames.
 
     Raises:
-        SvfapError: no frames, frames of different shapes, or ffmpeg fails.
+        SvfapError: there are no frames, their shapes differ, or ffmpeg fails.
     """
     source = iter(frames)
     first = next(source, None)
@@ -92,8 +93,8 @@ def cut(
     span = {} if start is None else {"ss": start}
     if end is not None:
         span["t"] = end - (start or 0)
-    # -ss and -t before the input: ffmpeg jumps to the key frame before `start` and decodes from
-    # there. Exact, because the frames are re-encoded, and fast in a long video.
+    # -ss and -t come before the input, so ffmpeg jumps to the key frame before `start` and decodes
+    # from there. The cut is exact, because frames are re-encoded, and fast in a long video.
     video = ffmpeg.input(SOURCE, **span).video
     even = video.filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")  # yuv420p needs even sides
     output = even.output(
@@ -126,7 +127,7 @@ def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[st
     """Run ffmpeg and return its log.
 
     Args:
-        output: what to run, as built by ffmpeg-python.
+        output: the command to run, built by ffmpeg-python.
         chunks: bytes for its standard input.
         about: the file to name in errors.
         files: the files to put in place of SOURCE and TARGET.
@@ -140,7 +141,7 @@ def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[st
         binary, *rest = ffmpeg.compile(
             ffmpeg.overwrite_output(output), cmd=imageio_ffmpeg.get_ffmpeg_exe()
         )
-        # Absolute, so that a name such as "-y.mp4" is not parsed as an option.
+        # Paths are absolute, so that a name such as "-y.mp4" is not parsed as an option.
         rest = [str(files[word].absolute()) if word in files else word for word in rest]
         arguments = [binary, "-nostdin", "-loglevel", "warning", *rest]
         with subprocess.Popen(
@@ -160,7 +161,7 @@ def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[st
 
 
 def _feed(process: "subprocess.Popen[bytes]", chunks: Iterable[bytes]) -> None:
-    """Write to ffmpeg's input until all is written or ffmpeg ends early, for which see its log."""
+    """Write to ffmpeg's input until all is written, or until ffmpeg ends early and logs why."""
     assert process.stdin is not None
     try:
         for chunk in chunks:

@@ -1,6 +1,6 @@
-"""Face clips on disk: Motion JPEG in Matroska, one JPEG per packet.
+"""Read and write face clips on disk: Motion JPEG in Matroska, one JPEG per packet.
 
-Every frame is compressed by itself, so any player shows the clip, a frame is read without decoding
+Any player shows the clip. Every frame is compressed by itself, so a frame is read without decoding
 its neighbours, and the stage `shard` copies the JPEG bytes unchanged.
 """
 
@@ -17,7 +17,8 @@ from svfap.video.image import Image
 
 # FFmpeg otherwise writes its version, the date and a random id into the file.
 _BITEXACT = {"fflags": "bitexact"}
-# Exact for whole rates and for the NTSC rates (30000/1001, 24000/1001). FFmpeg needs a fraction.
+# FFmpeg needs a rate as a fraction. This limit keeps whole rates and the NTSC rates (30000/1001,
+# 24000/1001) exact.
 _LARGEST_DENOMINATOR = 1001
 
 
@@ -25,7 +26,7 @@ def encode_jpeg(image: Image, *, quality: int) -> bytes:
     """Encode a BGR image as a JPEG with 4:2:0 chroma; quality is 1 to 100."""
     options = {
         cv2.IMWRITE_JPEG_QUALITY: quality,
-        # OpenCV's default today; given here so that another version writes the same bytes.
+        # OpenCV's default today is given here so that another version writes the same bytes.
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     }
     _, data = cv2.imencode(".jpg", image, [*chain.from_iterable(options.items())])
@@ -48,7 +49,7 @@ class FaceVideoWriter:
         self.count = 0
         self._rate = Fraction(fps).limit_denominator(_LARGEST_DENOMINATOR)
         self._container = av.open(str(path), "w", format="matroska", container_options=_BITEXACT)
-        # A stream without an encoder: the packets are JPEGs already.
+        # The stream needs no encoder, because the packets are JPEGs already.
         self._stream = self._container.add_mux_stream(
             "mjpeg", rate=self._rate, width=size, height=size
         )
@@ -57,8 +58,8 @@ class FaceVideoWriter:
         """Append a frame."""
         packet = av.Packet(jpeg)
         packet.stream = self._stream
-        # In units of one frame; FFmpeg converts to Matroska's milliseconds. There are no B-frames,
-        # so the order of decoding (dts) is the order of showing (pts).
+        # Times are in units of one frame; FFmpeg converts them to Matroska's milliseconds. There
+        # are no B-frames, so the order of decoding (dts) is the order of showing (pts).
         packet.time_base = 1 / self._rate
         packet.pts = packet.dts = self.count
         packet.duration = 1

@@ -1,7 +1,7 @@
 """The type of an image.
 
-In a module of its own, so that training can name it without importing the decoder: the environment
-of the training stages has no PyAV.
+The type has a module of its own, so that training can name it without importing the decoder: the
+environment of the training stages has no PyAV.
 """
 
 import numpy as np

@@ -38,8 +38,8 @@ class Replay:
             room -= sum(plane.buffer_size for plane in frame.picture.planes)
             if room >= 0:
                 self._kept.append(frame)
-            else:  # too long: keep none, rather than a part that takes memory for nothing
+            else:  # the video is too long: keep no frames, since a part is of no use
                 self._kept = []
             yield frame
-        # Reached only if the caller read to the end: a partial reading must not count as the whole.
+        # This line runs only if the caller reads to the end, so a partial reading is not complete.
         self._complete = room >= 0

@@ -16,12 +16,12 @@ def pretrain_indices(length: int, frames: int, stride: int, rng: np.random.Gener
 def finetune_indices(length: int, frames: int, stride: int, rng: np.random.Generator) -> Indices:
     """Return frames spread over a random span of `frames * stride`, or over a shorter video.
 
-    Like VideoMAE's loader, including its rounding: places from a `linspace` whose end lies one
-    beyond the last frame, rounded down and clipped.
+    This follows VideoMAE's loader, including its rounding: a `linspace` ends one beyond the last
+    frame, and its places are rounded down and clipped.
     """
     span = frames * stride
     if length <= span:
-        # A short video: one frame per stride, then repetitions of the last frame.
+        # A short video gives one frame per stride, then repetitions of the last frame.
         count = min(length // stride, frames)
         spread = np.linspace(0, length, num=count)
         chosen = np.concatenate((spread, np.full(frames - count, length)))
@@ -38,7 +38,7 @@ def _to_indices(places: NDArray[np.float64], *, last: int) -> Indices:
 
 
 def evaluation_indices(length: int, frames: int, stride: int, views: int) -> list[Indices]:
-    """Return views of every `stride`-th frame, with evenly spread starts; equal views only once."""
+    """Return distinct views of every `stride`-th frame, with evenly spread starts."""
     sampled = np.arange(0, length, stride)
     missing = max(frames - len(sampled), 0)
     sampled = np.concatenate((sampled, np.full(missing, length - 1)))

@@ -19,9 +19,9 @@ Times = NDArray[np.float64]
 # At a constant rate, every frame is shown within this many frame durations of its place on the
 # grid. Containers round time stamps, Matroska and FLV to milliseconds: 0.06 of a frame at 60 fps.
 _STEADY = 0.75
-_EPSILON = 0.05  # of a frame duration, by which rounding may move a time stamp past a grid point
+_EPSILON = 0.05  # share of a frame duration by which rounding may move a time past a grid point
 _ROUNDING = 0.02  # a varying rate within this share of a whole number counts as that number
-_MOST_REPEATS = 1000  # grid points per frame of the video, on average; more is a wrong time stamp
+_MOST_REPEATS = 1000  # grid points per frame of the video, on average; more means a wrong time
 # In video of varying rate, the share of frames that may be shorter than a step of the grid.
 _FASTEST = 0.1
 
@@ -32,8 +32,8 @@ class Timing:
 
     Attributes:
         fps: frames per second.
-        source: for each frame at this rate, the number of the video's frame; ascending, and a
-            frame may repeat or be left out.
+        source: for each frame at this rate, the number of the video's frame; the numbers ascend,
+            and a frame may repeat or be left out.
     """
 
     fps: float
@@ -44,7 +44,7 @@ def on_grid(times: Sequence[float | None], *, fps: float, target: float | None =
     """Choose the frames of a video at a constant rate.
 
     Args:
-        times: when each frame is shown in seconds; None where the file does not say.
+        times: second at which each frame is shown; None where the file does not say.
         fps: frames per second that the file declares.
         target: frames per second to convert to; None keeps the video's own rate.
 
@@ -68,7 +68,7 @@ def on_grid(times: Sequence[float | None], *, fps: float, target: float | None =
 
 
 def _complete_times(times: Sequence[float | None], fps: float) -> Times:
-    """Return ascending times of all frames, counted off if the file's are missing or unordered."""
+    """Return ascending times of all frames, from the rate if the file's are absent or unordered."""
     counted = np.arange(len(times)) / fps
     if any(time is None for time in times):
         return counted
@@ -87,8 +87,8 @@ def _own_rate(shown: Times, fps: float) -> float:
     average = float((len(shown) - 1) / (shown[-1] - shown[0]))
     if _is_steady(shown, average):
         return average
-    # A varying rate: take the duration that 90 % of the frames have at least, but at most twice the
-    # average rate, so that a few frames in quick succession do not multiply the clip's length.
+    # For a varying rate, take the duration that 90 % of the frames have at least, but at most twice
+    # the average rate, so that a few frames in quick succession do not multiply the clip's length.
     rate = 1 / max(float(np.quantile(np.diff(shown), _FASTEST)), 0.5 / average)
     whole = round(rate)
     return float(whole) if whole and abs(rate / whole - 1) < _ROUNDING else rate
@@ -97,5 +97,5 @@ def _own_rate(shown: Times, fps: float) -> float:
 def _is_steady(shown: Times, rate: float) -> bool:
     """Return whether every frame is shown near its place on the grid of a rate."""
     places = (shown - shown[0]) * rate - np.arange(len(shown))
-    # The range, not the largest value: the first frame may itself be off its place.
+    # This uses the range, not the largest value, because the first frame may be off its place.
     return bool(np.ptp(places) < 2 * _STEADY)

@@ -1,4 +1,4 @@
-"""CenterFace, a detector that also finds faces lying on their side; runs in OpenCV.
+"""CenterFace, a detector that runs in OpenCV and also finds faces that lie on their side.
 
 Xu et al., "CenterFace: joint face detection and alignment using face as point", 2019; the weights
 (7.3 MB) have the MIT licence.
@@ -61,12 +61,12 @@ class CenterFace:
 
 
 def _faces(scores: Floats, centres: Floats, sides: Floats, landmarks: Floats) -> list[Face]:
-    """Convert cells to faces, keeping the one with the highest score of those that overlap.
+    """Convert cells to faces; of faces that overlap, keep the one with the highest score.
 
     Args:
-        scores: shape (n,).
-        centres: y and x, shape (n, 2).
-        sides: height and width, shape (n, 2).
+        scores: confidence of each cell, shape (n,).
+        centres: y and x of the box's centre, shape (n, 2).
+        sides: height and width of the box, shape (n, 2).
         landmarks: y and x of the points in shares of the box, shape (n, 5, 2).
     """
     corners = (centres - sides / 2)[:, ::-1]

@@ -16,7 +16,7 @@ class Face:
     """One detected face, in pixels of the image that it was found in.
 
     Attributes:
-        box: left, top, right, bottom; shape (4,).
+        box: left, top, right and bottom edge of the face, shape (4,).
         score: confidence from 0 to 1.
         points: x and y of the left eye as seen in the image, the right eye, the tip of the nose,
             the left and the right corner of the mouth; shape (5, 2).

@@ -12,8 +12,8 @@ from svfap.faces.detectors.detector import Detector, Face, Floats
 from svfap.faces.detectors.weights import yunet_weights
 from svfap.video.image import Image
 
-_GPU_BATCH = 16  # faces
-# Indices in the 68 landmarks of iBUG 300-W.
+_GPU_BATCH = 16  # faces at a time
+# These are indices in the 68 landmarks of iBUG 300-W.
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
 _NOSE, _MOUTH_LEFT, _MOUTH_RIGHT = 30, 48, 54
 
@@ -25,7 +25,7 @@ class Fan:
         """Load the network, and limit torch to one thread in the whole process.
 
         Args:
-            detector: finds the faces.
+            detector: the detector that finds the faces.
         """
         import torch
         from face_alignment import FaceAlignment, LandmarksType
@@ -57,7 +57,7 @@ class Fan:
         return self._detector.glance(image)
 
     def follow(self, image: Image, face: Face) -> Face | None:
-        """Return a known face near its last place."""
+        """Return a known face with FAN's points; None if it is not near its last place."""
         found = self._detector.follow(image, face)
         return self._with_points(image, [found])[0] if found else None
 

@@ -11,7 +11,7 @@ from svfap.faces.detectors.s3fd import S3FD
 from svfap.faces.detectors.weights import face_alignment_weights
 from svfap.faces.detectors.yunet import YuNet
 
-# Detectors that find faces without landmarks as exact as YuNet's, which CloserLook adds.
+# The landmarks of these detectors are less exact than YuNet's, so CloserLook replaces them.
 FINDERS: dict[str, Callable[..., Finder]] = {
     "centerface": CenterFace,
 }
@@ -23,7 +23,7 @@ def make_detector(config: CropConfig) -> Detector:
     YuNet, the fastest detector, takes the closer look at each face, whichever detector finds it.
 
     Raises:
-        SvfapError: its weights are not on this machine; they are never downloaded.
+        SvfapError: the detector's weights are not on this machine; they are never downloaded.
     """
     options = {} if config.min_score is None else {"min_score": config.min_score}
     yunet = YuNet(**options)

@@ -2,8 +2,8 @@
 
 YuNet underestimates the tilt of small faces: for a face 60 pixels wide and tilted by 30 degrees,
 its points show 6 degrees. Detecting again in the face's square, turned upright and scaled to one
-size, removes most of this error. Large squares remove most. The last look, and every look at a
-known face, uses a small square, which is cheap and keeps the points consistent.
+size, removes most of this error. Large squares work best. The last look, and every look at a known
+face, uses a small square, which is cheap and keeps the points consistent.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ from svfap.faces.track import Track
 from svfap.video.image import Image
 
 _TURNING_SIDES = (256, 256)  # sides of the squares that find the tilt, one after another, in pixels
-_FINAL_SIDE = 144  # ... and of the one for the points: its face is 90 wide, where YuNet errs least
+_FINAL_SIDE = 144  # ... and of the square for points: its face is 90 wide, where YuNet errs least
 _MARGIN = 0.6  # room around the face in these squares, as a share of its size
 # Of a crowd, refine only faces that may become clips.
-_MIN_SHARE = 0.5  # of the largest face's side
+_MIN_SHARE = 0.5  # smallest side to refine, as a share of the largest face's side
 _MOST_REFINED = 8
 
 
@@ -25,7 +25,7 @@ class CloserLook:
     """A detector that improves each face's points by a second detection in an upright square."""
 
     def __init__(self, finder: Finder, *, closer: Finder) -> None:
-        """Improve the points of `finder`, which finds the faces, by the points of `closer`."""
+        """Find faces with `finder`, and improve their points with `closer`."""
         self._finder, self._closer = finder, closer
 
     def detect(self, image: Image) -> list[Face]:
@@ -43,7 +43,7 @@ class CloserLook:
         return self._detect_upright(image, face, size=_FINAL_SIDE)
 
     def _refine(self, image: Image, face: Face) -> Face:
-        """Return the same face with better points, as long as it is detected again."""
+        """Return the same face with better points, if it is detected again."""
         for size in (*_TURNING_SIDES, _FINAL_SIDE):
             found = self._detect_upright(image, face, size=size)
             if found is None:

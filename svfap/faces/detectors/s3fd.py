@@ -1,8 +1,8 @@
 """S3FD, the default detector of the package `face-alignment`, on a GPU if there is one.
 
-Zhang et al., "S3FD: single shot scale-invariant face detector", ICCV 2017. It finds boxes only; the
-points are placed as in an upright face in such a box, for another detector to improve. PyTorch and
-the package are imported only when this detector is made.
+Zhang et al., "S3FD: single shot scale-invariant face detector", ICCV 2017. It finds boxes only.
+This module places the points as in an upright face in such a box; another detector improves them.
+PyTorch and the package are imported only when this detector is made.
 """
 
 from pathlib import Path

@@ -32,10 +32,11 @@ def face_alignment_weights(detector: str) -> list[Path]:
     """Return the files that face-alignment would otherwise download: FAN's, then S3FD's.
 
     Args:
-        detector: "face-alignment", which needs FAN's only, or "face-alignment-sfd".
+        detector: "face-alignment", which needs FAN's file only, or "face-alignment-sfd".
 
     Raises:
-        SvfapError: some are missing; the message names them, the folder and where to get them.
+        SvfapError: some files are missing; the message names them, the folder and where to get
+            them.
     """
     import torch
     from face_alignment.api import models_urls
@@ -58,7 +59,7 @@ def face_alignment_weights(detector: str) -> list[Path]:
 
 def _packaged(package: str, name: str) -> Path:
     """Return a file beside the code of an installed package."""
-    # `find_spec` does not import the package, whose code (and command line) nothing here needs.
+    # `find_spec` does not import the package: its code (and command line) is not needed here.
     spec = importlib.util.find_spec(package)
     path = Path(spec.origin).with_name(name) if spec and spec.origin else None
     if path is None or not path.is_file():

@@ -1,7 +1,7 @@
-"""YuNet, the default face detector: 230 kB of weights, runs in OpenCV, needs no download.
+"""YuNet, the default face detector, which runs in OpenCV and needs no download.
 
-Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", 2023; the weights have the MIT
-licence.
+Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", 2023; the weights (230 kB) have
+the MIT licence.
 """
 
 import cv2
@@ -30,7 +30,7 @@ class YuNet:
         height, width = image.shape[:2]
         self._net.setInputSize((width, height))
         _, rows = self._net.detect(image)
-        if rows is None:  # OpenCV's result for no face at all
+        if rows is None:  # OpenCV returns None if it finds no face
             return []
         return [_face(np.asarray(row, dtype=np.float64)) for row in rows]
 
