@@ -1,7 +1,8 @@
 """The authors' way to load a clip for pre-training: decord, Pillow, normalised floats.
 
-`pictures` and `clip` do the same work as their loader. `their_loader` runs their own code from a
-checkout of their repository, with stand-ins for names that NumPy and PyTorch have since removed.
+`pictures` and `clip` do the same work as the authors' loader. `their_loader` runs the authors' own
+code from a checkout of their repository, with stand-ins for names that NumPy and PyTorch have
+since removed.
 """
 
 import sys
@@ -20,7 +21,7 @@ from PIL import Image
 from svfap.augment.crop_box import multi_scale_crop
 from svfap.video.sampling import pretrain_indices
 
-FRAMES, STRIDE, SIDE = 16, 4, 160  # of the paper's pre-training
+FRAMES, STRIDE, SIDE = 16, 4, 160  # settings of the paper's pre-training
 # The part of a VoxCeleb2 frame of 224 x 224 that the authors keep: left, top, right, bottom.
 CUT = (32, 0, 192, 160)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -51,7 +52,7 @@ def their_loader(repository: Path, video: Path, folder: Path) -> Callable[[], An
     """Return a function that loads a clip of one video with the authors' own data set.
 
     Raises:
-        SystemExit: the folder is no checkout of the authors' repository.
+        SystemExit: the folder is not a checkout of the authors' repository.
     """
     if not (repository / "kinetics.py").is_file():
         raise SystemExit(f"{repository}: no checkout of the authors' repository; clone it there")

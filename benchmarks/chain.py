@@ -39,7 +39,7 @@ from svfap.video.decode import read_frames
 from svfap.video.encode import write_video
 
 OURS, THEIRS = "ours", "usual way"
-PIECE, FPS = 30, 25  # frames of a piece, and per second
+PIECE, FPS = 30, 25  # frames of a piece, frames per second
 PART = "real"
 CLASSES = ("carphone", "astronaut")
 MODEL = ModelConfig(patch_size=32, dim=64, heads=2, depths=(1, 1, 1), decoder_heads=2)
@@ -48,13 +48,13 @@ Parts = dict[str, list[float]]  # part of the chain -> CPU seconds of each run
 
 @dataclass
 class Stopwatch:
-    """Measures the CPU seconds of each part of the chain, one value per run."""
+    """Stopwatch for the CPU seconds of each part of the chain, with one value per run."""
 
     taken: Parts = field(default_factory=lambda: defaultdict(list))
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Time a block."""
+        """Measure the CPU seconds of a block."""
         start = stage_run.cpu_seconds()
         yield
         self.taken[name].append(stage_run.cpu_seconds() - start)
@@ -67,7 +67,7 @@ class ChainTask:
     Attributes:
         clips: the raw videos with their classes.
         job: model and recipe.
-        folder: folder in which every run makes a new one.
+        folder: folder in which every run makes a new folder.
     """
 
     clips: Sequence[Clip]
@@ -80,7 +80,7 @@ class ChainTask:
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure both ways and report the results."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     given = make_parser(__doc__ or "").parse_args()
     logging.getLogger("svfap").setLevel(logging.WARNING)
@@ -113,7 +113,7 @@ def _row(name: str, seconds: Sequence[float], parts: Parts, views: int) -> dict[
 
 
 def _pieces(folder: Path) -> list[Clip]:
-    """Cut two real videos into short ones; each of the two is a class."""
+    """Cut two real videos into short ones; each of the two real videos is a class."""
     folder.mkdir()
     sources = {name: folder / f"{name}.mp4" for name in CLASSES}
     wide_carphone(sources["carphone"])
@@ -129,7 +129,7 @@ def _pieces(folder: Path) -> list[Clip]:
 
 
 def _job(*, epochs: int) -> FinetuneJob:
-    """Return the model and a recipe that both ways can follow: crops and flips, no mixing."""
+    """Return the model and a recipe that both ways can follow: crops and flips, but no mixing."""
     recipe = FinetuneConfig(
         init="scratch",
         mixup=0,
@@ -169,7 +169,7 @@ def _ours(task: ChainTask, watch: Stopwatch) -> None:
 
 
 def _theirs(task: ChainTask, watch: Stopwatch, detector: BoxDetector) -> None:
-    """Detect in every frame, store a file per frame, read with PIL."""
+    """Detect faces in every frame, store a file per frame, and read the files with PIL."""
     folder = task.new_folder()
     with watch.part("crop"):
         for clip in task.clips:

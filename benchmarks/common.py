@@ -1,4 +1,4 @@
-"""Shared by all benchmarks: options, timing in turns, facts about the machine, JSON results."""
+"""Tools of all benchmarks: options, timing in turns, facts about the machine, JSON results."""
 
 import argparse
 import importlib.util
@@ -55,8 +55,8 @@ def cpu_seconds(
 
     Args:
         contenders: name -> function to measure.
-        rounds: how often to measure each contender.
-        clock: returns seconds; on a GPU, `device_clock` instead of the process's CPU time.
+        rounds: number of measurements of each contender.
+        clock: function that returns seconds: the process's CPU time, or `device_clock` on a GPU.
     """
     measured: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
@@ -95,7 +95,7 @@ def carphone() -> Path:
 
 
 def resident(process: int | str = "self") -> float:
-    """Return the resident memory of a process in megabytes; default: this process."""
+    """Return the resident memory of a process in megabytes, by default of this process."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 

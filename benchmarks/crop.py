@@ -47,7 +47,7 @@ class BoxDetector(Protocol):
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure all contenders and report the results."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = make_parser(__doc__ or "")
     parser.add_argument("--video", type=Path, help="default: carphone, scaled to 640 x 360")
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
-    """Measure the CPU time of each contender, and how far our crops lie from a full search's."""
+    """Measure the CPU time of each contender, and how far our crops are from a full search's."""
     fps, frames = frame_rate(video), sum(1 for _ in read_frames(video))
     config = CropConfig(preset="auto", size=SIZE, quality=QUALITY)
     each = config.model_copy(update={"every": 1})
@@ -104,7 +104,7 @@ def _ours(video: Path, config: CropConfig, detector: Detector) -> int:
 
 
 def their_detector() -> BoxDetector:
-    """Return the YuNet of the package face-alignment, with our weight file and threshold."""
+    """Return the package face-alignment's YuNet detector, with our weight file and threshold."""
     from face_alignment.detection.yunet import FaceDetector
 
     detector: BoxDetector = FaceDetector(
@@ -168,7 +168,7 @@ def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
         "import sys; from pathlib import Path; from benchmarks import crop;"
         "crop.cv2.setNumThreads(1); c = crop.CropConfig(preset='auto');"
         "crop._ours(Path(sys.argv[1]), c, crop.make_detector(c));"
-        "status = Path('/proc/self/status').read_text();"  # getrusage counts the parent's too
+        "status = Path('/proc/self/status').read_text();"  # getrusage adds the parent's memory
         "print(int(status.split('VmHWM:')[1].split()[0]) / 1024)"
     )
     rows = []
@@ -181,7 +181,7 @@ def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
 
 
 def wide_carphone(path: Path) -> Path:
-    """Write carphone scaled to 640 x 360 pixels."""
+    """Write the video carphone scaled to 640 x 360 pixels."""
     scaled = ffmpeg.input(str(carphone())).filter("scale", WIDTH, -2).filter("crop", WIDTH, HEIGHT)
     stream = scaled.filter("setsar", 1).output(str(path), crf=23, r=25, pix_fmt="yuv420p")
     stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)

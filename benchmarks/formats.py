@@ -19,7 +19,7 @@ from svfap.video.facevideo import encode_jpeg
 
 Clip = NDArray[np.uint8]
 FPS = 25
-WANTED = range(70, 70 + 64, 4)  # 16 frames with the stride of pre-training, mid-clip
+WANTED = range(70, 70 + 64, 4)  # 16 frames from mid-clip, with the stride of pre-training
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class ClipFormat:
     """Functions that write and read a clip.
 
     Attributes:
-        write: returns the bytes, in one piece or per frame.
-        read: returns the 16 wanted frames (T, H, W, 3), RGB.
+        write: function that returns the bytes of a clip, in one piece or per frame.
+        read: function that returns the 16 wanted frames (T, H, W, 3), RGB.
     """
 
     write: Callable[[Clip], list[bytes]]

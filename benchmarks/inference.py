@@ -25,7 +25,7 @@ OURS, COMPILED = "ours", "ours, compiled"
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure all contenders and report the results."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = make_model_parser(__doc__ or "")
     parser.add_argument("--compile", action="store_true", help="also measure our compiled model")

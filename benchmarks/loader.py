@@ -38,20 +38,20 @@ from svfap.video.resize import resize
 from svfap.video.sampling import pretrain_indices
 
 FRAMES, CLIPS, QUALITY = 200, 16, 92
-BATCHES = 12  # that our loader reads in a turn; fewer would begin with cold caches
+BATCHES = 12  # batches that our loader reads in a turn; fewer would begin with cold caches
 FEW = 6  # clips that the slower contenders read in a turn
 RAW, JPEG = "raw shards", "jpeg shards"
 BYTES, THEIRS = "authors' way, without floats", "authors' way"
 CPU = torch.device("cpu")
 
-LARGE = 192  # pixels; face clips are unlikely to be larger
+LARGE = 192  # side in pixels; face clips are unlikely to be larger
 FORMS: dict[str, FrameFormat] = {RAW: "raw", JPEG: "jpeg"}
 
 Clip = NDArray[np.uint8]
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure all contenders and report the results."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = make_parser(__doc__ or "")
     parser.add_argument("--video", type=Path, help="default: carphone")
@@ -83,7 +83,7 @@ def main() -> None:
 def face_clip(video: Path) -> Clip:
     """Return 200 frames of 224 x 224 pixels as in VoxCeleb2, RGB.
 
-    The central squares of the first frames, played forwards and backwards until there are 200.
+    They are the central squares of the first frames, played forwards and backwards as needed.
     """
     frames = []
     for frame in islice(read_frames(video), FRAMES):
@@ -167,7 +167,7 @@ def soak(index: Path, seconds: float) -> dict[str, Any]:
 
 
 def _held() -> float:
-    """Megabytes of this process and those that it started."""
+    """Return the megabytes of memory that this process and its child processes hold."""
     return resident() + sum(resident(child.pid) for child in active_children() if child.pid)
 
 

@@ -1,4 +1,4 @@
-"""Training the usual way, as a baseline: frames in JPEG files, PIL, a plain loop over batches."""
+"""Train the usual way, as a baseline: read JPEG files of frames with PIL, and loop over batches."""
 
 from collections.abc import Sequence
 from pathlib import Path

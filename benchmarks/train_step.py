@@ -40,7 +40,7 @@ UNMIXED = {"mixup": 0.0, "cutmix": 0.0, "erasing": 0.0, "label_smoothing": 0.0}
 
 
 def main() -> None:
-    """Measure and report."""
+    """Measure all contenders and report the results."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = make_model_parser(__doc__ or "")
     parser.add_argument("--compile", action="store_true", help="compile our model on a CPU too")
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 class StepBenchmark:
-    """Measures steps of models with the same sizes, on the same clips of noise."""
+    """Benchmark of training steps, for models of the same sizes and on the same clips of noise."""
 
     def __init__(
         self, config: ModelConfig, batch: int, checkout: Path | None, *, compiled: bool
@@ -101,8 +101,8 @@ class StepBenchmark:
     def finetune(self, rounds: int) -> list[dict[str, Any]]:
         """Measure the fine-tuning step; return a row per contender.
 
-        It uses half of the clips, since the step is three times the work, and an even number, since
-        training repeats a clip of an odd batch.
+        The batch has half of the clips, since the step is three times the work. Their number is
+        even, since training repeats a clip of an odd batch.
         """
         frames, targets = self._clips(max(2, self.batch // 4 * 2))
         steps = Steps(finetune_model(self.config, CLASSES, self.checkout), self.device)

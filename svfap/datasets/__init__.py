@@ -1,7 +1,7 @@
 """All datasets: the table `DATASETS` of known ones, and the user's own videos listed in a CSV.
 
 To add a dataset, write a module like `mead.py`, import its `Dataset` here and add it to the table.
-Importing this opens no video and imports neither torch nor any other heavy package.
+Importing this module opens no video and imports neither torch nor any other heavy package.
 """
 
 import difflib
@@ -70,7 +70,7 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
 
 
 def _known_dataset(name: str) -> Dataset:
-    """Return the dataset of that name in the table `DATASETS`."""
+    """Return the dataset that has this name in the table `DATASETS`."""
     for known, dataset in DATASETS.items():
         if is_dataset(name, known):
             return dataset
@@ -82,7 +82,7 @@ def _known_dataset(name: str) -> Dataset:
 
 
 def _variant(dataset: Dataset, name: str, variant: str) -> Dataset:
-    """Return a variant of a dataset; '' is the paper's."""
+    """Return a variant of a dataset; the variant '' is the paper's protocol."""
     if not variant:
         return dataset
     if variant not in dataset.variants:

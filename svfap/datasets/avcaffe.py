@@ -1,8 +1,8 @@
 """AVCAffe: arousal and valence of remote workers in five classes each (paper 4.3.1).
 
-Labels and scores belong to videos: one person at one task, for some minutes. Training uses their
-segments of six seconds; the scores of a video's segments are averaged. The split into training and
-test participants is the publisher's.
+Labels and scores belong to videos. A video shows one person at one task for some minutes. Training
+uses segments of six seconds; a video's score is the mean over its segments. The publisher split the
+participants into training and test.
 """
 
 import re

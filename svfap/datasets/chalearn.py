@@ -15,7 +15,7 @@ from svfap.datasets.local_copy import require, safe_key, unpacker, videos_by_nam
 from svfap.errors import SvfapError
 
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
-TRAIN = tuple(f"train{number}" for number in range(1, 5))  # ours, to crop side by side
+TRAIN = tuple(f"train{number}" for number in range(1, 5))  # our parts, to crop side by side
 VALIDATION = ("validation",)
 TEST = ("test",)
 SPLITS = {"training": TRAIN, "validation": VALIDATION, "test": TEST}

@@ -84,7 +84,7 @@ def _video_path(root: Path, source: str) -> Path:
     if not sources.is_url(source):
         return Path(source)
     suffix = PurePosixPath(unquote(urlsplit(source).path)).suffix
-    # The end of a URL may be anything; a name without a suffix is read by its content all the same.
+    # A URL may end in anything. A file without a suffix is recognised by its content.
     safe = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else ".video"
     return root / "downloads" / f"{listing.stem(source)}-{listing.digest_of_text(source)}{safe}"
 

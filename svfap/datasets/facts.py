@@ -1,4 +1,4 @@
-"""Facts of a dataset for people: how to get it, its licence, and the counts of a complete copy."""
+"""Facts for users of a dataset: how to get it, its licence, and the counts of a complete copy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class About:
 
     Attributes:
         access: "open" if the stage `download` downloads it, "sign-up" if users must apply for it,
-            "closed" if only its authors can give it, "own" for your own videos, and "embedded" if
+            "closed" if only its authors can give it, "own" for a user's videos, and "embedded" if
             the package renders it.
         licence: the licence in a few words.
         people: who appears in the videos, and where the labels come from.
@@ -37,7 +37,7 @@ class About:
 
 @dataclass(frozen=True)
 class Published:
-    """Published counts of a complete copy; 0 or empty where a count is not published.
+    """Published counts of a complete copy; a count that is not published is 0 or empty.
 
     Attributes:
         clips: number of clips.
@@ -57,7 +57,7 @@ class Published:
     def cross_validation(
         cls, test: Mapping[str, int], *, classes: tuple[int, ...] = (), subjects: int = 0
     ) -> "Published":
-        """Return the counts of a cross-validation, in which each clip is tested in one fold.
+        """Return the counts of a cross-validation that tests each clip in one fold.
 
         Args:
             test: fold -> number of its test clips.

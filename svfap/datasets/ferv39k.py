@@ -25,7 +25,7 @@ VIDEOS = "0_7_LabelClips"
 
 
 def _clips(root: Path, *, media: str) -> Iterator[Clip]:
-    """Yield the clips of all scenes; a hash of its name decides the part of a clip."""
+    """Yield the clips of all scenes; the hash of a clip's name decides its part."""
     splits, folder = require(root, SPLITS), require(root, media)
     for listing, parts in (("train_All.csv", TRAIN), ("test_All.csv", TEST)):
         for line in text_lines(splits / listing):

@@ -45,7 +45,7 @@ def load(name: str, csv: Path, *, task: Task, folds: int, classes: Sequence[str]
         name: the dataset's name in the configuration.
         csv: the listing; the module's docstring describes it.
         task: what is predicted.
-        folds: number of folds if the CSV names none; number of parts if it is unlabelled.
+        folds: number of folds if the CSV names none, or number of parts if it has no labels.
         classes: class names in index order, or the columns to regress; () for all in the CSV.
 
     Raises:
@@ -162,7 +162,7 @@ def _parts(
     if "fold" in rows[0].cells:
         return named_parts(rows)
     if task == "unlabelled":
-        # Unlabelled videos are never tested: distribute the rows in turn, whoever they show.
+        # Unlabelled videos are never tested: distribute the rows in turn, whatever their person.
         return [f"part{number % folds + 1}" for number in range(len(rows))]
     if "subject" not in rows[0].cells:
         raise SvfapError(

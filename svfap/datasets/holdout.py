@@ -61,5 +61,5 @@ def _held_out_units(name: str, clips: list[Clip], part: str, share: float) -> se
 
 
 def _unit(clip: Clip) -> str:
-    """Return what must not be divided: the subject if known, else the group, else the clip."""
+    """Return the unit that must stay whole: the subject if known, else the group, else the clip."""
     return clip.subject or clip.group or clip.key

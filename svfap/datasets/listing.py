@@ -2,8 +2,8 @@
 
 Columns, in any order: `path` (relative to the CSV's folder, or an http(s) URL) or `id` (a video on
 YouTube), optionally `subject`, `fold`, `start` and `end` (seconds), and the columns of the task.
-Rows are numbered as a spreadsheet shows them: the header is row 1. Standard library only, and no
-video is opened, because the workflow reads the CSV at every start.
+Rows are numbered as a spreadsheet shows them: the header is row 1. The module uses only the
+standard library and opens no video, because the workflow reads the CSV at every start.
 """
 
 import csv
@@ -35,7 +35,7 @@ class ListedVideo:
     """One listed video.
 
     Attributes:
-        where: file and row, for the start of an error message.
+        where: file and row, with which error messages about the video begin.
         source: absolute local path, or URL.
         start: second at which the clip starts.
         end: second at which the clip ends; None for the end of the video.
@@ -54,14 +54,14 @@ class ListedVideo:
         return self.start == 0 and self.end is None
 
     def require(self, column: str) -> str:
-        """Return the cell of a column; raise SvfapError if it is blank."""
+        """Return the text in a column; raise SvfapError if it is blank."""
         value = self.cells[column]
         if not value:
             raise SvfapError(f"{self.where}: blank {column}; fill it in or delete the row")
         return value
 
     def number(self, column: str) -> float:
-        """Return the cell of a column as a finite number; raise SvfapError if it is not one."""
+        """Return the text in a column as a finite number; raise SvfapError if it is not one."""
         value = self.require(column)
         try:
             number = float(value)
@@ -161,7 +161,7 @@ def _csv_lines(path: Path) -> list[list[str]]:
 
 
 def _column_name(name: str) -> str:
-    """Return a column name without extra blanks; names with a meaning become lower case."""
+    """Return a column name without extra blanks; names of ordinary columns become lower case."""
     name = " ".join(name.split())
     return name.lower() if name.lower() in ORDINARY_COLUMNS else name
 
@@ -189,7 +189,7 @@ def _row(where: str, folder: Path, header: list[str], line: list[str]) -> Listed
 
 
 def _path_or_id(cells: Mapping[str, str]) -> str:
-    """Return the video as the user names it."""
+    """Return the cell by which the user names a video: its path, or else its YouTube id."""
     return cells.get("path") or cells["id"]
 
 
@@ -214,7 +214,7 @@ def stem(source: str) -> str:
     name = Path(source).as_posix()
     if is_url(source):
         address = urlsplit(source)
-        video_id = parse_qs(address.query).get("v", [""])[0]  # of .../watch?v=ID on YouTube
+        video_id = parse_qs(address.query).get("v", [""])[0]  # YouTube's .../watch?v=ID
         # The suffix `.page` keeps a dot within an id from being taken as the start of a suffix.
         name = f"{video_id}.page" if video_id else unquote(address.path)
     plain = unicodedata.normalize("NFKD", PurePosixPath(name).stem)

@@ -16,17 +16,17 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".flv", ".mov", ".mkv", ".webm"})
 
 
 class MissingFiles(SvfapError):
-    """Files that a copy must have are missing; the message is only their name."""
+    """Files that a copy must have are missing; the message is only their names."""
 
 
 def locate(root: Path, *places: str) -> Path | None:
-    """Return the first of some paths that exists in a root or at most two folders deeper."""
+    """Return the first of some paths that exists in a root or at most two folders below it."""
     found = (locate_all(root, place) for place in places)
     return next((paths[0] for paths in found if paths), None)
 
 
 def locate_all(root: Path, place: str) -> list[Path]:
-    """Return all matches of a glob pattern, sorted, at the first depth that has any."""
+    """Return all matches of a glob pattern, sorted, at the first depth that has a match."""
     found = (sorted(root.glob(level + place)) for level in DEPTHS)
     return next(filter(None, found), [])
 
@@ -77,7 +77,7 @@ def videos_by_name(folder: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> di
 def videos_by_number(folder: Path) -> dict[int, Path]:
     """Return number -> video or folder of frames with this name, ignoring leading zeros.
 
-    Folders whose name is not a number are searched too, one level deep, as for `part_1/7.mp4`.
+    Folders whose name is not a number are searched one level deep, which finds `part_1/7.mp4`.
     """
     found: dict[int, Path] = {}
     for entry in _visible_entries(folder):
@@ -97,7 +97,7 @@ def _visible_entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def _number_of(entry: os.DirEntry[str]) -> int | None:
     """Return the number that names a video or folder; None for anything else."""
-    # os.path instead of pathlib, which is several times slower: some folders have many entries.
+    # Some folders have many entries, and pathlib is several times slower than os.path.
     stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122
     if not stem.isdecimal() or not (suffix.lower() in VIDEO_SUFFIXES or entry.is_dir()):
         return None
@@ -120,7 +120,7 @@ def check_training_lists(
         trained: fold -> clips of its training list.
 
     Raises:
-        SvfapError: a training list differs; names the fold and a clip.
+        SvfapError: a training list differs; the message names the fold and a clip.
     """
     every = set().union(*tested.values())
     for fold, clips in trained.items():

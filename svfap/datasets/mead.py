@@ -1,8 +1,8 @@
 """MEAD: actors who speak with eight emotions at three intensities (not in the paper).
 
-No protocol with eight classes is published, so we chose one, and every result of MEAD says so. It
-has frontal views, all intensities and five folds. The actors of a copy, sorted by name, go to the
-folds in turn.
+No protocol with eight classes is published, so we chose one, and every result of MEAD says so. Our
+protocol has frontal views, all intensities and five folds. The actors of a copy, sorted by name, go
+to the folds in turn.
 """
 
 from collections.abc import Iterator

@@ -69,7 +69,7 @@ def _fetch(root: Path) -> None:
 
 
 def _dataset(codes: dict[str, str], notice: str = "", *, aligned: bool = False) -> Dataset:
-    # Per class: 24 actors x 2 sentences x 2 repetitions x 2 intensities; neutral has one.
+    # Per class: 24 actors x 2 sentences x 2 repetitions x 2 intensities; neutral has one intensity.
     counts = tuple(96 if name == "neutral" else 192 for name in codes.values())
     return Dataset(
         name="RAVDESS",

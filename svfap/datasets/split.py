@@ -37,9 +37,9 @@ def distributed_parts(
 ) -> list[str]:
     """Distribute subjects over parts `fold1`, `fold2`, ... so that clips and labels are balanced.
 
-    Greedy: subjects go one by one, the largest first, to the part whose sum of squared shares grows
-    least. The sum is over the part's share of the clips of each label and, weighted by the number
-    of labels, its share of all clips. The same rows in any order give the same parts.
+    A greedy loop gives each subject, the largest first, to the part whose sum of squared shares
+    grows least. The sum is over the part's share of the clips of each label and, weighted by the
+    number of labels, its share of all clips. The same rows in any order give the same parts.
 
     Args:
         path: the CSV, for messages.
@@ -88,7 +88,7 @@ def check_training_classes(
     """Check that every fold has training clips of every class.
 
     Raises:
-        SvfapError: a fold has none of a class.
+        SvfapError: a fold has no training clip of a class.
     """
     parts_of: dict[str, set[str]] = defaultdict(set)
     for part, label in zip(parts, labels, strict=True):
@@ -131,8 +131,9 @@ def untested_classes(parts: Sequence[str], labels: Sequence[str], classes: Seque
 def _crowding(part: Counter[object], own: Counter[object], total: Counter[object]) -> float:
     """Return how much a subject raises a part's sum of squared shares, without constant terms.
 
-    For a label with `total` clips, (p + o)^2 - p^2 = 2 p o + o^2 for the part's p and the subject's
-    own o clips, over total^2. o^2 is the same for every part and 2 scales all, so both are dropped.
+    If a part has p and a subject o of a label's `total` clips, the part's squared share grows by
+    (2 p o + o^2) / total^2. The term o^2 is the same for every part and the factor 2 scales all
+    parts, so both are dropped.
     """
     by_label = sum(part[label] * count / total[label] ** 2 for label, count in own.items())
     return by_label + len(total) * part.total() * own.total() / total.total() ** 2

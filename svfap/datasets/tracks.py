@@ -53,7 +53,7 @@ def _read_voxceleb2(folder: Path) -> Iterator[TrackRow]:
 
 
 def _seconds(value: float) -> str:
-    """Write a time with at most two decimals, which is exact for frames at 25 per second."""
+    """Return a time as text with at most two decimals, which is exact at 25 frames per second."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 

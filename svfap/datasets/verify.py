@@ -1,7 +1,7 @@
 """Check the clips of a copy one by one, count them and compare the counts with published ones.
 
-One pass over the clips suffices, and memory holds little more than their keys. So a copy may have a
-million clips.
+The check passes once over the clips and keeps little more than their keys in memory, so a copy may
+have a million clips.
 """
 
 import math
@@ -22,7 +22,7 @@ POINTER_START = b"version https://git-lfs"
 
 
 class Census:
-    """Counts of a dataset's clips, complete once `count` is exhausted.
+    """Counts of a dataset's clips, complete once the iterator of `count` is exhausted.
 
     Attributes:
         clips: number of clips listed.
@@ -78,7 +78,7 @@ class Census:
             self.dataset.targets,
             self._clips_per_class(self.dataset.parts),
             published.classes,
-            strict=False,  # no class counts may be published
+            strict=False,  # published class counts may be missing
         ):
             found += _difference(f"class {label}", count, expected)
         for name in self.dataset.folds:
@@ -88,7 +88,7 @@ class Census:
         return found
 
     def _fold_differences(self, name: str) -> list[str]:
-        """Return how the sides of a fold differ from the published counts."""
+        """Return how a fold's training and test clips differ from the published counts."""
         fold, published = self.dataset.folds[name], self.dataset.published
         found = []
         if name in published.folds:
@@ -162,7 +162,7 @@ def list_clips(dataset: Dataset, root: Path) -> Iterator[Clip]:
     """Yield the clips of a copy.
 
     Raises:
-        SvfapError: files are missing; says where to get them and where to put them.
+        SvfapError: files are missing; the message says where to get them and where to put them.
     """
     try:
         yield from dataset.clips(root)
@@ -171,7 +171,7 @@ def list_clips(dataset: Dataset, root: Path) -> Iterator[Clip]:
 
 
 def _how_to_get(dataset: Dataset, root: Path, missing: str) -> str:
-    """Return one line: what is missing, where to get it, where to put it, what to run next."""
+    """Return one line on what is missing, where to get and put it, and what to run next."""
     about, name = dataset.about, dataset.name
     if about.access == "open":
         return f"{name}: no {missing} in {root}; the stage `download` downloads it"
@@ -199,7 +199,7 @@ def has_content(path: Path) -> bool:
 
 
 def _difference(name: str, count: int, expected: int) -> list[str]:
-    """Return a count that differs from the expected one, as text; empty if it does not differ."""
+    """Return a text on a count that differs from the expected one; empty if it does not differ."""
     return [] if count == expected else [f"{name}: {count:,} instead of {expected:,}"]
 
 

@@ -1,9 +1,9 @@
 """VoxCeleb2: 1,092,009 talking faces without labels, to pre-train on (paper 4.1).
 
-Only the development set; the test set, which has other speakers, is left out. A hash of its name
-puts a speaker into one of 64 parts, so that a million clips are cropped side by side and an
-interrupted run resumes part by part. A list of clips, `clips.txt` with one path per line, saves
-the walk through a million files.
+This is the development set only; the test set, which has other speakers, is left out. The hash of a
+speaker's name selects one of 64 parts, so that a million clips are cropped side by side and an
+interrupted run resumes part by part. A list of clips, `clips.txt` with one path per line, saves the
+walk through a million files.
 """
 
 import os
@@ -50,7 +50,7 @@ def _clip(path: Path) -> Clip:
 def _sorted_entries(folder: str | Path) -> list[str]:
     """Return the paths in a folder, or none if it is a stray file.
 
-    `os.scandir` and text instead of `Path.iterdir`: the walk visits a million files.
+    It uses `os.scandir` and text instead of `Path.iterdir`: the walk visits a million files.
     """
     if not Path(folder).is_dir():
         return []

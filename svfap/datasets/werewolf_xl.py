@@ -1,8 +1,8 @@
 """Werewolf-XL: arousal, valence and dominance of game players, five folds (paper 4.3.1).
 
-Clips are named `SS_PP_NNN`: session, person, number. A fold tests six of the 30 sessions. Released
-label lists have no header that gives the order of the three values, so `labels.csv` must have one:
-`clip,arousal,valence,dominance`.
+A clip's name `SS_PP_NNN` gives session, person and number. A fold tests six of the 30 sessions. The
+released label lists have no header that gives the order of the three values, so `labels.csv` must
+have one: `clip,arousal,valence,dominance`.
 """
 
 import csv

@@ -18,7 +18,7 @@ SIDES = (-1, 1)
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Five points of the face in pixels; left and right as seen in the frame."""
+    """Five points of the face in pixels; left and right are sides of the frame."""
 
     left_eye: tuple[float, float]
     right_eye: tuple[float, float]
@@ -32,8 +32,8 @@ class DrawnFace:
 
     Args:
         canvas: the frame to paint on.
-        who: the looks.
-        action: the expression.
+        who: the looks of the subject.
+        action: the movements of the expression.
         blink: closure of the eyes, 0 to 1.
         gaze: sideways look, about -1 to 1.
     """
@@ -48,7 +48,7 @@ class DrawnFace:
         self.lips = self._lips()
 
     def paint(self) -> None:
-        """Paint everything, back to front."""
+        """Paint all parts, from back to front."""
         self._cheeks()
         self._nose()
         self._mouth()

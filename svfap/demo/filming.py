@@ -105,7 +105,7 @@ class Filming:
         self.materials: Materials = make_materials(who, light=settings.light, shirt=settings.shirt)
         self.background = _background(settings, rng)
         width, height = settings.size
-        # Drawn once per video and shifted per frame, which is much faster than new noise per frame.
+        # Noise is drawn once per video and shifted per frame: much faster than new noise per frame.
         area = (height + NOISE_MARGIN, width + NOISE_MARGIN)
         noise = rng.standard_normal((*area, 1), dtype=np.float32)
         tint = rng.standard_normal((*area, 3), dtype=np.float32)
@@ -144,7 +144,7 @@ class Filming:
 
 def _background(settings: FilmSettings, rng: np.random.Generator) -> Planes:
     """Paint a room out of focus: a graded wall, some furniture, a few lamps."""
-    # At half the size, because blurring is slow and removes the detail anyway.
+    # Paint at half the size, because blurring is slow and removes the detail anyway.
     width, height = (side // 2 for side in settings.size)
     hue = rng.normal(0, 14, 3)
     corners = (

@@ -32,7 +32,7 @@ class Materials:
 
 
 def make_materials(who: Identity, *, light: tuple[float, float], shirt: Colour) -> Materials:
-    """Return skin and hair under a light from direction (x, y), y up, each -1 to 1."""
+    """Return skin and hair lit from direction (x, y); y points up, and both are within -1 and 1."""
     rng = np.random.default_rng(who.texture)
     return Materials(_skin_texture(who, light, rng), _hair_texture(who, light, rng), shirt)
 
@@ -102,7 +102,7 @@ def paint_body(canvas: Canvas, who: Identity, materials: Materials) -> None:
 
 
 def paint_back_hair(canvas: Canvas, who: Identity, materials: Materials) -> None:
-    """Paint the hair behind the face, down to the shoulders if long."""
+    """Paint the hair behind the face, down to the shoulders if it is long."""
     wide, top = who.face_width + who.hair_volume, who.face_height + who.hair_volume
     crown = ellipse(0, -4, wide, top, arc=(1, 2))
     long_hair = who.hair_length > 0.5

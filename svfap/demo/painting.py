@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 Planes = NDArray[np.float32]
 
-DEPTH = 50.0  # of the face's surface at its middle
+DEPTH = 50.0  # depth of the face's surface at its middle
 NECK = (0.0, 62.0, -12.0)  # pivot of head turns
 SUBPIXEL_BITS = 4  # fractional bits of the vertices that OpenCV fills
 
@@ -76,7 +76,7 @@ class Canvas:
     Args:
         planes: (3, height, width) float32 RGB from 0 to 255, painted in place.
         view: projection of the head.
-        radii: half width and half height of the face, for its surface.
+        radii: half width and half height of the face; they shape its surface.
     """
 
     def __init__(self, planes: Planes, view: HeadView, radii: tuple[float, float]) -> None:
@@ -127,7 +127,7 @@ class Canvas:
         lift: float = 0.0,
         within: Points | None = None,
     ) -> None:
-        """Multiply a soft polygon by a factor, or by one per channel; below 1 it darkens."""
+        """Multiply a soft polygon by one factor, or one per channel; factors below 1 darken it."""
         found = self._mask(shape, soft, lift, within)
         if found is None:
             return
@@ -196,7 +196,7 @@ def ellipse(
 
 @cache
 def _arc(start: float, stop: float, count: int) -> Points:
-    """Return points of the unit circle; cached, because every frame asks for the same few."""
+    """Return points of the unit circle; cached, because every frame needs the same few."""
     angle = np.linspace(start * np.pi, stop * np.pi, count)
     return np.column_stack((np.cos(angle), np.sin(angle)))
 

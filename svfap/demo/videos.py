@@ -12,11 +12,11 @@ from svfap.demo.identity import identity
 from svfap.demo.performance import perform
 from svfap.video.encode import write_video
 
-LENGTH = (24, 33)  # frames, end excluded
+LENGTH = (24, 33)  # range of the number of frames, without its end
 
 
 def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFrame]:
-    """Film a subject acting an expression, 24 to 32 frames.
+    """Film a subject who acts an expression, for 24 to 32 frames.
 
     Args:
         subject: number of the subject, which determines the looks.
@@ -27,7 +27,7 @@ def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFra
         Frames with true landmarks; equal arguments give equal frames.
     """
     rng = _rng(subject, expression, take)
-    # One generator for all, in this order: settings first, so that `settings` below agrees.
+    # One generator draws everything. It draws the settings first, as `settings` below does.
     filming = Filming(draw_settings(rng), identity(subject), rng=rng)
     length = int(rng.integers(*LENGTH))
     for moment in perform(expression, length, rng=rng):

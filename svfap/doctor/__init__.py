@@ -45,7 +45,7 @@ def lines(arguments: Sequence[str]) -> Iterator[tuple[State, str]]:
 
 def _checks(path: Path) -> dict[str, Check]:
     """Return the checks by the name that their lines show."""
-    # A wrong configuration is a finding, too; the checks that need none run all the same.
+    # A wrong configuration is a finding too. Checks that need no configuration run anyway.
     config: Config | None = None
     try:
         config = load(path)
@@ -66,7 +66,7 @@ def _checks(path: Path) -> dict[str, Check]:
 
 
 def _run_check(check: Check) -> Finding:
-    """Return the finding of a check; an error for the user is a finding to fix."""
+    """Return the finding of a check; a SvfapError becomes a finding to fix."""
     try:
         return check()
     except SvfapError as error:

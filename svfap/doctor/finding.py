@@ -11,7 +11,7 @@ FIX: State = "fix"
 
 @dataclass(frozen=True)
 class Finding:
-    """The state and the text of a check's line; unless it is `ok`, the text says what to do."""
+    """State and text of a check's line; if the state is not `ok`, the text says what to do."""
 
     state: State
     text: str

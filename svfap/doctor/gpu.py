@@ -1,6 +1,6 @@
 """`python -m svfap.doctor.gpu`: print facts of torch and its GPUs as JSON.
 
-The doctor runs it in a process of its own, since a broken driver can crash or block the process.
+The doctor runs this module in a process of its own, since a broken driver can crash or block it.
 """
 
 import json

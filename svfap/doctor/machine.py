@@ -19,13 +19,13 @@ from svfap.errors import SvfapError
 from svfap.tracking.environment import set_tracking_defaults, tracking_uri
 from svfap.tracking.record import RECORD
 
-TORCH_SECONDS = 120.0  # generous: torch may come from a slow network disk
+TORCH_SECONDS = 120.0  # long, because torch may be on a slow network disk
 SERVER_SECONDS = 5.0
 LEAST_BYTES = 1e9
-# Enough for five states of SVFAP-B's pre-training. A state takes 2 GB: it is saved twice, each time
-# with weights and two moments of 86 M parameters.
+# This is enough for five states of SVFAP-B's pre-training. A state takes 2 GB: it is saved twice,
+# each time with weights and two moments of 86 M parameters.
 SPARE_BYTES = 10e9
-CLOCK_SECONDS = 5.0  # more than a file server rounds or lags
+CLOCK_SECONDS = 5.0  # larger than a file server's rounding and delay
 CLIP_FRAMES = 8
 
 
@@ -155,9 +155,10 @@ def slurm() -> Finding:
 
 
 def _run(command: list[str], seconds: float) -> tuple[int, str, str]:
-    """Return exit status, output and errors of a program.
+    """Run a program; return its exit status, output and errors.
 
-    As in a shell, the status is 127 if there is no such program, and 124 after `seconds`.
+    As in a shell, the status is 127 if the program does not exist, and 124 if it
+    runs longer than `seconds`.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)

@@ -51,7 +51,7 @@ def _listed_videos(csv: Path, max_rejects: float) -> Finding:
         counts += f", {len(rows) - len(local):,} will be downloaded"
     if not lacking:
         return Finding(OK, counts)
-    # The stage `crop` rejects missing videos, and tolerates this share of rejects.
+    # The stage `crop` rejects missing videos, and tolerates rejects up to this share.
     shown = ", ".join(lacking[:NAMES_SHOWN]) + ", ..." * (len(lacking) > NAMES_SHOWN)
     too_many = len(lacking) > max_rejects * len(rows)
     return Finding(FIX if too_many else WARN, f"{counts}; correct the paths of {shown}")

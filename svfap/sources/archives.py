@@ -29,12 +29,12 @@ from svfap.sources.split_zip import AES, DAMAGE_ERRORS, PartStarts, joined, open
 
 UNPACKED = ".unpacked"
 PASSWORD_FILE = "password.txt"
-MAX_RATIO = 200  # videos hardly compress at all, a zip bomb by a factor of up to 1,000
+MAX_RATIO = 200  # a video hardly shrinks; a zip bomb shrinks by a factor of up to 1,000
 ZIPS = re.compile(r".*(\.zip|\.zip\.001|part_?aa)", re.IGNORECASE)
 TARS = re.compile(r".*\.(tar|tar\.gz|tgz|tar\.bz2|tar\.xz)", re.IGNORECASE)
 NESTED_LEVELS = 3  # deepest nesting of archives in archives that is unpacked
 CHUNK_BYTES = 1 << 20
-# Errors that the name of a file in the archive causes. Other errors are of the disk.
+# Errors that the name of a file in the archive causes. The disk causes all other errors.
 NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Member:
     Attributes:
         name: its path in the archive.
         size: number of bytes when unpacked.
-        open: opens its content for reading.
+        open: function that opens its content for reading.
     """
 
     name: str
@@ -78,7 +78,7 @@ def unpack_all(root: Path) -> None:
 
 
 def _identity(archive: Path, root: Path) -> str:
-    """Return text that differs between archives, and changes when an archive changes its size."""
+    """Return text that differs between archives, and changes with an archive's size."""
     return f"{archive.stat().st_size} {archive.relative_to(root).as_posix()}"
 
 
@@ -88,7 +88,7 @@ def unpack(archive: Path, folder: Path, *, keep: Callable[[str], bool] | None = 
     Args:
         archive: a tar or zip; for a zip in parts, the one that ends in `.zip`, `.zip.001` or `aa`.
         folder: folder to unpack into; created if missing.
-        keep: returns whether to unpack a file by its name; None for all files.
+        keep: function that decides by a file's name whether to unpack it; None for all files.
 
     Returns:
         The number of the archive's files that are now in the folder.
@@ -111,7 +111,7 @@ def unpack(archive: Path, folder: Path, *, keep: Callable[[str], bool] | None = 
                 _extract(member, folder / member.name)
                 progress.advance()
             progress.close()
-    # zipfile and tarfile let errors of zlib and early ends of files through.
+    # zipfile and tarfile pass on errors of zlib and of files that end too early.
     except (*DAMAGE_ERRORS, tarfile.TarError, zlib.error, EOFError) as error:
         raise SvfapError(
             f"{archive}: damaged or incomplete ({error}); delete it and download it again"

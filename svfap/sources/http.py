@@ -2,7 +2,7 @@
 
 A download is written to `<name>.part` and renamed only when it is complete, so a file with its
 final name is always complete. An interrupted download resumes, unless the server's file has changed
-since (RFC 9110). Standard library only.
+since (RFC 9110). This module uses only the standard library.
 """
 
 import logging
@@ -44,14 +44,14 @@ def fetch(
 ) -> Path:
     """Return the path of a complete file; download it first if the source is a URL.
 
-    Local files are not copied: their own, resolved path is returned. A URL is downloaded to
+    A local file is not copied; its resolved path is returned. A URL is downloaded to
     `destination` unless that exists; delete it to download it again.
 
     Args:
         source: local path, or http(s) URL of the file itself.
         destination: final path of a download.
-        expected: size and checksum of a download, where known; other files raise SourceError.
-        advance: called with the number of bytes received; negative if bytes are discarded.
+        expected: size and checksum of a download, where known; another file raises SourceError.
+        advance: function called with the number of bytes received; negative if bytes are discarded.
         tries: give up after this many attempts in a row without new bytes.
         backoff: pause in seconds after the first failed attempt, doubled after each further one.
 
@@ -163,8 +163,8 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
     """Yield the body in chunks.
 
     Raises:
-        TransientError: the connection broke. Errors of the disk, also OSErrors, are raised by the
-            caller's code and stay distinct.
+        TransientError: the connection broke. Errors of the disk are OSErrors too, but the caller's
+            code raises them, so they are not converted.
     """
     while True:
         try:
@@ -178,7 +178,7 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 def _handle_refusal(url: str, error: HTTPError, partial: Partial, kept: int) -> None:
     """Return if an error response means that all bytes are on disk already; else raise."""
-    if error.code == 416 and kept:  # the range starts behind the end of the file
+    if error.code == 416 and kept:  # the range starts after the end of the file
         if error.headers.get("Content-Range") == f"bytes */{kept}":
             return
         partial.discard()

@@ -15,7 +15,7 @@ from svfap.sources.partial import ANYTHING, Expected, check_space
 from svfap.sources.source_error import SourceError
 from svfap.sources.spans import fetch_in_spans
 
-PARALLEL_DOWNLOADS = 4  # polite to the servers of universities
+PARALLEL_DOWNLOADS = 4  # more would strain the servers of universities
 REASONS_SHOWN = 2
 
 logger = logging.getLogger(__name__)
@@ -87,10 +87,10 @@ def fetch_all(
         label: name of the dataset, for messages.
 
     Returns:
-        Their paths, in order.
+        The paths of the files, in order.
 
     Raises:
-        SourceError: some files cannot be downloaded; all others have been.
+        SourceError: some files cannot be downloaded; all other files were.
         SvfapError: the disk is too small.
     """
     files = list(files)
@@ -111,7 +111,7 @@ def fetch_all(
 def _fetch(
     file: RemoteFile | Callable[[], RemoteFile], *, shared: _SharedProgress, alone: bool
 ) -> Path:
-    """Download one file; one that is downloaded alone uses all connections for its spans."""
+    """Download one file; a file that is downloaded alone uses all connections for its spans."""
     remote = file if isinstance(file, RemoteFile) else file()
     get = fetch_in_spans if alone else fetch
     path = get(remote.url, remote.destination, expected=remote.expected, advance=shared.add_bytes)

@@ -16,8 +16,8 @@ class Expected:
     """Size and checksum of a file, as far as they are known before its download.
 
     Attributes:
-        size: in bytes; None if unknown.
-        checksum: such as "md5:900150983cd24fb0d6963f7d28e17f72"; "" if unknown.
+        size: number of bytes; None if unknown.
+        checksum: algorithm and digest, as "md5:900150983cd24fb0d6963f7d28e17f72"; "" if unknown.
     """
 
     size: int | None = None
@@ -42,7 +42,7 @@ ANYTHING = Expected()
 
 @dataclass(frozen=True)
 class Span:
-    """The bytes `first` to `last` of one version of a file, which the validator identifies."""
+    """The bytes `first` to `last` of one version of a file; `validator` identifies the version."""
 
     first: int
     last: int
@@ -62,8 +62,8 @@ class Partial:
     bytes, so that a download resumes only if the server's file has not changed.
 
     Attributes:
-        path: the bytes received so far.
-        advance: called with the number of bytes received; negative if bytes are discarded.
+        path: file with the bytes received so far.
+        advance: function called with the number of bytes received; negative if bytes are discarded.
         span: the bytes of the server's file to download; None for all.
     """
 
@@ -73,12 +73,12 @@ class Partial:
 
     @property
     def sidecar(self) -> Path:
-        """Path of the sidecar."""
+        """Path of the sidecar file."""
         return self.path.with_name(self.path.name + ".source")
 
     @property
     def size(self) -> int:
-        """Number of bytes so far."""
+        """Number of bytes received so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def validator(self, url: str) -> str:
@@ -95,7 +95,7 @@ class Partial:
     def headers(self, validator: str) -> dict[str, str]:
         """Return the request headers that ask for the missing bytes.
 
-        With If-Range, the server sends them only if the file is unchanged, else the whole file.
+        With If-Range, the server sends them if the file is unchanged, and the whole file otherwise.
         """
         kept = self.size if validator else 0  # bytes of an unknown version are of no use
         if self.span:
@@ -124,7 +124,7 @@ def check_space(name: str, folder: Path, needed: int) -> None:
         needed: number of bytes.
 
     Raises:
-        SvfapError: less room is free.
+        SvfapError: the disk has less free room.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:

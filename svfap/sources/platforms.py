@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class _QuietLogger:
-    """Logger for yt-dlp that logs everything as debug; its last error is raised anyway."""
+    """Logger for yt-dlp that logs everything as debug; yt-dlp raises its last error anyway."""
 
     def debug(self, message: str) -> None:
         logger.debug(message)
@@ -42,7 +42,7 @@ def fetch_from_page(url: str, destination: Path) -> Path:
         destination: final path; an existing file is kept.
 
     Raises:
-        SourceError: the video is deleted, private or not available here; says why.
+        SourceError: the video is deleted, private or not available here; the message says why.
         SvfapError: yt-dlp is not installed, or the file cannot be stored.
     """
     if destination.exists():
@@ -57,7 +57,7 @@ def fetch_from_page(url: str, destination: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with YoutubeDL(_options(folder)) as downloader:
             downloader.download([url])
-        # Other files there are unfinished downloads, from which yt-dlp resumes.
+        # The other files in the folder are unfinished downloads, which yt-dlp can resume.
         (video,) = (path for path in folder.iterdir() if path.suffix not in {".part", ".ytdl"})
         video.replace(destination)
     except YoutubeDLError as error:
@@ -74,7 +74,7 @@ def fetch_from_page(url: str, destination: Path) -> Path:
 
 
 def _options(folder: Path) -> dict[str, Any]:
-    """Return yt-dlp's settings: one video, resumed if interrupted, no configuration files."""
+    """Return settings with which yt-dlp resumes one video and reads no configuration files."""
     import imageio_ffmpeg
 
     return {

@@ -43,9 +43,9 @@ def request(url: str, headers: dict[str, str]) -> HTTPResponse:
 
 
 def validator_of(headers: Message) -> str:
-    """Return what identifies this version of the file, by its ETag or Last-Modified.
+    """Return the ETag or Last-Modified that identifies this version of the file, or "".
 
-    A weak ETag (`W/"..."`) does not: files with equal ones may differ in bytes (RFC 9110, 13.1.5).
+    A weak ETag (`W/"..."`) is ignored: files that share it may differ in bytes (RFC 9110, 13.1.5).
     """
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
@@ -64,7 +64,7 @@ def retry_after(value: str) -> float:
 def _quoted(url: str) -> str:
     """Return a URL with spaces and non-ASCII letters escaped; existing escapes stay.
 
-    `urllib` sends URLs as they are and fails on such characters, which users paste.
+    Users paste such URLs, and `urllib`, which sends URLs as they are, fails on them.
     """
     try:
         parts = urlsplit(url)

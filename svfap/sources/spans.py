@@ -36,7 +36,7 @@ def fetch_in_spans(
         url: address of the file.
         destination: final path.
         expected: size and checksum, where known.
-        advance: called with the number of bytes received; negative if bytes are discarded.
+        advance: function called with the number of bytes received; negative if bytes are discarded.
         min_bytes: size from which a file is divided.
         backoff: pause in seconds after the first failed attempt.
 
@@ -93,8 +93,8 @@ def _spans(url: str, min_bytes: int) -> list[Span]:
 def _open_piece(destination: Path, span: Span, advance: Advance) -> Partial:
     """Return the partial download of a span; discard bytes that cannot be continued.
 
-    Those are bytes of another version of the file, and a first piece that is longer than its span
-    because an earlier run was interrupted while it appended the other pieces to it.
+    Such bytes belong to another version of the file, or to a first piece that is longer than its
+    span: an earlier run was interrupted while it appended the other pieces to the first.
     """
     path = destination.with_name(f"{destination.name}.part.{span.first}-{span.last}")
     piece = Partial(path, advance, span)
@@ -106,7 +106,7 @@ def _open_piece(destination: Path, span: Span, advance: Advance) -> Partial:
 
 
 def _join(pieces: list[Partial]) -> None:
-    """Append all other pieces to the first one, which saves the disk space of a second copy."""
+    """Append all other pieces to the first one; this needs no disk space for a second copy."""
     with pieces[0].path.open("ab") as whole:
         for piece in pieces[1:]:
             with piece.path.open("rb") as part:

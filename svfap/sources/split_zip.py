@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 END_RECORD = b"PK\x05\x06"
 END_RECORD_64 = b"PK\x06\x06"
 LOCATOR_64 = b"PK\x06\x07"
-# The end of a file to search for the three records: they take less than 200 bytes together, and the
-# last one has a comment of up to 64 KiB.
+# Number of bytes at the end of a file to search for the three records. Together they take less than
+# 200 bytes, and the last record has a comment of up to 64 KiB.
 TAIL_BYTES = 1 << 17
 AES = 99  # compression method that marks WinZip's AES encryption
 DAMAGE_ERRORS = (zipfile.BadZipFile, BadAESZipFile)
 
 
 class JoinedFile(io.RawIOBase):
-    """Several files read as one; `patch` replaces its bytes from `patch_start` on."""
+    """Several files that are read as one; `patch` replaces the bytes from `patch_start` on."""
 
     def __init__(self, files: Sequence[IO[bytes]], sizes: Sequence[int]) -> None:
         self.files, self.sizes = files, sizes
@@ -93,16 +93,16 @@ class PartStarts:
         """Change a member's offset from its part to the joined file."""
         if self.starts:
             info.header_offset += self.starts[info.volume]
-            # Newer Pythons, with the fix of CVE-2024-0450, refuse overlapping members: they compare
-            # a member's end with `_end_offset`, which they computed from uncorrected offsets. None
-            # skips the comparison.
+            # Pythons with the fix of CVE-2024-0450 refuse overlapping members: they compare a
+            # member's end with `_end_offset`, which they computed from uncorrected offsets. The
+            # value None skips the comparison.
             if "_end_offset" in zipfile.ZipInfo.__slots__:
                 info._end_offset = None  # type: ignore[attr-defined]
 
 
 @contextmanager
 def joined(archive: Path) -> Iterator[tuple[IO[bytes], PartStarts]]:
-    """Open a zip as one file, in however many parts it is stored.
+    """Open a zip as one file, whatever the number of its parts.
 
     Args:
         archive: the part that ends in `.zip`, `.zip.001` or `aa`.
@@ -141,7 +141,7 @@ def _parts(archive: Path) -> tuple[list[Path], bool]:
     elif name.endswith("aa"):
         stem, pattern, split = name[:-2], r"([a-z]{2})", False
     else:
-        # Any other zip; it is a split archive if there are files `name.z01`, `name.z02`, ...
+        # Any other zip is a split archive if there are files `name.z01`, `name.z02`, ...
         stem, pattern, split = name[:-3], r"[zZ](\d{2,3})", True
     numbered = {}
     for path in archive.parent.iterdir():
@@ -159,7 +159,7 @@ def _parts(archive: Path) -> tuple[list[Path], bool]:
 
 
 def _part_number(suffix: str) -> int:
-    """Return a part's number, from 1, by its suffix: `001`, or `aa`, `ab`, ..., `az`, `ba`."""
+    """Return a part's number, counted from 1, by its suffix: `001`, or `aa`, ..., `az`, `ba`."""
     if suffix.isdecimal():
         return int(suffix)
     first, second = (ord(letter) - ord("a") for letter in suffix)
@@ -182,12 +182,12 @@ def _patch_end_record(whole: JoinedFile, archive: Path) -> None:
     record = tail.rfind(END_RECORD)
     if record < 0:
         raise zipfile.BadZipFile("its end record is missing")
-    # The fields begin after the signature, 4 bytes, ...
+    # The fields begin after the signature of 4 bytes.
     this_part, list_part, _, count, size, offset = struct.unpack_from("<HHHHII", tail, record + 4)
     record_64, locator = tail.rfind(END_RECORD_64, 0, record), tail.rfind(LOCATOR_64, 0, record)
     is_zip64 = locator >= 0 and record_64 >= 0
     if is_zip64:
-        # ... here after the signature, the record's size and two versions: 4 + 8 + 2 + 2 bytes.
+        # These begin after the signature, the record's size and two versions: 4 + 8 + 2 + 2 bytes.
         this_part, list_part, _, count, size, offset = struct.unpack_from(
             "<IIQQQQ", tail, record_64 + 16
         )
@@ -200,7 +200,7 @@ def _patch_end_record(whole: JoinedFile, archive: Path) -> None:
     offset += whole.starts[list_part]
     if is_zip64:
         struct.pack_into("<IIQQQQ", tail, record_64 + 16, 0, 0, count, count, size, offset)
-        # The locator has, after its signature: part with the record, the record's offset, parts.
+        # After its signature, the locator has the record's part and offset, and the part count.
         struct.pack_into("<IQI", tail, locator + 4, 0, tail_start + record_64, 1)
     else:
         struct.pack_into("<HHHHII", tail, record + 4, 0, 0, count, count, size, offset)

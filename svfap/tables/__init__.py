@@ -1,1 +1,1 @@
-"""From predictions to tables: measure, compare with the paper's numbers, render."""
+"""Turn predictions into tables: measure, compare with the paper's numbers, render."""

@@ -1,7 +1,7 @@
-"""Tables of ablations: a row per setting, with the paper's results, ours, and their change.
+"""Tables of ablations: each row has a setting, the paper's results, our results and our change.
 
-All rows of a table are measured on the folds for which all its runs have predictions, so they can
-be compared. The change against the main run is a paired bootstrap over the same people.
+All rows of a table are measured on the folds for which all its runs have predictions, so the rows
+can be compared. A paired bootstrap over the same people gives the change against the main run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ class AblationRow:
         setting: name of the setting.
         run: the run with this setting; None if the configuration has none.
         paper: metric -> the paper's result, per cent.
-        cost: cost of the model: counted by the code, or the paper's if there is no run.
-        ours: metric -> our result; empty if it has not run.
+        cost: cost of the model as the code counts it, or as the paper gives it if there is no run.
+        ours: metric -> our result; empty if the setting has not run.
         change: change of the first metric against the main run; None for the main run itself.
     """
 
@@ -148,7 +148,7 @@ def _ablation(
     scored: Scored,
     costs: Mapping[str, CountedCost],
 ) -> Ablation:
-    """Return an ablation with the paper's settings in its order, then our own."""
+    """Return an ablation with the paper's settings in the paper's order, then our own settings."""
     name, facts = dataset
     paper = {}
     if is_dataset(name, PAPER_DATASET):
@@ -192,7 +192,7 @@ def _paper_cost(row: Mapping[str, str] | None) -> CountedCost | None:
 def _measure_pooled(
     rows: pd.DataFrame | None, dataset: str, facts: DatasetFacts
 ) -> dict[str, Result]:
-    """Return metric -> its pooled result; with several targets, their average."""
+    """Return metric -> its pooled result, averaged over the targets if there are several."""
     if rows is None or not len(rows):
         return {}
     pooled = (result for result in measure(rows, dataset, facts) if not result.fold)

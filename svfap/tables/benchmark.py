@@ -25,7 +25,7 @@ _POOLED_NOTE = (
 
 
 def beside_paper(measured: Iterable[Result], seeds: Iterable[Result] = ()) -> list[Result]:
-    """Return our pooled results, for each dataset followed by published ones of the same metrics.
+    """Return our pooled results; published ones for the same metrics follow those on each dataset.
 
     Args:
         measured: results of the main run.
@@ -44,7 +44,7 @@ def benchmark_tables(results: Sequence[Result], notices: Mapping[str, str]) -> l
     """Return tables with one row per dataset and model.
 
     Args:
-        results: results of `beside_paper`.
+        results: results that `beside_paper` returns.
         notices: dataset -> sentence that must accompany its results, or "".
     """
     tables = []
@@ -97,7 +97,7 @@ def benchmark_rows(
 
 
 def _pooled_note(datasets: Mapping[str, Sequence[Result]]) -> str:
-    """The note on how our figures are computed, and what each dataset's bootstrap draws."""
+    """Return the note on how our figures are computed, and what each dataset's bootstrap draws."""
     drawn = {
         f"{dataset}: {result.resampled}"
         for dataset, found in datasets.items()

@@ -1,7 +1,7 @@
 """Rows, columns, cells and footnotes that the tables of results share.
 
 Datasets with the same columns share a table. Classification has one column per metric; regression
-one row per metric and one column per regressed value, as in the paper.
+has one row per metric and one column per regressed value, as in the paper.
 """
 
 import math
@@ -14,16 +14,16 @@ from svfap.tables.results import OURS, THIS_RUN, Result
 
 MISSING = "\N{EN DASH}"
 NOT_RUN = "not run"
-METRIC = "Metric"  # header of the column that regression has and classification has not
+METRIC = "Metric"  # header of a column that only regression has
 
 
 class ResultRow(NamedTuple):
-    """A row of a table of results, before the columns around it.
+    """A row of a table of results, still without the columns before and after the results.
 
     Attributes:
         name: the model or fold that the row is about.
-        result: one of its results; source, folds and clips are equal in all.
-        cells: texts of the columns of `columns_of`.
+        result: one of its results; all its results have equal source, folds and clips.
+        cells: texts of the columns that `columns_of` returns.
     """
 
     name: str
@@ -66,7 +66,7 @@ def result_rows(
         results: results of one dataset.
         columns: the columns from `columns_of`.
         by: the attribute of `Result` that names the rows: "model" or "fold".
-        spread: show the spread over folds and the interval behind each value.
+        spread: whether to show the spread over folds and the interval after each value.
     """
     grouped: dict[tuple[str, str], list[Result]] = {}
     regression = columns[0] == METRIC
@@ -83,7 +83,7 @@ def result_rows(
 
 
 def result_text(result: Result | None, spread: bool) -> str:
-    """Return the text of a cell: the value, with `spread` its deviation and interval too."""
+    """Return the text of a cell: the value, and with `spread` its deviation and interval."""
     if result is None or math.isnan(result.value):
         return NOT_RUN if result and result.source == THIS_RUN and not result.clips else MISSING
     text = f"{result.value:.{result.decimals}f}"
@@ -128,9 +128,9 @@ def results_table(
 
     Args:
         datasets: dataset -> its results.
-        before: headers of the columns before the results, as "Dataset".
+        before: headers of the columns before the results, such as "Dataset".
         rows: all cells of each row.
-        after: headers of the columns behind the results, as "Source".
+        after: headers of the columns after the results, such as "Source".
         notes: sentences below the table.
     """
     columns = columns_of(next(iter(datasets.values())))

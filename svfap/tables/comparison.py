@@ -1,4 +1,4 @@
-"""Pre-trained models on fold 1 of DFEW: the paper's table 7, with a row of ours."""
+"""Pre-trained models on fold 1 of DFEW: the paper's table 7, with a row of our results."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ _NOTE = (
 def comparison_table(
     config: TabulateConfig, groups: Mapping[str, pd.DataFrame], costs: Mapping[str, CountedCost]
 ) -> Table | None:
-    """Return the paper's rows and ours; None without DFEW in the configuration.
+    """Return the paper's rows and our row; None if the configuration lacks DFEW.
 
     Args:
         config: facts of the datasets.

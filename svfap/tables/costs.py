@@ -40,7 +40,7 @@ def read_costs(path: Path) -> dict[str, CountedCost]:
     try:
         frame = pd.read_csv(path, keep_default_na=False)[list(COLUMNS)]
     except (OSError, KeyError, ValueError) as error:
-        # str(KeyError) is quoted; its argument is the message, over several lines.
+        # str(KeyError) adds quotes, so use the argument: the message, on several lines.
         reason = getattr(error, "strerror", None) or " ".join(str(error.args[0]).split())
         raise SvfapError(f"{path}: not a list of costs ({reason}); run the cost stage") from None
     figures = frame.set_index("run").astype(float).to_dict(orient="index")

@@ -37,7 +37,7 @@ def fold_tables(results: Sequence[Result], notices: Mapping[str, str]) -> list[T
             pooled = [result for result in own if not result.fold]
             single = [result for result in own if result.fold]
             columns = columns_of(own)
-            # Single folds first, then what summarises them.
+            # Single folds come first, then their summaries.
             of_dataset = [
                 *result_rows(single, columns, "fold"),
                 *_rename("mean ± std", result_rows(_means(pooled), columns, "fold")),
@@ -59,7 +59,7 @@ def fold_tables(results: Sequence[Result], notices: Mapping[str, str]) -> list[T
 
 def fold_rows(results: Iterable[Result], notices: Mapping[str, str]) -> Iterator[dict[str, object]]:
     """Yield our results as rows of a CSV; `fold` is a fold's name, mean, std or pooled."""
-    # Single folds first: `sorted` keeps the order of results with equal keys.
+    # Single folds come first: `sorted` keeps the order of results with equal keys.
     for result in sorted(results, key=lambda result: not result.fold):
         values = {result.fold: result.value}
         if not result.fold:

@@ -43,6 +43,6 @@ def _link(cell: str) -> str:
     """Return an escaped cell, as a link if it is an address."""
     if not cell.startswith(("http://", "https://")):
         return cell
-    # A new window: Snakemake's report shows this page in a frame, in which MLflow refuses to open.
-    # The text is the start of the MLflow run id at the end of the address.
+    # Open a new window: Snakemake's report shows this page in a frame, where MLflow does not open.
+    # The link's text is the start of the MLflow run id at the end of the address.
     return f'<a href="{cell}" target="_blank">{cell.rpartition("/")[-1][:8]}</a>'

@@ -1,8 +1,8 @@
 """Published numbers, read from the CSV files beside this module.
 
-`paper_*.csv` hold the paper's results (arXiv 2401.00416) and the re-runs that its authors report;
-`other_results.csv` the methods that the paper compares with and later ones; `paper_notes.csv` notes
-on how to read them. Every line names its source.
+`paper_*.csv` hold the paper's results (arXiv 2401.00416) and the re-runs that its authors report.
+`other_results.csv` holds results of methods that the paper compares with and of later methods.
+`paper_notes.csv` holds notes on how to read the numbers. Every line names its source.
 """
 
 import csv
@@ -23,8 +23,8 @@ _RESULTS = ("paper_results", "other_results")
 def results_for(dataset: str) -> list[Result]:
     """Return the published results on a dataset, in the order of the files.
 
-    Names match without regard to case and punctuation: `crema_d` finds CREMA-D. A dataset that is
-    one target of a published one, such as `avcaffe_arousal`, finds that target's results.
+    Names match without regard to case and punctuation: `crema_d` finds CREMA-D. A dataset for one
+    target of a published dataset, such as `avcaffe_arousal`, finds that target's results.
     """
     wanted = plain_name(dataset)
     wanted = _DATASETS.get(wanted, wanted)

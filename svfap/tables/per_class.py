@@ -21,7 +21,7 @@ COLUMNS = ("dataset", "class", "clips", "accuracy", *MODELS, "unit", "notice")
 
 @dataclass(frozen=True)
 class ClassResult:
-    """Accuracy of one class, all folds pooled.
+    """Accuracy of one class, with all folds pooled.
 
     Attributes:
         dataset: name of the dataset.

@@ -24,7 +24,7 @@ MB_PER_GB = 1024  # Snakemake's max_rss is in MB of 2**20 bytes
 
 
 def provenance_tables(results: Path) -> list[Table]:
-    """Return run times, versions and tracked runs of everything below the results folder."""
+    """Return run times, versions and tracked runs of all results in a folder."""
     return [_time_table(results), _version_table(), _run_table(results)]
 
 
@@ -38,7 +38,7 @@ def _time_table(results: Path) -> Table:
         jobs = [job for job in (pd.read_csv(path, sep="\t") for path in own) if len(job)]
         if jobs:
             frame = pd.concat(jobs)
-            # "NA" for jobs that ended before Snakemake measured their memory.
+            # The value is "NA" if a job ended before Snakemake measured its memory.
             memory = pd.to_numeric(frame["max_rss"], errors="coerce").max() / MB_PER_GB
             seconds = frame["s"].astype(float)
             times = (_clock(seconds.sum()), _clock(seconds.max()))
@@ -81,7 +81,7 @@ def _run_table(results: Path) -> Table:
 
 
 def _run_rows(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
-    """Yield the row of a record; none for the record of the pipeline."""
+    """Yield the row of a record; yield none for the record of the pipeline."""
     events = read_record(path)
     start = next((event for event in events if event["event"] == "start"), None)
     ends = [event["status"].lower() for event in events if event["event"] == "end"]

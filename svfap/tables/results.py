@@ -30,7 +30,7 @@ class Result:
         target: the regressed value, or "average" of all; empty in classification.
         value: per cent for classification, the plain figure for regression; nan if undefined.
         source: "this run", "paper" or another publication.
-        fold: the fold it is measured on; empty for all folds pooled.
+        fold: the fold of the measurement; empty for all folds pooled.
         clips: number of scored units; 0 if unknown.
         folds: how many folds have predictions, in words.
         fold_mean: mean over folds.

@@ -45,5 +45,5 @@ def over_seeds(runs: Mapping[str, Sequence[Result]], seeds: Sequence[str]) -> li
 
 
 def _comparable(result: Result) -> tuple[object, ...]:
-    """What two results must have in common to be averaged."""
+    """Return the values that must be equal in two results for an average."""
     return result.dataset, result.metric, result.target, result.folds, result.clips

@@ -34,6 +34,6 @@ def write_csv(
     Args:
         path: the file to write.
         rows: values by column.
-        columns: the header, needed if there may be no rows; None: the columns of the rows.
+        columns: the header; None takes it from the rows, so there must be a row.
     """
     pd.DataFrame(list(rows), columns=columns).to_csv(path, index=False)

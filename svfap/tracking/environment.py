@@ -9,9 +9,9 @@ DEFAULT_EXPERIMENT = "svfap"
 
 
 def tracking_uri() -> str:
-    """Return the MLflow that shows runs: a server, a database, or "off".
+    """Return the address of the MLflow server or database that shows runs, or "off".
 
-    It is `MLFLOW_TRACKING_URI`, or a local SQLite file if that is not set.
+    The address is `MLFLOW_TRACKING_URI`, or a local SQLite file if this variable is not set.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     if uri.startswith(SQLITE):
@@ -25,7 +25,7 @@ def experiment_name() -> str:
 
 
 def set_tracking_defaults(results: Path) -> None:
-    """Let this process and its children track in a results folder, unless the user has set a place.
+    """Make this process and its children track in a results folder, unless the user set a place.
 
     The default name of the MLflow experiment is PROJECT/RESULTS, the names of the two folders.
     """

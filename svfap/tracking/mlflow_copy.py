@@ -1,4 +1,4 @@
-"""Copies the events of a record into an MLflow run, without duplicating what is already there."""
+"""Copy the events of a record into an MLflow run, and skip those already there."""
 
 import fcntl
 import os
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Set before MLflow is imported, which reads some of them at once. MLflow 3.17 repeats a request 7
-# times and waits 120 s for each answer by default. All records of a machine wait for one writer, so
-# it gives up a dead server early.
+# Set these before importing MLflow, which reads some of them at once. By default, MLflow 3.17
+# repeats a request 7 times and waits 120 s for each answer. All records of a machine wait for one
+# writer, so the writer gives up a dead server early.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -65,8 +65,8 @@ class MlflowServer:
     def _create(self, name: str) -> str:
         location = None
         if self.uri.startswith(SQLITE):
-            # MLflow's default is ./mlruns below the folder of whoever asks. Keep files and database
-            # together instead.
+            # MLflow's default is ./mlruns below the current folder of the process. Keep files and
+            # database together instead.
             location = (Path(self.uri.removeprefix(SQLITE)).parent / "mlflow-artifacts").as_uri()
         try:
             return str(self.client.create_experiment(name, artifact_location=location))
@@ -81,8 +81,8 @@ def _client(uri: str) -> MlflowClient:
     """Return a client whose server has answered a query.
 
     MLflow creates the tables of a new database at the first query, and fails if two processes do so
-    at once. MLflow 3.17 locks a file in the temporary folder of the machine, which other machines
-    with the same database do not see. So this function locks a file beside the database.
+    at once. MLflow 3.17 locks a file in the temporary folder of the machine, but other machines
+    with the same database do not see that file. So this function locks a file beside the database.
     """
     if not uri.startswith(SQLITE):
         client = MlflowClient(tracking_uri=uri)
@@ -133,7 +133,7 @@ class RunCopy:
         experiment = self.server.experiment(start["experiment"])
         self._start = start
         # A writer and `sync-tracking`, or writers of two machines, may copy one record at once:
-        # whoever locks it first creates the run, the other one finds it.
+        # whoever locks it first creates the run, and the other one finds it.
         with self.record.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             found = self.server.find(start["id"], experiment)
@@ -172,7 +172,7 @@ class RunCopy:
             self.client.update_run(self.run, status="RUNNING")
 
     def _tags(self, start: Event, experiment: str) -> dict[str, str]:
-        """The run's own tags, its parent, and the runs that made its inputs."""
+        """Return the run's own tags, its parent, and the runs that made its inputs."""
         tags: dict[str, str] = dict(start["tags"])
         parent = start.get("parent")
         if parent and (found := self.server.find(parent, experiment)):
@@ -223,7 +223,7 @@ class RunCopy:
             mlflow_models.log_model(
                 self.client, self.run, folder / event["model"], self._start["params"]
             )
-        # After the uploads, so that a run with this tag has all its files.
+        # Set the tag after the uploads, so that a run with this tag has all its files.
         self.client.log_batch(self.run, tags=[RunTag("outcome", event["status"])])
         self.client.set_terminated(self.run, event["status"], int(event["time"] * 1000))
         self._outcome = event["status"]

@@ -22,7 +22,7 @@ LOADER = "svfap.use.mlflow_model"
 
 
 def dataset(table: Mapping[str, Any], params: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    """Return the arguments of MLflow's `Dataset` for an input of a record, and its use."""
+    """Return the arguments of MLflow's `Dataset` for an input of a record, and the input's use."""
     profile = {"clips": table["clips"]} | {
         key: ast.literal_eval(params[key]) for key in ("targets",) if key in params
     }
@@ -47,8 +47,8 @@ def signature(targets: int) -> ModelSignature:
 def log_model(client: MlflowClient, run: str, checkpoint: Path, params: Mapping[str, str]) -> None:
     """Log a fine-tuned checkpoint as a model that `mlflow.pyfunc.load_model` loads.
 
-    A run has one model: do nothing if it has it already. In a store on the same file system the
-    checkpoint is linked, not copied.
+    A run has one model; if the model exists already, do nothing. In a store on the same file system
+    the checkpoint is linked, not copied.
     """
     logged = client.get_run(run)
     if logged.outputs and logged.outputs.model_outputs:
@@ -66,7 +66,7 @@ def log_model(client: MlflowClient, run: str, checkpoint: Path, params: Mapping[
     if created.artifact_location.startswith("file:"):
         _fill(Path(url2pathname(urlsplit(created.artifact_location).path)), model, checkpoint)
     else:
-        # Beside the checkpoint, so that it can be linked there too.
+        # The folder is beside the checkpoint, so that the checkpoint can be linked into it.
         with tempfile.TemporaryDirectory(dir=checkpoint.parent) as folder:
             _fill(Path(folder), model, checkpoint)
             client.log_model_artifacts(created.model_id, folder)

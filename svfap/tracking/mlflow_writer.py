@@ -20,14 +20,14 @@ logger = logging.getLogger("svfap")
 
 @dataclass
 class RecordFollower:
-    """Reads a record while it grows, and writes it to MLflow.
+    """Reader that follows a record while it grows, and writes it to MLflow.
 
     Attributes:
         ticket: the record's ticket in the queue.
         copy: the run in MLflow; None until the server has answered.
         read: number of bytes read so far.
         pending: events that are read and not yet written.
-        retry: time before which a failed write is not repeated.
+        retry: earliest time at which a failed write is repeated.
     """
 
     ticket: Path
@@ -41,7 +41,7 @@ class RecordFollower:
 
     def poll(self) -> bool:
         """Read new events; return whether the run has ended."""
-        # Ask before reading: once the stage has ended, its last event is in the file.
+        # Ask this before reading: once the stage has ended, its last event is in the file.
         runs = spool.is_stage_running(self.ticket)
         with self.record.open("rb") as file:
             file.seek(self.read)
@@ -67,7 +67,7 @@ class RecordFollower:
 
 
 class Writer:
-    """Serves all tickets of a folder until there are none."""
+    """Writer that serves all tickets of a folder until none is left."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -114,7 +114,7 @@ class Writer:
 
 
 def main() -> int:
-    """Serve `FOLDER LOCK`: the folder of the tickets, and the descriptor of the locked file."""
+    """Serve the tickets in argument FOLDER; argument LOCK is the descriptor of the locked file."""
     logging.basicConfig(format="%(asctime)s %(message)s")
     Writer(Path(sys.argv[1])).serve(int(sys.argv[2]))
     return 0

@@ -2,7 +2,7 @@
 
 A line is an event. The run itself writes `start`, `metrics` and `end`; the process that copies the
 record to MLflow writes `tracked`. An interrupted run that resumes adds another `start` with the
-same `id` to the same record. The id finds the run in any MLflow.
+same `id` to the same record. The id identifies the run in any MLflow.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def read_record(output: Path) -> list[Event]:
 def parse(content: bytes) -> Iterator[Event]:
     """Yield the events in a record's content; skip lines that are damaged or torn by a kill."""
     for line in content.splitlines():
-        # RecursionError: json raises it on deeply nested brackets.
+        # json raises RecursionError on deeply nested brackets.
         with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
             event = json.loads(line)
             if isinstance(event, dict) and event.keys() >= NEEDED[event["event"]] | {"event"}:
@@ -51,8 +51,8 @@ def parse(content: bytes) -> Iterator[Event]:
 def append(record: Path, event: Mapping[str, Any]) -> None:
     """Append an event to a record."""
     line = json.dumps({"time": time.time(), **event}) + "\n"
-    # Unbuffered, so a line is one write(2). With O_APPEND the kernel puts whole writes one after
-    # the other: the stage and the writer share a record without a lock.
+    # The file is unbuffered, so a line is one write(2). With O_APPEND the kernel puts whole writes
+    # one after the other, so the stage and the writer share a record without a lock.
     with record.open("ab", buffering=0) as file:
         file.write(line.encode())
 
@@ -62,7 +62,7 @@ def run_id(output: Path, uri: str | None = None) -> str | None:
 
     Args:
         output: the output of a stage.
-        uri: the MLflow in which to find the run; None: the last one that it was copied to.
+        uri: the MLflow in which to find the run; None for the last one with a copy of the run.
     """
     ids = [
         event["run_id"]
@@ -127,18 +127,18 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def config_hash(params: Mapping[str, str]) -> str:
-    """Return a short hash; equal parameters have equal hashes."""
+    """Return a short hash of parameters; equal parameters have equal hashes."""
     return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file, cut to 32 digits: MLflow 3.17 accepts up to 36 for a dataset."""
+    """Return 32 digits of the SHA-256 of a file: MLflow 3.17 accepts up to 36 for a dataset."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _count_rows(path: Path) -> int:
-    """Number of rows of a Parquet or CSV table."""
+    """Return the number of rows of a Parquet or CSV table."""
     if path.suffix == ".parquet":
         from pyarrow import ArrowInvalid, parquet
 

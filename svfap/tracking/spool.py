@@ -36,7 +36,7 @@ class Ticket:
 
     Attributes:
         path: the ticket's file; the writer removes it when the record is written or given up.
-        uri: the MLflow to write to.
+        uri: address of the MLflow to write to.
         file: the open ticket, locked while its stage runs.
     """
 
@@ -55,7 +55,7 @@ class Ticket:
         self.file.close()
 
     def wait_for_writer(self, seconds: float) -> bool:
-        """Wait until the writer is done, at most some seconds; return whether it is.
+        """Wait at most some seconds until the writer is done; return whether it is done.
 
         Replace the writer if it was killed.
         """
@@ -124,7 +124,7 @@ def queue_lock(folder: Path) -> Iterator[None]:
 def ticket_folder(uri: str) -> Path:
     """Return the folder of the tickets of this user on this machine, for one MLflow.
 
-    Its name has a digest of the address, which may hold characters that no file name may have.
+    Its name has a digest of the address, because not every address can be a file name.
     """
     digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"svfap-{os.getuid()}" / digest
@@ -144,13 +144,13 @@ def _start_writer(folder: Path, uri: str) -> None:
     with (folder / LOCK).open("w") as lock:
         if not _try_lock(lock):
             return
-        # The lock belongs to the open file, which parent and child share: closing it here does not
-        # release it, the end of the writer does.
+        # Parent and child share the open file, to which the lock belongs. Closing the file here
+        # does not release the lock; the end of the writer does.
         os.set_inheritable(lock.fileno(), True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        # `posix_spawn`, not `subprocess.Popen`: nobody waits for the writer, and Popen warns of a
-        # child that outlives it. Streams are replaced, since the writer outlives the stage too, and
-        # a shell's `stage | tee` ends only when everyone has closed the pipe.
+        # Nobody waits for the writer, and `subprocess.Popen` warns of a child that outlives it. So
+        # use `posix_spawn`. The streams are replaced, because the writer outlives the stage and a
+        # shell's `stage | tee` ends only when every process has closed the pipe.
         os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "svfap.tracking.mlflow_writer", str(folder), str(lock.fileno())],

@@ -6,7 +6,7 @@ follows that file and writes to MLflow. A stage therefore never imports MLflow a
 server. Without a server it warns once and continues; `python -m svfap sync-tracking` uploads the
 records later.
 
-A call of Snakemake is a run too, the parent of its jobs' runs.
+A call of Snakemake is a run too; it is the parent of its jobs' runs.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ PIPELINE = "pipeline"
 PIPELINE_VARIABLE = "SVFAP_PIPELINE"
 STAGES_WITH_MODEL = {"finetune"}
 CPU_SECONDS = "cpu_seconds"
-CLOSE_SECONDS = 30.0  # most that a stage waits at its end for the writer
+CLOSE_SECONDS = 30.0  # longest time that an ending stage waits for the writer
 ARTIFACTS = {".png", ".csv", ".md", ".tex", ".html"}
 ARTIFACT_BYTES = 5e6
 
@@ -210,5 +210,5 @@ def _is_artifact(path: Path, since: float) -> bool:
     if path.suffix not in ARTIFACTS or not path.is_file():
         return False
     stat = path.stat()
-    # A second of tolerance: some file systems store times in whole seconds.
+    # Tolerate one second, because some file systems store times in whole seconds.
     return stat.st_mtime >= since - 1 and stat.st_size < ARTIFACT_BYTES
