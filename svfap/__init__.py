@@ -30,7 +30,7 @@ def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
     Raises:
         SvfapError: the model does not exist or is damaged.
     """
-    # Imported here: every command imports `svfap`, and most need no torch, which takes seconds.
+    # Importing torch takes seconds. Every command imports `svfap`, but most do not need torch.
     from svfap.use import predictor
     from svfap.use.options import Options
 

@@ -1,6 +1,6 @@
 """`python -m svfap STAGE ...`: a stage's signature is its command line.
 
-Commands beside the stages parse their own arguments and return the text to print.
+Commands other than stages parse their own arguments and return the text to print.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             advice = "choose a folder that you may write to"
         else:
             raise
-        # A failed write, unlike a failed open, does not name its file.
+        # The error of a failed write, unlike a failed open's, does not name the file.
         where = error.filename or dict(pairwise(rest)).get("--output", "disk")
         return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
@@ -100,8 +100,8 @@ def _split_command_line(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _summary(module: str) -> str:
-    """First line of a module's docstring, without the name of the stage."""
-    # Parsed, not imported: stages import torch, which takes seconds.
+    """Return the first line of a module's docstring, without the name of the stage."""
+    # The module is parsed, not imported: stages import torch, which takes seconds.
     path = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
     doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return doc.splitlines()[0].split(": ", 1)[-1]
@@ -110,7 +110,7 @@ def _summary(module: str) -> str:
 def _parse_flags(
     stage: str, function: Callable[..., None], arguments: Sequence[str]
 ) -> dict[str, Any]:
-    """Parse the flags of a stage: one for each parameter of its function but `log`."""
+    """Parse the flags of a stage: one for each parameter of its function except `log`."""
     parser = argparse.ArgumentParser(
         prog=f"python -m svfap {stage}",
         description=inspect.getdoc(function),

@@ -1,10 +1,10 @@
 """`python -m svfap.launch LAYOUT STAGE ...`: run a stage in one process per GPU.
 
-LAYOUT is a number of GPUs, or NODESxGPUS for this number on each node of a SLURM job. One process
-is `python -m svfap STAGE ...`; torchrun starts several. On several nodes, `srun` starts this module
-once per node with an address at which the processes meet, NODESxGPUS@HOST:PORT. Torchrun's own
-report of a failure is suppressed: the first process has printed its error, and this module exits
-with its status.
+LAYOUT is a number of GPUs, or NODESxGPUS for this number on each node of a SLURM job. For one
+process, this module runs `python -m svfap STAGE ...`; for several, it uses torchrun. On several
+nodes, `srun` starts this module once per node with an address at which the processes meet,
+NODESxGPUS@HOST:PORT. This module suppresses torchrun's own report of a failure: the process that
+failed first has printed its error, and this module exits with its status.
 """
 
 import logging
@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from svfap import __main__
 
 LAYOUT = re.compile(r"(?:(?P<nodes>\d+)x)?(?P<gpus>\d*)(?:@(?P<meeting>.+:\d+))?")
-# Torchrun passes these on to its processes; without SIGUSR1, SLURM's warning would kill it.
+# Torchrun passes these signals on to its processes; without SIGUSR1, SLURM's warning would kill
+# torchrun.
 SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a stage in the processes of the first argument, the layout; return its exit status."""
+    """Run a stage in the processes that the first argument describes; return the exit status."""
     layout, *stage = sys.argv[1:] if arguments is None else arguments
     found = LAYOUT.fullmatch(layout)
     if found is None:

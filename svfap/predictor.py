@@ -1,4 +1,4 @@
-"""Loader module named by logged MLflow models; the code is in `svfap.use.mlflow_model`."""
+"""The loader module that logged MLflow models name; the code is in `svfap.use.mlflow_model`."""
 
 from svfap.use.mlflow_model import _load_pyfunc
 

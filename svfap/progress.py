@@ -45,7 +45,7 @@ class Progress:
             logger.info("%s %d/%d%s  ETA %s", self.label, self.done, self.total, extra, eta)
 
     def receive(self, count: int) -> None:
-        """Show `count` more bytes beside the steps."""
+        """Count `count` received bytes, and show their sum beside the steps."""
         self.received += count
         size = f"{self.received / 1e6:,.0f} MB"
         if self.bar is not None:

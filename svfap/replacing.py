@@ -24,7 +24,7 @@ def replacing(path: Path, *, fsync: bool = False) -> Iterator[Path]:
     try:
         yield partial
         if fsync:
-            # Before the rename, or a power failure could leave an empty file under the final name.
+            # Sync before the rename: a power failure could otherwise leave an empty file at `path`.
             with partial.open("rb+") as file:
                 os.fsync(file.fileno())
         partial.replace(path)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Scales and places of `GroupMultiScaleCrop` in the code of VideoMAE, which the paper follows.
+# Scales and places are from `GroupMultiScaleCrop` in VideoMAE's code; the paper follows VideoMAE.
 PRETRAIN_SCALES = (1.0, 0.875, 0.75, 0.66)
 CROP_PLACES = (
     *((x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0)),
@@ -96,8 +96,8 @@ def multi_scale_crop(
 ) -> CropBox:
     """Draw a crop of 1, 0.875, 0.75 or 0.66 of the frame's sides at one of 13 fixed places.
 
-    The augmentation of pre-training. Height and width have the same scale or neighbouring scales.
-    The places are the corners, the centres of the sides, the centre, and the points halfway
+    Pre-training uses this augmentation. Height and width have the same scale or neighbouring
+    scales. The places are the corners, the centres of the sides, the centre, and the points halfway
     between the centre and the corners. Scales below `min_side` are not used.
     """
     scales = [scale for scale in PRETRAIN_SCALES if scale >= min_side] or [1.0]
@@ -113,8 +113,8 @@ def random_resized_crop(
 ) -> CropBox:
     """Draw a crop with an area share in [min_area, 1] and an aspect ratio in [3/4, 4/3].
 
-    The augmentation of fine-tuning. The crop is mirrored with probability `flip`. If no draw fits
-    into the frame, the crop is the whole frame.
+    Fine-tuning uses this augmentation. The crop is mirrored with probability `flip`. If no draw
+    fits into the frame, the crop is the whole frame.
     """
     found = (0, 0, height, width)
     for _ in range(CROP_TRIALS):

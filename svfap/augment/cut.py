@@ -30,7 +30,8 @@ def cut(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
 def _cut_each(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     """Cut one box after the other."""
     shape = (len(boxes), video.shape[1], size, size, 3)
-    # NumPy asks Linux for huge pages for large arrays, torch.empty does not: far fewer page faults.
+    # For large arrays, NumPy asks Linux for huge pages and torch.empty does not. Huge pages cause
+    # far fewer page faults.
     crops = torch.from_numpy(np.empty(shape, np.uint8))
     for out, box in zip(crops, boxes, strict=True):
         rows = slice(box.top, box.top + box.height)
@@ -47,8 +48,8 @@ def _scale(region: Tensor, out: Tensor) -> None:
         out.copy_(region)
         return
     planes = out.permute(0, 3, 1, 2)
-    # F.interpolate(antialias=True) has no argument `out` (torch 2.13); the operator below it has
-    # one, which saves a copy of every clip.
+    # F.interpolate(antialias=True) has no argument `out` (torch 2.13); the operator that it calls
+    # has one. Using it saves a copy of every clip.
     torch.ops.aten._upsample_bilinear2d_aa.out(
         region.permute(0, 3, 1, 2), planes.shape[2:], False, out=planes
     )
@@ -75,16 +76,16 @@ def cut_batched(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
 
 
 def _weights(start: Tensor, length: Tensor, source: int, size: int) -> Tensor:
-    """Return the weight of each source pixel in each pixel of a scaled part of a line.
+    """Scale a part of a line: return the weight of each source pixel in each scaled pixel.
 
     The filter is Pillow's: a triangle cut off at the ends of the part; its half-width is one
     scaled pixel when shrinking and one source pixel when enlarging.
 
     Args:
         start: (B,) first pixel of the part.
-        length: (B,) pixels of the part.
-        source: pixels of the line.
-        size: pixels after scaling.
+        length: (B,) number of pixels of the part.
+        source: number of pixels of the line.
+        size: number of pixels after scaling.
 
     Returns:
         (B, size, source); the weights of one scaled pixel sum to 1 and are 0 outside of the part.

@@ -20,9 +20,9 @@ from svfap.augment.crop_box import CropBoxes
 from svfap.errors import SvfapError
 
 FILL = 128  # grey of the pixels that a moved frame uncovers, as in timm
-MIDDLE = 128  # SolarizeAdd brightens pixels below it, as in timm
+MIDDLE = 128  # SolarizeAdd brightens pixels below this value, as in timm
 
-# The operations of one clip in order: names and arguments. Plain tuples, so that a batch that is
+# The operations of one clip in order: names and arguments. They are plain tuples, so that a batch
 # saved for `guard.replay` can be read without unpickling classes.
 Edits = tuple[tuple[str, tuple[float, ...]], ...]
 DrawEdits = Callable[[np.random.Generator], Edits]
@@ -53,7 +53,7 @@ def rand_augment_policy(notation: str) -> DrawEdits:
     def draw(rng: np.random.Generator) -> Edits:
         # timm draws from the global generators of Python and NumPy. Seeding them here makes the
         # edits a function of `rng`. In the training process itself (no loader processes) this
-        # disturbs nothing: `Stepper.loss` seeds all global generators before they are used.
+        # disturbs nothing: `Stepper.seeded_loss` seeds all global generators before they are used.
         seed = int(rng.integers(2**32))
         random.seed(seed)
         np.random.seed(seed)
@@ -76,7 +76,7 @@ def edit_clips(video: Tensor, boxes: CropBoxes, edits: Sequence[Edits]) -> tuple
     Args:
         video: (clips, T, H, W, 3) uint8.
         boxes: B crop boxes, on the CPU.
-        edits: of each box.
+        edits: edits of each box.
 
     Returns:
         (B, T, H, W, 3) uint8, and the boxes with the indices of the copies as their clips.
@@ -148,7 +148,7 @@ def _affine(frames: Tensor, to_x: Sequence[float], to_y: Sequence[float]) -> Ten
         frames: (T, 3, H, W) uint8.
         to_x: factors (a, b, c) such that a * x + b * y + c is the source's x; pixels have their
             centres at x + 0.5, y + 0.5.
-        to_y: factors for the source's y.
+        to_y: factors for the source's y, likewise.
     """
     height, width = frames.shape[-2:]
     x = torch.arange(width, device=frames.device) + 0.5
@@ -169,15 +169,15 @@ def _desaturate(frames: Tensor, amount: float) -> Tensor:
 
 
 def _blur(frames: Tensor, radius: float) -> Tensor:
-    # torchvision would pad by reflection, Pillow repeats the edge.
+    # Pad as Pillow does, by repeating the edge; torchvision would pad by reflection.
     reach = math.ceil(3 * radius)  # 99.7 % of the Gaussian
     wide = tv.pad(frames, [reach], padding_mode="edge")
     blurred: Tensor = tv.gaussian_blur(wide, 2 * reach + 1, radius)
     return blurred[..., reach:-reach, reach:-reach]
 
 
-# timm has these under two names. "...Increasing" maps a larger magnitude to a stronger edit, which
-# concerns only how the arguments are drawn.
+# timm has each of these operations under two names. With "...Increasing", a larger magnitude means
+# a stronger edit; the two names differ only in how the arguments are drawn.
 _BOTH_SCALES: dict[str, Operation] = {
     "Posterize": _posterize,
     "Solarize": _solarize,

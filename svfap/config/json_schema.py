@@ -23,8 +23,9 @@ def json_schema() -> str:
 def _check_overrides(properties: dict[str, Any]) -> None:
     """Check overrides against the section that they change.
 
-    In Python they are plain dictionaries, since a partial section is checked only after the merge.
-    Every key of these sections has a default, so the schema of the section fits a part of it too.
+    In Python, overrides are plain dictionaries, since a partial section is checked only after the
+    merge. Every key of these sections has a default, so the schema of a section also fits a part
+    of it.
     """
     for key, section in _OVERRIDES.items():
         if key in properties:

@@ -19,7 +19,7 @@ FIXED_PRESETS = ("voxceleb2", "frames")  # their squares do not depend on where 
 
 
 class CropConfig(Section):
-    """From raw video to face clips."""
+    """How to turn raw videos into face clips."""
 
     preset: Preset | None = Field(
         default=None, description="how to cut faces; null: as in the paper"
@@ -66,7 +66,7 @@ class CropConfig(Section):
 
 
 class ShardConfig(Section):
-    """From face clips to WebDataset shards."""
+    """How to pack face clips into WebDataset shards."""
 
     format: Literal["jpeg", "raw"] = Field(
         default="jpeg", description="raw: ten times the space, several times the reading speed"

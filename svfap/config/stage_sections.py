@@ -26,7 +26,7 @@ class DatasetFacts(Section):
 
 
 class ReviewConfig(Section):
-    """The notice of a dataset's face clips."""
+    """The notice to print on pictures of a dataset's face clips."""
 
     notice: str = Field(default="", description="text shown with its clips")
 
@@ -81,7 +81,7 @@ class CostConfig(Section):
 
 
 class TabulateConfig(Section):
-    """From predictions to tables and figures."""
+    """How to turn predictions into tables and figures."""
 
     datasets: dict[str, DatasetFacts] = Field(
         min_length=1, description="in the order of the tables"

@@ -1,7 +1,7 @@
 """The sections of the model and of its training.
 
-Defaults are the paper's recipe (arXiv 2401.00416, section 4), or VideoMAE's, which the paper
-follows, if it does not state a value.
+Defaults are the paper's recipe (arXiv 2401.00416, section 4). Where the paper does not state a
+value, the default is VideoMAE's, because the paper follows VideoMAE.
 """
 
 from pathlib import Path

@@ -17,7 +17,7 @@ class VariantDataset(Section):
 class Variant(Section):
     """The experiment with some keys changed.
 
-    It shares data with all runs. It shares pre-training with an earlier run unless keys of
+    A variant shares data with all runs. It shares pre-training with an earlier run unless keys of
     `pretrain`, `model` or `seed` differ.
     """
 

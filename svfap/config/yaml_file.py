@@ -84,7 +84,7 @@ def _explain(section: type[BaseModel], problem: Mapping[str, Any]) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": ")
     known = _keys_at(section, location[:-1])
-    # `cutoff=0`: even a remote key is a hint.
+    # With `cutoff=0`, even a very different key is offered as a hint.
     near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.0)
     return f"unknown key '{key}'; did you mean '{'.'.join((*location[:-1], *near))}'?"
 

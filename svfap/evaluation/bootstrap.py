@@ -14,9 +14,9 @@ import pandas as pd
 
 from svfap.evaluation.metrics import METRICS, Counts, Floats
 
-REPLICATES = 2000  # the ends of an interval then vary by about 2 % of its width
+REPLICATES = 2000  # resamples; the ends of an interval then vary by about 2 % of its width
 LEVEL = 0.95
-CELLS = 4_000_000  # counts in memory at once, 32 MB of float64
+CELLS = 4_000_000  # largest number of counts in memory at once, 32 MB of float64
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Units:
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval of one metric; nan where the metric is undefined."""
+    """A percentile interval of one metric; its ends are nan if the metric is undefined."""
 
     low: float
     high: float
@@ -84,7 +84,7 @@ def replicates(groups: pd.DataFrame, metric: str, *, units: Units, seed: int = 0
         seed: seed of the resampling.
 
     Returns:
-        (REPLICATES, d), fractions.
+        The metric of each resample as fractions, (REPLICATES, d).
     """
     targets, scores = (
         np.stack(groups[column].to_list()).astype(np.float64) for column in ("target", "score")
@@ -102,7 +102,7 @@ def replicates(groups: pd.DataFrame, metric: str, *, units: Units, seed: int = 0
 
 
 def interval(values: Floats) -> Interval:
-    """Find the middle 95 % of resampled values (REPLICATES,); undefined ones are left out."""
+    """Find the middle 95 % of resampled values (REPLICATES,), without undefined values."""
     defined = values[~np.isnan(values)]
     if not defined.size:
         return UNDEFINED
@@ -115,12 +115,12 @@ def paired(first: pd.DataFrame, second: pd.DataFrame, metric: str, *, seed: int 
 
     Args:
         first: rows of `predictions.by_group` of one dataset.
-        second: rows of another run on the same dataset.
+        second: rows of the second run on the same dataset.
         metric: name in `svfap.evaluation.metrics.METRICS`; several targets are averaged.
         seed: seed of the resampling.
 
     Returns:
-        The difference, a fraction; nan if the runs share no unit.
+        The difference as a fraction; nan if the runs share no unit.
     """
     keys = first.merge(second, on=["fold", "group"], suffixes=("", "_second"))[["fold", "group"]]
     if keys.empty:
@@ -139,12 +139,12 @@ def paired(first: pd.DataFrame, second: pd.DataFrame, metric: str, *, seed: int 
 
 
 def _draw_counts(units: int, seed: int) -> Iterator[Floats]:
-    """Draw how often each unit occurs in each resample, in portions (b, units) that fit memory."""
+    """Draw how often each unit occurs in each resample, in blocks (b, units) that fit in memory."""
     rng = np.random.default_rng(seed)
     portion = max(1, CELLS // units)
     for start in range(0, REPLICATES, portion):
         size = min(portion, REPLICATES - start)
-        # Numbers shifted by `units` per resample let one bincount serve all of them.
+        # The numbers of each resample are shifted by `units`, so that one bincount counts all.
         drawn = rng.integers(0, units, (size, units)) + units * np.arange(size)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * units)
         yield counts.reshape(size, units).astype(np.float64)

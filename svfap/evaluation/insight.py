@@ -15,7 +15,7 @@ from svfap.shards.store import ClipStore
 from svfap.training.objectives import normalise, unit_range
 from svfap.video.sampling import evaluation_indices
 
-MAP_CLIPS = 2000  # t-SNE of these takes about half a minute on one CPU core
+MAP_CLIPS = 2000  # t-SNE of so many clips takes about half a minute on one CPU core
 BATCH_SIZE = 16
 SHADE = 0.65  # share of the attention's colours in a picture; the rest is the frame in grey
 PERPLEXITY = 30.0  # scikit-learn's default
@@ -54,12 +54,12 @@ def tsne_map(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.floa
 def attention_maps(model: VideoModel, video: Tensor) -> dict[str, Tensor]:
     """Compute where and when each later stage attends.
 
-    With bottleneck tokens, this is the attention of the last block in which they gather from the
-    frame tokens, averaged over heads and tokens. Without, it is the self-attention of the last
-    block. The first stage is left out.
+    If a stage has bottleneck tokens, the map shows the last block in which they attend to the frame
+    tokens, averaged over heads and tokens. Otherwise it shows the self-attention of the last block.
+    The first stage has no map.
 
     Args:
-        model: in evaluation mode.
+        model: a fine-tuned model in evaluation mode.
         video: (B, 3, T, H, W), normalised.
 
     Returns:
@@ -72,7 +72,7 @@ def attention_maps(model: VideoModel, video: Tensor) -> dict[str, Tensor]:
         blocks = [encoder.blocks[number] for number in range(start, start + depth)]
         start += depth
         # In the last cross block of a stage, frame tokens attend to the bottleneck tokens. In the
-        # blocks before it, bottleneck tokens attend to frame tokens, which is what is wanted here.
+        # blocks before it, bottleneck tokens attend to frame tokens, as the map needs.
         gathering = blocks[:-1] if isinstance(blocks[-1], CrossBlock) else blocks
         if gathering and stage > 1:
             last = gathering[-1]
@@ -127,7 +127,7 @@ def _record_attention(
 
 
 def _spread(store: ClipStore, count: int) -> NDArray[np.int64]:
-    """Choose clips at even distances, (count,)."""
+    """Choose evenly spaced clips of a store, (count,)."""
     return np.linspace(0, len(store) - 1, count).round().astype(np.int64)
 
 

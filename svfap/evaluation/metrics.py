@@ -1,9 +1,9 @@
 """Metrics, each a pure function of all predictions at once.
 
 Nothing is averaged over batches, devices or folds: the paper pools the predictions of all folds and
-computes each metric once (arXiv 2401.00416, section 4.2.1). All metrics are fractions. Each is a
-function of sums over clips (a confusion matrix or moments) with any leading axes, so `bootstrap`
-computes it for thousands of resamples at once.
+computes each metric once (arXiv 2401.00416, section 4.2.1). All metrics are fractions. Each metric
+is a function of sums over clips (a confusion matrix or moments) with any leading axes, so
+`bootstrap` computes it for thousands of resamples at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ def confusion_matrix(targets: ArrayLike, predicted: ArrayLike, *, num_classes: i
     Args:
         targets: true class indices, (n,).
         predicted: predicted class indices, (n,).
-        num_classes: side of the matrix; classes may be absent.
+        num_classes: number of rows and of columns; classes may be absent.
 
     Raises:
         ValueError: the lengths differ, or an index is outside `range(num_classes)`.
@@ -99,13 +99,13 @@ def acc(targets: ArrayLike, predicted: ArrayLike) -> Floats:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as datasets name it.
+    """A metric that datasets choose by name.
 
     Attributes:
         title: the name in words.
         task: the task that the metric applies to.
         percent: whether tables show per cent with two decimals; otherwise fractions with four.
-        of_sums: maps sums over clips of `per_clip` to the metric, (...), in regression (..., d).
+        of_sums: function from sums of `per_clip` to the metric, (...), or (..., d) in regression.
     """
 
     title: str
@@ -118,7 +118,7 @@ class Metric:
 
         Args:
             targets: class index (n, 1), or true values (n, d).
-            scores: class probabilities (n, c), the first of equal ones wins; or values (n, d).
+            scores: class probabilities (n, c), where the first of equals wins; or values (n, d).
 
         Returns:
             A confusion matrix of each clip (n, c, c), or moments of each clip (n, d, 8).
@@ -217,8 +217,8 @@ def _values(targets: ArrayLike, predicted: ArrayLike) -> tuple[Floats, Floats]:
 def _moments(targets: ArrayLike, predicted: ArrayLike) -> Floats:
     """Compute what each clip adds to the moments, (n, d, 8).
 
-    With a = true and b = predicted value, both minus the mean over all clips, and off = true minus
-    predicted: 1, a, b, a * a, b * b, a * b, off, |off|.
+    The values are 1, a, b, a * a, b * b, a * b, off and |off|: a is the true and b the predicted
+    value, both minus the mean over all clips, and off is true minus predicted.
     """
     true, guess = _values(targets, predicted)
     if not len(true):

@@ -1,4 +1,4 @@
-"""Predictions of a model: a Parquet row per clip and view, the only source of tables.
+"""Predictions of a model, a Parquet row per clip and view; all tables come from them.
 
 The file keeps the views of a clip apart, so averaging can change without running the model again.
 """
@@ -39,7 +39,7 @@ class Predictions:
         fold: name of the fold.
         keys: name of the clip of each row.
         groups: the scored unit of each row: its key, unless the dataset's protocol scores groups.
-        subjects: the person in each row; empty where unknown.
+        subjects: the person in each row; empty if unknown.
         views: number of the view within its clip, (n,).
         targets: class index (n, 1), or true values (n, d).
         scores: class probabilities (n, c), or predicted values (n, d).
@@ -117,12 +117,12 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 def by_clip(frame: pd.DataFrame) -> pd.DataFrame:
-    """Average the views of each clip (class probabilities in classification): a row per clip."""
+    """Average each clip's views (class probabilities in classification); return a row per clip."""
     return _average(frame, "key").drop(columns="view")
 
 
 def by_group(clips: pd.DataFrame) -> pd.DataFrame:
-    """Average the clips of each scored unit: a row per unit.
+    """Average the clips of each scored unit; return a row per unit.
 
     Most datasets score clips; AVCAffe scores whole videos (paper section 4.3.1).
 
@@ -174,7 +174,7 @@ def _average(frame: pd.DataFrame, unit: str) -> pd.DataFrame:
 
 
 def _average_dataset(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
-    """Average the rows of one dataset, whose scores all have one width."""
+    """Average the rows of one dataset, whose scores all have the same width."""
     codes = rows.groupby(["fold", unit], sort=False).ngroup().to_numpy()
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)
     targets = np.stack(rows["target"].to_list())

@@ -47,7 +47,7 @@ class Scorer(nn.Module):
         super().__init__()
         self.model = model
         self.image_size = job.model.image_size
-        # A model that was pre-trained only has no targets; a softmax of embeddings has no meaning.
+        # A model that was only pre-trained has no targets; a softmax of embeddings has no meaning.
         has_classes = job.task == "classification" and bool(job.targets)
         self.scores_of = Classification.scores if has_classes else Regression.scores
 
@@ -99,7 +99,7 @@ def predict(
     fold: str = "",
     shown: bool = True,
 ) -> Predictions:
-    """Score every view of every video; leaves the model in evaluation mode.
+    """Score every view of every video, and leave the model in evaluation mode.
 
     Args:
         model: a fine-tuned model.

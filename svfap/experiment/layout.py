@@ -1,4 +1,4 @@
-"""Paths of all outputs. Rules, tables, planning and prediction get them here.
+"""Paths of all outputs, for rules, tables, planning and prediction.
 
 A pattern names its variable parts in braces, as wildcards of Snakemake do. `{run}` is the folder of
 a run below `results`: empty for the main run, `variants/NAME/` for a variant.
@@ -22,8 +22,8 @@ class Output:
     """A file or folder that a stage writes.
 
     Attributes:
-        root: the configured folder that contains it.
-        pattern: its path below that folder.
+        root: key of the configured folder that contains it.
+        pattern: its path below that folder, with names in braces.
     """
 
     root: Root
@@ -33,7 +33,7 @@ class Output:
         """Return the path with its names left in braces, as a rule needs it.
 
         Args:
-            folder: the configured `data` or `results`, as `root` says.
+            folder: the configured folder that `root` names, `data` or `results`.
         """
         return f"{folder}/{self.pattern}"
 
@@ -41,7 +41,7 @@ class Output:
         """Return the path of the output.
 
         Args:
-            folder: the configured `data` or `results`, as `root` says.
+            folder: the configured folder that `root` names, `data` or `results`.
             **names: values of the names in the pattern; `run` may be omitted.
         """
         return folder / self.pattern.format(**{"run": ""} | names)

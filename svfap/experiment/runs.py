@@ -1,7 +1,7 @@
 """The runs of a configuration: the main run and its variants, and what they share.
 
 The main run writes to `results`, a variant to `results/variants/NAME`. Runs with equal pre-training
-share it: the first of them trains it in its folder.
+share the model, which the first of them trains in its folder.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ class Run:
 
     Attributes:
         name: the variant's name; empty for the main run.
-        experiment: its configuration, which builds the section of each stage.
+        experiment: the run's configuration; it builds the section of each stage.
         pretrained_in: folder of the run that pre-trains its model; None without pre-training.
-        seed_of: the run that it repeats with another seed, or None.
+        seed_of: name of the run that this run repeats with another seed, or None.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Run:
 
     @property
     def folder(self) -> str:
-        """Its folder below `results`; empty or with a slash at the end."""
+        """Folder of the run below `results`; empty, or with a slash at the end."""
         return run_folder(self.name)
 
     @property
     def pretrains_itself(self) -> bool:
-        """Whether it pre-trains a model itself."""
+        """Whether the run pre-trains its model itself."""
         return self.pretrained_in == self.folder
 
 
@@ -69,7 +69,7 @@ def expand(experiment: Experiment) -> dict[str, Run]:
 
 
 def main_run(runs: Mapping[str, Run]) -> Run:
-    """Return the main run of those that `expand` returned."""
+    """Return the main run from the result of `expand`."""
     return runs[run_folder(MAIN)]
 
 
@@ -136,7 +136,7 @@ def _vary(experiment: Experiment, name: str, variant: Variant) -> Experiment:
 
 
 def _recipe(experiment: Experiment) -> str:
-    """Everything that a trained model depends on, without seeds and the choice of folds."""
+    """Return everything that a trained model depends on, except seeds and the choice of folds."""
     config = experiment.config
     seedless = config.pretrain.model_copy(update={"seed": None})
     chosen = {name: dataset.finetune for name, dataset in config.datasets.items()}

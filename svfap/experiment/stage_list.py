@@ -11,10 +11,10 @@ class Stage(NamedTuple):
 
     Attributes:
         name: name of its rule and of its module in `svfap/stages`.
-        per: the workflow runs one job per dataset, part, run or fold.
+        per: what one job handles: a dataset, part, run or fold.
         reads: its inputs, in Markdown.
         writes: its outputs, in Markdown.
-        threads: CPUs that its rule reserves, where a profile does not set another number.
+        threads: number of CPUs that its rule reserves, unless a profile sets another number.
     """
 
     name: str

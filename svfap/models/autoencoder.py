@@ -14,11 +14,12 @@ TARGET_EPS = 1e-6  # added to a patch's standard deviation; not in the paper, fr
 
 
 class Autoencoder(nn.Module):
-    """TPSBT encoder of the visible tokens and a light transformer decoder of all tokens.
+    """A TPSBT encoder for visible tokens and a light transformer decoder for all tokens.
 
     Args:
         config: sizes of encoder and decoder.
-        fusion: decode the sum of all stages (paper eq. 9); otherwise the last stage (an ablation).
+        fusion: whether to decode the sum of all stages (paper eq. 9) or only the last (an
+            ablation).
     """
 
     def __init__(self, config: ModelConfig, *, fusion: bool = True) -> None:
@@ -60,7 +61,8 @@ class Autoencoder(nn.Module):
         """Predict masked patches.
 
         All shapes follow from the shapes of the arguments, so `torch.compile` makes one graph. A
-        boolean mask would break it, because the number of masked tokens would depend on data.
+        boolean mask would break the graph, because the number of masked tokens would depend on
+        data.
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.
@@ -131,7 +133,7 @@ def reconstruction_target(
     """
     chosen = take_sites(patchify(video, tubelet, patch), sites).unflatten(-1, (3, -1))
     centred = chosen - chosen.mean(dim=-1, keepdim=True)
-    # torch.var gives the same and takes six times as long.
+    # torch.var gives the same result but takes six times as long.
     variance = centred.square().sum(dim=-1, keepdim=True) / (chosen.shape[-1] - 1)
     normalised = centred / (variance.sqrt() + TARGET_EPS)
     out: Tensor = normalised.transpose(-1, -2).flatten(3).flatten(1, 2)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-# (pattern, replacement) applied in this order to the names of the authors' parameters. Fine-tuning
-# models have no prefix "encoder.", pre-training models do.
+# Pairs (pattern, replacement), applied in this order to the names of the authors' parameters. Names
+# have the prefix "encoder." in pre-training models, but not in fine-tuning models.
 _RENAMES = (
     (r"^(encoder\.)?patch_embed\.proj\.", "encoder.patch_embed."),
     (r"^encoder\.norm\.", "norm."),
@@ -20,7 +20,7 @@ _RENAMES = (
     (r"spatial_downsamples\.", "pools."),
     (r"\.([qv])_bias$", r".\1.bias"),
 )
-# In addition, for blocks with cross-attention, where the plain block is nested in `block`.
+# Further pairs for blocks with cross-attention, where the plain block is nested in `block`.
 _CROSS_RENAMES = (
     (r"\.cross_norm1\.", ".query_norm."),
     (r"\.cross_norm2\.", ".context_norm."),

@@ -2,7 +2,7 @@
 
 Multiply-adds are counted as in the paper, which writes them as FLOPs: products of matrices,
 attention included, and five operations for each value of a LayerNorm; activation functions and
-softmax are free. `tests/models/test_cost.py` compares the formulas with torch's own count.
+softmax count as 0. `tests/models/test_cost.py` compares the formulas with torch's own count.
 
 Activation memory is the size of the tensors that a training step under bfloat16 autocast keeps for
 the backward pass. A value takes 2 bytes as input of a linear layer, of the MLP's GELU or of the
@@ -26,8 +26,8 @@ class Cost:
 
     Attributes:
         parameters: number of parameters.
-        multiply_adds: of one clip's forward pass.
-        activation_bytes: kept for the backward pass of one clip.
+        multiply_adds: multiply-adds of one clip's forward pass.
+        activation_bytes: bytes kept for the backward pass of one clip.
     """
 
     parameters: int = 0
@@ -56,8 +56,8 @@ def finetune_cost(config: ModelConfig, num_classes: int) -> Cost:
 def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> Cost:
     """Return the cost of the masked autoencoder (the ablations: "FLOPs-P").
 
-    Return the cost as the paper counts it. Subtract `skipped_multiply_adds` for the work that this
-    model does. Masked tokens that are not targets cost nothing.
+    The cost is counted as in the paper. For the work of this model, subtract
+    `skipped_multiply_adds`. Masked tokens that are not targets cost nothing.
     """
     slices, sites, values = token_grid(config)
     hidden = hidden_sites(sites, mask_ratio)
@@ -92,8 +92,8 @@ def skipped_multiply_adds(
     slices, sites, values = token_grid(config)
     hidden, width = hidden_sites(sites, mask_ratio), config.decoder_dim
     visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
-    # A block costs 12 * width**2 per token: 4 in attention, 8 in the MLP. In the last block of this
-    # model, only keys and values of a visible token remain: 2.
+    # A block costs 12 * width**2 per token: 4 in attention, 8 in the MLP. In this model's last
+    # block, a visible token needs only keys and values, which cost 2.
     token = 10 * width**2 + 2 * (visible + targets) * width + NORM_OPERATIONS * width
     return slices * hidden * values * config.dim + visible * token
 
@@ -146,7 +146,7 @@ def _attention(queries: int, context: int, dim: int) -> Cost:
 def _spatial_pool(tokens: int, config: ModelConfig) -> Cost:
     dim, bottlenecks = config.dim, config.bottleneck_tokens
     weights = _norm(tokens, dim) + _mlp(tokens, dim, POOL_HIDDEN, bottlenecks)
-    # The weighted sum keeps its weights and, converted, the tokens; softmax keeps float32.
+    # The weighted sum keeps its weights and the converted tokens; softmax keeps float32.
     kept = tokens * (BF16_BYTES * bottlenecks + BF16_BYTES * dim + FP32_BYTES * bottlenecks)
     return weights + Cost(multiply_adds=tokens * bottlenecks * dim, activation_bytes=kept)
 

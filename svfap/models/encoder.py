@@ -21,7 +21,7 @@ from svfap.models.tokens import fuse, patchify, take_sites
 
 
 class Encoder(nn.Module):
-    """The TPSBT encoder without head: tokens of every stage.
+    """The TPSBT encoder without a head; it returns the tokens of every stage.
 
     The first stage has plain transformer blocks. Each later stage lowers the frame rate and pools
     every frame into a few bottleneck tokens (paper eq. 5). In all its blocks but the last, the
@@ -29,11 +29,13 @@ class Encoder(nn.Module):
     bottleneck tokens (eq. 8).
 
     A token covers a tubelet of `tubelet` frames and `patch_size` x `patch_size` pixels. The tokens
-    of the same frames are a slice (T' of them), those at the same place in every slice a site (S).
+    of the same frames form a slice; there are T' slices. The tokens at the same place in every
+    slice form a site; there are S sites.
 
     Args:
         config: sizes of the encoder.
-        drop_path: stochastic depth of the last block, growing linearly from 0 in the first.
+        drop_path: rate of stochastic depth in the last block; the rate grows linearly from 0 in the
+            first block.
     """
 
     def __init__(self, config: ModelConfig, drop_path: float = 0.0) -> None:
@@ -106,7 +108,7 @@ class Encoder(nn.Module):
         return out
 
     def _check_size(self, video: Tensor) -> None:
-        """Refuse a video of another size; its positions would not fit."""
+        """Refuse a video of another size, because the position embeddings would not fit."""
         size = self.config.image_size
         expected = (3, self.config.num_frames, size, size)
         if video.ndim != 5 or tuple(video.shape[1:]) != expected:
@@ -129,8 +131,8 @@ def _spatial_pool(config: ModelConfig, stage: int) -> nn.Module:
     """Make the layer with which a later stage pools its bottleneck tokens (paper eq. 5)."""
     if not config.bottleneck:
         return nn.Identity()
-    # Without a pyramid a stage keeps all slices; pooling several of them together gives as many
-    # bottleneck tokens as with one.
+    # Without a pyramid, a stage keeps all slices. Pooling several slices together gives as many
+    # bottleneck tokens as with a pyramid.
     frames = config.temporal_kernel**stage if config.pyramid == "none" else 1
     return SpatialPool(config.dim, config.bottleneck_tokens, frames)
 
@@ -140,11 +142,13 @@ class VideoModel(nn.Module):
 
     Args:
         config: sizes of the encoder.
-        num_classes: outputs of the head; 0 for no head, so that the model returns embeddings.
-        drop_path: stochastic depth of the last block, growing linearly from 0 in the first.
-        activation: function of the outputs, for regressed values of limited range.
-        per_frame: one output per frame instead of per clip; the pool is then over space only.
-        fusion: pool the sum of all stages instead of the last stage (an ablation).
+        num_classes: number of outputs; 0 for no head, so that the model returns embeddings.
+        drop_path: rate of stochastic depth in the last block; the rate grows linearly from 0 in the
+            first block.
+        activation: function applied to the outputs, for regressed values of limited range.
+        per_frame: whether to return an output per frame, not per clip; the pool is then over space
+            only.
+        fusion: whether to pool the sum of all stages instead of the last stage (an ablation).
     """
 
     HEAD_INIT_SCALE = 0.001  # not in the paper; from the authors' fine-tuning code

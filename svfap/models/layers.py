@@ -20,7 +20,7 @@ def norm(dim: int) -> nn.LayerNorm:
 
 def sinusoid_positions(count: int, dim: int) -> Tensor:
     """Make the fixed sine-cosine embedding of positions 0 to `count` - 1, (1, count, dim)."""
-    # float64, as the authors compute it in NumPy: large positions lose digits in float32.
+    # The authors compute it in NumPy with float64; in float32, large positions lose digits.
     position = torch.arange(count, dtype=torch.float64)[:, None]
     pair = torch.arange(dim, dtype=torch.float64) // 2
     angle = position / 10000 ** (2 * pair / dim)
@@ -31,8 +31,8 @@ def sinusoid_positions(count: int, dim: int) -> Tensor:
 class Attention(nn.Module):
     """Multi-head attention of queries over a context; self-attention when both are the same.
 
-    Queries and values have a bias, keys have none: a bias of the keys would add one constant to
-    all logits of a query, which softmax ignores.
+    Queries and values have a bias, but keys do not. A bias of the keys would add one constant to
+    all logits of a query, and softmax ignores such a constant.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -113,7 +113,7 @@ class CrossBlock(nn.Module):
 class TemporalConv(nn.Module):
     """Lower the frame rate by a convolution over time at each spatial site (kernel = stride).
 
-    Frames do not overlap, so a linear layer of concatenated frames is the same convolution.
+    Frames do not overlap, so a linear layer of concatenated frames equals this convolution.
     """
 
     def __init__(self, dim: int, kernel: int) -> None:
@@ -145,14 +145,14 @@ class TemporalPool(nn.Module):
 class SpatialPool(nn.Module):
     """Pool the tokens of each frame into a few bottleneck tokens (paper eq. 5).
 
-    Eq. 5 has no softmax and says nothing exact about the hidden width. The softmax over sites is in
-    the authors' code, and a hidden width of 128 gives the parameters that the paper reports.
+    Eq. 5 has no softmax and does not state the hidden width. The softmax over sites is from the
+    authors' code. A hidden width of 128 gives the number of parameters that the paper reports.
 
     Args:
-        dim: channels C.
+        dim: number of channels, C.
         tokens: number of bottleneck tokens per group of frames, G.
-        frames: neighbouring frames whose tokens are pooled together. Above 1 only without a
-            temporal pyramid, which then has as many bottleneck tokens as with one.
+        frames: number of neighbouring frames whose tokens are pooled together. It is above 1 only
+            without a temporal pyramid, and gives as many bottleneck tokens as with a pyramid.
     """
 
     HIDDEN = POOL_HIDDEN

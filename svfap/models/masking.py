@@ -12,8 +12,8 @@ def tube_sites(
 ) -> tuple[Tensor, Tensor]:
     """Draw visible and masked sites of each clip, the same in every slice.
 
-    They are drawn on the device that uses them, without a copy from the host. Their shapes follow
-    from the arguments alone, so `torch.compile` needs one graph.
+    The sites are drawn on the device that uses them, without a copy from the host. Their shapes
+    follow from the arguments alone, so `torch.compile` needs one graph.
 
     Returns:
         (batch, slices, S_visible) and (batch, slices, S_masked) indices in ascending order.

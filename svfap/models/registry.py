@@ -27,7 +27,7 @@ def svfap_base_patch16_160(pretrained: bool = False, **arguments: Any) -> "Video
     """SVFAP-B for fine-tuning: C = 512, 8 heads, depths 12/6/3 (paper section 4.1).
 
     Args:
-        pretrained: must be false: no weights are published; see `models.convert`.
+        pretrained: must be false, since no weights are published; see `models.convert`.
         **arguments: any key of `config.ModelConfig`, also as timm's `img_size`, `embed_dim` and
             `num_heads`, and any argument of `models.VideoModel`.
 
@@ -43,7 +43,7 @@ def svfap_small_patch16_160(pretrained: bool = False, **arguments: Any) -> "Vide
 
 
 def pretrain_svfap_base_patch16_160(pretrained: bool = False, **arguments: Any) -> "Autoencoder":  # noqa: ANN401
-    """SVFAP-B as masked autoencoder, its decoder 384 wide with 6 heads and 4 blocks."""
+    """SVFAP-B as masked autoencoder; its decoder is 384 wide, with 6 heads and 4 blocks."""
     return _autoencoder(arguments, pretrained=pretrained)
 
 
@@ -110,7 +110,7 @@ class _RegisterAfterImport(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return timm's own spec, its loader extended by the registration; None for others."""
+        """Return timm's spec with a loader that also registers the models; None for other names."""
         if fullname != "timm":
             return None
         sys.meta_path.remove(self)  # so that the next line asks the other finders

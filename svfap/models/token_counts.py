@@ -1,6 +1,6 @@
-"""How many tokens each part of the models handles; shared by the models and their cost.
+"""Count the tokens that each part of a model handles, for the models and for their cost.
 
-Plain arithmetic without torch, so that `svfap plan` and the stage `cost` start at once.
+This module does not import torch, so that `svfap plan` and the stage `cost` start at once.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,9 @@ class TokenGrid(NamedTuple):
     """How a clip is cut into tokens.
 
     Attributes:
-        slices: T', frames of tokens.
-        sites: S, tokens of a slice.
-        values: pixel values of a token, 3 channels.
+        slices: number of slices of a clip, T'.
+        sites: number of tokens of a slice, S.
+        values: number of pixel values of a token, in 3 channels.
     """
 
     slices: int

@@ -28,7 +28,7 @@ def take_sites(tokens: Tensor, sites: Tensor) -> Tensor:
 
 
 def fuse(outputs: Sequence[Tensor]) -> Tensor:
-    """Add up all stages, the slower ones repeated to the slices of the first (paper eq. 9).
+    """Add up all stages, repeating slower ones to the number of slices of the first (paper eq. 9).
 
     Args:
         outputs: tokens of each stage: (B, T', S, C), (B, T' / 2, S, C), ...

@@ -30,7 +30,7 @@ def encode_frame(jpeg: bytes, form: FrameFormat) -> bytes:
 
 
 def decode_into(jpeg: bytes | memoryview, image: Image) -> bool:
-    """Decode a JPEG into an RGB image (H, W, 3); return False if damaged or of another size."""
+    """Decode a JPEG to RGB (H, W, 3); return False if it is damaged or of another size."""
     try:
         decoded: Image = simplejpeg.decode_jpeg(jpeg, buffer=image)
     except ValueError:
@@ -42,7 +42,7 @@ def jpeg_size(jpeg: bytes) -> tuple[int, int]:
     """Return height and width of a JPEG.
 
     Raises:
-        ValueError: it is not a JPEG.
+        ValueError: the bytes are not a JPEG.
     """
     height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
     return height, width

@@ -25,16 +25,16 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("shard", pa.string()),
         ("shard_bytes", pa.int64()),
-        ("offset", pa.int64()),  # of the first frame's content in the tar
-        ("header", pa.int32()),  # bytes of tar headers before each frame's content
-        ("sizes", pa.list_(pa.int32())),  # bytes of each frame's content, without padding
+        ("offset", pa.int64()),  # position of the first frame's content in the tar
+        ("header", pa.int32()),  # size in bytes of the tar headers before each frame's content
+        ("sizes", pa.list_(pa.int32())),  # size in bytes of each frame's content, without padding
         ("checksums", pa.list_(pa.uint32())),  # CRC-32 of each frame's content
     ]
 )
 
 
 class PerFrame(NamedTuple):
-    """A number per frame, of all rows one after another.
+    """One number per frame, for all rows one after another.
 
     Attributes:
         values: the numbers.
@@ -53,7 +53,7 @@ def read_index(path: Path) -> pa.Table:
     """Read an index and check that its shards exist.
 
     Raises:
-        SvfapError: it is unreadable, or a shard is missing or not of the indexed size.
+        SvfapError: the index is unreadable, or a shard is missing or not of the indexed size.
     """
     try:
         table = pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
@@ -74,9 +74,10 @@ def read_index(path: Path) -> pa.Table:
 
 
 def read_crop_settings(shard: Path) -> dict[str, Any]:
-    """Return the settings that the first clip of a shard was cropped with; empty if not recorded.
+    """Return the settings that the first clip of a shard was cropped with; empty if unknown.
 
-    All clips of a shard come from one run of the stage `crop`, so the first speaks for all.
+    All clips of a shard come from one run of the stage `crop`, so the settings of the first clip
+    apply to all.
     """
     with tarfile.open(shard) as tar:
         first = tar.next()

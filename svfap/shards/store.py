@@ -1,4 +1,4 @@
-"""Random access to the clips of shards, by their indexes."""
+"""Random access to the clips in shards, through the indexes of the shards."""
 
 import copy
 import os
@@ -22,16 +22,16 @@ from svfap.video.image import Image
 from svfap.video.sampling import Indices
 
 SKIPPED = 32 * 1024  # reading this many unneeded bytes is cheaper than a second system call
-# Frames in one read. `preadv` takes at most 1,024 buffers on Linux (IOV_MAX): one per frame, and
-# one for the bytes between two frames.
+# Largest number of frames in one read. `preadv` takes at most 1,024 buffers on Linux (IOV_MAX): one
+# per frame, and one for the bytes between two frames.
 LONGEST = 256
 
 
 class ClipStore:
     """Random access to the clips of several indexes.
 
-    In memory are a few flat arrays, which loader processes share. Almost all of it is 8 bytes per
-    frame, its size and checksum: a million clips of 200 frames take 1.6 GB.
+    A store keeps a few flat arrays in memory, and loader processes share them. Each frame takes 8
+    bytes, for its size and checksum; the rest is small. A million clips of 200 frames take 1.6 GB.
 
     Clips are numbered from 0; `take` makes a store of some of the clips, whose numbers start from 0
     again. A clip's *row* is its place in the joined indexes, the same in all such stores.
@@ -41,9 +41,9 @@ class ClipStore:
     """
 
     def __init__(self, indexes: Sequence[Path]) -> None:
-        # For the whole process, and here because every process that loads clips makes a store
-        # before it forks: OpenCV, which scales the clips, would deadlock or compete for cores if
-        # its threads existed in forked loaders. Face frames are too small to gain from threads.
+        # This applies to the whole process. It is set here because every process that loads clips
+        # makes a store before it forks. OpenCV scales the clips; in forked loaders, its threads
+        # would deadlock or compete for cores. Face frames are too small to gain from threads.
         cv2.setNumThreads(1)
         tables = [read_index(index) for index in indexes]
         table = pa.concat_tables(tables)
@@ -56,7 +56,7 @@ class ClipStore:
             names = part["shard"].combine_chunks().dictionary_encode()
             shard_numbers.append(names.indices.to_numpy() + len(self._shards))
             self._shards += [index.parent / name for name in names.dictionary.to_pylist()]
-        # Of each row of the index, see `svfap.shards.index.SCHEMA`.
+        # These arrays have one entry per row of the index; see `svfap.shards.index.SCHEMA`.
         self._shard = np.concatenate(shard_numbers)
         self._raw = pc.equal(table["format"], "raw").to_numpy()
         self._offset = table["offset"].to_numpy()
@@ -65,7 +65,7 @@ class ClipStore:
         self._width = table["width"].to_numpy()
         self._sizes = per_frame(table, "sizes")
         self._checksums = per_frame(table, "checksums")
-        self._rows = np.arange(len(table))  # of each clip; the only attribute that `take` changes
+        self._rows = np.arange(len(table))  # row of each clip; `take` changes only this array
         self._files: dict[int, int] = {}  # number of a shard -> descriptor of the opened file
 
     def take(self, clips: Indices) -> "ClipStore":
@@ -89,7 +89,7 @@ class ClipStore:
 
     @cached_property
     def subjects(self) -> list[str]:
-        """Who is seen in each clip."""
+        """Person in each clip."""
         return self._strings("subject")
 
     @cached_property
@@ -104,7 +104,7 @@ class ClipStore:
 
     @property
     def crop(self) -> dict[str, Any]:
-        """The settings that the clips were cropped with, as far as all shards have the same."""
+        """Crop settings that are the same in all shards of the clips."""
         used = np.unique(self._shard[self._rows])
         settings = [read_crop_settings(self._shards[shard]) for shard in used]
         return {
@@ -115,7 +115,7 @@ class ClipStore:
 
     @property
     def fps(self) -> float:
-        """Frames per second of the clips, the median."""
+        """Median of the clips' frames per second."""
         return float(np.median(self._columns["fps"].to_numpy()[self._rows]))
 
     def length(self, clip: int) -> int:
@@ -139,15 +139,15 @@ class ClipStore:
 
         Args:
             clip: number of the clip.
-            indices: of the frames, in any order; a repeated frame is read once if its repetitions
-                follow each other.
+            indices: numbers of the frames, in any order; a repeated frame is read once if its
+                repetitions follow each other.
             out: array (T, H, W, 3) to fill, possibly a part of a larger one; None makes a new one.
 
         Returns:
-            RGB uint8 (T, H, W, 3).
+            The frames in RGB, (T, H, W, 3) uint8.
 
         Raises:
-            SvfapError: one of them is damaged.
+            SvfapError: one of the frames is damaged.
         """
         chosen = np.asarray(indices, dtype=np.int64)
         is_new = np.diff(chosen, prepend=-1) != 0  # False for repetitions of the last frame
@@ -176,7 +176,7 @@ class ClipStore:
         starts, sizes = self._extents(clip, wanted)
         ends = starts + sizes
         begins = ends - images[0].nbytes  # the pixels follow the header of the NumPy file
-        between = memoryview(bytearray(SKIPPED))  # takes the bytes that nobody needs
+        between = memoryview(bytearray(SKIPPED))  # receives the bytes between wanted frames
         for group in _reads(begins, ends):
             # A single system call scatters the file's bytes over the images, without a copy.
             buffers: list[Any] = [images[group[0]]]
@@ -226,8 +226,8 @@ class ClipStore:
     def _file(self, clip: int) -> int:
         """Return the descriptor of a clip's shard, opened on first use.
 
-        Only `pread` and `preadv` use it, which take the offset as an argument, so threads and
-        forked processes can share a descriptor. It stays open as long as the process lives.
+        Only `pread` and `preadv` use it. They take the offset as an argument, so threads and forked
+        processes can share a descriptor. It stays open as long as the process lives.
         """
         shard = int(self._shard[self._rows[clip]])
         if shard not in self._files:
@@ -238,7 +238,7 @@ class ClipStore:
 def _reads(starts: Indices, ends: Indices) -> list[Indices]:
     """Group frames that lie close to each other in a shard, so that one read fetches a group.
 
-    Frames are given by the bytes at which they start and end, groups by positions in `starts`.
+    The arguments are the bytes at which frames start and end. A group lists positions in `starts`.
     """
     gaps = starts[1:] - ends[:-1]
     apart = (gaps < 0) | (gaps > SKIPPED)

@@ -2,8 +2,8 @@
 
 A sample is `KEY.json` and one `KEY.NNNN.jpg` (or `.npy`, see `svfap.shards.frame_format`) per
 frame. The index stores where a clip's first frame lies and how long each frame is. So any sixteen
-frames of any clip take a few large reads, an epoch is exact, and a run resumes anywhere, whatever
-the number of workers.
+frames of any clip take a few large reads. With any number of workers, an epoch has every clip
+exactly once, and a run can resume anywhere.
 """
 
 import io
@@ -24,7 +24,7 @@ from svfap.shards.index import SCHEMA
 
 @dataclass(frozen=True)
 class Sample:
-    """The metadata of a clip in a shard; `crop` is the settings it was cropped with, as JSON."""
+    """The metadata of a clip in a shard; `crop` has the settings of its cropping, as JSON."""
 
     key: str
     group: str
@@ -41,7 +41,7 @@ def write_shards(
     max_bytes: int,
     form: FrameFormat = "jpeg",
 ) -> int:
-    """Write samples (metadata, JPEG frames of one size) as tars beside `index`, the index last.
+    """Write samples (metadata, JPEG frames of one size) as tars beside `index`, and then the index.
 
     The same samples give the same bytes.
 
@@ -65,7 +65,7 @@ def write_shards(
             if tar is not None:
                 tar.close()
             shards.append(index.parent / f"{len(shards):06d}.tar")
-            # GNU format: PAX would add two blocks to every name that is not ASCII.
+            # Use the GNU format: PAX would add two blocks to every name that is not ASCII.
             tar = tarfile.open(  # noqa: SIM115  (closed when full)
                 f"{shards[-1]}.tmp", "w", format=tarfile.GNU_FORMAT
             )
@@ -81,7 +81,7 @@ def write_shards(
 def _add_frames(
     tar: tarfile.TarFile, key: str, jpegs: Sequence[bytes], form: FrameFormat
 ) -> dict[str, object]:
-    """Append the frames of a clip; return where they lie, as columns of the index."""
+    """Append the frames of a clip; return their positions, as columns of the index."""
     # The index holds one header size per clip. GNU tar stores a name of more than 100 bytes in
     # extra blocks, so all names of a clip must have the same length: pad the frame numbers.
     digits = max(4, len(str(len(jpegs) - 1)))
@@ -110,9 +110,10 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
 
 
 def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]]) -> None:
-    """Rename the finished tars, remove tars of an earlier run, write the index last.
+    """Rename the finished tars, remove tars of an earlier run, and then write the index.
 
-    Until here the tars have temporary names, so an interruption leaves an earlier run's intact.
+    Until then the tars have temporary names, so an interruption leaves an earlier run's tars
+    intact.
     """
     for old in set(index.parent.glob("*.tar")) - set(shards):
         old.unlink()

@@ -10,12 +10,12 @@ from svfap.tracking.stage_run import Log
 
 
 def run(config: CostConfig, *, output: Path, log: Log) -> None:
-    """Compute the cost of each run's model by formula; needs neither data nor weights.
+    """Compute the cost of each run's model by formula, without data or weights.
 
     Args:
         config: the models.
         output: the CSV to write, one row per run.
-        log: receives the figures of the main run.
+        log: function that receives the figures of the main run.
     """
     rows = {name: _figures(job) for name, job in config.runs.items()}
     with output.open("w", newline="", encoding="utf-8") as file:

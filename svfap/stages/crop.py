@@ -1,10 +1,10 @@
 """Stage `crop`: turn the raw videos of one part into face clips.
 
-Written beside `clips.csv`: `quality.parquet`, a row of figures per clip; `faces/<key>.mkv`, each
-clip as Motion JPEG; `faces/<key>.json`, the outcome for each video; `rejects.csv`, the videos
-without a usable face, with the reason. A video that was cropped with the same settings is not
-cropped again. With `speaker: all`, the second clip of a video has the key `<key>~2`, and so on; the
-clips of a video are one group.
+The stage also writes, beside `clips.csv`: `quality.parquet`, a row of figures per clip;
+`faces/<key>.mkv`, each clip as Motion JPEG; `faces/<key>.json`, the outcome for each video;
+`rejects.csv`, the videos without a usable face, with the reason. A video that was cropped with the
+same settings is not cropped again. With `speaker: all`, the second clip of a video has the key
+`<key>~2`, and so on; the clips of a video are one group.
 """
 
 import logging
@@ -41,12 +41,12 @@ def run(
     """Crop the clips of one part.
 
     Args:
-        config: how to detect, align and crop; without a preset, "auto".
+        config: how to detect, align and crop; without a preset, "auto" applies.
         manifest: CSV of the dataset's clips, see `svfap.datasets.dataset`.
         part: the part to crop.
         output: `clips.csv`, the table of face clips; everything else is written beside it.
-        workers: processes; the result does not depend on their number.
-        log: takes metrics as a mapping from name to value.
+        workers: number of processes; the result does not depend on it.
+        log: function that takes metrics as a mapping from name to value.
 
     Raises:
         SvfapError: the manifest is missing or lists no such part, a key occurs twice, the folder

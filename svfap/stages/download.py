@@ -20,10 +20,10 @@ def run(config: DatasetConfig, *, dataset: str, output: Path, log: Callable[...,
 
     Args:
         config: the dataset's entry in the configuration.
-        dataset: its name.
+        dataset: name of the dataset.
         output: the manifest, `data/raw/{dataset}/manifest.csv`; it appears only when complete.
             Without `config.root`, the videos are stored beside it.
-        log: takes metrics as a mapping from name to value.
+        log: function that takes metrics as a mapping from name to value.
 
     Raises:
         SvfapError: the dataset is unknown, missing, incomplete or inconsistent, or the manifest

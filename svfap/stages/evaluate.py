@@ -30,9 +30,9 @@ def run(
         fold: name of the fold.
         model: checkpoint of the stage `finetune`.
         shards: `index.parquet` of every test part.
-        output: the predictions, Parquet, a row per clip and view; `embedding.png` and
+        output: the Parquet file of predictions, a row per clip and view; `embedding.png` and
             `attention.png` are drawn beside it.
-        log: receives metrics.
+        log: function that receives metrics.
 
     Raises:
         SvfapError: a shard or the checkpoint is damaged.

@@ -36,12 +36,12 @@ def run(
 
     Args:
         config: model, recipe, seed, and the dataset's task and targets.
-        pretrained: checkpoint of the stage `pretrain`; none to train from scratch.
+        pretrained: checkpoint of the stage `pretrain`; an empty list to train from scratch.
         shards: `index.parquet` of every training part.
         validation: `index.parquet` of parts that are held back from training. They are scored after
             every epoch, to choose settings by; the result is always the last epoch's model.
         output: the checkpoint; `curve.csv` is written beside it.
-        log: receives metrics.
+        log: function that receives metrics.
 
     Raises:
         SvfapError: a shard is damaged, the checkpoint does not fit, or training diverged.

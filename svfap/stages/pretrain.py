@@ -32,7 +32,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         config: model, recipe and seed.
         shards: `index.parquet` of every part.
         output: the checkpoint; `curve.csv` and `reconstruction.{png,mp4}` are written beside it.
-        log: receives metrics.
+        log: function that receives metrics.
 
     Raises:
         SvfapError: a shard is damaged, or the loss is no longer finite.

@@ -1,7 +1,7 @@
 """Stage `review`: pictures that show the face clips of one dataset at a glance.
 
-`crops.png` shows the worst clips, the best, and some at random; `crop_quality.png` beside it shows
-the distribution and median of each figure of `quality.parquet`.
+`crops.png` shows the worst clips, the best clips, and some random clips; `crop_quality.png` beside
+it shows the distribution and median of each figure of `quality.parquet`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,9 +18,9 @@ from svfap.faces.clip_tables import read_quality
 from svfap.plots.contact_sheet import Strip, draw_contact_sheet, draw_histograms, rank
 from svfap.video.facevideo import read_jpegs
 
-_CLIPS = 9  # in each block
-_FRAMES = 4  # of each clip
-_SIDE = 112  # of a frame in the contact sheet, in pixels
+_CLIPS = 9  # number of clips in each block
+_FRAMES = 4  # number of frames of each clip
+_SIDE = 112  # side of a frame in the contact sheet, in pixels
 
 
 def run(config: ReviewConfig, *, crops: list[Path], output: Path, log: Callable[..., None]) -> None:
@@ -28,9 +28,9 @@ def run(config: ReviewConfig, *, crops: list[Path], output: Path, log: Callable[
 
     Args:
         config: the notice to print on the pictures.
-        crops: the `clips.csv` of each part; `quality.parquet` lies beside each.
+        crops: the `clips.csv` of each part, with `quality.parquet` beside it.
         output: the contact sheet, `.../DATASET/crops.png`.
-        log: takes the median of each figure.
+        log: function that takes the median of each figure.
 
     Raises:
         SvfapError: a table is missing or there is no clip.

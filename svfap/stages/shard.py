@@ -18,7 +18,7 @@ def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
         config: size of a shard and format of its frames.
         clips: `clips.csv` of the stage `crop`.
         output: `index.parquet`; the tars are written beside it.
-        log: takes metrics.
+        log: function that takes metrics.
 
     Raises:
         SvfapError: a face clip cannot be read.

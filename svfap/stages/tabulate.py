@@ -1,9 +1,10 @@
 """Stage `tabulate`: predictions, curves and rejects of all datasets -> tables and figures.
 
 It writes, beside `benchmark.md`: `benchmark.{csv,html,tex}`, `folds.{csv,md}`,
-`per_class.{csv,md}`, `rejects.{csv,html,md}` and `runs.html`; with variants
-`ablations.{csv,html,md,tex}`; with DFEW `comparison.{html,md,tex}`. Figures go to the folder
-`figures` beside. The paths of its inputs name run, dataset and fold (`svfap.experiment.layout`).
+`per_class.{csv,md}`, `rejects.{csv,html,md}` and `runs.html`. If there are variants, it adds
+`ablations.{csv,html,md,tex}`; for DFEW, `comparison.{html,md,tex}`. Figures go to the folder
+`figures` of the results. The paths of its inputs name run, dataset and fold
+(`svfap.experiment.layout`).
 """
 
 import logging
@@ -29,7 +30,7 @@ from svfap.tables.write import write_all_formats, write_csv, write_html, write_m
 
 logger = logging.getLogger(__name__)
 
-PRETRAIN = "pretrain"  # folder of its figure, where fine-tunings have their dataset
+PRETRAIN = "pretrain"  # folder of pre-training's figure; a fine-tuning's is named by its dataset
 PRETRAIN_CURVE = layout.PRETRAINED.beside(layout.CURVE)
 FINETUNE_CURVE = layout.FINETUNED.beside(layout.CURVE)
 
@@ -53,7 +54,7 @@ def run(
         crops: the `clips.csv` of every part; `rejects.csv` is beside each.
         costs: the output of stage `cost`.
         output: the Markdown benchmark, `.../tables/benchmark.md`.
-        log: records metrics by name.
+        log: function that records metrics by name.
 
     Raises:
         SvfapError: a file is missing, damaged, or does not fit the configuration.
@@ -105,7 +106,7 @@ def _parse(output: layout.Output, path: Path, results: Path) -> dict[str, str] |
 
 
 def _read_units(config: TabulateConfig, paths: list[Path]) -> dict[str, pd.DataFrame]:
-    """Return dataset -> one row per scored unit, checked against its facts; none without files."""
+    """Return the checked rows of scored units by dataset; there are none without predictions."""
     frame = read(paths)
     unknown = sorted({*frame["dataset"]} - {*config.datasets})
     if unknown:
@@ -218,7 +219,7 @@ def _training_of(path: Path, results: Path) -> tuple[str, str]:
 
 
 def _pooled_metrics(measured: Iterable[Result]) -> dict[str, float]:
-    """Pooled metrics that are defined, by a name such as "dfew/UAR" or "chalearn/CCC/openness"."""
+    """Return defined pooled metrics by a name such as "dfew/UAR" or "chalearn/CCC/openness"."""
     return {
         "/".join(filter(None, (result.dataset, result.metric, result.target))): result.value
         for result in measured

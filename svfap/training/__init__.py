@@ -1,1 +1,1 @@
-"""One training loop; what differs between stages is a small objective."""
+"""The training loop; stages differ in their objective, the loss of a batch."""

@@ -7,23 +7,23 @@ from svfap.training.draws import Draws
 
 
 class BalancedDraws(Draws):
-    """Draws in which all classes have the same number of clips per epoch, give or take one.
+    """Draws with the same number of clips of each class per epoch, give or take one.
 
-    An epoch is as long as without balancing. The clips of a rare class occur several times, all
-    equally often, give or take one. Of a frequent class, each epoch has a random subset.
+    Balancing does not change the length of an epoch. An epoch repeats the clips of a rare class,
+    all equally often, give or take one. It has a random subset of the clips of a frequent class.
     """
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw the clips of one epoch in order."""
+        """Draw the order of the clips of one epoch."""
         return balanced_order(self.store.targets[:, 0], rng)
 
 
 def balanced_order(classes: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw as many clips as there are, the same number of each class, in random order.
+    """Draw clips in random order: `len(classes)` clips, the same number of each class.
 
     Args:
         classes: class of each clip.
-        rng: draws the clips and their order.
+        rng: random generator for the clips and their order.
     """
     labels = np.asarray(classes)
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
@@ -41,7 +41,7 @@ def _in_rounds(clips: NDArray[np.int64], count: int, rng: np.random.Generator) -
 
 
 def class_weights(classes: ArrayLike, count: int) -> NDArray[np.float32]:
-    """Return weights (count,) inverse to the size of each class, with mean 1 over the clips.
+    """Return class weights (count,), inverse to the number of clips; their mean over clips is 1.
 
     Args:
         classes: class of each clip.

@@ -12,7 +12,7 @@ from svfap.augment.crop_box import CropBoxes
 from svfap.augment.cut import cut
 from svfap.augment.rand_augment import Edits, edit_clips
 
-BOXES_KEY = "windows"  # in saved batches; the field's name when the file format was made
+BOXES_KEY = "windows"  # key of the field `boxes` in saved batches, which keep its old name
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class Batch:
     """Clips of one forward and backward pass.
 
     Attributes:
-        video: (clips, T, H, W, 3) uint8, as decoded from the shards; smaller clips are padded.
-        target: (B, n) float32.
-        first: position of the first crop in the stream of draws; seeds the random numbers.
-        share: crops of this batch as a share of the step's crops on all devices.
-        boxes: what to cut from which clip; None if `video` is (B, T, size, size, 3) already.
+        video: clips as decoded from the shards, (clips, T, H, W, 3) uint8; smaller clips are
+            padded.
+        target: targets of the crops, (B, n) float32.
+        first: position of the first crop in the stream of draws; it seeds the random numbers.
+        share: this batch's share of the step's crops on all devices.
+        boxes: boxes to cut from the clips; None if `video` already has the crops, with shape
+            (B, T, size, size, 3).
         size: side of the crops in pixels.
         edits: RandAugment's operations for each box; None for no RandAugment.
     """
@@ -72,7 +74,7 @@ class Batch:
 
 
 def _copied(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-    """Copy tensors to a device; a GPU copies while it computes the step before."""
+    """Copy tensors to a device; a GPU copies while it computes the previous step."""
     if device.type != "cuda":
         return [tensor.to(device) for tensor in tensors]
     # On the current stream the copy would wait for all kernels queued before it. On a stream of
@@ -82,8 +84,9 @@ def _copied(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
         copies = [tensor.to(device, non_blocking=True) for tensor in tensors]
     current.wait_stream(stream)
     for copy in copies:
-        # The memory belongs to the copy stream. Without this note torch's allocator would give it
-        # to the next copy once Python drops the tensor, while kernels may still be reading it.
+        # The memory belongs to the copy stream. Without `record_stream`, torch's allocator would
+        # give it to the next copy once Python drops the tensor, while kernels may still be reading
+        # it.
         copy.record_stream(current)
     return copies
 

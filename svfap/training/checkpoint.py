@@ -1,6 +1,6 @@
-"""Checkpoints: a trained model, the settings that it was trained with, and facts of its clips.
+"""Checkpoints: a trained model, the settings that it was trained with, and facts about its clips.
 
-Every checkpoint is written and read through `Checkpoint`, so its keys are listed here alone.
+All code writes and reads checkpoints through `Checkpoint`, so only this module lists their keys.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from svfap.training.distributed import device
 
 
 class Origin(Section):
-    """The pre-training of a fine-tuned model; empty if there was none."""
+    """Facts about the pre-training of a fine-tuned model; they are empty without pre-training."""
 
     datasets: tuple[str, ...] = ()
     notice: str = ""
@@ -31,17 +31,17 @@ class Origin(Section):
 class Checkpoint:
     """A trained model and what is known about it.
 
-    Facts that are None are unknown: converted and older files lack some of them.
+    A fact that is None is unknown: converted and older files lack some facts.
 
     Attributes:
         model: state dict of an `Autoencoder` or a `VideoModel`, on the CPU.
-        job: all settings of the training run; None in a file of weights alone.
+        job: all settings of the training run; None if the file has weights alone.
         clips: number of training clips.
         crop: settings that the training clips were cropped with.
-        fps: frames per second of the training clips, the median.
+        fps: median of the training clips' frames per second.
         origin: the pre-training that fine-tuning started from.
         version: version of the code that wrote the file; `write` always records its own.
-        commit: commit of that code.
+        commit: Git commit of the code that wrote the file.
     """
 
     model: Mapping[str, Tensor]
@@ -54,7 +54,7 @@ class Checkpoint:
     commit: str = ""
 
     def write(self, path: Path) -> None:
-        """Write the file atomically; unknown facts are left out.
+        """Write the file atomically, without unknown facts.
 
         Raises:
             OSError: the file cannot be written; the previous file is unchanged.
@@ -65,7 +65,7 @@ class Checkpoint:
             "clips": self.clips,
             "crop": self.crop,
             "fps": self.fps,
-            # Unset fields are left out: without pre-training, files have always held an empty dict.
+            # Leave out unset fields: without pre-training, files have always held an empty dict.
             "origin": None
             if self.origin is None
             else self.origin.model_dump(mode="json", exclude_unset=True),
@@ -100,7 +100,7 @@ class Checkpoint:
 
 
 def foreign(path: Path) -> SvfapError:
-    """The error for a file of weights that this package did not write."""
+    """Return the error for a file of weights that this package did not write."""
     return SvfapError(
         f"{path}: weights without this package's configuration; convert the authors' checkpoints"
         " with `python -m svfap convert`"
@@ -130,7 +130,7 @@ def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:
     """Load a fine-tuned model onto this process's device, ready to predict, with its settings.
 
     Raises:
-        SvfapError: the checkpoint is damaged, or not of a fine-tuned model.
+        SvfapError: the checkpoint is damaged, or its model is not fine-tuned.
     """
     found = Checkpoint.read(path)
     if found.job is None:
@@ -164,7 +164,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: obj
 
 
 def _size_difference(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
-    """Describe the two commonest mistakes: another width, another number of classes."""
+    """Describe the two most common mistakes: another width, or another number of classes."""
     for ending, what in (("patch_embed.bias", "wide"), ("head.bias", "outputs in the head")):
         for key in own:
             pair = [len(w[key]) for w in (weights, own) if key in w]
@@ -174,7 +174,7 @@ def _size_difference(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -
 
 
 def _job(values: Mapping[str, Any], path: Path) -> PretrainJob | FinetuneJob:
-    """Check the settings of a run; a section `pretrain` marks a pre-training."""
+    """Check the settings of a run; only those for pre-training have a section `pretrain`."""
     if isinstance(values, dict) and "pretrain" in values:
         return parse(PretrainJob, values, where=str(path))
     return parse(FinetuneJob, values, where=str(path))

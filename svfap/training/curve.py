@@ -7,8 +7,8 @@ import numpy as np
 
 from svfap.training.step import StepResult
 
-# One row of curve.csv: column -> value. A dictionary, since the columns "validation ..." depend on
-# the task and are missing in most rows.
+# One row of curve.csv: column -> value. It is a dictionary, because the columns "validation ..."
+# depend on the task and are missing in most rows.
 CurvePoint = dict[str, float]
 
 
@@ -17,11 +17,11 @@ class CurveInterval:
     """Figures gathered since the last point of the curve.
 
     Attributes:
-        losses: of the steps that were not skipped.
-        norms: gradient norms of these steps.
+        losses: losses of the steps that were not skipped.
+        norms: gradient norms of the same steps.
         clips: number of crops trained on.
         waited: seconds spent waiting for batches.
-        began: time of the last point, on the monotonic clock.
+        began: time of the curve's last point, on the monotonic clock.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -38,7 +38,7 @@ class CurveInterval:
             self.norms.append(result.norm)
 
     def point(self, *, step: int, epoch: float, rate: float) -> CurvePoint:
-        """Return the means over the interval, NaN if all its steps were skipped.
+        """Return the means over the interval; they are NaN if all its steps were skipped.
 
         Args:
             step: number of steps done.

@@ -45,7 +45,7 @@ class Ranks:
         return DistributedDataParallel(module, device_ids=devices)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Return the sum of a tensor over all processes; changes the tensor."""
+        """Sum a tensor over all processes in place, and return it."""
         if self.size > 1:
             distributed.all_reduce(values)
         return values
@@ -58,13 +58,13 @@ class Ranks:
 
 @contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
-    """Join the process group of torchrun and leave it at the end; yields this process's ranks."""
+    """Join torchrun's process group, yield this process's ranks, and leave the group at the end."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Ranks()
         return
     where = device()
-    # NCCL puts its tensors on the current device, which would be GPU 0 in every process.
+    # NCCL puts its tensors on the current device. By default it is GPU 0 in every process.
     if where.type == "cuda":
         torch.cuda.set_device(where)
     distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")

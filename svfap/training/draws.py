@@ -15,7 +15,7 @@ from svfap.video.resize import Frames
 DrawFrames = Callable[[int, np.random.Generator], NDArray[np.int64]]
 Allocate = Callable[[tuple[int, ...]], Frames]
 
-# Second number of a generator's seed, so that order, frames and augmentation are independent.
+# Second number of each generator's seed. It makes order, frames and augmentation independent.
 # `fraction` uses 3.
 ORDER, FRAMES, AUGMENTATION = 0, 1, 2
 
@@ -25,20 +25,21 @@ def _allocate(shape: tuple[int, ...]) -> Frames:
 
 
 class Draws:
-    """An endless stream of shuffled epochs; a batch is any stretch of it.
+    """An endless stream of shuffled epochs; a batch is a series of successive crops from it.
 
-    Each clip occurs once per epoch, is decoded once and gives `repeats` successive crops. Frames
-    and augmentation are drawn from generators that are seeded by the position in the stream. So a
-    crop does not depend on what was loaded before it, in which process, or since which restart.
+    Each clip occurs once per epoch, is decoded once and gives `repeats` successive crops. The
+    position in the stream seeds the generators for frames and augmentation. So a crop is the same
+    whatever was loaded before it, in any process, and after any restart.
 
     Args:
         store: the clips.
-        draw_frames: draws the frame numbers of a clip, given its length.
-        draw_box: draws the crop box of a clip, given its height and width.
+        draw_frames: function that draws the frame numbers of a clip, given its length.
+        draw_box: function that draws the crop box of a clip, given its height and width.
         size: side of the crops in pixels.
         seed: seed of all random draws.
-        repeats: crops of each decoded clip.
-        draw_edits: draws RandAugment's operations for a crop; None for no RandAugment.
+        repeats: number of crops of each decoded clip.
+        draw_edits: function that draws RandAugment's operations for a crop; None for no
+            RandAugment.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Draws:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw the clips of one epoch in order; as many as the store has."""
+        """Draw the order of the clips of one epoch, as many as the store has."""
         return rng.permutation(len(self.store))
 
     def clip(self, position: int) -> int:
@@ -69,8 +70,8 @@ class Draws:
         return int(self._order[place])
 
     def most_bytes(self, count: int) -> int:
-        """Return the largest size of the video of a batch of `count` crops, in bytes."""
-        # With repeats, a batch may begin and end amid the crops of a clip: one clip more.
+        """Return the largest possible size, in bytes, of the video of a batch of `count` crops."""
+        # With repeats, a batch may begin and end amid a clip's crops, so it may have one clip more.
         clips = -(-count // self.repeats) + (self.repeats > 1)
         frames = len(self.draw_frames(self.store.length(0), np.random.default_rng(0)))
         return clips * frames * int(np.prod(self.store.largest)) * 3
@@ -79,8 +80,8 @@ class Draws:
         """Load the crops at successive positions of the stream.
 
         Args:
-            positions: in the stream.
-            allocate: returns an array for the clips, given its shape.
+            positions: positions of the crops in the stream.
+            allocate: function that returns an array for the clips, given its shape.
         """
         draws = [position // self.repeats for position in positions]
         decoded = list(dict.fromkeys(draws))

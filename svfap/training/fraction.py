@@ -14,9 +14,10 @@ def of(store: ClipStore, share: float, *, seed: int, classes: ArrayLike | None =
 
     Args:
         store: the clips.
-        share: in (0, 1]; rounded to whole clips within each class.
+        share: share of the clips, in (0, 1], rounded to whole clips within each class.
         seed: seed of the random choice.
-        classes: class of each clip, to choose the share within each class; None for no classes.
+        classes: class of each clip; the share is chosen within each class. None if there are no
+            classes.
     """
     if share == 1:
         return store

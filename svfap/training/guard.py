@@ -15,8 +15,9 @@ from svfap.training.batch import Batch
 from svfap.training.state import State
 from svfap.training.step import Stepper, StepResult
 
-# Not from the paper. One or two such steps may be due to odd batches; three in a row point to bad
-# weights. It is below the default of optim.max_skips, 10, so that the run gets a second chance.
+# This number is not from the paper. One or two such steps may be due to odd batches; three in a row
+# point to bad weights. It is below the default of `optim.max_skips`, 10, so that the run goes on
+# after a roll-back.
 ROLL_BACK_AFTER = 3
 
 logger = logging.getLogger(__name__)
@@ -24,15 +25,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Guard:
-    """Acts on steps with a non-finite loss or gradient.
+    """The response to steps with a non-finite loss or gradient.
 
-    The stepper skips such a step: the weights stay as they are. After the third in a row, weights
-    and optimiser are restored from the last save, while data and learning rate continue. At
-    `limit` in a row the run stops. The batches of the first one are saved for `replay`.
+    The stepper skips such a step: the weights stay as they are. After three such steps in a row,
+    the guard restores weights and optimiser from the last save; data and learning rate continue.
+    After `limit` in a row, it stops the run. It saves the batches of the first such step for
+    `replay`.
 
     Attributes:
         limit: number of successive skipped steps that stops the run.
-        folder: where the batches are saved.
+        folder: folder for the saved batches.
         skipped: number of successive steps skipped so far.
     """
 
@@ -49,7 +51,7 @@ class Guard:
         batches: Sequence[Batch],
         state: State,
     ) -> bool:
-        """Act on the result of a step, before the next one changes the weights.
+        """Act on the result of a step, before the next step changes the weights.
 
         Returns:
             Whether the weights were rolled back to the last save.
@@ -91,13 +93,13 @@ class Guard:
 
 
 def replay(path: Path, stepper: Stepper) -> list[float]:
-    """Compute the losses of a saved step's batches again, to find the cause; return them.
+    """Compute the losses of a saved step's batches again, and return them.
 
-    Backward passes run under `torch.autograd.detect_anomaly`, which names the operation whose
-    gradient is NaN.
+    To find the cause, backward passes run under `torch.autograd.detect_anomaly`. It names the
+    operation whose gradient is NaN.
 
     Raises:
-        RuntimeError: there is such an operation.
+        RuntimeError: the gradient of an operation is NaN.
     """
     saved: Mapping[str, Any] = tensor_file.read(path)
     stepper.load_state_dict(saved["learner"])

@@ -24,8 +24,9 @@ class BatchRequest(NamedTuple):
     """A batch that a loader process has to make.
 
     Attributes:
-        number: of the batch, counted from the first step loaded; selects the buffer in the ring.
-        positions: of its crops in the stream of draws.
+        number: number of the batch, counted from the first loaded step; selects its buffer in the
+            ring.
+        positions: positions of its crops in the stream of draws.
     """
 
     number: int
@@ -33,7 +34,7 @@ class BatchRequest(NamedTuple):
 
 
 class LoadedBatch(NamedTuple):
-    """A batch from a loader process; with a ring, its video is empty and lies in the ring."""
+    """A batch from a loader process; if there is a ring, the video lies there, not in the batch."""
 
     batch: Batch
     video_shape: tuple[int, ...]
@@ -42,9 +43,9 @@ class LoadedBatch(NamedTuple):
 class Loader:
     """Divides a run into steps and batches, and loads them.
 
-    `epochs` epochs are divided into steps of `batch_size` crops; the last step also takes the
-    remainder. The ranks share a step evenly. Each rank divides its part into batches of at most
-    `device_batch` crops, whose gradients it sums.
+    The loader divides `epochs` epochs into steps of `batch_size` crops; the last step also takes
+    the remainder. The ranks share a step evenly. Each rank divides its part into batches of at most
+    `device_batch` crops and sums their gradients.
 
     Raises:
         SvfapError: there are more processes than crops in a step.
@@ -79,7 +80,7 @@ class Loader:
         return [own[start : start + self.device_batch] for start in starts]
 
     def load(self, start: int) -> Iterator[list[Batch]]:
-        """Yield this process's batches of the steps `start`, ..., `steps - 1`.
+        """Yield this process's batches of each step from `start` to `steps - 1`.
 
         With loader processes, batches stay valid until two more steps have been requested; then
         their memory is overwritten.
@@ -106,7 +107,7 @@ class Loader:
             yield batches
 
     def _ring(self) -> Ring | None:
-        """Make buffers for all batches that are loading or in use; None without processes."""
+        """Make buffers for all batches being loaded or in use; None without loader processes."""
         if not self.workers:
             return None
         # The last step may be longer than the others.
@@ -141,7 +142,7 @@ class _BatchDataset(Dataset[Batch]):
             batch = self.draws.batch(request.positions)
             return LoadedBatch(batch, tuple(batch.video.shape))
         batch = self.draws.batch(request.positions, partial(self.ring.array, request.number))
-        # A tensor sent between processes is copied into shared memory; its shape is enough.
+        # Torch copies a tensor for another process into shared memory. Here its shape is enough.
         return LoadedBatch(replace(batch, video=torch.empty(0)), tuple(batch.video.shape))
 
 

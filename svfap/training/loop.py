@@ -1,4 +1,4 @@
-"""The one training loop: learning-rate schedule, guard, saves, resume, stop signals, curve."""
+"""The training loop: learning-rate schedule, guard, saves, resume, stop signals, curve."""
 
 import logging
 import time
@@ -21,8 +21,8 @@ from svfap.training.optim import Schedule
 from svfap.training.state import State
 from svfap.training.step import Stepper
 
-# Points of a run's curve, enough for a plot. At every point the host waits for the device and the
-# metrics are recorded, so a point per step would slow down training on a GPU.
+# Number of points of a run's curve; it is enough for a plot. At every point the host waits for the
+# device and the metrics are recorded, so a point per step would slow down training on a GPU.
 CURVE_POINTS = 500
 PROGRESS_FIGURES = ("loss", "clips/s")
 
@@ -40,19 +40,19 @@ class PendingStep(NamedTuple):
 class Trainer:
     """Trains a model on the steps of a loader.
 
-    The state of a run is its step, its stepper and its curve. A run that was killed and is started
-    again ends with the same weights as an unbroken run.
+    The state of a run is its step, its stepper and its curve. A run that is killed and started
+    again ends with the same weights as an uninterrupted run.
 
     Attributes:
         stepper: the model and everything that a step changes.
         loader: the batches of every step.
-        config: the section `optim`.
-        state: reads and writes the live state during training.
+        config: settings of the optimiser, the section `optim`.
+        state: saves of the live state on disk, to resume from.
         ranks: the processes that share the run.
         label: name of the run in the progress line and the log.
-        validate: returns validation metrics of the model; called at the end of every epoch.
+        validate: function that returns validation metrics of the model; called after every epoch.
         curve: the training curve so far.
-        interval: figures since the curve's last point.
+        interval: figures of the steps since the curve's last point.
         pending: the step to complete next.
         saved: time of the last save, on the monotonic clock.
         received: stop signals received so far.
@@ -81,13 +81,13 @@ class Trainer:
         """Train to the last step and return the training curve.
 
         Args:
-            log: records the metrics of a point of the curve, at its step.
+            log: function that records the metrics of a point of the curve, at its step.
 
         Raises:
             SvfapError: too many successive steps had a non-finite loss or gradient.
             SystemExit: a stop signal arrived; the state has been saved.
         """
-        # Loader processes need their cores; torch would otherwise run a thread on each of them.
+        # Leave the loader processes their cores; otherwise torch would run a thread on each core.
         torch.set_num_threads(max(1, torch.get_num_threads() - self.loader.workers))
         start, steps = self._resume(), self.loader.steps
         progress = Progress(label=self.label, total=steps, start=start, shown=self.ranks.first)
@@ -96,13 +96,13 @@ class Trainer:
             loading = self.loader.load(start)
             for step in range(start, steps):
                 batches = self._next_batches(loading)
-                # Queue this step's gradient before the step before is completed, so that the
-                # device has work while the host waits for that step's figures.
+                # Queue this step's gradient before completing the previous step, so that the device
+                # has work while the host waits for the previous step's figures.
                 self.stepper.accumulate(batches)
                 rolled_back = self._complete_pending(log)
                 if rolled_back:
-                    # The gradient belongs to weights that are gone; the roll-back has dropped it.
-                    # Accumulate it again, with the restored weights.
+                    # The roll-back has dropped the gradient, since it belongs to the old weights.
+                    # Accumulate it again with the restored weights.
                     self.stepper.accumulate(batches)
                 self.stepper.update(self.schedule(step), stop=bool(self.received))
                 self.pending = PendingStep(step, batches)
@@ -141,7 +141,7 @@ class Trainer:
         if self._is_point(step + 1):
             log(self._add_point(step + 1), step + 1)
         due = time.monotonic() - self.saved > 60 * self.config.save_minutes
-        # After a skipped step the weights may be bad: keep the save to roll back to.
+        # After a skipped step the weights may be bad: keep the last save, to roll back to it.
         if result.stop or (due and result.finite):
             self._save(step + 1)
             self.saved = time.monotonic()
@@ -155,7 +155,7 @@ class Trainer:
         return regular or step == self.loader.steps or self._is_validated(step)
 
     def _is_validated(self, step: int) -> bool:
-        """Return whether the model is validated when `step` steps are done: after each epoch."""
+        """Return whether the model is validated after `step` steps, at the end of an epoch."""
         epochs = [count // self.loader.steps_per_epoch for count in (step - 1, step)]
         return self.validate is not None and (step == self.loader.steps or epochs[0] < epochs[1])
 

@@ -1,4 +1,4 @@
-"""Memory that training uses again: buffers shared with loader processes, and freed arrays.
+"""Reuse of memory in training: buffers shared with loader processes, and freed arrays.
 
 A pre-training batch of 256 clips takes 315 MB. Usually, each batch gets newly allocated memory, and
 the kernel maps its pages three times: in the loader process, in the training process and in the
@@ -27,7 +27,7 @@ class Ring:
 
     Args:
         buffers: number of buffers.
-        size: bytes of each buffer.
+        size: size of each buffer in bytes.
         pinned: whether to page-lock the buffers, so that a GPU can copy without the CPU.
     """
 
@@ -46,7 +46,7 @@ class Ring:
     def tensor(self, number: int, shape: Sequence[int]) -> Tensor:
         """Return the start of the buffer of a batch as a tensor, page-locked if `pinned`."""
         buffer = number % self.buffers
-        # Page-locked when its first batch is used: start-up need not wait for all buffers.
+        # Each buffer is page-locked on first use, so that start-up need not wait for all buffers.
         if self.pinned and buffer not in self._registered:
             self._pin(self.array(buffer, (self.size,)))
             self._registered.add(buffer)
@@ -61,11 +61,11 @@ class Ring:
 
 
 def keep() -> None:
-    """Make this process keep the memory of freed arrays for the next ones.
+    """Make this process keep the memory of freed arrays for later arrays.
 
-    glibc maps every array above 32 MB (its largest M_MMAP_THRESHOLD) by itself and unmaps it when
-    it is freed. Touching the new pages takes longer than cutting the clips in them. Other C
-    libraries are left as they are.
+    glibc maps every array above 32 MB (its largest M_MMAP_THRESHOLD) separately, and unmaps it when
+    the array is freed. Touching new pages takes longer than cutting the clips in them. With another
+    C library, this function does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -50,8 +50,8 @@ def normalise(video: Tensor) -> Tensor:
 
 
 def _per_channel(values: Iterable[float], device: torch.device) -> Tensor:
-    """Return one value per channel, (1, 3, 1, 1, 1)."""
-    # Filled in on the device: the host would wait for a copy of torch.tensor(values) to a GPU.
+    """Return a tensor with one value per channel, (1, 3, 1, 1, 1)."""
+    # Fill the tensor on the device: the host would wait for a copy of torch.tensor(values).
     filled = [torch.full((1,), value, device=device) for value in values]
     return torch.cat(filled).view(1, -1, 1, 1, 1)
 
@@ -86,7 +86,7 @@ class Classification:
     Args:
         model: the classifier.
         config: strengths of mixup, cutmix, smoothing and erasing.
-        weights: (classes,) weight of each class in the loss; None for equal weights.
+        weights: weight of each class in the loss, (classes,); None for equal weights.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Classification:
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Augment the batch and return the cross-entropy of its classification."""
         video = normalise(unit_range(batch.video))
-        flat = video.flatten(1, 2)  # frames as channels: one box for the whole clip
+        flat = video.flatten(1, 2)  # frames become channels, so that they all share one box
         self.erase.device = str(video.device)  # timm draws the noise there
         for clip in flat:
             self.erase(clip)  # in place

@@ -26,7 +26,8 @@ def parameter_groups(
     """Group parameters by depth and weight decay; each group has its factor `lr_scale`.
 
     Biases, norms and the mask token have no weight decay. A parameter of depth d has
-    `lr_scale = layer_decay ** (L + 1 - d)` with L blocks; down-sampling and head have 1.
+    `lr_scale = layer_decay ** (L + 1 - d)` with L blocks; down-sampling and head have
+    `lr_scale = 1`.
     """
     blocks = len(model.get_submodule("encoder.blocks"))  # type: ignore[arg-type]
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
@@ -47,13 +48,13 @@ def parameter_groups(
 
 @dataclass(frozen=True)
 class Schedule:
-    """Linear warm-up from 0, then cosine decay to the minimum; both scale with the batch size.
+    """Linear warm-up from 0, then cosine decay to the minimum; rates scale with the batch size.
 
     Attributes:
-        config: the section `optim`.
-        batch_size: clips per step.
-        steps: steps of the run.
-        steps_per_epoch: need not be a whole number.
+        config: settings of the optimiser, the section `optim`.
+        batch_size: number of clips per step.
+        steps: number of steps of the run.
+        steps_per_epoch: number of steps per epoch, perhaps not whole.
     """
 
     config: OptimConfig

@@ -13,7 +13,7 @@ from svfap.models.masking import tube_sites
 from svfap.training.distributed import device
 from svfap.training.objectives import normalise, unit_range
 
-GREY = 0.5  # of a hidden patch in the picture of the masked input
+GREY = 0.5  # grey level of a hidden patch in the picture of the masked input
 
 
 def unpatch(pixels: Tensor, *, slices: int, tubelet: int, patch: int) -> Tensor:

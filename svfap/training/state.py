@@ -1,4 +1,4 @@
-"""Live state of a run: its last two saves, so that a damaged save costs minutes, not the run."""
+"""Keep the last two saves of a run, so that a damaged save costs minutes, not the run."""
 
 import logging
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class State:
     """The saves that a stopped run resumes from.
 
     Attributes:
-        folder: contains the saves. It is not a declared output of a Snakemake rule, because
+        folder: folder of the saves. It is not a declared output of a Snakemake rule, because
             Snakemake deletes the outputs of a failed job.
         run_hash: hash of everything that the run depends on; saves with another hash are ignored.
     """
@@ -58,6 +58,6 @@ class State:
         return None
 
     def remove(self) -> None:
-        """Delete the saves; call when the outputs of the run are written."""
+        """Delete the saves; call this when the outputs of the run are written."""
         self.last.unlink(missing_ok=True)
         self.previous.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ class StepResult(NamedTuple):
     """Figures of a completed step.
 
     Attributes:
-        loss: mean over all clips of the step, on all devices.
+        loss: mean loss of all clips of the step, on all devices.
         norm: norm of the gradient before clipping.
         finite: whether loss and norm are finite; an ordinary fp16 overflow counts as finite.
         stop: whether any process received a stop signal.
@@ -46,8 +46,8 @@ class HostCopy(NamedTuple):
     """A tensor on its way from the device to the host.
 
     Attributes:
-        tensor: the copy; complete once `arrival` has happened.
-        arrival: None on a CPU, where the copy is complete at once.
+        tensor: the copy on the host; it is complete once `arrival` has happened.
+        arrival: event after the copy; None on a CPU, where the copy is complete at once.
     """
 
     tensor: Tensor
@@ -65,7 +65,7 @@ class HostCopy(NamedTuple):
 
     def wait(self) -> list[float]:
         """Wait for the copy and return its values."""
-        # Waits for this copy only. Tensor.item() would also wait for the next step's gradient,
+        # This waits for the copy alone. Tensor.item() would also wait for the next step's gradient,
         # which has been queued since.
         if self.arrival is not None:
             self.arrival.synchronize()
@@ -91,9 +91,9 @@ def autocast_dtype(config: OptimConfig, device: torch.device) -> torch.dtype | N
 class Stepper:
     """The model and everything that a step changes: weights, optimiser, loss scale, average.
 
-    A step is `accumulate`, `update`, `complete`. Random numbers are seeded by (seed, position of
-    the batch's first crop). So a step gives the same result after a restart and on any number of
-    processes, as long as it is divided into the same batches.
+    A step consists of `accumulate`, `update` and `complete`. Random numbers are seeded by (seed,
+    position of the batch's first crop). So a step gives the same result after a restart and on any
+    number of processes, as long as it is divided into the same batches.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Stepper:
             with self._synchronised(last=number + 1 == len(batches)):
                 share = self.seeded_loss(batch) * batch.share
                 # DistributedDataParallel averages gradients over the processes. A step's gradient
-                # is their sum, since every share refers to the clips of all processes.
+                # is their sum, since `Batch.share` counts the clips of all processes.
                 self.scaler.scale(share * self.ranks.size).backward()
             self.total += share.detach()
 
@@ -151,11 +151,11 @@ class Stepper:
             group["lr"] = rate * group["lr_scale"]
         skipped = ~(total.isfinite() & norm.isfinite())
         # Fused AdamW (torch 2.13) leaves weights and moments as they are where `found_inf` is 1;
-        # GradScaler.step sets this attribute for that purpose. Set directly, it also covers the
-        # loss and precisions without a scaler, and the host need not wait to decide.
+        # GradScaler.step sets this attribute for that purpose. Setting it here also covers the loss
+        # and precisions without a scaler, and the host need not wait.
         self.optimizer.found_inf = skipped.float()  # type: ignore[attr-defined]
         self.optimizer.step()
-        # The scale of this step, 1 if disabled. Scaling a one reads it on the device;
+        # Scaling a 1 gives the loss scale of this step (1 if disabled) on the device.
         # GradScaler.get_scale would wait for the device.
         scale = self.scaler.scale(torch.ones_like(total))
         self.pending_copy = HostCopy.start(torch.stack((total, norm, stop_requested, scale)))
@@ -215,7 +215,7 @@ class Stepper:
             self.average.load_state_dict(state["average"])
 
     def _clip_gradient(self) -> Tensor:
-        """Return the norm of the whole gradient; scale it down to `clip_grad` if that is set."""
+        """Clip the whole gradient to norm `clip_grad`, if set; return its norm before that."""
         parameters = [p for p in self.objective.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.config.clip_grad is not None:
@@ -229,8 +229,8 @@ class Stepper:
         if self.average.n_averaged == 0:
             self.average.update_parameters(self.objective.model)
         else:
-            # As AveragedModel.update_parameters does, but that copies its counter to the device
-            # in every call (torch 2.13), and the host waits for the copy.
+            # Do the work of AveragedModel.update_parameters, which also copies its counter to the
+            # device in every call (torch 2.13), and the host waits for the copy.
             averaged, current = (
                 [*model.parameters()] for model in (self.average.module, self.objective.model)
             )

@@ -1,6 +1,6 @@
 """Files of tensors and plain values: written whole or not at all, read without running their code.
 
-Checkpoints, saves of a run and kept batches are such files.
+Checkpoints, saves of a run and saved batches are such files.
 """
 
 import functools
@@ -23,7 +23,7 @@ class ForeignFileError(SvfapError):
 
 @functools.cache
 def provenance() -> dict[str, str]:
-    """Version and commit of the running code, which every file records."""
+    """Return version and commit of the running code; every file records them."""
     return {"version": __version__, "commit": git_commit()}
 
 

@@ -24,8 +24,8 @@ from svfap.training.step import Stepper
 
 STATE = "state"
 CURVE = "curve.csv"
-# Keys of `optim` that suit a run to a machine and do not change what it learns (`device_batch` and
-# `compile` change rounding only). A run that was stopped may resume with other values of these.
+# Keys of `optim` that adapt a run to a machine and do not change what it learns (`device_batch` and
+# `compile` change rounding only). A stopped run may resume with other values of these keys.
 MACHINE_KEYS = {"workers", "save_minutes", "device_batch", "compile"}
 
 
@@ -65,9 +65,10 @@ class TrainingRun:
             objective: the model and its loss.
             draws: the training clips.
             groups: the optimiser's parameter groups.
-            log: receives metrics.
-            validate: computes metrics of the model at the end of an epoch, for the curve.
-            picture: draws results of the trained model.
+            log: function that receives metrics.
+            validate: function that computes metrics of the model at the end of an epoch, for the
+                curve.
+            picture: function that draws results of the trained model.
 
         Raises:
             SvfapError: a shard is damaged, or training diverged.
