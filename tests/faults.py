@@ -1,8 +1,9 @@
 """Kill the pipeline again and again: `python tests/faults.py --kills 20 [--seed 0] [--folder F]`.
 
-A small project of synthetic videos runs once unbroken. Its twin is killed, the whole process group
-by SIGKILL, at random moments that are dealt evenly to all rules, unlocked and started again, until
-it is finished. What it has made must be the same bytes, and no job that had finished may run twice.
+A small project of synthetic videos runs once without interruption. A second copy is killed at
+random moments, spread evenly over all rules: SIGKILL ends its whole process group. It is unlocked
+and started again until it finishes. Both must write the same bytes, and no finished job may run
+twice.
 """
 
 import argparse
