@@ -1,8 +1,10 @@
 """A user's project of toy videos, and Snakemake in it."""
 
+import contextlib
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +56,26 @@ def command(folder: Path, *arguments: str) -> list[str]:
     base = ("--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--cores", "2")
     config = ("--configfile", str(folder / "toy.yaml"))
     return [program, *base, *config, "--rerun-incomplete", *arguments]
+
+
+def kill_stage(folder: Path, stage: str) -> None:
+    """Send SIGKILL to a stage's processes in a project; other projects on this machine go on."""
+    found = subprocess.run(
+        ["pgrep", "-f", f"svfap.* {stage} "], capture_output=True, text=True, check=True
+    )
+    ours = [int(pid) for pid in found.stdout.split() if works_in(folder, pid)]
+    assert ours, f"no process of {stage} in {folder}"
+    for process in ours:
+        with contextlib.suppress(ProcessLookupError):  # it ended with the process that started it
+            os.kill(process, signal.SIGKILL)
+
+
+def works_in(folder: Path, process: str) -> bool:
+    """Whether a process that still exists has a folder as its working directory."""
+    try:
+        return Path(f"/proc/{process}/cwd").samefile(folder)
+    except OSError:
+        return False
 
 
 def write_project(folder: Path, videos) -> None:

@@ -17,6 +17,7 @@ from helpers.toy_project import (
     ROOT,
     changed,
     command,
+    kill_stage,
     planned,
     snakemake,
     write_project,
@@ -227,7 +228,7 @@ def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_vi
         while not state.exists():
             assert workflow.poll() is None, log.read_text()[-3000:]
             time.sleep(0.05)
-        subprocess.run(["pkill", "-KILL", "-f", f"svfap.* pretrain.*{OPTIM['lr']}"], check=True)
+        kill_stage(tmp_path, "pretrain")
         assert workflow.wait(60) == 1
     crops = tmp_path / "data/crops/faces/part1/clips.csv"
     made = crops.stat().st_mtime_ns
