@@ -347,28 +347,20 @@ def test_everyone_in_a_video_is_one_group(tmp_path: Path) -> None:
     assert not (tmp_path / "crops" / clips[1]["path"]).exists()
 
 
+def crop_command(table: Path, output: Path) -> list[str]:
+    """The command line that crops part p0 of a manifest in two processes."""
+    files = ("--manifest", str(table), "--output", str(output))
+    options = ("--config", "{}", "--part", "p0", "--workers", "2")
+    return [sys.executable, "-m", "svfap", "crop", *files, *options]
+
+
 def test_a_kill_loses_no_finished_video(tmp_path: Path, videos: dict[str, Path]) -> None:
     longer = save(tmp_path / "longer.mp4", face_frames(150, step=0.3))
     keys = [f"clip{number}" for number in range(12)]
     table = manifest(tmp_path, dict.fromkeys(keys, longer) | {"happy": videos["happy"]}, keys)
     output = tmp_path / "crops" / "clips.csv"
     faces = output.parent / "faces"
-    command = [
-        sys.executable,
-        "-m",
-        "svfap",
-        "crop",
-        "--config",
-        "{}",
-        "--manifest",
-        str(table),
-        "--part",
-        "p0",
-        "--workers",
-        "2",
-        "--output",
-        str(output),
-    ]
+    command = crop_command(table, output)
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as job:
         while len([*faces.glob("*.json")]) < 3:
             assert job.poll() is None
@@ -388,22 +380,7 @@ def test_an_interrupt_is_obeyed_at_once(tmp_path: Path, videos: dict[str, Path])
     longer = save(tmp_path / "longer.mp4", face_frames(400, step=0.1))
     keys = [f"clip{number}" for number in range(30)]
     table = manifest(tmp_path, dict.fromkeys(keys, longer) | {"happy": videos["happy"]}, keys)
-    command = [
-        sys.executable,
-        "-m",
-        "svfap",
-        "crop",
-        "--config",
-        "{}",
-        "--manifest",
-        str(table),
-        "--part",
-        "p0",
-        "--workers",
-        "2",
-        "--output",
-        str(tmp_path / "crops" / "clips.csv"),
-    ]
+    command = crop_command(table, tmp_path / "crops" / "clips.csv")
     with subprocess.Popen(
         command, start_new_session=True, stderr=subprocess.PIPE, text=True
     ) as job:

@@ -7,22 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from test_plots import CLASSES, NOTICE, assert_nothing_is_cut_off
 
-from svfap.plots import classes, clip_figures, style
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved, so that their texts can be read."""
-    figures: list[Figure] = []
-    save = style.save
-
-    def keep(figure: Figure, path: Path) -> None:
-        save(figure, path)
-        figures.append(figure)
-
-    for module in (classes, clip_figures):
-        monkeypatch.setattr(module, "save", keep)
-    return figures
+from svfap.plots import classes, clip_figures
 
 
 def legend_of(figure: Figure) -> list[str]:

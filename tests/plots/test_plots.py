@@ -10,7 +10,7 @@ from matplotlib.text import Annotation
 from PIL import Image
 
 from svfap.errors import SvfapError
-from svfap.plots import classes, clip_figures, curves, style
+from svfap.plots import classes, clip_figures, curves
 from svfap.plots.style import DPI
 
 CLASSES = ("happy", "sad", "neutral")
@@ -30,21 +30,6 @@ def pixels(path: Path) -> np.ndarray:
     """The picture, (height, width, 3), 0..255."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are saved, so that their texts can be read."""
-    figures: list[Figure] = []
-    save = style.save
-
-    def keep(figure: Figure, path: Path) -> None:
-        save(figure, path)
-        figures.append(figure)
-
-    for module in (classes, clip_figures, curves):
-        monkeypatch.setattr(module, "save", keep)
-    return figures
 
 
 def assert_nothing_is_cut_off(path: Path) -> None:
