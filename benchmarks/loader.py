@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks import authors, formats
 from benchmarks.common import Headline, carphone, cpu_seconds, make_parser, report, resident, spread
 from svfap.augment.crop_box import multi_scale_crop
-from svfap.config import OptimConfig
+from svfap.config import OptimConfig, TrainingMachine
 from svfap.shards.frame_format import FrameFormat
 from svfap.shards.store import ClipStore
 from svfap.shards.writer import Sample, write_shards
@@ -205,8 +205,8 @@ def _ours(index: Path, repeats: int) -> Callable[[], object]:
 
 
 def _loader(index: Path, workers: int, epochs: int = 10**4) -> Loader:
-    config = OptimConfig(batch_size=CLIPS, epochs=epochs, workers=workers)
-    return Loader(_draws(index), config, Ranks(0, 1, CPU))
+    config, machine = OptimConfig(batch_size=CLIPS, epochs=epochs), TrainingMachine(workers=workers)
+    return Loader(_draws(index), config, Ranks(0, 1, CPU), machine)
 
 
 if __name__ == "__main__":

@@ -161,8 +161,8 @@ class StepBenchmark:
 
     def _stepper(self, objective: Objective) -> Stepper:
         groups = parameter_groups(objective.model, weight_decay=0.05)
-        config = OptimConfig(compile=self.compiled)
-        return Stepper(objective, groups, config, ranks=Ranks(device=self.device), seed=0)
+        ranks, compiled = Ranks(device=self.device), self.compiled
+        return Stepper(objective, groups, OptimConfig(), ranks=ranks, seed=0, compiled=compiled)
 
 
 def _pipelined(stepper: Stepper, batch: Batch) -> None:

@@ -70,19 +70,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_stage(stage: str, function: Callable[..., None], values: dict[str, Any]) -> None:
     """Check the configuration and run a stage under tracking."""
-    section = inspect.signature(function).parameters["config"].annotation
-    config = _read_config(section, values.pop("config"))
+    sections = {
+        name: _read_section(parameter.annotation, values.pop(name), flag=f"--{name}")
+        for name, parameter in inspect.signature(function).parameters.items()
+        if _is_section(parameter.annotation)
+    }
     output: Path = values["output"]
     given = {k: v if isinstance(v, list) else [v] for k, v in values.items() if k != "output"}
     inputs = {k: [p for p in v if isinstance(p, Path)] for k, v in given.items()}
-    params = config.model_dump(mode="json") | {
+    params = sections["config"].model_dump(mode="json") | {
         k: str(v) for k, v in values.items() if not isinstance(v, list)
     }
     for path in chain(*inputs.values()):
         if not path.exists():
             raise SvfapError(f"{path}: no such file; run the stage that writes it first")
-    with stage_run.track_stage(stage, params=params, inputs=inputs, output=output) as log:
-        function(config, **values, log=log)
+    # The machine is recorded in tags: a stopped run with other params is another run.
+    tags = {k: v.model_dump(mode="json") for k, v in sections.items() if k != "config"}
+    with stage_run.track_stage(
+        stage, params=params, inputs=inputs, output=output, tags=tags
+    ) as log:
+        function(**sections, **values, log=log)
 
 
 def _split_command_line(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -121,8 +128,10 @@ def _parse_flags(
         flag = f"--{name.replace('_', '-')}"
         if name == "log":
             continue
-        if inspect.isclass(kind) and issubclass(kind, Section):
-            parser.add_argument(flag, required=True, help="JSON, or the path of a YAML file")
+        if _is_section(kind):
+            needed = parameter.default is parameter.empty
+            about = "JSON, or the path of a YAML file"
+            parser.add_argument(flag, required=needed, default="{}", help=about)
         elif typing.get_origin(kind) is list:
             parser.add_argument(flag, nargs="*", default=[], type=typing.get_args(kind)[0])
         else:
@@ -130,13 +139,17 @@ def _parse_flags(
     return vars(parser.parse_args(arguments))
 
 
-def _read_config(section: type[Section], text: str) -> Section:
+def _is_section(kind: object) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, Section)
+
+
+def _read_section(section: type[Section], text: str, *, flag: str) -> Section:
     """Return a section from JSON or from the path of a YAML file."""
     try:
         values = json.loads(text) if text.lstrip().startswith("{") else read(Path(text))
     except (ValueError, RecursionError) as error:  # RecursionError: deeply nested brackets
-        raise SvfapError(f"--config: {error}") from None
-    return parse(section, values, where="--config")
+        raise SvfapError(f"{flag}: {error}") from None
+    return parse(section, values, where=flag)
 
 
 def _print_error(stage: str, message: str, *, code: int = 2) -> int:

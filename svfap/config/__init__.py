@@ -1,5 +1,6 @@
 """The keys of an experiment, typed and checked, and the reader of its YAML file."""
 
+from svfap.config.machine import TrainingMachine
 from svfap.config.schema import (
     FIXED_PRESETS,
     Config,
@@ -32,4 +33,5 @@ __all__ = [
     "Preset",
     "PretrainConfig",
     "ShardConfig",
+    "TrainingMachine",
 ]

@@ -1,7 +1,8 @@
 """The whole configuration: frozen, typed, and checked before the first job runs.
 
 `config/config.yaml` is read into `Config`. Every stage receives only the keys that its output
-depends on (`svfap.config.stage_sections`), so a changed key reruns no other job.
+depends on (`svfap.config.stage_sections`), so a changed key reruns no other job. The section
+`machine` reaches the stages apart from these keys and reruns nothing.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from svfap.config.machine import MachineConfig
 from svfap.config.section import Name, Section
 from svfap.config.training import FinetuneConfig, ModelConfig, PretrainConfig
 from svfap.config.variants import Variant
@@ -117,6 +119,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
+    machine: MachineConfig = MachineConfig()
     variants: dict[Name, Variant] = Field(default_factory=dict, description="further runs, by name")
 
     @model_validator(mode="after")

@@ -61,8 +61,9 @@ class FinetuneJob(Section):
 class EvaluateJob(Section):
     """How to test a fine-tuned model; its checkpoint holds everything else."""
 
+    dataset: str = Field(default="", description="name of the dataset, for the predictions")
+    fold: str = Field(default="", description="name of the fold, for the predictions")
     views: int = Field(default=2, ge=1)
-    batch_size: int = Field(default=16, ge=1)
 
 
 class CostJob(Section):

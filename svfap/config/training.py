@@ -64,12 +64,6 @@ class OptimConfig(Section):
     epochs: int = Field(default=100, ge=1, description="passes over the training clips")
     warmup_epochs: float = Field(default=5, ge=0, description="epochs of linear warm-up")
     batch_size: int = Field(default=256, ge=1, description="clips per step, over all devices")
-    device_batch: int | None = Field(
-        default=None,
-        ge=1,
-        description="clips per forward pass on one device;"
-        " null: all of the step's clips on this device",
-    )
     repeats: int = Field(default=1, ge=1, description="augmented crops per decoded clip")
     lr: float = Field(default=3e-4, gt=0, description="peak learning rate")
     min_lr: float = Field(default=1e-5, ge=0, description="last learning rate")
@@ -82,14 +76,9 @@ class OptimConfig(Section):
         default=None, gt=0, lt=1, description="decay of averaged weights; null: no averaging"
     )
     precision: Precision = Field(default="auto", description="auto: bf16 on a GPU, fp32 on a CPU")
-    compile: bool = Field(default=False, description="torch.compile the model")
     max_skips: int = Field(
         default=10, ge=1, description="stop after this many steps in a row without a finite loss"
     )
-    workers: int | None = Field(
-        default=None, ge=0, description="loader processes; null: with a GPU all cores but one"
-    )
-    save_minutes: float = Field(default=10, gt=0, description="minutes between two saved states")
 
 
 class PretrainConfig(Section):

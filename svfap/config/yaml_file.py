@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from svfap.config import Config, FinetuneConfig
+from svfap.config import Config, FinetuneConfig, TrainingMachine
 from svfap.config.section import Section
 from svfap.errors import SvfapError
 
@@ -83,6 +83,8 @@ def _explain(section: type[BaseModel], problem: Mapping[str, Any]) -> str:
     key = ".".join(location)
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    if "optim" in location[:-1] and location[-1] in TrainingMachine.model_fields:
+        return f"'{key}' describes the machine: move it to `machine.{location[-1]}`"
     known = _keys_at(section, location[:-1])
     # With `cutoff=0`, even a very different key is offered as a hint.
     near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.0)

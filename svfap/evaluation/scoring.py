@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from svfap.config.machine import DEFAULT_SCORING, ScoringMachine
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import predictions
 from svfap.evaluation.metrics import METRICS
@@ -95,8 +96,7 @@ def predict(
     job: FinetuneJob,
     config: EvaluateJob,
     *,
-    dataset: str = "",
-    fold: str = "",
+    machine: ScoringMachine = DEFAULT_SCORING,
     shown: bool = True,
 ) -> Predictions:
     """Score every view of every video, and leave the model in evaluation mode.
@@ -105,21 +105,20 @@ def predict(
         model: a fine-tuned model.
         store: the videos.
         job: the settings that the model was made with.
-        config: number of views per video, and batch size.
-        dataset: name of the dataset, for the predictions.
-        fold: name of the fold, for the predictions.
+        config: number of views per video, and names for the predictions.
+        machine: number of views per forward pass.
         shown: whether to show a progress bar.
     """
     scorer = Scorer(model, job).eval()
     views = list_views(store, job, config.views)
     clips = [view.clip for view in views]
-    starts = range(0, len(views), config.batch_size)
-    batches: Iterable[list[View]] = [views[s : s + config.batch_size] for s in starts]
+    starts = range(0, len(views), machine.batch_size)
+    batches: Iterable[list[View]] = [views[s : s + machine.batch_size] for s in starts]
     if shown:
         batches = track(batches, total=len(starts), label="evaluate", unit="batch")
     return Predictions(
-        dataset=dataset,
-        fold=fold,
+        dataset=config.dataset,
+        fold=config.fold,
         keys=[store.keys[clip] for clip in clips],
         groups=[store.groups[clip] for clip in clips],
         subjects=[store.subjects[clip] for clip in clips],

@@ -116,9 +116,10 @@ class Experiment:
         }
         return parse(FinetuneJob, job, where=f"datasets.{dataset}")
 
-    def evaluate_section(self, dataset: str) -> EvaluateJob:
+    def evaluate_section(self, dataset: str, fold: str) -> EvaluateJob:
         """Return the section of stage `evaluate`."""
-        return EvaluateJob(views=finetune_for(self.config, dataset).views)
+        views = finetune_for(self.config, dataset).views
+        return EvaluateJob(dataset=dataset, fold=fold, views=views)
 
     def tabulate_section(self) -> TabulateConfig:
         """Return the section of stage `tabulate`, without the variants."""

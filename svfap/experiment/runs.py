@@ -125,9 +125,10 @@ def _vary(experiment: Experiment, name: str, variant: Variant) -> Experiment:
     }
     if variant.seed is not None:
         changes["seed"] = variant.seed
-    values = merge(experiment.config.model_dump(exclude={"variants"}), changes)
+    values = merge(experiment.config.model_dump(exclude={"variants", "machine"}), changes)
     values["datasets"] = {k: v for k, v in values["datasets"].items() if k not in left_out}
-    config: Config = check(values, where=where)
+    machine = {"machine": experiment.config.machine}  # all runs use the same
+    config: Config = check(values, where=where).model_copy(update=machine)
     varied = Experiment(
         config, {k: v for k, v in experiment.datasets.items() if k in config.datasets}
     )

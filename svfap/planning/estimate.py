@@ -33,7 +33,7 @@ class Assumptions(Section):
         """Return the loader processes of each training process of a job."""
         if job.optim is None:
             return 0
-        workers = job.optim.workers if self.workers is None else self.workers
+        workers = job.machine.workers if self.workers is None else self.workers
         if workers is None:  # as in svfap.training.loader, spare CPUs load for a GPU
             return max(1, self.machine.cpus // self.machine.gpus - 1) if self.machine.gpus else 0
         return workers
@@ -143,7 +143,7 @@ def _gpu_memory(job: Job, gpus: int) -> float | None:
     """Estimate the bytes that a training needs on each GPU; None without GPU or training."""
     if not gpus or job.optim is None:
         return None
-    clips = job.optim.device_batch or -(-job.optim.batch_size // gpus)
+    clips = job.machine.device_batch or -(-job.optim.batch_size // gpus)
     parameter = TRAINED_BYTES + AVERAGED_BYTES * (job.optim.ema is not None)
     return job.cost.parameters * parameter + clips * job.cost.activation_bytes
 

@@ -36,7 +36,7 @@ def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
         pace, memory = stage.clips_per_second, stage.gpu_memory_bytes
         if pace and name != "evaluate":  # evaluation has no loader processes to add
             more = pace["all_cpus"] > 1.2 * pace["loaders"]
-            advice = f"; raise {name}.optim.workers" if more else "; add CPUs"
+            advice = "; raise machine.workers" if more else "; add CPUs"
             yield (
                 f"{name}: the model can take {_pace(pace['model'])}, loading gives"
                 f" {_pace(pace['loaders'])}, on all CPUs {_pace(pace['all_cpus'])}: limited by"
@@ -45,7 +45,7 @@ def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
         if memory:
             yield (
                 f"{name}: needs about {memory / 1e9:,.1f} GB of memory on each GPU (estimate); a"
-                f" smaller {name}.optim.device_batch lowers it."
+                f" smaller machine.device_batch lowers it."
             )
 
 
@@ -57,7 +57,7 @@ def assumptions(given: Assumptions, jobs: list[Job], videos: Videos) -> Iterator
         yield "Pre-training uses all GPUs of one machine, other trainings one each."
         yield (
             "GPU memory: 18 bytes per parameter (22 with optim.ema), and the activations of"
-            " optim.device_batch clips in bfloat16 without optim.compile."
+            " machine.device_batch clips in bfloat16 without machine.compile."
         )
     if given.machine.source:
         yield f"Machine: {given.machine.source}."

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from svfap.config import FIXED_PRESETS, OptimConfig
+from svfap.config import FIXED_PRESETS, OptimConfig, TrainingMachine
 from svfap.config.section import Section
 from svfap.experiment import layout, runs
 from svfap.experiment.resolve import Experiment
@@ -28,6 +28,7 @@ class Job(Section):
     clips: float = Field(default=0, description="clips shown to a model, over all epochs")
     cost: Cost = Field(default=Cost(), description="cost of that model")
     optim: OptimConfig | None = Field(default=None, description="settings, if it is a training")
+    machine: TrainingMachine = Field(default=TrainingMachine(), description="as configured")
     stored: float = Field(default=0, description="bytes that it leaves on the disk")
     fetched: float = Field(default=0, description="bytes that it downloads")
     done: bool = Field(default=False, description="whether nothing is left to do")
@@ -101,8 +102,10 @@ def _model_jobs(run: runs.Run, videos: Videos) -> Iterator[Job]:
         cost = pretrain_cost(model, pretrain.mask_ratio, pretrain.target_fraction)
         clips = sum(videos[name].total for name in pretrain.datasets) * pretrain.fraction
         output = layout.PRETRAINED.path(results, run=run.folder)
-        job = Job(stage="pretrain", output=output, cost=cost, optim=pretrain.optim)
+        machine = config.machine.training("pretrain")
+        job = Job(stage="pretrain", output=output, cost=cost, optim=pretrain.optim, machine=machine)
         yield _with_work(job, model.num_frames, clips)
+    machine = config.machine.training("finetune")
     for name, dataset in experiment.labelled.items():
         settings, count = experiment.finetune_section(name).finetune, videos[name].count
         cost, optim = finetune_cost(model, len(dataset.targets)), settings.optim
@@ -111,7 +114,7 @@ def _model_jobs(run: runs.Run, videos: Videos) -> Iterator[Job]:
             clips = count(split.train) * settings.fraction
             scored = count(split.validation) * settings.views * optim.epochs
             output = layout.FINETUNED.path(results, **place)
-            job = Job(stage="finetune", output=output, cost=cost, optim=optim)
+            job = Job(stage="finetune", output=output, cost=cost, optim=optim, machine=machine)
             yield _with_work(job, model.num_frames, clips, scored)
             scored = count(split.test) * settings.views
             output = layout.PREDICTIONS.path(results, **place)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from svfap.config.machine import DEFAULT_SCORING, ScoringMachine
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import insight, predictions
 from svfap.evaluation.scoring import predict
@@ -15,8 +16,7 @@ from svfap.training.checkpoint import load_model
 def run(
     config: EvaluateJob,
     *,
-    dataset: str,
-    fold: str,
+    machine: ScoringMachine = DEFAULT_SCORING,
     model: Path,
     shards: list[Path],
     output: Path,
@@ -25,9 +25,8 @@ def run(
     """Score the test parts of a fold.
 
     Args:
-        config: number of views per video, and batch size.
-        dataset: name of the dataset.
-        fold: name of the fold.
+        config: number of views per video, and names of the dataset and the fold.
+        machine: number of views per forward pass.
         model: checkpoint of the stage `finetune`.
         shards: `index.parquet` of every test part.
         output: the Parquet file of predictions, a row per clip and view; `embedding.png` and
@@ -39,10 +38,10 @@ def run(
     """
     store = ClipStore(shards)
     network, job = load_model(model)
-    table = predict(network, store, job, config, dataset=dataset, fold=fold)
-    predictions.write(output, table)
-    _draw(network, store, job, output, f"{dataset} {fold}")
-    log({"clips": len(store), "views": len(table.keys)})
+    scored = predict(network, store, job, config, machine=machine)
+    predictions.write(output, scored)
+    _draw(network, store, job, output, f"{config.dataset} {config.fold}")
+    log({"clips": len(store), "views": len(scored.keys)})
 
 
 def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path, name: str) -> None:

@@ -7,6 +7,8 @@ import torch
 
 from svfap.augment.crop_box import random_resized_crop
 from svfap.augment.rand_augment import rand_augment_policy
+from svfap.config import TrainingMachine
+from svfap.config.machine import DEFAULT_MACHINE
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.errors import SvfapError
 from svfap.evaluation.scoring import validation_metrics
@@ -26,6 +28,7 @@ from svfap.video.sampling import finetune_indices
 def run(
     config: FinetuneJob,
     *,
+    machine: TrainingMachine = DEFAULT_MACHINE,
     pretrained: list[Path],
     shards: list[Path],
     validation: list[Path],
@@ -36,6 +39,7 @@ def run(
 
     Args:
         config: model, recipe, seed, and the dataset's task and targets.
+        machine: loader processes, memory and saves; the result does not depend on it.
         pretrained: checkpoint of the stage `pretrain`; an empty list to train from scratch.
         shards: `index.parquet` of every training part.
         validation: `index.parquet` of parts that are held back from training. They are scored after
@@ -63,7 +67,7 @@ def run(
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
     held_back = ClipStore(validation) if validation else None
     inputs = [*pretrained, *shards, *validation]
-    TrainingRun(config, optim, inputs, output, label, origin).train(
+    TrainingRun(config, optim, inputs, output, label, origin, machine).train(
         _objective(model, config, store),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from svfap.augment.crop_box import multi_scale_crop
+from svfap.config import TrainingMachine
+from svfap.config.machine import DEFAULT_MACHINE
 from svfap.config.stage_sections import PretrainJob
 from svfap.models import Autoencoder
 from svfap.plots.clip_figures import draw_filmstrips
@@ -25,11 +27,19 @@ PICTURE_CLIPS = 4
 VIDEO_FPS = 6  # about real time: clips hold every 4th of 25 frames per second (paper section 4.1)
 
 
-def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> None:
+def run(
+    config: PretrainJob,
+    *,
+    machine: TrainingMachine = DEFAULT_MACHINE,
+    shards: list[Path],
+    output: Path,
+    log: Log,
+) -> None:
     """Train a masked autoencoder.
 
     Args:
         config: model, recipe and seed.
+        machine: loader processes, memory and saves; the result does not depend on it.
         shards: `index.parquet` of every part.
         output: the checkpoint; `curve.csv` and `reconstruction.{png,mp4}` are written beside it.
         log: function that receives metrics.
@@ -50,7 +60,7 @@ def run(config: PretrainJob, *, shards: list[Path], output: Path, log: Log) -> N
         seed=config.seed,
         repeats=optim.repeats,
     )
-    TrainingRun(config, optim, shards, output, "pretrain").train(
+    TrainingRun(config, optim, shards, output, "pretrain", machine=machine).train(
         Reconstruction(model, settings.mask_ratio, settings.target_fraction),
         draws,
         parameter_groups(model, weight_decay=optim.weight_decay),

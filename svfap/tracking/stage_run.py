@@ -147,6 +147,7 @@ def track_stage(
     params: Mapping[str, Any],
     inputs: Mapping[str, Sequence[Path]],
     output: Path,
+    tags: Mapping[str, Any] | None = None,
 ) -> Iterator[Log]:
     """Record a run of a stage; yield `log(metrics, step=0)`.
 
@@ -164,7 +165,7 @@ def track_stage(
         "stage": stage,
         "name": str(output),
         "params": flat,
-        "tags": _tags(stage, flat),
+        "tags": _tags(stage, flat) | flatten(tags or {}),
         "parent": record_id(Path(pipeline)) if pipeline else None,
         "upstream": {path: known for path, known in ids.items() if known},
         "inputs": describe_inputs(inputs, stage),

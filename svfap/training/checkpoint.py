@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from svfap.config import TrainingMachine
 from svfap.config.section import Section
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
@@ -175,6 +176,16 @@ def _size_difference(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -
 
 def _job(values: Mapping[str, Any], path: Path) -> PretrainJob | FinetuneJob:
     """Check the settings of a run; only those for pre-training have a section `pretrain`."""
-    if isinstance(values, dict) and "pretrain" in values:
-        return parse(PretrainJob, values, where=str(path))
-    return parse(FinetuneJob, values, where=str(path))
+    stage = "pretrain" if isinstance(values, dict) and "pretrain" in values else "finetune"
+    job: type[PretrainJob | FinetuneJob] = PretrainJob if stage == "pretrain" else FinetuneJob
+    return parse(job, _without_machine(values, stage), where=str(path))
+
+
+def _without_machine(values: Mapping[str, Any], stage: str) -> Mapping[str, Any]:
+    """Return the settings without those of the machine, which version 0.1.0 recorded, too."""
+    try:
+        section = values[stage]
+        optim = {k: v for k, v in section["optim"].items() if k not in TrainingMachine.model_fields}
+        return {**values, stage: {**section, "optim": optim}}
+    except (LookupError, TypeError, AttributeError):
+        return values  # damaged; the check explains it

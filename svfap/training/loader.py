@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from svfap.config import OptimConfig
+from svfap.config import OptimConfig, TrainingMachine
+from svfap.config.machine import DEFAULT_MACHINE
 from svfap.errors import SvfapError
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
@@ -51,9 +52,15 @@ class Loader:
         SvfapError: there are more processes than crops in a step.
     """
 
-    def __init__(self, draws: Draws, config: OptimConfig, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        draws: Draws,
+        config: OptimConfig,
+        ranks: Ranks,
+        machine: TrainingMachine = DEFAULT_MACHINE,
+    ) -> None:
         self.draws, self.ranks = draws, ranks
-        self.workers = spare_cores(ranks.device) if config.workers is None else config.workers
+        self.workers = spare_cores(ranks.device) if machine.workers is None else machine.workers
         epoch = len(draws.store) * draws.repeats
         self.batch_size = min(config.batch_size, epoch)
         if self.batch_size < ranks.size:
@@ -61,7 +68,7 @@ class Loader:
                 f"a step has {self.batch_size} clips, fewer than the {ranks.size} processes; raise"
                 " optim.batch_size or start fewer processes"
             )
-        self.device_batch = config.device_batch or -(-self.batch_size // ranks.size)
+        self.device_batch = machine.device_batch or -(-self.batch_size // ranks.size)
         self.total = config.epochs * epoch
         self.steps = max(1, self.total // self.batch_size)
         self.steps_per_epoch = epoch / self.batch_size

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from svfap.config import OptimConfig
+from svfap.config import OptimConfig, TrainingMachine
+from svfap.config.machine import DEFAULT_MACHINE
 from svfap.progress import Progress
 from svfap.tracking.stage_run import Log
 from svfap.training.batch import Batch
@@ -50,6 +51,7 @@ class Trainer:
         state: saves of the live state on disk, to resume from.
         ranks: the processes that share the run.
         label: name of the run in the progress line and the log.
+        machine: how to use the machine; `save_minutes` is for this class.
         validate: function that returns validation metrics of the model; called after every epoch.
         curve: the training curve so far.
         interval: figures of the steps since the curve's last point.
@@ -64,6 +66,7 @@ class Trainer:
     state: State
     ranks: Ranks
     label: str
+    machine: TrainingMachine = DEFAULT_MACHINE
     validate: Callable[[], CurvePoint] | None = None
     curve: list[CurvePoint] = field(default_factory=list)
     interval: CurveInterval = field(default_factory=CurveInterval)
@@ -140,7 +143,7 @@ class Trainer:
         self.interval.add(result, clips=len(self.loader.positions(step)))
         if self._is_point(step + 1):
             log(self._add_point(step + 1), step + 1)
-        due = time.monotonic() - self.saved > 60 * self.config.save_minutes
+        due = time.monotonic() - self.saved > 60 * self.machine.save_minutes
         # After a skipped step the weights may be bad: keep the last save, to roll back to it.
         if result.stop or (due and result.finite):
             self._save(step + 1)

@@ -104,10 +104,11 @@ class Stepper:
         *,
         ranks: Ranks,
         seed: int,
+        compiled: bool = False,
     ) -> None:
         self.objective, self.config, self.ranks, self.seed = objective, config, ranks, seed
         model = objective.model.to(ranks.device).train()
-        trained = torch.compile(model, fullgraph=True) if config.compile else model
+        trained = torch.compile(model, fullgraph=True) if compiled else model
         self.forward = ranks.data_parallel(trained)  # type: ignore[arg-type]
         self.optimizer = AdamW(groups, lr=0.0, betas=config.betas, fused=True)
         self.dtype = autocast_dtype(config, ranks.device)

@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from svfap.config import OptimConfig
+from svfap.config import OptimConfig, TrainingMachine
+from svfap.config.machine import DEFAULT_MACHINE
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.tracking.stage_run import Log
 from svfap.training import memory
@@ -24,9 +25,6 @@ from svfap.training.step import Stepper
 
 STATE = "state"
 CURVE = "curve.csv"
-# Keys of `optim` that adapt a run to a machine and do not change what it learns (`device_batch` and
-# `compile` change rounding only). A stopped run may resume with other values of these keys.
-MACHINE_KEYS = {"workers", "save_minutes", "device_batch", "compile"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class TrainingRun:
         output: the checkpoint; the curve and the live state are written beside it.
         label: name of the run on the progress line.
         origin: the pre-training that the run starts from; empty if it starts from scratch.
+        machine: how to use the machine; a stopped run may resume with other values.
     """
 
     job: PretrainJob | FinetuneJob
@@ -48,6 +47,7 @@ class TrainingRun:
     output: Path
     label: str
     origin: Origin = field(default_factory=Origin)
+    machine: TrainingMachine = DEFAULT_MACHINE
 
     def train(
         self,
@@ -76,10 +76,19 @@ class TrainingRun:
         """
         memory.keep()
         with joined() as ranks:
-            stepper = Stepper(objective, groups, self.optim, ranks=ranks, seed=self.job.seed)
-            loader = Loader(draws, self.optim, ranks)
+            stepper = Stepper(
+                objective,
+                groups,
+                self.optim,
+                ranks=ranks,
+                seed=self.job.seed,
+                compiled=self.machine.compile,
+            )
+            loader = Loader(draws, self.optim, ranks, self.machine)
             state = State(self.output.parent / STATE, run_hash(self.job, self.inputs))
-            trainer = Trainer(stepper, loader, self.optim, state, ranks, self.label, validate)
+            trainer = Trainer(
+                stepper, loader, self.optim, state, ranks, self.label, self.machine, validate
+            )
             curve = trainer.fit(log)
             if ranks.first:
                 objective.model.load_state_dict(stepper.result_weights)
@@ -102,14 +111,11 @@ class TrainingRun:
 
 
 def run_hash(job: PretrainJob | FinetuneJob, inputs: Iterable[Path]) -> str:
-    """Hash the settings, without `MACHINE_KEYS`, and the content of the input files.
+    """Hash the settings and the content of the input files.
 
     A saved state is resumed only by a run of the same hash.
     """
-    text = job.model_dump_json(
-        exclude={"pretrain": {"optim": MACHINE_KEYS}, "finetune": {"optim": MACHINE_KEYS}}
-    )
-    digest = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(job.model_dump_json().encode())
     for path in inputs:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -26,6 +26,9 @@ def test_defaults_are_the_papers():
     ("values", "message"),
     [
         ({"pretrain": {"optim": {"epoch": 3}}}, "did you mean 'pretrain.optim.epochs'?"),
+        ({"pretrain": {"optim": {"workers": 3}}}, "move it to `machine.workers`"),
+        ({"datasets": {"demo": {"finetune": {"optim": {"compile": True}}}}}, "`machine.compile`"),
+        ({"machine": {"finetune": {"ring": 1}}}, "did you mean 'machine.finetune.ring_gb'?"),
         ({"modle": {}}, "did you mean 'model'?"),
         ({"datasets": {"demo": {"finetun": {}}}}, "did you mean 'datasets.demo.finetune'?"),
         ({"datasets": {"demo": {"finetune": {"flop": 1}}}}, "did you mean 'flip'?"),

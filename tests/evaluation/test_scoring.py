@@ -6,6 +6,7 @@ import torch
 from helpers.toy_shards import make_shards
 
 from svfap.config import FinetuneConfig
+from svfap.config.machine import ScoringMachine
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import scoring
 from svfap.evaluation.scoring import Scorer
@@ -69,8 +70,10 @@ def test_evaluation_and_mlflow_model_give_the_same_scores(tmp_path, toy_model):
     network = make_network(job)
     Checkpoint(network.state_dict(), job).write(tmp_path / "m.pt")
     store = ClipStore([make_shards(tmp_path / "shards", [0, 1] * 3)])
-    views = EvaluateJob(views=job.finetune.views, batch_size=job.finetune.views)
-    found = scoring.predict(network.train(), store, job, views, shown=False)
+    views, machine = job.finetune.views, ScoringMachine(batch_size=job.finetune.views)
+    found = scoring.predict(
+        network.train(), store, job, EvaluateJob(views=views), machine=machine, shown=False
+    )
     assert not network.training
     videos = [store.frames(clip, range(store.length(clip))) for clip in range(len(store))]
     served = MlflowPredictor(tmp_path / "m.pt").predict(np.stack(videos))

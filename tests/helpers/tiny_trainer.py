@@ -3,7 +3,7 @@
 import torch
 
 from svfap.augment.crop_box import CropBox
-from svfap.config import OptimConfig
+from svfap.config import OptimConfig, TrainingMachine
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
 from svfap.training.draws import Draws
@@ -32,18 +32,19 @@ def draws(store):
     )
 
 
-def make_stepper(objective, config=None):
+def make_stepper(objective, config=None, *, compiled=False):
     config = config or OptimConfig()
     groups = parameter_groups(objective.model, weight_decay=0)
-    return Stepper(objective, groups, config, ranks=ALONE, seed=0)
+    return Stepper(objective, groups, config, ranks=ALONE, seed=0, compiled=compiled)
 
 
-def trainer(folder, objective, store, *, identity="x", **optim):
+def trainer(folder, objective, store, *, identity="x", save_minutes=10, **optim):
     settings = {"warmup_epochs": 2, "batch_size": 4, "lr": 5, "betas": (0.9, 0.999)} | optim
+    machine = TrainingMachine(save_minutes=save_minutes)
     config = OptimConfig(**settings)
     loader = Loader(draws(store), config, ALONE)
     state = State(folder / "state", identity)
-    return Trainer(make_stepper(objective, config), loader, config, state, ALONE, "test")
+    return Trainer(make_stepper(objective, config), loader, config, state, ALONE, "test", machine)
 
 
 def random_batch(size=4, *, first=0, share=1.0, seed=0):

@@ -214,7 +214,7 @@ def test_parameters_are_flattened():
 def training(folder, toy_model, epochs):
     """Return the command line of a real fine-tuning, its job and its output."""
     shards = make_shards(folder / "shards", [0, 1] * 4)
-    optim = OptimConfig(epochs=epochs, warmup_epochs=1, batch_size=4, lr=0.05, save_minutes=1e-6)
+    optim = OptimConfig(epochs=epochs, warmup_epochs=1, batch_size=4, lr=0.05)
     job = FinetuneJob(
         seed=3,
         task="classification",
@@ -226,6 +226,7 @@ def training(folder, toy_model, epochs):
     output = folder / "results" / "finetune" / "toy" / "1" / "checkpoint.pt"
     command = [
         *(sys.executable, "-m", "svfap", "finetune", "--config", job.model_dump_json()),
+        *("--machine", '{"save_minutes": 1e-6}'),
         *("--shards", str(shards), "--output", str(output)),
     ]
     return command, job, output

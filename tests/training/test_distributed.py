@@ -21,7 +21,6 @@ def job(toy_model):
         epochs=6,
         warmup_epochs=1,
         batch_size=8,
-        device_batch=2,
         lr=0.02,
         betas=(0.9, 0.999),
         clip_grad=1.0,
@@ -41,7 +40,7 @@ def job(toy_model):
 def command(job, shards, output, *, processes):
     return [
         *(sys.executable, "-m", "svfap.launch", str(processes)),
-        *("finetune", "--config", job.model_dump_json()),
+        *("finetune", "--config", job.model_dump_json(), "--machine", '{"device_batch": 2}'),
         *("--pretrained", "--shards", str(shards), "--output", str(output)),
     ]
 

@@ -6,7 +6,7 @@ import torch
 from helpers.toy_shards import make_shards
 
 from svfap.augment.crop_box import CropBox
-from svfap.config import OptimConfig
+from svfap.config import OptimConfig, TrainingMachine
 from svfap.errors import SvfapError
 from svfap.shards.store import ClipStore
 from svfap.training.distributed import Ranks
@@ -22,6 +22,9 @@ def store(tmp_path_factory):
     return ClipStore([make_shards(tmp_path_factory.mktemp("shards"), np.linspace(0, 1, 10))])
 
 
+MACHINE = {*TrainingMachine.model_fields}
+
+
 def draws(store, repeats=1):
     def draw_box(height, width, rng):
         return CropBox(int(rng.integers(0, 8)), 0, 32, width)
@@ -34,7 +37,9 @@ def draws(store, repeats=1):
 
 def loader(store, *, rank=0, size=1, repeats=1, **optim):
     ranks = Ranks(rank, size, CPU)
-    return Loader(draws(store, repeats), OptimConfig(repeats=repeats, **optim), ranks)
+    machine = {key: optim.pop(key) for key in MACHINE & {*optim}}
+    config = OptimConfig(repeats=repeats, **optim)
+    return Loader(draws(store, repeats), config, ranks, TrainingMachine(**machine))
 
 
 def targets(steps):

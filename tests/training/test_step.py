@@ -140,7 +140,7 @@ def test_compiled_steps_are_the_same(toy_model):
     for compiled in (False, True):
         seed_everything(0)
         objective = Classification(VideoModel(small, 2), FinetuneConfig(**PLAIN))
-        stepper = make_stepper(objective, OptimConfig(compile=compiled))
+        stepper = make_stepper(objective, compiled=compiled)
         losses = [stepper.step([random_batch(seed=i)], 1e-3).loss for i in range(2)]
         ends.append((losses, weights(stepper)))
     assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-4)

@@ -14,7 +14,7 @@ from helpers.file_systems import enlarge, read_only, small_disk
 from helpers.tiny_trainer import draws
 from helpers.toy_shards import make_shards
 
-from svfap.config import CropConfig, OptimConfig
+from svfap.config import CropConfig, OptimConfig, TrainingMachine
 from svfap.errors import SvfapError
 from svfap.faces.crop_videos import VideoToCrop, crop_videos
 from svfap.shards.store import ClipStore
@@ -42,7 +42,7 @@ PRETRAIN = {
     "pretrain": {
         "datasets": ["x"],
         "stride": 1,
-        "optim": {"epochs": 4, "batch_size": 4, "warmup_epochs": 1, "save_minutes": 1e-6},
+        "optim": {"epochs": 4, "batch_size": 4, "warmup_epochs": 1},
     },
 }
 
@@ -133,7 +133,8 @@ def test_a_disk_that_fills_up_while_shards_are_written(tmp_path):
 
 def test_a_disk_that_fills_up_while_a_state_is_saved(tmp_path):
     shards = make_shards(tmp_path / "shards", [0, 1] * 8)
-    call = ("pretrain", "--config", json.dumps(PRETRAIN), "--shards", shards, "--output")
+    call = ("pretrain", "--config", json.dumps(PRETRAIN), "--machine", '{"save_minutes": 1e-6}')
+    call += ("--shards", shards, "--output")
     assert stage(*call, tmp_path / "whole" / "checkpoint.pt")[0] == 0
     with small_disk(tmp_path / "small", 6 * 10**6) as disk:  # holds one state, and half of another
         output = disk / "checkpoint.pt"
@@ -163,7 +164,8 @@ def test_a_damaged_shard_stops_training_with_one_line(tmp_path, workers):
     content = bytearray(tar.read_bytes())
     content[len(content) // 2 :: 997] = bytes(len(content[len(content) // 2 :: 997]))
     tar.write_bytes(content)
-    loader = Loader(draws(ClipStore([index])), OptimConfig(batch_size=4, workers=workers), Ranks())
+    machine = TrainingMachine(workers=workers)
+    loader = Loader(draws(ClipStore([index])), OptimConfig(batch_size=4), Ranks(), machine)
     message = (
         r"^\S+/000000\.tar: frame \d+ of \S+ is damaged; delete \S+/index\.parquet and run again$"
     )

@@ -34,10 +34,11 @@ ENVIRONMENT = os.environ | {
 
 
 def config(epochs: int) -> dict:
-    optim = OPTIM | {"epochs": epochs, "device_batch": 2}  # equal batches on one and two nodes
+    optim = OPTIM | {"epochs": epochs}
     return CONFIG | {
         "datasets": {"toy": {"csv": "toy.csv", "folds": 2}},
         "pretrain": {"datasets": ["toy"], "optim": optim},
+        "machine": {"device_batch": 2},  # equal batches on one and two nodes
     }
 
 

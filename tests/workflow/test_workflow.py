@@ -214,7 +214,7 @@ def test_the_report_shows_tables_and_pictures(project):
 @pytest.mark.slow
 def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_videos):
     write_project(tmp_path, toy_videos)
-    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 60, "save_minutes": 1e-4})
+    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 60}, machine__save_minutes=1e-4)
     target = ["--until", "pretrain"]
     state = tmp_path / "results/pretrain/state/last.pt"
     environment = os.environ | {"MLFLOW_TRACKING_URI": "off"}
@@ -232,7 +232,6 @@ def test_a_run_whose_training_is_killed_is_finished_by_the_next(tmp_path, toy_vi
         assert workflow.wait(60) == 1
     crops = tmp_path / "data/crops/faces/part1/clips.csv"
     made = crops.stat().st_mtime_ns
-    changed(tmp_path, pretrain__optim=OPTIM | {"epochs": 60, "save_minutes": 1e-4})
     again = subprocess.run(
         command(tmp_path, *target), env=environment, capture_output=True, text=True, check=False
     )

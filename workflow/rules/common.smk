@@ -30,7 +30,11 @@ put_interpreter_first()
 PYTHONPATH_VALUE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
 
 environment.set_tracking_defaults(RESULTS)
-PIPELINE = stage_run.Pipeline(RESULTS, EXPERIMENT.config.model_dump(mode="json"))
+PIPELINE = stage_run.Pipeline(
+    RESULTS, EXPERIMENT.config.model_dump(mode="json", exclude={"machine"})
+)
+# What describes the machine reaches the stages apart from `params`, so it reruns nothing.
+MACHINE = EXPERIMENT.config.machine.flags()
 
 # SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a
 # preemption. The stage must survive to save its state and to print where it stopped, and the others
@@ -106,7 +110,7 @@ def finetune_config(wildcards):
 def evaluate_config(wildcards):
     return (
         RUNS[wildcards.run]
-        .experiment.evaluate_section(wildcards.dataset)
+        .experiment.evaluate_section(wildcards.dataset, wildcards.fold)
         .model_dump_json()
     )
 

@@ -22,8 +22,9 @@ rule pretrain:
     params:
         config=pretrain_config,
     shell:
-        "python -m svfap.launch {resources.nodes}x{resources.gpus} pretrain --config {params.config:q}"
-        " --shards {input.shards:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
+        "python -m svfap.launch {resources.nodes}x{resources.gpus} pretrain --machine {MACHINE[pretrain]:q}"
+        " --config {params.config:q} --shards {input.shards:q}"
+        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
 rule finetune:
@@ -46,9 +47,10 @@ rule finetune:
     params:
         config=finetune_config,
     shell:
-        "python -m svfap.launch {resources.gpus} finetune --config {params.config:q}"
-        " --pretrained {input.pretrained:q} --shards {input.shards:q}"
-        " --validation {input.validation:q} --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
+        "python -m svfap.launch {resources.gpus} finetune --machine {MACHINE[finetune]:q}"
+        " --config {params.config:q} --pretrained {input.pretrained:q}"
+        " --shards {input.shards:q} --validation {input.validation:q}"
+        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
 
 rule evaluate:
@@ -70,6 +72,6 @@ rule evaluate:
     params:
         config=evaluate_config,
     shell:
-        "python -m svfap evaluate --config {params.config:q} --dataset {wildcards.dataset}"
-        " --fold {wildcards.fold:q} --model {input.model:q} --shards {input.shards:q}"
-        " --output {output.predictions:q} 2>&1 | tee -i {log:q}"
+        "python -m svfap evaluate --machine {MACHINE[evaluate]:q} --config {params.config:q}"
+        " --model {input.model:q} --shards {input.shards:q} --output {output.predictions:q}"
+        " 2>&1 | tee -i {log:q}"

@@ -1,0 +1,73 @@
+"""What describes the machine, not the experiment: none of these keys is a parameter of a job.
+
+A changed key therefore reruns nothing, and a stopped training resumes with other values. The keys
+fit into the configuration, or into a profile of Snakemake as `config: {machine: {...}}`.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from svfap.config.section import Section
+
+Trained = Literal["pretrain", "finetune"]
+
+
+class TrainingMachine(Section):
+    """How a training uses its machine; results depend on none of these keys (up to rounding)."""
+
+    workers: int | None = Field(
+        default=None,
+        ge=0,
+        description="loader processes per device; null: with a GPU all cores but one",
+    )
+    device_batch: int | None = Field(
+        default=None,
+        ge=1,
+        description="clips per forward pass on one device;"
+        " null: all of the step's clips on this device",
+    )
+    ring_gb: float = Field(
+        default=4, gt=0, description="GB of memory, page-locked with a GPU, for batches ahead"
+    )
+    compile: bool = Field(default=False, description="torch.compile the model")
+    save_minutes: float = Field(default=10, gt=0, description="minutes between two saved states")
+
+
+DEFAULT_MACHINE = TrainingMachine()
+
+
+class ScoringMachine(Section):
+    """How the stage `evaluate` uses its machine."""
+
+    batch_size: int = Field(default=16, ge=1, description="views per forward pass")
+
+
+DEFAULT_SCORING = ScoringMachine()
+
+
+class MachineConfig(TrainingMachine):
+    """Keys of every training, and of single stages, which win."""
+
+    pretrain: TrainingMachine = Field(
+        default=TrainingMachine(), description="keys that differ in pre-training"
+    )
+    finetune: TrainingMachine = Field(
+        default=TrainingMachine(), description="keys that differ in fine-tuning"
+    )
+    evaluate: ScoringMachine = ScoringMachine()
+
+    def training(self, stage: Trained) -> TrainingMachine:
+        """Return the keys of a training stage."""
+        common = self.model_dump(include={*TrainingMachine.model_fields}, exclude_unset=True)
+        own = self.pretrain if stage == "pretrain" else self.finetune
+        return TrainingMachine.model_validate(common | own.model_dump(exclude_unset=True))
+
+    def flags(self) -> dict[str, str]:
+        """Return stage -> its argument of `--machine`, as JSON."""
+        sections: dict[str, Section] = {
+            "pretrain": self.training("pretrain"),
+            "finetune": self.training("finetune"),
+            "evaluate": self.evaluate,
+        }
+        return {k: v.model_dump_json(exclude_defaults=True) for k, v in sections.items()}
