@@ -1,7 +1,8 @@
 """Cropping: our tracking against detection in every frame, on one core and the same real video.
 
-Each contender decodes the video, finds the face, cuts it out at 160 pixels and encodes JPEGs.
-`--full` adds the peak memory for a short and a long video.
+Each contender decodes the video, finds the face, cuts it out at 160 pixels and encodes JPEGs. The
+floor is decoding alone. `--full` adds the CPU time of the stage's processes, and the peak memory
+for a short and a long video.
 """
 
 import logging
@@ -18,8 +19,9 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
+from benchmarks import crop_parts
 from benchmarks.common import Headline, carphone, cpu_seconds, make_parser, report, spread
-from svfap.config import CropConfig
+from svfap.config import CropConfig, Preset
 from svfap.faces.clips import FaceClip, cut_clips
 from svfap.faces.detectors.detector import Detector, Floats
 from svfap.faces.detectors.make import make_detector
@@ -33,6 +35,7 @@ from svfap.video.replay import Replay
 
 WIDTH, HEIGHT, SIZE, QUALITY = 640, 360, 160, 92
 OURS, EVERY_FRAME, THEIRS = "ours", "ours in every frame", "face-alignment in every frame"
+FIXED, FLOOR = "ours, voxceleb2's fixed crop", "decoding alone"
 LOOPS = 40  # repetitions of the video that make a long one, to measure memory
 
 logger = logging.getLogger(__name__)
@@ -56,9 +59,9 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         video = given.video or wide_carphone(Path(folder) / "carphone.mp4")
-        rows = _speed(video, rounds=given.rounds)
+        rows = _speed(video, rounds=given.rounds) + _parts(video, rounds=given.rounds)
         if given.full:
-            rows += _memory(video, Path(folder))
+            rows += [*_stages(video), *_memory(video, Path(folder))]
     by_name = {row["name"]: row for row in rows}
     ours, theirs = (by_name[name]["cpu_ms_per_frame"] for name in (OURS, THEIRS))
     title = f"CPU time of cropping {video.name}"
@@ -69,16 +72,18 @@ def main() -> None:
 def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
     """Measure the CPU time of each contender, and how far our crops are from a full search's."""
     fps, frames = frame_rate(video), sum(1 for _ in read_frames(video))
-    config = CropConfig(preset="auto", size=SIZE, quality=QUALITY)
+    config, fixed = _config("auto"), _config("voxceleb2")
     each = config.model_copy(update={"every": 1})
     detector = make_detector(config)
     contenders: dict[str, Callable[[], object]] = {
         OURS: partial(_ours, video, config, detector),
+        FIXED: partial(_ours, video, fixed, detector),
+        FLOOR: partial(crop_parts.decode, video),
         EVERY_FRAME: partial(_ours, video, each, detector),
         THEIRS: partial(_theirs, video, their_detector()),
     }
     taken = cpu_seconds(contenders, rounds=rounds)
-    baseline = spread(taken[THEIRS])["median"]
+    baseline, floor = (spread(taken[name])["median"] for name in (THEIRS, FLOOR))
     rows = []
     for name, seconds in taken.items():
         figures = spread(seconds)
@@ -90,10 +95,32 @@ def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
                 "greatest": figures["greatest"] / frames * 1e3,
                 "times_real_time": frames / fps / figures["median"],
                 "ratio": baseline / figures["median"],
+                "times_floor": figures["median"] / floor,
             }
         )
     rows[0] |= _distance(video, config, each, detector)
     return rows
+
+
+def _config(preset: Preset) -> CropConfig:
+    return CropConfig(preset=preset, size=SIZE, quality=QUALITY)
+
+
+def _parts(video: Path, *, rounds: int) -> list[dict[str, Any]]:
+    """Measure where the CPU time of our crops goes."""
+    frames = crop_parts.decode(video)
+    rows = []
+    for name, config in ((OURS, _config("auto")), (FIXED, _config("voxceleb2"))):
+        taken = crop_parts.parts(video, config, make_detector(config), rounds=rounds)
+        row = {part: seconds / frames * 1e3 for part, seconds in taken.items()}
+        rows.append({"name": f"{name}: CPU ms per frame of each part", **row})
+    return rows
+
+
+def _stages(video: Path) -> Iterator[dict[str, Any]]:
+    """Measure the CPU time of the stage's processes."""
+    for name, config in ((OURS, _config("auto")), (FIXED, _config("voxceleb2"))):
+        yield {"name": f"{name}: CPU s of the stage", **crop_parts.stage(video, config)}
 
 
 def _ours(video: Path, config: CropConfig, detector: Detector) -> int:

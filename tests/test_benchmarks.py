@@ -31,8 +31,10 @@ def test_cropping_beats_a_search_of_every_frame(tmp_path: Path) -> None:
     assert {*headline} == {"name", "value", "unit", "baseline", "ratio"}
     assert headline["ratio"] == pytest.approx(headline["baseline"] / headline["value"])
     assert headline["ratio"] > 3
-    ours, every_frame, theirs = result["rows"]
-    assert ours["ratio"] > every_frame["ratio"] > theirs["ratio"] == 1
+    ours, fixed, floor, every_frame, theirs, *parts = result["rows"]
+    assert fixed["ratio"] > ours["ratio"] > every_frame["ratio"] > theirs["ratio"] == 1
+    assert floor["times_floor"] == 1 < fixed["times_floor"] < ours["times_floor"] < 4
+    assert all({"decode", "detect", "cut", "encode"} <= {*row} for row in parts)
     assert ours["centre_error_percent"] < 2.5
     assert result["machine"]["cpus"] > 0
 

@@ -5,6 +5,7 @@ angle and centre are interpolated over frames without a detection and smoothed b
 filter, which neither lags behind the face nor lets detection noise shake the clip.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from svfap.video.sampling import Indices
 _SIDE_PER_EYES = 2.5
 _SIDE_PER_EYES_TO_MOUTH = 2.25
 _CENTRE = 0.35  # the face's centre, as a share of the way from the eyes down to the mouth
+_WHOLE = 1e-3  # pixels by which an edge may be off the border between two pixels
 _SIDE_SMOOTHING = 2  # the side is smoothed over this many times the radius of centre and angle
 
 
@@ -130,24 +132,40 @@ def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
     Outside the image, its edge pixels are repeated.
 
     Args:
-        image: the whole frame, shape (height, width, 3).
+        image: the whole frame, shape (height, width, 3), or one plane of it, (height, width).
         corners: top left, top right and bottom left corner of the square, shape (3, 2).
         size: side of the result in pixels.
     """
-    side = float(min(np.linalg.norm(corners[1:] - corners[0], axis=1)))
+    side = min(math.dist(corners[0], corner) for corner in corners[1:])
     # warpAffine reads at most 4 x 4 source pixels per target pixel; without averaging first, a
     # large face would be sampled with gaps (aliasing).
     image, corners = _shrink_around(image, corners, factor=int(side / size))
     interpolation = cv2.INTER_CUBIC if side < size else cv2.INTER_LINEAR
-    # Corners are edges of pixels; OpenCV's coordinates are centres of pixels, half a pixel off.
-    target = np.array([[0, 0], [size, 0], [0, size]]) - 0.5
-    matrix = cv2.getAffineTransform((corners - 0.5).astype(np.float32), target.astype(np.float32))
-    return np.asarray(
-        cv2.warpAffine(
-            image, matrix, (size, size), flags=interpolation, borderMode=cv2.BORDER_REPLICATE
-        ),
-        dtype=np.uint8,
-    )
+    part = _whole_pixels(image, corners)
+    if part is not None:
+        return np.asarray(cv2.resize(part, (size, size), interpolation=interpolation), np.uint8)
+    # The matrix maps pixels of the target to the source. Corners are edges of pixels; OpenCV's
+    # coordinates are centres of pixels, half a pixel off.
+    right, down = (corners[1:] - corners[0]) / size
+    matrix = np.stack([right, down, corners[0] + (right + down) / 2 - 0.5], axis=1)
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    cut = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cut, dtype=np.uint8)
+
+
+def _whole_pixels(image: Image, corners: Floats) -> Image | None:
+    """Return the view of an upright rectangle of whole pixels in an image; None for any other.
+
+    Scaling such a view is faster than `warpAffine`, with the same result.
+    """
+    (left, top), (right, other_top), (other_left, bottom) = corners.tolist()
+    if (left, top) != (other_left, other_top):
+        return None
+    height, width = image.shape[:2]
+    edges = [round(edge) for edge in (left, top, right, bottom)]
+    whole = math.dist(edges, (left, top, right, bottom)) < _WHOLE
+    inside = 0 <= edges[0] < edges[2] <= width and 0 <= edges[1] < edges[3] <= height
+    return image[edges[1] : edges[3], edges[0] : edges[2]] if whole and inside else None
 
 
 def _smooth_column(values: Floats, radius: int) -> Floats:

@@ -11,6 +11,7 @@ from svfap.faces.cropped_video import Quality
 from svfap.faces.detectors.detector import Floats
 from svfap.video.decode import Frame
 from svfap.video.image import Image
+from svfap.video.planes import Picture, Planes, in_jpeg_colours
 from svfap.video.sampling import Indices
 
 _MIN_OVERSAMPLING = 2  # pixels of a shrunk frame for each pixel of the clip
@@ -43,13 +44,14 @@ class FaceClip:
         return len(self.source)
 
 
-def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tuple[int, Image]]:
+def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tuple[int, Picture]]:
     """Cut all clips out of a video's frames in one pass.
 
     Yields:
-        The number of a clip and its next frame, BGR, shape (size, size, 3).
+        The number of a clip and its next frame of size x size pixels.
     """
     last = max(int(clip.source[-1]) for clip in clips)
+    even = all(clip.size % 2 == 0 for clip in clips)
     max_side = cache(partial(_max_side, clips=clips))  # frames of a folder may differ in size
     for number, frame in enumerate(frames):
         # A clip shows this frame at the places [start, end) of its own frames: none, one, or
@@ -57,14 +59,32 @@ def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tu
         places = [np.searchsorted(clip.source, [number, number + 1]) for clip in clips]
         showing = [(index, place) for index, place in enumerate(places) if place[0] < place[1]]
         if showing:
-            image = frame.bgr(max_side(frame.size))
-            scale = image.shape[1::-1]
+            # Frames in another form than YUV 4:2:0, and odd sizes of clips, take the way over BGR.
+            whole = frame.planes() if even else None
+            image = frame.bgr(max_side(frame.size)) if whole is None else whole
             for index, (start, end) in showing:
-                clip = clips[index]
-                face = cut_out(image, clip.corners[start] * scale, size=clip.size)
+                face = _cut(frame, image, clips[index].corners[start], size=clips[index].size)
                 yield from ((index, face) for _ in range(start, end))
         if number == last:
             return
+
+
+def _cut(frame: Frame, image: Image | Planes, corners: Floats, *, size: int) -> Picture:
+    """Cut a square out of a frame.
+
+    Args:
+        frame: the frame.
+        image: its upright BGR image or planes.
+        corners: corners of the square in shares of the frame.
+        size: side of the result in pixels.
+    """
+    if isinstance(image, np.ndarray):
+        return cut_out(image, corners * image.shape[1::-1], size=size)
+    y, u, v = image
+    square = corners * y.shape[::-1]
+    luma = cut_out(y, square, size=size)
+    blue, red = (cut_out(plane, square / 2, size=size // 2) for plane in (u, v))
+    return in_jpeg_colours(luma, blue, red, of=frame.picture)
 
 
 def _max_side(size: tuple[int, int], *, clips: Sequence[FaceClip]) -> int | None:

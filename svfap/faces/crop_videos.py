@@ -40,7 +40,7 @@ from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
 from svfap.video.replay import Replay
 
 _QUEUED = 4  # videos submitted ahead for each process
-_BLUR_EVERY = 10  # blur is measured in every n-th frame, often enough for a mean
+_BLUR_EVERY = 25  # blur is measured in every n-th frame, often enough for a mean
 # A frame that takes more CPU seconds than this counts as one that hangs the decoder. A frame that
 # decodes takes far less.
 _FRAME_SECONDS = 120.0
@@ -218,14 +218,14 @@ def _write_clips(
     counts = [0] * len(clips)
     with ExitStack() as opened:
         writers: dict[int, FaceVideoWriter] = {}
-        for number, image in cut_clips(frames, clips):
+        for number, picture in cut_clips(frames, clips):
             clip = clips[number]
             if number not in writers:
                 writer = FaceVideoWriter(unfinished[number], fps=clip.fps, size=clip.size)
                 writers[number] = opened.enter_context(closing(writer))
             if counts[number] % _BLUR_EVERY == 0:
-                blurs[number].append(blur(image))
-            writers[number].add(encode_jpeg(image, quality=quality))
+                blurs[number].append(blur(picture))
+            writers[number].add(encode_jpeg(picture, quality=quality))
             counts[number] += 1
             if counts[number] == len(clip):
                 writers.pop(number).close()

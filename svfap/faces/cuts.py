@@ -6,14 +6,13 @@ as a cut. A flash does not count either, because the earlier picture returns.
 """
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from svfap.faces.detectors.detector import Floats
 from svfap.video.decode import Frame
 from svfap.video.image import Image
-
-Thumbnail = NDArray[np.float64]
 
 _SIZE = (32, 18)  # width and height of a thumbnail in pixels
 # These numbers are not from the paper. They were chosen so that tests/faces/test_search.py passes.
@@ -22,6 +21,18 @@ _MIN_RATIO = 4.0  # ... and this many times as much as recent frames did on aver
 _MIN_CONTRAST = 2.0  # grey levels; a picture with less counts as uniform
 _RECENT = 25  # frames whose changes a cut is compared with, a second at 25 fps
 _FLASH = 4  # a flash lasts at most this many frames
+
+
+class Thumbnail(NamedTuple):
+    """A small picture without its mean brightness.
+
+    Attributes:
+        pattern: grey levels minus their mean, shape (pixels,).
+        energy: sum of their squares.
+    """
+
+    pattern: Floats
+    energy: float
 
 
 class CutFinder:
@@ -39,7 +50,7 @@ class CutFinder:
 
     def add(self, number: int, frame: Frame) -> bool:
         """Add the next frame; return whether it looks like the first frame of a new shot."""
-        thumbnail = _normalise(frame.luma(*_SIZE))
+        thumbnail = _thumbnail(frame.luma(*_SIZE))
         is_new = bool(self._thumbnails) and self._add_change(thumbnail)
         if is_new:
             self._start_shot(number, thumbnail)
@@ -49,7 +60,7 @@ class CutFinder:
     def _add_change(self, thumbnail: Thumbnail) -> bool:
         """Remember the change since the last frame; return whether it is large enough for a cut."""
         change = _change(self._thumbnails[-1], thumbnail)
-        usual = float(np.mean(self._changes)) if self._changes else 0.0
+        usual = sum(self._changes) / max(len(self._changes), 1)
         # The change is capped, so that one cut does not hide the next within a second.
         self._changes.append(min(change, _MIN_CHANGE))
         return change > max(_MIN_CHANGE, _MIN_RATIO * usual)
@@ -64,17 +75,19 @@ class CutFinder:
             self.starts.append(number)
 
 
-def _normalise(image: Image) -> Thumbnail:
-    """Return the pattern without its mean brightness and contrast; zeros if it is uniform."""
-    pattern = image.astype(np.float64).ravel()
-    pattern -= pattern.mean()
-    contrast = float(pattern.std())
-    pattern /= max(contrast, _MIN_CONTRAST) * float(np.sqrt(len(pattern)))
-    return pattern
+def _thumbnail(image: Image) -> Thumbnail:
+    """Return a grey image as a thumbnail."""
+    pattern = image.ravel().astype(np.float64)
+    pattern -= pattern.sum() / len(pattern)
+    return Thumbnail(pattern, float(pattern @ pattern))
 
 
 def _change(one: Thumbnail, other: Thumbnail) -> float:
     """Return the share of the pattern that is new, from 0 (nothing) to 1 (everything)."""
-    if not one.any() and not other.any():
+    if not one.energy and not other.energy:
         return 0.0
-    return 1.0 - float(one @ other) / max(float(one @ one), float(other @ other))
+    # Patterns are compared at equal contrast; one with hardly any contrast is not amplified.
+    least = _MIN_CONTRAST**2 * len(one.pattern)
+    norms = max(one.energy, least), max(other.energy, least)
+    alike = float(one.pattern @ other.pattern) / float(np.sqrt(norms[0] * norms[1]))
+    return 1.0 - alike / max(one.energy / norms[0], other.energy / norms[1])

@@ -22,8 +22,10 @@ from svfap.video.decode import Frame, Reject, read_frames
 from svfap.video.sampling import Indices
 from svfap.video.timing import Timing, on_grid
 
-# With a fixed preset, faces are needed only for the figures of `Quality`, so few looks are enough.
+# With a fixed preset, faces are needed only for the figures of `Quality`, so a few coarse looks are
+# enough.
 _FIXED_EVERY = 25  # frames between two looks, a second at 25 fps
+_FIXED_MAX_SIDE = 192  # longest side of a searched frame; publishers' crops show large faces
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,12 @@ def find_clips(
         Reject: the video cannot be read, is too short, or does not show a face well enough.
     """
     fixed = config.preset in FIXED_PRESETS
-    every = max(config.every, _FIXED_EVERY) if fixed else config.every
     found = search(
-        path, frames or read_frames(path), detector, every=every, max_side=config.max_side
+        frames or read_frames(path),
+        detector,
+        every=max(config.every, _FIXED_EVERY) if fixed else config.every,
+        max_side=min(config.max_side, _FIXED_MAX_SIDE) if fixed else config.max_side,
+        follow=not fixed,
     )
     timing = on_grid(found.times, fps=found.fps, target=config.fps)
     if len(timing.source) < config.min_frames:

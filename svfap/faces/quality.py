@@ -7,7 +7,7 @@ import numpy as np
 
 from svfap.faces.detectors.detector import Face, Floats
 from svfap.faces.pose import head_pose
-from svfap.video.image import Image
+from svfap.video.planes import JpegPlanes, Picture
 
 _REBLUR = 9  # length in pixels of the box filter that Crété et al. propose
 
@@ -41,17 +41,20 @@ def jitter(corners: Floats, *, size: int) -> float:
     return float(np.sqrt(np.mean((accelerations * size / sides[:, None]) ** 2)))
 
 
-def blur(image: Image) -> float:
-    """Return how blurred an image is, from 0 (sharp) to 1.
+def blur(picture: Picture) -> float:
+    """Return how blurred a picture is, from 0 (sharp) to 1.
 
     The measure is the share of the differences between neighbouring pixels that survives another
-    blur. It is large for a blurred image and small for a sharp one (Crété et al., "The blur
+    blur. It is large for a blurred picture and small for a sharp one (Crété et al., "The blur
     effect", 2007).
 
     Args:
-        image: BGR image, shape (height, width, 3).
+        picture: a BGR image or planes.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    if isinstance(picture, JpegPlanes):
+        grey = picture.y.astype(np.float32)
+    else:
+        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
     worst = 0.0
     for kernel, axis in (((1, _REBLUR), 0), ((_REBLUR, 1), 1)):
         reblurred = cv2.blur(grey, kernel)

@@ -8,8 +8,7 @@ Images are shrunk for detection, and only the time of each frame is kept, so mem
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 
 from svfap.faces.cuts import CutFinder
 from svfap.faces.detectors.detector import Detector, Face
-from svfap.video.decode import Frame, declared_frames, frame_rate
+from svfap.video.decode import Frame
 from svfap.video.image import Image
 
 _GLANCE_SECONDS = 1.0  # seconds between two glances at whole frames
@@ -77,30 +76,30 @@ class SearchResult:
 
 
 def search(
-    path: Path, frames: Iterable[Frame], detector: Detector, *, every: int, max_side: int
+    frames: Iterable[Frame], detector: Detector, *, every: int, max_side: int, follow: bool = True
 ) -> SearchResult:
     """Look for faces in every n-th frame and at the start of every shot.
 
     Args:
-        path: the video.
-        frames: the frames of the video.
+        frames: the frames of the video, at least one.
         detector: the detector that finds and follows faces.
         every: number of frames from one look to the next.
         max_side: longest side of a searched frame in pixels; larger frames are shrunk first.
+        follow: whether to follow faces; else every look is a glance, which is enough for figures.
 
     Raises:
         Reject: the video cannot be read.
     """
-    fps, declared = frame_rate(path), declared_frames(path)
+    remaining = iter(frames)
+    first = next(remaining)
+    size, fps, declared = first.size, first.video.fps, first.video.frames
     searcher = FrameSearcher(detector, period=round(fps * _GLANCE_SECONDS))
     cuts = CutFinder()
     times: list[float | None] = []
     looks: list[Look] = []
-    size = (0, 0)
     steady = True
     next_look = 0
-    for number, frame in enumerate(frames):
-        size = size if number else frame.size
+    for number, frame in enumerate(chain((first,), remaining)):
         # This compares the proportions, w / h = w0 / h0, without a division.
         steady &= abs(frame.size[0] * size[1] - frame.size[1] * size[0]) <= _UNEVEN * max(size)
         times.append(frame.seconds)
@@ -108,7 +107,10 @@ def search(
         if number >= next_look or new_shot:
             next_look = number + every
             image = frame.bgr(max_side)
-            faces = searcher.look(number, image, new_shot=new_shot)
+            if follow:
+                faces = searcher.look(number, image, new_shot=new_shot)
+            else:
+                faces = detector.glance(image)
             enlarge = size[0] / image.shape[1]
             looks.append(Look(number, [face.scaled(enlarge) for face in faces]))
     # Shots are known only now, because the start of a flash is removed again.

@@ -18,6 +18,7 @@ from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
 from svfap.video.decode import Frame, Reject, declared_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.image import Image
+from svfap.video.planes import Picture
 from svfap.video.replay import Replay
 from svfap.video.resize import resize
 
@@ -198,8 +199,8 @@ def _weight(clip: FaceClip) -> float:
     return float((edges * np.maximum(0.0, 1 - off)).sum())
 
 
-def like_training_frame(picture: Image, *, quality: int, size: int) -> Image:
-    """Convert a BGR picture to what training reads from a shard: RGB, scaled, with JPEG's losses.
+def like_training_frame(picture: Picture, *, quality: int, size: int) -> Image:
+    """Convert a picture to what training reads from a shard: RGB, scaled, with JPEG's losses.
 
     Training clips passed through JPEG, so scores of uncompressed pictures would differ slightly.
     """

@@ -27,6 +27,7 @@ from av.video.stream import VideoStream
 from svfap.order import natural_key
 from svfap.video.deinterlace import deinterlaced
 from svfap.video.image import Image
+from svfap.video.planes import Planes, planes_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,21 @@ _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 class Reject(Exception):
     """A video cannot be used; the message is the reason, without the file's name."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a video says about itself.
+
+    Attributes:
+        fps: frames per second, on average if the rate varies.
+        frames: number of frames; 0 if the file declares none.
+        aspect: width of a pixel divided by its height.
+    """
+
+    fps: float
+    frames: int = 0
+    aspect: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -60,12 +76,12 @@ class Frame:
 
     Attributes:
         picture: the frame in the decoder's own pixel format, not turned upright.
-        aspect: width of a pixel divided by its height.
+        video: what the video says about itself.
         scalers: the converters of the video.
     """
 
     picture: av.VideoFrame
-    aspect: Fraction
+    video: Declared
     scalers: Scalers
 
     @property
@@ -86,8 +102,9 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """Width and height of the upright image with square pixels."""
         # The shorter direction is stretched, so that no pixels are lost.
-        width = round(self.picture.width * max(self.aspect, Fraction(1)))
-        height = round(self.picture.height / min(self.aspect, Fraction(1)))
+        aspect = self.video.aspect
+        width = round(self.picture.width * max(aspect, Fraction(1)))
+        height = round(self.picture.height / min(aspect, Fraction(1)))
         return (height, width) if self.turns % 2 else (width, height)
 
     def bgr(self, max_side: int | None = None) -> Image:
@@ -107,8 +124,27 @@ class Frame:
         upright = np.rot90(image.to_ndarray(), self.turns)
         return np.ascontiguousarray(upright, dtype=np.uint8)
 
+    def planes(self) -> Planes | None:
+        """Return upright planes Y, U and V in the colours of the video, not to be changed.
+
+        The pixels may not be square. None if the pixels have another format than YUV 4:2:0 with 8
+        bits.
+        """
+        planes = planes_of(self.picture)
+        if planes is None or self.turns % 4 == 0:
+            return planes
+        y, u, v = (np.ascontiguousarray(np.rot90(plane, self.turns)) for plane in planes)
+        return y, u, v
+
     def luma(self, width: int, height: int) -> Image:
         """Convert to a small grey image of shape (height, width), not turned upright."""
+        planes = planes_of(self.picture)
+        if planes is not None:
+            # Two rows of pixels for each row of the result give nearly the mean of all.
+            step = max(1, self.picture.height // (2 * height))
+            rows = planes[0][step // 2 :: step]
+            small = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
+            return np.asarray(small, dtype=np.uint8)
         grey = self.scalers.luma.reformat(
             self.picture, width, height, "gray", interpolation="AREA", threads=1
         )
@@ -116,33 +152,25 @@ class Frame:
 
 
 def frame_rate(path: Path) -> float:
-    """Return the frames per second that a file declares, on average if the rate varies.
-
-    The rate of a folder of images is `FOLDER_RATE`.
-
-    Raises:
-        Reject: the file is missing, empty, or not a video.
-    """
-    if path.is_dir():
-        return FOLDER_RATE
-    with _opened(path) as (_, stream):
-        rate = stream.average_rate or stream.guessed_rate
-        return float(rate) if rate else _UNKNOWN_RATE
+    """Return the frames per second that a file declares, see `declared`."""
+    return declared(path).fps
 
 
 def declared_frames(path: Path) -> int:
-    """Return the number of frames that a file declares; 0 if it declares none.
+    """Return the number of frames that a file declares, see `declared`."""
+    return declared(path).frames
+
+
+def declared(path: Path) -> Declared:
+    """Return what a video says about itself; a folder of images has `FOLDER_RATE`.
 
     Raises:
         Reject: the file is missing, empty, or not a video.
     """
     if path.is_dir():
-        return 0
+        return Declared(FOLDER_RATE)
     with _opened(path) as (container, stream):
-        rate = stream.average_rate or stream.guessed_rate
-        seconds = (container.duration or 0) / av.time_base
-        # Matroska and FLV do not store a number of frames; it is estimated from the duration.
-        return stream.frames or round(seconds * float(rate or 0))
+        return _declared(container, stream)
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -159,12 +187,11 @@ def read_frames(path: Path) -> Iterator[Frame]:
         return
     with _opened(path) as (container, stream):
         count = 0
-        aspect = stream.sample_aspect_ratio or Fraction(1)
-        scalers = Scalers()
+        video, scalers = _declared(container, stream), Scalers()
         try:
             for picture in deinterlaced(container.decode(stream), stream):
                 count += 1
-                yield Frame(picture, aspect, scalers)
+                yield Frame(picture, video, scalers)
         except FFmpegError as error:
             if count == 0:
                 raise Reject(f"cannot be decoded ({error.strerror})") from None
@@ -183,7 +210,7 @@ def _read_folder(path: Path) -> Iterator[Frame]:
     )
     if not images:
         raise Reject("no .jpg or .png frame in its folder")
-    scalers = Scalers()
+    video, scalers = Declared(FOLDER_RATE), Scalers()
     for number, name in enumerate(images):
         image = cv2.imread(str(path / name), cv2.IMREAD_COLOR)
         if image is None:
@@ -192,7 +219,19 @@ def _read_folder(path: Path) -> Iterator[Frame]:
             logger.warning("%s: damaged after frame %d (%s)", path, number, name)
             return
         pixels = np.asarray(image, dtype=np.uint8)
-        yield Frame(av.VideoFrame.from_ndarray(pixels, format="bgr24"), Fraction(1), scalers)
+        yield Frame(av.VideoFrame.from_ndarray(pixels, format="bgr24"), video, scalers)
+
+
+def _declared(container: InputContainer, stream: VideoStream) -> Declared:
+    """Return what an open file says about itself."""
+    rate = stream.average_rate or stream.guessed_rate
+    seconds = (container.duration or 0) / av.time_base
+    return Declared(
+        fps=float(rate) if rate else _UNKNOWN_RATE,
+        # Matroska and FLV do not store a number of frames; it is estimated from the duration.
+        frames=stream.frames or round(seconds * float(rate or 0)),
+        aspect=stream.sample_aspect_ratio or Fraction(1),
+    )
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import av
 import cv2
+import simplejpeg
 
-from svfap.video.image import Image
+from svfap.video.planes import JpegPlanes, Picture
 
 # FFmpeg otherwise writes its version, the date and a random id into the file.
 _BITEXACT = {"fflags": "bitexact"}
@@ -22,15 +23,18 @@ _BITEXACT = {"fflags": "bitexact"}
 _LARGEST_DENOMINATOR = 1001
 
 
-def encode_jpeg(image: Image, *, quality: int) -> bytes:
-    """Encode a BGR image as a JPEG with 4:2:0 chroma; quality is 1 to 100."""
+def encode_jpeg(picture: Picture, *, quality: int) -> bytes:
+    """Encode a BGR image or planes as a JPEG with 4:2:0 chroma; quality is 1 to 100."""
+    if isinstance(picture, JpegPlanes):
+        data: bytes = simplejpeg.encode_jpeg_yuv_planes(*picture, quality=quality)
+        return data
     options = {
         cv2.IMWRITE_JPEG_QUALITY: quality,
         # OpenCV's default today is given here so that another version writes the same bytes.
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     }
-    _, data = cv2.imencode(".jpg", image, [*chain.from_iterable(options.items())])
-    return data.tobytes()
+    _, encoded = cv2.imencode(".jpg", picture, [*chain.from_iterable(options.items())])
+    return encoded.tobytes()
 
 
 class FaceVideoWriter:

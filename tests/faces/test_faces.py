@@ -9,7 +9,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from helpers.photo_videos import Image, face_frames, installed, noise_frames, photograph, save
+from helpers.photo_videos import (
+    Image,
+    face_frames,
+    installed,
+    noise_frames,
+    photograph,
+    save,
+    to_bgr,
+)
 
 from svfap.config import CropConfig
 from svfap.errors import SvfapError
@@ -62,7 +70,7 @@ def placed(clip: FaceClip, width: int, height: int) -> Squares:
 
 
 def images(path: Path, clip: FaceClip) -> Iterator[Image]:
-    return (image for _, image in cut_clips(read_frames(path), [clip]))
+    return (to_bgr(picture) for _, picture in cut_clips(read_frames(path), [clip]))
 
 
 def eyes(image: Image, detector: Detector) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.photo_videos import photograph, save
+from helpers.photo_videos import photograph, save, to_bgr
 from helpers.synthetic_scenes import Take, filmed, true_track
 
 from svfap.config import CropConfig
@@ -80,7 +80,7 @@ def test_voxceleb2_takes_the_very_pixels(tmp_path: Path) -> None:
     scene = photograph()[:224, 100:324]
     path = save(tmp_path / "clip.mp4", [scene] * 9)
     clip = plan(path, "voxceleb2", quality=100)
-    decoded = next(image for _, image in cut_clips(read_frames(path), [clip]))
+    decoded = next(to_bgr(picture) for _, picture in cut_clips(read_frames(path), [clip]))
     assert decoded.shape == (160, 160, 3)
     assert np.abs(decoded.astype(int) - scene[0:160, 32:192]).mean() < 4
     assert np.allclose(clip.corners[:, 0] * 224, [32, 0])
@@ -94,7 +94,7 @@ def test_frames_are_taken_whole_whatever_their_sizes(tmp_path: Path) -> None:
         image = cv2.resize(head, size)
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
     clip = plan(tmp_path, "frames", size=200)
-    images = [image for _, image in cut_clips(read_frames(tmp_path), [clip])]
+    images = [to_bgr(picture) for _, picture in cut_clips(read_frames(tmp_path), [clip])]
     assert len(images) == 12
     assert np.array_equal(images[0], head)
     assert all(np.abs(image.astype(int) - head).mean() < 12 for image in images)

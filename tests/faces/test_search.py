@@ -131,7 +131,7 @@ def test_thirty_faces(tmp_path: Path) -> None:
 def found(path: Path, **settings: object) -> SearchResult:
     config = CropConfig.model_validate(settings)
     return search(
-        path, read_frames(path), make_detector(config), every=config.every, max_side=config.max_side
+        read_frames(path), make_detector(config), every=config.every, max_side=config.max_side
     )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svfap.video.encode import write_video
+from svfap.video.facevideo import encode_jpeg
+from svfap.video.planes import Picture
 
 Image = NDArray[np.uint8]
 
@@ -58,3 +60,11 @@ def convert(
     stream = ffmpeg.input(str(source), **(read or {})).output(str(destination), **write)
     stream.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True, overwrite_output=True)
     return destination
+
+
+def to_bgr(picture: Picture) -> Image:
+    """Return a picture of a clip as a BGR image; planes pass through a JPEG of best quality."""
+    if isinstance(picture, np.ndarray):
+        return picture
+    jpeg = np.frombuffer(encode_jpeg(picture, quality=100), dtype=np.uint8)
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), dtype=np.uint8)

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.photo_videos import Image, convert, face_frames, noise_frames, photograph, save
+from helpers.photo_videos import Image, convert, face_frames, noise_frames, photograph, save, to_bgr
 
 from svfap.config import CropConfig
 from svfap.faces.clips import FaceClip, cut_clips
@@ -23,7 +23,7 @@ def plan(path: Path, **settings: object) -> FaceClip:
 
 
 def pictures(path: Path, clip: FaceClip) -> list[Image]:
-    return [image for _, image in cut_clips(read_frames(path), [clip])]
+    return [to_bgr(picture) for _, picture in cut_clips(read_frames(path), [clip])]
 
 
 def face(clip: FaceClip, width: int, height: int) -> Floats:
