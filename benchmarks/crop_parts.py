@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -88,13 +89,9 @@ def parts(video: Path, config: CropConfig, detector: Detector, *, rounds: int) -
         for picture in crops:
             encode_jpeg(picture, quality=config.quality)
         times.append(time.process_time())
-        read, search, cut, encode = (b - a for a, b in zip(times, times[1:], strict=False))
-        figures = {
-            "decode": read,
-            "detect": timed.seconds,
-            "rest of the search": search - timed.seconds,
-        }
-        for name, seconds in (figures | {"cut": cut, "encode": encode}).items():
+        read, search, cut, encode = (end - start for start, end in pairwise(times))
+        found = {"decode": read, "detect": timed.seconds, "rest of search": search - timed.seconds}
+        for name, seconds in (found | {"cut": cut, "encode": encode}).items():
             taken[name].append(seconds)
     return {name: median(seconds[1:]) for name, seconds in taken.items()}  # the first warms up
 

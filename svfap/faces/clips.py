@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+import cv2
 import numpy as np
 
 from svfap.faces.align import cut_out
@@ -83,8 +84,8 @@ def _cut(frame: Frame, image: Image | Planes, corners: Floats, *, size: int) -> 
     y, u, v = image
     square = corners * y.shape[::-1]
     luma = cut_out(y, square, size=size)
-    blue, red = (cut_out(plane, square / 2, size=size // 2) for plane in (u, v))
-    return in_jpeg_colours(luma, blue, red, of=frame.picture)
+    colours = cut_out(np.asarray(cv2.merge((u, v)), np.uint8), square / 2, size=size // 2)
+    return in_jpeg_colours(luma, *cv2.split(colours), of=frame.picture)
 
 
 def _max_side(size: tuple[int, int], *, clips: Sequence[FaceClip]) -> int | None:

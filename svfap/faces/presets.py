@@ -51,13 +51,16 @@ def openface(track: Track, numbers: Sequence[int] | Indices, *, radius: int) -> 
 def voxceleb2(width: int, height: int, numbers: Sequence[int] | Indices) -> Floats:
     """Return the upper central square of VoxCeleb2's own crops (paper section 4.1).
 
+    In frames of other sizes than VoxCeleb2's, edges move to the nearest even pixel, so that they
+    cut no pixel, not even in colour planes of half the size.
+
     Args:
         width: width of the frame in pixels.
         height: height of the frame in pixels.
         numbers: numbers of the clip's frames.
     """
     left, top, side = _VOXCELEB2
-    return _same_in_all_frames(width, height, numbers, (left, top), side)
+    return 2 * np.round(_same_in_all_frames(width, height, numbers, (left, top), side) / 2)
 
 
 def frames(width: int, height: int, numbers: Sequence[int] | Indices) -> Floats:

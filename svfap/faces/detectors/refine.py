@@ -2,9 +2,8 @@
 
 YuNet underestimates the tilt of small faces: for a face 60 pixels wide and tilted by 30 degrees,
 its points show 6 degrees. Detecting again in the face's square, turned upright and scaled to one
-size, removes most of this error. Large squares work best. A second large square is used only if the
-first shows that the face is tilted. The last look, and every look at a known face, uses a small
-square, which is cheap and keeps the points consistent.
+size, removes most of this error. Large squares work best. The last look, and every look at a known
+face, uses a small square, which is cheap and keeps the points consistent.
 """
 
 import numpy as np
@@ -14,9 +13,8 @@ from svfap.faces.detectors.detector import Face, Finder
 from svfap.faces.track import Track
 from svfap.video.image import Image
 
-_TURNING_SIDE = 256  # side of the square that finds the tilt, in pixels
-_TURNED = 0.1  # radians, 6 degrees; after a larger correction of the tilt, it is found once more
-_FINAL_SIDE = 144  # side of the square for points: its face is 90 wide, where YuNet errs least
+_TURNING_SIDES = (256, 256)  # sides of the squares that find the tilt, one after another, in pixels
+_FINAL_SIDE = 144  # ... and of the square for points: its face is 90 wide, where YuNet errs least
 _MARGIN = 0.6  # room around the face in these squares, as a share of its size
 # Of a crowd, refine only faces that may become clips.
 _MIN_SHARE = 0.5  # smallest side to refine, as a share of the largest face's side
@@ -46,17 +44,12 @@ class CloserLook:
 
     def _refine(self, image: Image, face: Face) -> Face:
         """Return the same face with better points, if it is detected again."""
-        first = self._look_closer(image, face, size=_TURNING_SIDE)
-        second = first
-        if first is not None and abs(_turn(face, first)) > _TURNED:
-            second = self._look_closer(image, first, size=_TURNING_SIDE)
-        last = self._look_closer(image, second, size=_FINAL_SIDE) if second else None
-        return last or second or first or face
-
-    def _look_closer(self, image: Image, face: Face, *, size: int) -> Face | None:
-        """Return the same face with the points of another look; None if it is not detected."""
-        found = self._detect_upright(image, face, size=size)
-        return Face(face.box, face.score, found.points) if found else None
+        for size in (*_TURNING_SIDES, _FINAL_SIDE):
+            found = self._detect_upright(image, face, size=size)
+            if found is None:
+                break
+            face = Face(box=face.box, score=face.score, points=found.points)
+        return face
 
     def _detect_upright(self, image: Image, face: Face, *, size: int) -> Face | None:
         """Detect the face in the middle of an upright square around a known face."""
@@ -81,9 +74,3 @@ class CloserLook:
 
         face = min(self._closer.detect(image), key=distance, default=None)
         return face if face is not None and distance(face) < len(image) / 4 else None
-
-
-def _turn(before: Face, after: Face) -> float:
-    """Return the angle in radians, from -pi to pi, by which two detections of a face differ."""
-    angles = face_squares(Track([0, 1], [before, after]), frames=range(2), margin=0).angles
-    return float(angles[1] - angles[0])
