@@ -85,7 +85,8 @@ def _cut(frame: Frame, image: Image | Planes, corners: Floats, *, size: int) -> 
     square = corners * y.shape[::-1]
     luma = cut_out(y, square, size=size)
     colours = cut_out(np.asarray(cv2.merge((u, v)), np.uint8), square / 2, size=size // 2)
-    return in_jpeg_colours(luma, *cv2.split(colours), of=frame.picture)
+    blue, red = (np.ascontiguousarray(colours[..., channel]) for channel in (0, 1))
+    return in_jpeg_colours(luma, blue, red, of=frame.picture)
 
 
 def _max_side(size: tuple[int, int], *, clips: Sequence[FaceClip]) -> int | None:
