@@ -21,7 +21,7 @@ from svfap.video.facevideo import encode_jpeg
 from svfap.video.image import Image
 from svfap.video.replay import Replay
 
-MANY = 4  # videos of a stage whose costs are compared with those of a stage of one
+MANY = 4  # further videos in the longer of two stages, whose difference is the cost of a video
 
 
 def decode(video: Path) -> int:

@@ -54,7 +54,7 @@ def planes_of(picture: av.VideoFrame) -> Planes | None:
 
 
 def in_jpeg_colours(y: Plane, u: Plane, v: Plane, *, of: av.VideoFrame) -> JpegPlanes:
-    """Convert planes that were cut from those of a picture to the colours of JPEG."""
+    """Convert planes that were cut from a picture to the colours of JPEG."""
     full = of.format.name == "yuvj420p" or of.color_range == _FULL_RANGE
     change = _conversion(_WEIGHTS[of.colorspace], full)
     if any(change.tint):
@@ -72,7 +72,7 @@ def _view(plane: VideoPlane) -> Plane:
 
 
 class _Conversion(NamedTuple):
-    """Factors that turn a video's colours into those of JPEG.
+    """Factors that turn a video's colours into JPEG's.
 
     Attributes:
         gain: factor of Y.
