@@ -10,7 +10,7 @@ import numpy as np
 from svfap.faces.align import cut_out
 from svfap.faces.cropped_video import Quality
 from svfap.faces.detectors.detector import Floats
-from svfap.video.decode import Frame
+from svfap.video.frame import Frame
 from svfap.video.image import Image
 from svfap.video.planes import Picture, Planes, in_jpeg_colours
 from svfap.video.sampling import Indices

@@ -35,8 +35,9 @@ from svfap.faces.cropped_video import (
 from svfap.faces.detectors.make import make_detector
 from svfap.faces.find_clips import find_clips
 from svfap.faces.quality import blur
-from svfap.video.decode import Frame, Reject
+from svfap.video.decode import Reject
 from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
+from svfap.video.frame import Frame
 from svfap.video.replay import Replay
 
 _QUEUED = 4  # videos submitted ahead for each process

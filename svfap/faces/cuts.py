@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from svfap.faces.detectors.detector import Floats
-from svfap.video.decode import Frame
+from svfap.video.frame import Frame
 from svfap.video.image import Image
 
 _SIZE = (32, 18)  # width and height of a thumbnail in pixels

@@ -18,7 +18,8 @@ from svfap.faces.detectors.detector import Detector, Floats
 from svfap.faces.quality import describe_faces, jitter
 from svfap.faces.search import SearchResult, Shot, search
 from svfap.faces.track import Speaker, Track, choose, link
-from svfap.video.decode import Frame, Reject, read_frames
+from svfap.video.decode import Reject, read_frames
+from svfap.video.frame import Frame
 from svfap.video.sampling import Indices
 from svfap.video.timing import Timing, on_grid
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from svfap.faces.cuts import CutFinder
 from svfap.faces.detectors.detector import Detector, Face
-from svfap.video.decode import Frame
+from svfap.video.frame import Frame
 from svfap.video.image import Image
 
 _GLANCE_SECONDS = 1.0  # seconds between two glances at whole frames

@@ -22,8 +22,8 @@ from svfap.use.drawing import (
     window_centres,
 )
 from svfap.use.footage import Footage
-from svfap.video.decode import Frame
 from svfap.video.encode import write_video
+from svfap.video.frame import Frame
 from svfap.video.image import Image
 
 # These sizes were chosen by eye: a page stays small enough to send, and the curves' 7-point text

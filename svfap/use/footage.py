@@ -15,8 +15,9 @@ from svfap.progress import track
 from svfap.use.bundle import ModelFacts
 from svfap.use.options import Options
 from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
-from svfap.video.decode import Frame, Reject, declared_frames
+from svfap.video.decode import Reject, declared_frames
 from svfap.video.facevideo import encode_jpeg
+from svfap.video.frame import Frame
 from svfap.video.image import Image
 from svfap.video.planes import Picture
 from svfap.video.replay import Replay

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from svfap.video.decode import Frame, read_frames
+from svfap.video.decode import read_frames
+from svfap.video.frame import Frame
 
 # Bytes of decoded frames that are kept: 23 seconds of 640 x 360 pixels at 25 fps, in YUV 4:2:0 with
 # 1.5 bytes per pixel.
