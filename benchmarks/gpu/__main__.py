@@ -32,7 +32,7 @@ def main() -> int:
     if missing:
         parser.error(f"missing packages; run: pip install {' '.join(missing)}")
     if given.reference and not (given.reference / "modeling_pretrain.py").is_file():
-        parser.error(f"{given.reference} has no modeling_pretrain.py; give a checkout of SVFAP")
+        parser.error(f"{given.reference}: give a checkout of the authors' repository")
     work = (given.work or given.out / "work").absolute()
     given.out.mkdir(parents=True, exist_ok=True)
     _prepare_environment(work, cpu=given.cpu)
@@ -58,6 +58,8 @@ def _found(name: str) -> bool:
 
 def _prepare_environment(work: Path, *, cpu: bool) -> None:
     """Set the variables that CUDA and the compiler read when they start."""
+    # Looking for a GPU must not start CUDA here: forked processes could not use it any more.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     if cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         # Trace forward and backward pass as on a GPU, but generate no C++, which takes minutes.

@@ -33,9 +33,19 @@ def measure(setting: Setting) -> Iterator[Row]:
         yield _bytes(setting, form, workers[0])
 
 
-def make_loader(setting: Setting, form: FrameFormat, workers: int | None, epochs: int) -> Loader:
-    """Return the loader of pre-training for the largest batch; None uses all cores but one."""
-    config = OptimConfig(batch_size=setting.sizes.batches[0], epochs=epochs)
+def make_loader(
+    setting: Setting, form: FrameFormat, workers: int | None, epochs: int, batch: int | None = None
+) -> Loader:
+    """Return the loader of pre-training.
+
+    Args:
+        setting: sizes and folders.
+        form: format of the shards.
+        workers: number of loader processes; None uses all cores but one.
+        epochs: number of epochs.
+        batch: clips per batch; None is the largest that is measured.
+    """
+    config = OptimConfig(batch_size=batch or setting.sizes.batches[0], epochs=epochs)
     return Loader(draws(setting, form), config, Ranks(), TrainingMachine(workers=workers))
 
 
@@ -73,7 +83,8 @@ def _speed(setting: Setting, form: FrameFormat, workers: int) -> Row:
 def _from_disk(setting: Setting, form: FrameFormat, workers: int) -> Row:
     """Measure one epoch, start-up included, after the shards were dropped from the page cache."""
     evict(setting, form)
-    loader, start = make_loader(setting, form, workers, 1), now()
+    small = max(1, setting.sizes.batches[-1] // 4)  # so that every process gets batches
+    loader, start = make_loader(setting, form, workers, 1, small), now()
     for _ in _on_device(loader):
         pass
     speed = loader.total / (now() - start)
@@ -92,18 +103,17 @@ def _bytes(setting: Setting, form: FrameFormat, workers: int) -> Row:
     copies: list[Tensor] = []
     arrivals: list[torch.cuda.Event] = []
     wrong = 0
-    with contextlib.closing(loader.load(0)) as loading:
-        for step, (batch,) in zip(range(steps), loading, strict=False):
-            busy @ busy
-            # Without boxes, `prepared` copies the clips and does nothing else.
-            copied = replace(batch, boxes=None).prepared(device()).video
-            if copied.is_cuda:
-                arrivals.append(torch.cuda.Event())
-                arrivals[-1].record()
-                arrivals[max(0, step - 1)].synchronize()
-            copies.append(copied if copied.is_cuda else copied.clone())
-            if step >= STEPS_IN_USE:
-                wrong += not _same(loader, plain, step - STEPS_IN_USE, copies)
+    for step, (batch,) in zip(range(steps), loader.load(0), strict=False):
+        busy @ busy
+        # Without boxes, `prepared` copies the clips and does nothing else.
+        copied = replace(batch, boxes=None).prepared(device()).video
+        if copied.is_cuda:
+            arrivals.append(torch.cuda.Event())
+            arrivals[-1].record()
+            arrivals[max(0, step - 1)].synchronize()
+        copies.append(copied if copied.is_cuda else copied.clone())
+        if step >= STEPS_IN_USE:
+            wrong += not _same(loader, plain, step - STEPS_IN_USE, copies)
     row: Row = {"name": f"{form}, bytes", "batches": steps, "wrong_batches": wrong}
     return row | {"pinned": batch.video.is_pinned(), "passed": wrong == 0}
 

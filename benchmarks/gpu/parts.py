@@ -70,15 +70,15 @@ def run_part(setting: Setting, name: str, measure: Measure, *, seconds: float) -
     process = fork.Process(target=_run, args=(setting, name, measure))
     process.start()
     process.join(max(1.0, seconds))
-    # End the part's loader processes, too; they are in its session.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid or 0, signal.SIGKILL)
-    error = None
-    if process.exitcode is None:
+    error = f"ended with exit code {process.exitcode}" if process.exitcode else None
+    if process.is_alive():
         error = f"stopped after {seconds:.0f} s"
-    elif process.exitcode != 0:
-        error = f"ended with exit code {process.exitcode}"
-    process.join()
+        # The part's own processes are in its session, which has the number of the process.
+        if process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.join()
     update(setting.out, name, error=error, seconds=time.monotonic() - start)
     return error
 

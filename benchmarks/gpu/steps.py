@@ -43,7 +43,7 @@ def measure(setting: Setting) -> Iterator[Row]:
             row |= _measure(setting, task, name, batch)
         except Exception as error:  # out of memory, or a kernel that cannot be compiled
             logger.exception("%s, %s, batch %d", task, name, batch)
-            row["error"] = str(error).splitlines()[0][:200]
+            row["error"] = repr(error)[:200]
         if peak and "clips_per_second" in row and name != theirs:
             rate = row["clips_per_second"] * operations(setting.sizes.model, task)
             row["share_of_peak"] = rate / peak
