@@ -4,7 +4,7 @@
 
 runs on a node with one GPU, from the root of the repository. `AUTHORS` is a checkout of the
 authors' code (github.com/sunlicai/SVFAP). The node needs Python 3.11 or newer with torch 2.11 or
-newer, torchvision, timm, OpenCV, pyarrow, tqdm, pydantic, simplejpeg and, for `AUTHORS`, einops; it
+newer, torchvision, timm, OpenCV, pyarrow, tqdm, pydantic, pyyaml, simplejpeg and, for `AUTHORS`, einops; it
 needs no network. The command names missing packages at once. `--cpu --tiny` rehearses the same code
 on a machine without a GPU.
 

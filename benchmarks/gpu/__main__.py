@@ -11,6 +11,7 @@ NEEDED = {  # module -> package
     **dict.fromkeys(("numpy", "torch", "torchvision", "timm", "pyarrow", "tqdm", "pydantic"), ""),
     "cv2": "opencv-python-headless",
     "simplejpeg": "",
+    "yaml": "pyyaml",
 }
 
 logger = logging.getLogger("benchmarks.gpu")
@@ -27,12 +28,12 @@ def main() -> int:
     parser.add_argument("--cpu", action="store_true", help="rehearse without a GPU")
     parser.add_argument("--tiny", action="store_true", help="rehearse with sizes of seconds")
     given = parser.parse_args()
+    if given.reference and not (given.reference / "modeling_pretrain.py").is_file():
+        parser.error(f"{given.reference}: give a checkout of the authors' repository")
     needed = NEEDED | ({"einops": ""} if given.reference else {})
     missing = [package or name for name, package in needed.items() if not _found(name)]
     if missing:
         parser.error(f"missing packages; run: pip install {' '.join(missing)}")
-    if given.reference and not (given.reference / "modeling_pretrain.py").is_file():
-        parser.error(f"{given.reference}: give a checkout of the authors' repository")
     work = (given.work or given.out / "work").absolute()
     given.out.mkdir(parents=True, exist_ok=True)
     _prepare_environment(work, cpu=given.cpu)

@@ -91,7 +91,7 @@ def _write(setting: Setting, form: FrameFormat, number: int) -> None:
 
 
 def _frames(count: int, side: int, rng: np.random.Generator) -> list[bytes]:
-    """Return JPEG frames of random blobs and some noise, about as large as those of faces."""
+    """Return JPEG frames of random blobs and some noise, about as large as face frames."""
     jpegs = []
     for _ in range(min(count, DIFFERENT)):
         blobs = rng.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
