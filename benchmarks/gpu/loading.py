@@ -18,9 +18,10 @@ from svfap.shards.frame_format import FrameFormat
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks, device
 from svfap.training.draws import Draws
-from svfap.training.loader import AHEAD, STEPS_IN_USE, Loader
+from svfap.training.loader import STEPS_IN_USE, Loader
 
 EPOCHS = 10**5  # more than any measurement reads
+AHEAD = 2  # at most this many batches per loader process are loaded ahead
 
 
 def measure(setting: Setting) -> Iterator[Row]:
