@@ -2,8 +2,8 @@
 
 On a CPU both compute in float32 and CPU time is measured. On a GPU theirs computes in fp16 with a
 loss scale, ours in bf16 and compiled, and the device's time is measured. `--full` takes more rounds
-and adds our step with half of the masked tokens as targets, which is less work; on a GPU it also
-adds the memory of large batches.
+and adds our step with half of the masked tokens as targets, which is less work. `benchmarks.gpu`
+measures large batches on a GPU.
 """
 
 import json
@@ -16,6 +16,14 @@ from typing import Any
 import torch
 
 from benchmarks.common import Headline, cpu_seconds, device_clock, report, spread
+from benchmarks.ours import (
+    CLASSES,
+    MASK_RATIO,
+    finetune_step,
+    noise,
+    operations,
+    pretrain_step,
+)
 from benchmarks.reference import (
     PLAIN,
     THEIRS,
@@ -24,19 +32,10 @@ from benchmarks.reference import (
     make_model_parser,
     pretrain_model,
 )
-from svfap.config import FinetuneConfig, ModelConfig, OptimConfig
-from svfap.models import Autoencoder, VideoModel
-from svfap.models.cost import finetune_cost, pretrain_cost, skipped_multiply_adds
-from svfap.training.batch import Batch
-from svfap.training.distributed import Ranks, device
-from svfap.training.objectives import Classification, Objective, Reconstruction
-from svfap.training.optim import parameter_groups
-from svfap.training.step import Stepper
+from svfap.config import ModelConfig
+from svfap.training.distributed import device
 
-MASK_RATIO, CLASSES = 0.9, 7
 OURS, HALF = "ours", "ours, half of the targets"
-LARGE = 64, 256  # clips per batch, to measure memory on a GPU
-UNMIXED = {"mixup": 0.0, "cutmix": 0.0, "erasing": 0.0, "label_smoothing": 0.0}
 
 
 def main() -> None:
@@ -55,8 +54,6 @@ def main() -> None:
     )
     rounds = given.rounds or (12 if given.full else 2)
     rows = bench.pretrain(rounds, half=given.full) + bench.finetune(max(1, rounds // 2))
-    if given.full and bench.device.type == "cuda":
-        rows += [bench.memory(batch) for batch in LARGE]
     theirs, ours = rows[:2]
     headline = Headline(
         f"pre-training step, {bench.batch} clips, against {theirs['name']}",
@@ -81,21 +78,16 @@ class StepBenchmark:
 
     def pretrain(self, rounds: int, *, half: bool) -> list[dict[str, Any]]:
         """Measure the pre-training step; return a row per contender."""
-        frames, labels = self._clips(self.batch)
-        steps = Steps(pretrain_model(self.config, self.checkout), self.device)
+        config, frames = self.config, noise(self.config, self.batch)
+        steps = Steps(pretrain_model(config, self.checkout), self.device)
         contenders: dict[str, Callable[[], object]] = {
-            self.theirs: lambda: steps.pretrain(frames, self.config, MASK_RATIO),
-            OURS: self._reconstruction(Batch(frames, labels), 1.0),
+            self.theirs: lambda: steps.pretrain(frames, config, MASK_RATIO),
+            OURS: pretrain_step(config, frames, compiled=self.compiled),
         }
-        shares = {OURS: 1.0}
+        work = {OURS: operations(config, "pretrain")}
         if half:
-            contenders[HALF] = self._reconstruction(Batch(frames, labels), 0.5)
-            shares[HALF] = 0.5
-        work = {
-            name: pretrain_cost(self.config, MASK_RATIO, share).multiply_adds
-            - skipped_multiply_adds(self.config, MASK_RATIO, share)
-            for name, share in shares.items()
-        }
+            contenders[HALF] = pretrain_step(config, frames, compiled=self.compiled, share=0.5)
+            work[HALF] = operations(config, "pretrain", 0.5)
         return self._rows("pretrain", contenders, rounds, work)
 
     def finetune(self, rounds: int) -> list[dict[str, Any]]:
@@ -104,26 +96,15 @@ class StepBenchmark:
         The batch has half of the clips, since the step is three times the work. Their number is
         even, since training repeats a clip of an odd batch.
         """
-        frames, targets = self._clips(max(2, self.batch // 4 * 2))
+        frames = noise(self.config, max(2, self.batch // 4 * 2))
+        labels = torch.zeros(len(frames), dtype=torch.long, device=self.device)
         steps = Steps(finetune_model(self.config, CLASSES, self.checkout), self.device)
-        model = VideoModel(self.config, CLASSES)
-        ours = self._stepper(Classification(model, FinetuneConfig(**UNMIXED)))
-        labels = targets[:, 0].long()
         contenders: dict[str, Callable[[], object]] = {
             self.theirs: lambda: steps.finetune(frames, labels),
-            OURS: lambda: _pipelined(ours, Batch(frames, targets)),
+            OURS: finetune_step(self.config, frames, compiled=self.compiled),
         }
-        work = {OURS: finetune_cost(self.config, CLASSES).multiply_adds}
+        work = {OURS: operations(self.config, "finetune")}
         return self._rows("finetune", contenders, rounds, work, clips=len(frames))
-
-    def memory(self, batch: int) -> dict[str, Any]:
-        """Measure the peak memory of our pre-training step with a large batch, on a GPU."""
-        frames, labels = self._clips(batch)
-        step = self._reconstruction(Batch(frames, labels), 1.0)
-        torch.cuda.reset_peak_memory_stats()
-        step()
-        peak = torch.cuda.max_memory_allocated() / 2**30
-        return {"task": f"pretrain, batch {batch}", "name": OURS, "peak_gigabytes": peak}
 
     def _rows(
         self,
@@ -143,32 +124,10 @@ class StepBenchmark:
             row |= {key: figures[key] / count * 1e3 for key in ("least", "greatest")}
             row["ratio"] = baseline / figures["median"]
             if name in work:
-                # A multiply-add is two operations; the backward pass costs twice the forward pass.
-                rate = 6 * work[name] * count / figures["median"]
+                rate = work[name] * count / figures["median"]
                 row["share_of_matmul_rate"] = rate / self.peak
             rows.append(row)
         return rows
-
-    def _clips(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        config = self.config
-        shape = (count, config.num_frames, config.image_size, config.image_size, 3)
-        frames = torch.randint(0, 256, shape, dtype=torch.uint8, device=self.device)
-        return frames, torch.zeros(count, 1, device=self.device)
-
-    def _reconstruction(self, batch: Batch, share: float) -> Callable[[], None]:
-        stepper = self._stepper(Reconstruction(Autoencoder(self.config), MASK_RATIO, share))
-        return lambda: _pipelined(stepper, batch)
-
-    def _stepper(self, objective: Objective) -> Stepper:
-        groups = parameter_groups(objective.model, weight_decay=0.05)
-        ranks, compiled = Ranks(device=self.device), self.compiled
-        return Stepper(objective, groups, OptimConfig(), ranks=ranks, seed=0, compiled=compiled)
-
-
-def _pipelined(stepper: Stepper, batch: Batch) -> None:
-    """Take a step without waiting for its result, as the training loop does."""
-    stepper.accumulate([batch])
-    stepper.update(1e-5)
 
 
 def _matmul_rate(where: torch.device) -> float:

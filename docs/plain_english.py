@@ -24,7 +24,7 @@ PATTERNS = (
     "workflow/**/*.smk",
     "workflow/**/*.rst",
     "workflow/**/*.yaml",
-    "benchmarks/*.py",
+    "benchmarks/**/*.py",
     "benchmarks/*.md",
     "svfap/**/*.py",
 )
