@@ -56,7 +56,8 @@ class PerFrame:
         chunk = bisect_right(self._first_rows, row) - 1
         place = row - self._first_rows[chunk]
         offsets = self._offsets[chunk]
-        return self._values[chunk][offsets[place] : offsets[place + 1]]
+        numbers: NDArray[Any] = self._values[chunk][offsets[place] : offsets[place + 1]]
+        return numbers
 
 
 def read_indexes(paths: Sequence[Path]) -> list[pa.Table]:
