@@ -103,7 +103,7 @@ def test_training_starts_soon_within_the_usual_limit_of_files(tmp_path, form, sh
     assert found["clips"] >= CLIPS
     assert found["loaders"] == WORKERS
     assert found["cpu_seconds"] < 25  # 5 on an idle machine; a busy one takes longer
-    assert 200 < found["most_open"] < 320  # a quarter of the limit, and the process's own
+    assert 200 < found["most_open"] <= 256 + found["own_open"]  # a quarter, and those inherited
     assert found["own_open"] < 150
     assert found["loader_megabytes"] < 400
     assert found["all_megabytes"] < 5000
