@@ -73,7 +73,14 @@ class ShardConfig(Section):
     format: Literal["jpeg", "raw"] = Field(
         default="jpeg", description="raw: ten times the space, several times the reading speed"
     )
-    max_megabytes: int = Field(default=256, ge=1, description="size of a shard")
+    # VoxCeleb2 then has 400 shards as JPEG, few enough to keep each of them open, and 4,300 as raw
+    # pixels. Object stores take files of up to 5 GB at once.
+    max_megabytes: int = Field(
+        default=4000,
+        ge=1,
+        description="size of a shard; 4000: few enough files for a million clips, and small sets"
+        " have one file per part",
+    )
 
 
 class DatasetConfig(Section):

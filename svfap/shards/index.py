@@ -1,9 +1,13 @@
 """The index of a part's shards: `index.parquet`, a row per clip."""
 
 import json
+import os
 import tarfile
+from bisect import bisect_right
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
-from svfap.video.sampling import Indices
+
+READERS = 8  # indexes read at once; each takes a core and waits for the disk
 
 SCHEMA = pa.schema(
     [
@@ -33,20 +38,36 @@ SCHEMA = pa.schema(
 )
 
 
-class PerFrame(NamedTuple):
-    """One number per frame, for all rows one after another.
+class PerFrame:
+    """A column of lists with one number per frame, such as `sizes`.
 
-    Attributes:
-        values: the numbers.
-        ends: for each row, the position after its last frame in `values`.
+    A million clips have 200 million frames. So the lists stay where Arrow has read them: one chunk
+    or more for each index, without a copy.
     """
 
-    values: NDArray[Any]
-    ends: Indices
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        chunks = [chunk for chunk in column.chunks if len(chunk)]
+        self._first_rows = [0, *np.cumsum([len(chunk) for chunk in chunks]).tolist()]
+        self._values = [chunk.values.to_numpy() for chunk in chunks]
+        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
 
     def of(self, row: int) -> NDArray[Any]:
         """Return the numbers of the frames of one row."""
-        return self.values[self.ends[row - 1] if row else 0 : self.ends[row]]
+        chunk = bisect_right(self._first_rows, row) - 1
+        place = row - self._first_rows[chunk]
+        offsets = self._offsets[chunk]
+        numbers: NDArray[Any] = self._values[chunk][offsets[place] : offsets[place + 1]]
+        return numbers
+
+
+def read_indexes(paths: Sequence[Path]) -> list[pa.Table]:
+    """Read several indexes at once and check that their shards exist.
+
+    Raises:
+        SvfapError: an index is unreadable, or a shard is missing or not of the indexed size.
+    """
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(read_index, paths))
 
 
 def read_index(path: Path) -> pa.Table:
@@ -65,10 +86,13 @@ def read_index(path: Path) -> pa.Table:
     # pyarrow fills columns of `schema` that the file lacks with nulls. Stages write no nulls.
     if any(column.null_count for column in table.columns):
         raise SvfapError(f"{path}: written by an earlier version; delete it and run again")
-    # Many clips share a shard: check each shard once.
+    # Many clips share a shard: check each shard once. One listing of the folder is faster than a
+    # question for each shard, above all on a network disk.
+    with os.scandir(path.parent) as entries:
+        found = {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
     for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
-        shard = path.parent / row["shard"]
-        if not shard.is_file() or shard.stat().st_size != row["shard_bytes"]:
+        if found.get(row["shard"]) != row["shard_bytes"]:
+            shard = path.parent / row["shard"]
             raise SvfapError(f"{shard}: missing or cut short; delete {path} and run again")
     return table
 
@@ -76,8 +100,8 @@ def read_index(path: Path) -> pa.Table:
 def read_crop_settings(shard: Path) -> dict[str, Any]:
     """Return the settings that the first clip of a shard was cropped with; empty if unknown.
 
-    All clips of a shard come from one run of the stage `crop`, so the settings of the first clip
-    apply to all.
+    All clips of an index come from one run of the stage `crop`, so the settings of the first clip
+    of any shard apply to all.
     """
     with tarfile.open(shard) as tar:
         first = tar.next()
@@ -85,10 +109,3 @@ def read_crop_settings(shard: Path) -> dict[str, Any]:
         text = json.load(file)["crop"] if file else ""
     settings: dict[str, Any] = json.loads(text) if text else {}
     return settings
-
-
-def per_frame(table: pa.Table, column: str) -> PerFrame:
-    """Return a column of lists, such as `sizes`, as flat arrays."""
-    lists = table[column].combine_chunks()
-    ends = np.cumsum(lists.value_lengths().to_numpy(), dtype=np.int64)
-    return PerFrame(lists.flatten().to_numpy(), ends)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
 from svfap.shards.frame_format import decode_into
-from svfap.shards.index import per_frame, read_crop_settings, read_index
+from svfap.shards.index import PerFrame, read_crop_settings, read_indexes
+from svfap.shards.open_files import OpenFile, opener
 from svfap.video.image import Image
 from svfap.video.sampling import Indices
 
@@ -32,6 +33,7 @@ class ClipStore:
 
     A store keeps a few flat arrays in memory, and loader processes share them. Each frame takes 8
     bytes, for its size and checksum; the rest is small. A million clips of 200 frames take 1.6 GB.
+    Each process keeps a limited number of shards open; see `svfap.shards.open_files`.
 
     Clips are numbered from 0; `take` makes a store of some of the clips, whose numbers start from 0
     again. A clip's *row* is its place in the joined indexes, the same in all such stores.
@@ -45,11 +47,11 @@ class ClipStore:
         # makes a store before it forks. OpenCV scales the clips; in forked loaders, its threads
         # would deadlock or compete for cores. Face frames are too small to gain from threads.
         cv2.setNumThreads(1)
-        tables = [read_index(index) for index in indexes]
+        tables = read_indexes(indexes)
         table = pa.concat_tables(tables)
         if not len(table):
             raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
-        self._columns = table.drop_columns(["sizes", "checksums"])
+        self._columns = table.select(["key", "group", "subject", "target", "fps"])
         self._shards: list[Path] = []
         shard_numbers = []
         for index, part in zip(indexes, tables, strict=True):
@@ -63,10 +65,10 @@ class ClipStore:
         self._header = table["header"].to_numpy()
         self._height = table["height"].to_numpy()
         self._width = table["width"].to_numpy()
-        self._sizes = per_frame(table, "sizes")
-        self._checksums = per_frame(table, "checksums")
+        self._sizes = PerFrame(table["sizes"])
+        self._checksums = PerFrame(table["checksums"])
         self._rows = np.arange(len(table))  # row of each clip; `take` changes only this array
-        self._files: dict[int, int] = {}  # number of a shard -> descriptor of the opened file
+        self._open = opener(self._shards)  # function of the number of a shard
 
     def take(self, clips: Indices) -> "ClipStore":
         """Return a store of some of the clips, in the given order."""
@@ -104,9 +106,10 @@ class ClipStore:
 
     @property
     def crop(self) -> dict[str, Any]:
-        """Crop settings that are the same in all shards of the clips."""
-        used = np.unique(self._shard[self._rows])
-        settings = [read_crop_settings(self._shards[shard]) for shard in used]
+        """Crop settings that are the same for all clips."""
+        # The clips of an index come from one run of the stage `crop`: read one shard of each index.
+        used = (self._shards[shard] for shard in np.unique(self._shard[self._rows]))
+        settings = [*map(read_crop_settings, {shard.parent: shard for shard in used}.values())]
         return {
             key: value
             for key, value in settings[0].items()
@@ -125,7 +128,12 @@ class ClipStore:
     @property
     def largest(self) -> tuple[int, int]:
         """Height and width of an image that the frames of every clip fit in."""
-        return int(self._height[self._rows].max()), int(self._width[self._rows].max())
+        return self.largest_of(slice(None))
+
+    def largest_of(self, clips: Indices | slice) -> tuple[int, int]:
+        """Return height and width of an image that the frames of each of these clips fit in."""
+        rows = self._rows[clips]
+        return int(self._height[rows].max()), int(self._width[rows].max())
 
     def size(self, clip: int) -> tuple[int, int]:
         """Return height and width of a clip's frames in pixels."""
@@ -177,13 +185,14 @@ class ClipStore:
         ends = starts + sizes
         begins = ends - images[0].nbytes  # the pixels follow the header of the NumPy file
         between = memoryview(bytearray(SKIPPED))  # receives the bytes between wanted frames
+        file = self._file(clip)
         for group in _reads(begins, ends):
             # A single system call scatters the file's bytes over the images, without a copy.
             buffers: list[Any] = [images[group[0]]]
             for n in group[1:]:
                 buffers += [between[: begins[n] - ends[n - 1]], images[n]]
             begin, end = int(begins[group[0]]), int(ends[group[-1]])
-            if os.preadv(self._file(clip), buffers, begin) < end - begin:
+            if os.preadv(file.descriptor, buffers, begin) < end - begin:
                 return int(wanted[group[0]])
         return None
 
@@ -192,9 +201,10 @@ class ClipStore:
         starts, sizes = self._extents(clip, wanted)
         checksums = self._checksums.of(self._rows[clip])[wanted]
         ends = starts + sizes
+        file = self._file(clip)
         for group in _reads(starts, ends):
             begin, end = int(starts[group[0]]), int(ends[group[-1]])
-            data = memoryview(os.pread(self._file(clip), end - begin, begin))
+            data = memoryview(os.pread(file.descriptor, end - begin, begin))
             for n in group:
                 jpeg = data[starts[n] - begin : ends[n] - begin]
                 if zlib.crc32(jpeg) != checksums[n] or not decode_into(jpeg, images[n]):
@@ -223,16 +233,9 @@ class ClipStore:
             f" {shard.with_name('index.parquet')} and run again"
         )
 
-    def _file(self, clip: int) -> int:
-        """Return the descriptor of a clip's shard, opened on first use.
-
-        Only `pread` and `preadv` use it. They take the offset as an argument, so threads and forked
-        processes can share a descriptor. It stays open as long as the process lives.
-        """
-        shard = int(self._shard[self._rows[clip]])
-        if shard not in self._files:
-            self._files[shard] = os.open(self._shards[shard], os.O_RDONLY)
-        return self._files[shard]
+    def _file(self, clip: int) -> OpenFile:
+        """Return the shard of a clip, open for reading; the caller holds it while it reads."""
+        return self._open(int(self._shard[self._rows[clip]]))
 
 
 def _reads(starts: Indices, ends: Indices) -> list[Indices]:

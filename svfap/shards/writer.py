@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -57,6 +58,8 @@ def write_shards(
     Raises:
         ValueError: a frame is not a JPEG.
     """
+    for left in index.parent.glob("*.tar.tmp"):
+        left.unlink()  # an interrupted run with smaller shards had more of them
     rows: list[dict[str, object]] = []
     tar: tarfile.TarFile | None = None
     shards: list[Path] = []
@@ -96,7 +99,9 @@ def _add_frames(
         sizes.append(len(frame))
         checksums.append(zlib.crc32(frame))
     height, width = jpeg_size(jpegs[0])
-    place = {"offset": first, "header": header, "sizes": sizes, "checksums": checksums}
+    # A part of VoxCeleb2 has 3.4 million frames: arrays take a tenth of the memory of lists.
+    numbers = {"sizes": np.array(sizes, np.int32), "checksums": np.array(checksums, np.uint32)}
+    place = {"offset": first, "header": header, **numbers}
     return place | {"format": form, "height": height, "width": width}
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -14,31 +14,26 @@ from svfap.config.machine import DEFAULT_MACHINE
 from svfap.errors import SvfapError
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
-from svfap.training.draws import Draws
-from svfap.training.memory import Ring
+from svfap.training.draws import Crops, Draws
+from svfap.training.memory import Ring, choose_buffers
 
-AHEAD = 2  # batches that each loader process prepares ahead, the default of PyTorch's DataLoader
+STEPS_AHEAD = 2  # steps that are loaded ahead if the memory suffices
 STEPS_IN_USE = 2  # the guard needs a step's batches until the next step's gradient is queued
 
 
-class BatchRequest(NamedTuple):
-    """A batch that a loader process has to make.
+class PartRequest(NamedTuple):
+    """A part of a batch that a loader process has to load.
 
     Attributes:
         number: number of the batch, counted from the first loaded step; selects its buffer in the
             ring.
-        positions: positions of its crops in the stream of draws.
+        positions: positions of the batch's crops in the stream of draws.
+        part: positions of the part's crops.
     """
 
     number: int
     positions: range
-
-
-class LoadedBatch(NamedTuple):
-    """A batch from a loader process; if there is a ring, the video lies there, not in the batch."""
-
-    batch: Batch
-    video_shape: tuple[int, ...]
+    part: range
 
 
 class Loader:
@@ -47,6 +42,15 @@ class Loader:
     The loader divides `epochs` epochs into steps of `batch_size` crops; the last step also takes
     the remainder. The ranks share a step evenly. Each rank divides its part into batches of at most
     `device_batch` crops and sums their gradients.
+
+    Every loader process loads a part of each batch. So the memory for loaded batches depends on
+    their size only, not on the number of processes, and the first batch comes sooner.
+
+    Args:
+        draws: the stream of crops.
+        config: number of epochs and of clips in a step.
+        ranks: the processes that share a step.
+        machine: number of loader processes, clips in a batch, and memory for loaded batches.
 
     Raises:
         SvfapError: there are more processes than crops in a step.
@@ -59,7 +63,7 @@ class Loader:
         ranks: Ranks,
         machine: TrainingMachine = DEFAULT_MACHINE,
     ) -> None:
-        self.draws, self.ranks = draws, ranks
+        self.draws, self.ranks, self.ring_gb = draws, ranks, machine.ring_gb
         self.workers = spare_cores(ranks.device) if machine.workers is None else machine.workers
         epoch = len(draws.store) * draws.repeats
         self.batch_size = min(config.batch_size, epoch)
@@ -91,37 +95,56 @@ class Loader:
 
         With loader processes, batches stay valid until two more steps have been requested; then
         their memory is overwritten.
+
+        Raises:
+            SvfapError: a shard is damaged, or there is not enough memory for the batches.
         """
         steps = range(start, self.steps)
-        ring = self._ring()
-        loading: Iterable[LoadedBatch] = DataLoader(
-            _BatchDataset(self.draws, ring),
-            batch_sampler=_BatchRequests(self, steps),  # type: ignore[arg-type]
-            collate_fn=_unchanged,  # type: ignore[arg-type]
-            num_workers=self.workers,
-            prefetch_factor=AHEAD if ring else None,
-            # Only forked processes share the ring's anonymous memory with this process.
-            multiprocessing_context="fork" if ring else None,
-            pin_memory=self.ranks.device.type == "cuda" and ring is None,
-        )
-        loaded = enumerate(_without_worker_traceback(loading))
+        loaded = self._load_ahead(steps) if self.workers else self._load_here(steps)
         for step in steps:
             count = len(self.positions(step))
-            batches = []
-            for number, (batch, shape) in (next(loaded) for _ in self.batch_positions(step)):
-                video = ring.tensor(number, shape) if ring else batch.video
-                batches.append(replace(batch, video=video, share=len(batch.target) / count))
-            yield batches
+            batches = islice(loaded, len(self.batch_positions(step)))
+            yield [replace(batch, share=len(batch.target) / count) for batch in batches]
 
-    def _ring(self) -> Ring | None:
-        """Make buffers for all batches being loaded or in use; None without loader processes."""
-        if not self.workers:
-            return None
+    def _load_here(self, steps: range) -> Iterator[Batch]:
+        """Load batches in this process, without loader processes."""
+        for positions in self._all_positions(steps):
+            batch = self.draws.batch(positions)
+            yield batch.pin_memory() if self.ranks.device.type == "cuda" else batch
+
+    def _load_ahead(self, steps: range) -> Iterator[Batch]:
+        """Load batches in loader processes."""
         # The last step may be longer than the others.
         batches = max(len(self.batch_positions(step)) for step in (0, self.steps - 1))
-        buffers = AHEAD * self.workers + STEPS_IN_USE * batches
-        size = self.draws.most_bytes(self.device_batch)
-        return Ring(buffers, size, pinned=self.ranks.device.type == "cuda")
+        in_use, size = STEPS_IN_USE * batches, self.draws.most_bytes(self.device_batch)
+        least, most = in_use + 1, in_use + STEPS_AHEAD * batches
+        buffers = choose_buffers(size, least, most, self.ring_gb)
+        ring = Ring(buffers, size, pinned=self.ranks.device.type == "cuda")
+        loading = DataLoader(
+            _PartDataset(self.draws, ring),
+            batch_sampler=self._requests(steps),  # type: ignore[arg-type]
+            collate_fn=_unchanged,  # type: ignore[arg-type]
+            num_workers=self.workers,
+            # Each process loads one part of each batch, so this is the number of batches ahead.
+            prefetch_factor=buffers - in_use,
+            # Only forked processes share the ring's anonymous memory with this process.
+            multiprocessing_context="fork",
+        )
+        parts = _without_worker_traceback(loading)
+        for number, positions in enumerate(self._all_positions(steps)):
+            crops = [*islice(parts, self.workers)]
+            video = ring.tensor(number, self.draws.shape(positions))
+            yield self.draws.collect(positions, video, crops)
+
+    def _all_positions(self, steps: range) -> Iterator[range]:
+        """Yield the positions of the crops of each batch of some steps."""
+        return (positions for step in steps for positions in self.batch_positions(step))
+
+    def _requests(self, steps: range) -> Iterator[PartRequest]:
+        """Yield the parts to load, as many of each batch as there are loader processes."""
+        for number, positions in enumerate(self._all_positions(steps)):
+            for part in self.draws.split(positions, self.workers):
+                yield PartRequest(number, positions, part)
 
 
 def spare_cores(device: torch.device) -> int:
@@ -136,42 +159,26 @@ def spare_cores(device: torch.device) -> int:
 
 
 @dataclass(frozen=True)
-class _BatchDataset(Dataset[Batch]):
-    """Makes whole batches, and writes their videos into the ring if there is one."""
+class _PartDataset(Dataset[Crops]):
+    """Loads parts of batches, and writes their videos into the ring."""
 
     draws: Draws
-    ring: Ring | None
+    ring: Ring
 
     # DataLoader passes each item of its batch_sampler to __getitems__, usually a list of indices.
-    # Here an item describes a whole batch.
-    def __getitems__(self, request: BatchRequest) -> LoadedBatch:
-        if self.ring is None:
-            batch = self.draws.batch(request.positions)
-            return LoadedBatch(batch, tuple(batch.video.shape))
-        batch = self.draws.batch(request.positions, partial(self.ring.array, request.number))
-        # Torch copies a tensor for another process into shared memory. Here its shape is enough.
-        return LoadedBatch(replace(batch, video=torch.empty(0)), tuple(batch.video.shape))
+    # Here an item describes a part of a batch.
+    def __getitems__(self, request: PartRequest) -> Crops:
+        video = self.ring.array(request.number, self.draws.shape(request.positions))
+        return self.draws.load(request.part, request.positions, video)
 
 
-@dataclass(frozen=True)
-class _BatchRequests:
-    """The batches that the data loader makes, in order."""
-
-    loader: Loader
-    steps: range
-
-    def __iter__(self) -> Iterator[BatchRequest]:
-        batches = (batch for step in self.steps for batch in self.loader.batch_positions(step))
-        return (BatchRequest(number, positions) for number, positions in enumerate(batches))
+def _unchanged(crops: Crops) -> Crops:
+    """Return the crops; DataLoader's default would stack them as one sample of a batch."""
+    return crops
 
 
-def _unchanged(loaded: LoadedBatch) -> LoadedBatch:
-    """Return the batch; DataLoader's default would stack it as one sample of a batch."""
-    return loaded
-
-
-def _without_worker_traceback(loading: Iterable[LoadedBatch]) -> Iterator[LoadedBatch]:
-    """Yield batches; raise a loader process's SvfapError with its one-line message."""
+def _without_worker_traceback(loading: Iterable[Crops]) -> Iterator[Crops]:
+    """Yield parts of batches; raise a loader process's SvfapError with its one-line message."""
     try:
         yield from loading
     except SvfapError as error:

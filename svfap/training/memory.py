@@ -9,6 +9,7 @@ containers.
 
 import ctypes
 import mmap
+import os
 import weakref
 from collections.abc import Sequence
 
@@ -16,6 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from svfap.errors import SvfapError
+from svfap.training.free_memory import free_memory
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of mallopt, from glibc's malloc.h
 
@@ -29,13 +33,20 @@ class Ring:
         buffers: number of buffers.
         size: size of each buffer in bytes.
         pinned: whether to page-lock the buffers, so that a GPU can copy without the CPU.
+
+    Raises:
+        SvfapError: the system refuses the memory.
     """
 
     def __init__(self, buffers: int, size: int, *, pinned: bool) -> None:
         self.buffers = buffers
         self.size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         self.pinned = pinned
-        self._memory = mmap.mmap(-1, self.buffers * self.size)  # -1: anonymous, shared by fork
+        try:
+            # -1: anonymous, shared by fork
+            self._memory = mmap.mmap(-1, self.buffers * self.size)
+        except OSError as error:
+            raise self._refused(error.strerror or str(error)) from None
         self._registered: set[int] = set()
 
     def array(self, number: int, shape: Sequence[int]) -> NDArray[np.uint8]:
@@ -56,8 +67,47 @@ class Ring:
         """Page-lock a buffer for as long as the ring lives."""
         # Tensor.pin_memory() would copy into other memory; cudaHostRegister locks this one.
         runtime, address = torch.cuda.cudart(), buffer.ctypes.data
-        torch.cuda.check_error(runtime.cudaHostRegister(address, buffer.nbytes, 0))
+        try:
+            torch.cuda.check_error(runtime.cudaHostRegister(address, buffer.nbytes, 0))
+        except RuntimeError as error:
+            raise self._refused(f"cannot be page-locked, {error}") from None
         weakref.finalize(self, runtime.cudaHostUnregister, address)
+
+    def _refused(self, reason: str) -> SvfapError:
+        total = self.buffers * self.size / 1e9
+        return SvfapError(
+            f"the system refuses {total:.2f} GB for {self.buffers} batches ahead ({reason});"
+            f" set machine.ring_gb below {total:.2f}, or lower optim.batch_size"
+        )
+
+
+def choose_buffers(size: int, least: int, most: int, budget: float) -> int:
+    """Return the number of buffers for loaded batches, as many as useful and affordable.
+
+    Args:
+        size: size of a buffer in bytes.
+        least: number of buffers without which nothing can be loaded ahead.
+        most: number of buffers above which more are of no use.
+        budget: GB of memory for them, the key `machine.ring_gb`.
+
+    Raises:
+        SvfapError: the budget or this machine's free memory is too small for `least` buffers.
+    """
+    # Several training processes on this machine share its memory.
+    free = free_memory() / int(os.environ.get("LOCAL_WORLD_SIZE", "1")) / 1e9
+    needed = (
+        f"loaded batches take {least * size / 1e9:.2f} GB at least ({least} x {size / 1e6:.0f} MB)"
+    )
+    if least * size > budget * 1e9:
+        raise SvfapError(
+            f"{needed}, machine.ring_gb is {budget:g}; raise it, or lower optim.batch_size"
+        )
+    if least * size > free * 1e9:
+        raise SvfapError(
+            f"{needed}, only {free:.2f} GB of memory are free (machine.ring_gb: {budget:g});"
+            " free some memory, or lower optim.batch_size"
+        )
+    return min(most, int(min(budget, free) * 1e9 // size))
 
 
 def keep() -> None:

@@ -3,7 +3,11 @@
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +95,59 @@ def test_a_second_writing_leaves_no_old_tars(index, tmp_path):
     write_shards(index, samples(1), max_bytes=10**6)
     assert [tar.name for tar in tmp_path.glob("*.tar*")] == ["000000.tar"]
     assert len(ClipStore([index])) == 1
+
+
+def test_a_writing_removes_what_an_interrupted_one_left(tmp_path):
+    """The interrupted run had smaller shards, so it had more of them."""
+    (tmp_path / "000005.tar.tmp").write_bytes(b"half a tar")
+    write_shards(tmp_path / "index.parquet", samples(6), max_bytes=10**6)
+    assert {path.name for path in tmp_path.iterdir()} == {"index.parquet", "000000.tar"}
+
+
+def brightness(store, clip):
+    return store.frames(clip, [0, 4])[:, 0, 0, 0].tolist()
+
+
+def open_below(folder):
+    links = (link.readlink() for link in Path("/proc/self/fd").iterdir() if link.exists())
+    return sum(link.is_relative_to(folder) for link in links)
+
+
+def test_few_files_are_open_at_a_time(tmp_path, monkeypatch):
+    """The least recently used is closed; a reader in another thread keeps its file."""
+    monkeypatch.setattr("svfap.shards.open_files.MOST_OPEN", 3)
+    index = tmp_path / "index.parquet"
+    write_shards(index, samples(12), max_bytes=1)
+    store = ClipStore([index])
+    expected = [brightness(store, clip) for clip in range(12)]
+    assert open_below(tmp_path) == 3
+    part = store.take(np.arange(6))
+    with ThreadPoolExecutor(8) as pool:
+        found = [*pool.map(partial(brightness, store), [*range(12)] * 40)]
+    assert found == expected * 40
+    assert brightness(part, 2) == expected[2]
+    assert open_below(tmp_path) == 3
+    del store, part
+    assert open_below(tmp_path) == 0
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_allowed(tmp_path):
+    code = """
+import resource, sys
+from svfap.shards.open_files import file_limit
+soft, hard = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+print(file_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    for limits, expected in {
+        ("1024", "1024"): "256 1024 1024",
+        ("256", "1500"): "375 1500 1500",
+        ("1024", "10000"): "512 2048 10000",
+        ("4000", "4000"): "512 4000 4000",
+    }.items():
+        command = [sys.executable, "-c", code, *limits]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
 
 
 def test_long_names(tmp_path):
