@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
 
+FRAME_NUMBER = np.dtype("<u4")  # of the columns `sizes` and `checksums`
 READERS = 8  # indexes read at once; each takes a core and waits for the disk
 
 SCHEMA = pa.schema(
@@ -32,32 +33,29 @@ SCHEMA = pa.schema(
         ("shard_bytes", pa.int64()),
         ("offset", pa.int64()),  # position of the first frame's content in the tar
         ("header", pa.int32()),  # size in bytes of the tar headers before each frame's content
-        ("sizes", pa.list_(pa.int32())),  # size in bytes of each frame's content, without padding
-        ("checksums", pa.list_(pa.uint32())),  # CRC-32 of each frame's content
+        # One number per frame, as its four bytes: Arrow reads lists of numbers at half the speed.
+        ("sizes", pa.binary()),  # size in bytes of each frame's content, without padding
+        ("checksums", pa.binary()),  # CRC-32 of each frame's content; empty for raw frames
     ]
 )
 
 
 class PerFrame:
-    """A column of lists with one number per frame, such as `sizes`.
+    """A column with one number per frame in each row, such as `sizes`.
 
-    A million clips have 200 million frames. So the lists stay where Arrow has read them: one chunk
-    or more for each index, without a copy.
+    A million clips have 200 million frames. So the numbers stay where Arrow has read them: one
+    chunk or more for each index, without a copy.
     """
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        chunks = [chunk for chunk in column.chunks if len(chunk)]
-        self._first_rows = [0, *np.cumsum([len(chunk) for chunk in chunks]).tolist()]
-        self._values = [chunk.values.to_numpy() for chunk in chunks]
-        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._chunks = [chunk for chunk in column.chunks if len(chunk)]
+        self._first_rows = [0, *np.cumsum([len(chunk) for chunk in self._chunks]).tolist()]
 
-    def of(self, row: int) -> NDArray[Any]:
+    def of(self, row: int) -> NDArray[np.uint32]:
         """Return the numbers of the frames of one row."""
         chunk = bisect_right(self._first_rows, row) - 1
-        place = row - self._first_rows[chunk]
-        offsets = self._offsets[chunk]
-        numbers: NDArray[Any] = self._values[chunk][offsets[place] : offsets[place + 1]]
-        return numbers
+        numbers = self._chunks[chunk][row - self._first_rows[chunk]].as_buffer()
+        return np.frombuffer(numbers, FRAME_NUMBER)
 
 
 def read_indexes(paths: Sequence[Path]) -> list[pa.Table]:

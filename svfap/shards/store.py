@@ -214,7 +214,7 @@ class ClipStore:
     def _extents(self, clip: int, wanted: Indices) -> tuple[Indices, Indices]:
         """Return where frames of a clip start in its shard, and their sizes in bytes."""
         row = self._rows[clip]
-        sizes = self._sizes.of(row)
+        sizes = self._sizes.of(row).astype(np.int64)
         # In a tar, contents are padded to whole blocks; a header lies before each.
         blocks = -(-sizes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         steps = np.cumsum(blocks + self._header[row], dtype=np.int64)

@@ -68,7 +68,6 @@ def write_shards(folder: Path, form: str, shards: int) -> None:
     """Write indexes of many shards; the shards of a part are links to one tar of four clips."""
     table = pq.read_table(make_shards(folder / "few", [0] * 4, frames=FRAMES, side=16, form=form))
     clips, files = CLIPS // PARTS + 1, shards // PARTS + 1
-    rng = np.random.default_rng(0)
     for number in range(PARTS):
         part = folder / f"part{number:02d}"
         part.mkdir()
@@ -79,11 +78,6 @@ def write_shards(folder: Path, form: str, shards: int) -> None:
             "key": [f"id{number:05d}-abcdefghijk-{clip:05d}" for clip in range(clips)],
             "shard": [f"{clip * files // clips:06d}.tar" for clip in range(clips)],
         }
-        if form == "raw":  # real checksums cannot be compressed; raw frames are not compared
-            values = rng.integers(0, 2**32, clips * FRAMES, dtype=np.uint32)
-            columns["checksums"] = pa.ListArray.from_arrays(
-                np.arange(clips + 1, dtype=np.int32) * FRAMES, values
-            )
         index = table.take(np.arange(clips) % 4)
         for name, values in columns.items():
             field = table.schema.field(name)
