@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svfap.redact import redacted, redacted_values
+
 RECORD = "run.jsonl"
 DATASETS = {"manifest", "clips", "crops", "shards", "validation", "predictions"}
 NEEDED = {
@@ -49,8 +51,8 @@ def parse(content: bytes) -> Iterator[Event]:
 
 
 def append(record: Path, event: Mapping[str, Any]) -> None:
-    """Append an event to a record."""
-    line = json.dumps({"time": time.time(), **event}) + "\n"
+    """Append an event to a record, without secrets."""
+    line = json.dumps({"time": time.time(), **redacted_values(event)}) + "\n"
     # The file is unbuffered, so a line is one write(2). With O_APPEND the kernel puts whole writes
     # one after the other, so the stage and the writer share a record without a lock.
     with record.open("ab", buffering=0) as file:
@@ -67,7 +69,7 @@ def run_id(output: Path, uri: str | None = None) -> str | None:
     ids = [
         event["run_id"]
         for event in read_record(output)
-        if event["event"] == "tracked" and uri in (None, event["uri"])
+        if event["event"] == "tracked" and (uri is None or redacted(uri) == redacted(event["uri"]))
     ]
     return ids[-1] if ids else None
 
@@ -87,7 +89,8 @@ def begin(record: Path, start: Mapping[str, Any]) -> None:
     events = read_record(record)
     starts = [event for event in events if event["event"] == "start"]
     finished = any(e["event"] == "end" and e["status"] == "FINISHED" for e in events)
-    if starts and not finished and starts[-1]["params"] == start["params"]:
+    params = redacted_values(start["params"])
+    if starts and not finished and starts[-1]["params"] == params:
         # A kill can tear the last line. End it, or the new event would be lost with it.
         if not record.read_bytes().endswith(b"\n"):
             with record.open("ab") as file:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svfap.redact import redacted
 from svfap.tracking import spool
 from svfap.tracking.environment import experiment_name, tracking_uri
 from svfap.tracking.record import (
@@ -89,7 +90,8 @@ class TrackedRun:
         append(self.record, event)
         if self._ticket:
             if not self._ticket.wait_for_writer(CLOSE_SECONDS):
-                logger.info("MLflow at %s is slow; writing continues in background", tracking_uri())
+                where = redacted(tracking_uri())
+                logger.info("MLflow at %s is slow; writing continues in background", where)
             self._warn(self._ticket.failure())
             self._ticket.close()
 
@@ -98,17 +100,17 @@ class TrackedRun:
         try:
             return None if uri == "off" else spool.queue(self.record, uri)
         except OSError as error:
-            self._warn(str(error))
+            self._warn(f"cannot be written to ({error})")
         return None
 
     def _warn(self, reason: str) -> None:
         if reason and not self._warned:
             self._warned = True
             logger.warning(
-                "MLflow at %s does not answer (%.120s); the run continues. Upload its %s later:"
+                "MLflow at %s %s; the run continues. Upload its %s later:"
                 " python -m svfap sync-tracking",
-                tracking_uri(),
-                reason,
+                redacted(tracking_uri()),
+                redacted(reason),
                 RECORD,
             )
 
