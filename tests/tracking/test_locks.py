@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -106,12 +107,13 @@ def test_runs_are_tracked_without_flock(tmp_path, environment):
     uri, place = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "temporary"
     place.mkdir()
     environment |= {"MLFLOW_TRACKING_URI": uri, "TMPDIR": str(place)}
-    commands = [[sys.executable, "-c", STAGE, str(tmp_path / str(n) / "x")] for n in range(2)]
-    stages = [
-        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        for command in commands
-    ]
-    assert [(stage.wait(300), stage.stderr.read()) for stage in stages] == [(0, "")] * 2
+
+    def stage(number):
+        command = [sys.executable, "-c", STAGE, str(tmp_path / str(number) / "x")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [done.stderr for done in pool.map(stage, range(2))] == ["", ""]
     client = MlflowClient(tracking_uri=uri)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert {run.info.run_name: run.info.status for run in runs} == {

@@ -360,7 +360,7 @@ def test_a_server_that_needs_a_password_is_reached_and_the_password_is_shown_now
         assert main(["sync-tracking", str(folder)]) == 0
         said = capsys.readouterr()
         assert said.out.startswith(f"2 runs at http://{proxy}: 1 new, 1401 metrics")
-        found, client = runs(uri)
+        found, _ = runs(uri)
         assert {run.info.status for run in found.values()} == {"FINISHED"}
         assert record.run_id(folder / "0" / "x.csv", f"http://{proxy}")
     assert any("mlflow_writer" in line for line in seen)
