@@ -208,7 +208,7 @@ def _source(folder: Path, where: str, value: str) -> str:
     if "://" in value:
         raise SvfapError(f"{where}: path '{value}' is neither a local path nor http(s)")
     # A list from somebody else must not reach other folders unnoticed. An absolute path is plain.
-    if os.path.normpath(local).startswith(".."):
+    if Path(os.path.normpath(local)).parts[:1] == ("..",):
         raise SvfapError(
             f"{where}: path '{value}' leads out of the folder of the list; write the absolute path"
         )
