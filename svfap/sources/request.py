@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 60.0
 CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
 
 
-def request(url: str, headers: dict[str, str]) -> HTTPResponse:
+def request(url: str, headers: dict[str, str], *, timeout: float = TIMEOUT_SECONDS) -> HTTPResponse:
     """Send a GET request; `user:password@` in the address becomes a header (RFC 7617).
 
     Raises:
@@ -34,7 +34,7 @@ def request(url: str, headers: dict[str, str]) -> HTTPResponse:
         # A redirect may lead to another host, which must not get the password.
         sent.add_unredirected_header("Authorization", authorization)
     try:
-        response: HTTPResponse = urlopen(sent, timeout=TIMEOUT_SECONDS)
+        response: HTTPResponse = urlopen(sent, timeout=timeout)
     except HTTPError:
         raise
     except (OSError, HTTPException) as error:

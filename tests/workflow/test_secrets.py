@@ -22,8 +22,8 @@ def write_project(folder: Path, videos: dict[tuple[int, str], Path], server: str
     """Write a list of videos at signed addresses, one of them missing, and a short training."""
     address = f"{server.replace('http://', f'http://ann:{PASSWORD}@')}/{{}}?sig={SIGNATURE}"
     rows = [
-        f"{address.format(path.name)},{label},s{subject}"
-        for (subject, label), path in videos.items()
+        f"{address.format(f'{number}.mp4')},{label},s{subject}"
+        for number, (subject, label) in enumerate(videos)
     ]
     rows.append(f"{address.format('missing.mp4')},{next(iter(videos))[1]},s0")
     (folder / "my videos.csv").write_text("\n".join(["path,label,subject", *rows]) + "\n")
@@ -50,7 +50,9 @@ def test_nothing_that_a_run_writes_or_prints_shows_a_secret(tmp_path, toy_videos
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     with running() as server:
-        server.script = serve_files({path.name: path.read_bytes() for path in toy_videos.values()})
+        paths = enumerate(toy_videos.values())
+        files = {f"{number}.mp4?sig={SIGNATURE}": path.read_bytes() for number, path in paths}
+        server.script = serve_files(files)
         write_project(folder, toy_videos, server.url)
         said = run(command(folder, "--printshellcmds"), folder)
     assert "does not answer" in said
