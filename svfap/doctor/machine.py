@@ -135,8 +135,8 @@ def mlflow(results: Path) -> Finding:
         reason = getattr(error, "reason", error)
         return Finding(
             WARN,
-            f"{redacted(uri)} does not answer ({reason}); a run would continue without it. Start the"
-            " server, or correct or unset MLFLOW_TRACKING_URI",
+            f"{redacted(uri)} does not answer ({reason}); a run would continue without it. Start"
+            " the server, or correct or unset MLFLOW_TRACKING_URI",
         )
 
 

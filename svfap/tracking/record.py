@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svfap.errors import SvfapError
 from svfap.redact import redacted, redacted_values
 
 RECORD = "run.jsonl"
+TABLES = {".csv", ".parquet"}
 DATASETS = {"manifest", "clips", "crops", "shards", "validation", "predictions"}
 NEEDED = {
     "start": {"stage", "params"},
@@ -99,6 +101,27 @@ def begin(record: Path, start: Mapping[str, Any]) -> None:
     else:
         record.unlink(missing_ok=True)
         append(record, {**start, "id": uuid.uuid4().hex})
+
+
+def check_unchanged(path: Path, digest: str) -> None:
+    """Check that a table is the one that its stage wrote, by the digest in the stage's record.
+
+    A flipped bit of a disk would otherwise give other figures without a word.
+
+    Raises:
+        SvfapError: the table has changed since.
+    """
+    ends = [e for e in read_record(path) if e["event"] == "end" and e["status"] == "FINISHED"]
+    if ends and ends[-1].get("digest") not in (None, digest):
+        raise SvfapError(
+            f"{path}: has changed since its stage wrote it; delete it and run again, or, if you"
+            f" changed it on purpose, delete {path.with_name(RECORD)}"
+        )
+
+
+def table_digest(path: Path) -> str | None:
+    """Return the digest of a table that a stage has written; None for another output."""
+    return _digest(path) if path.suffix in TABLES and path.is_file() else None
 
 
 def describe_inputs(inputs: Mapping[str, Sequence[Path]], stage: str) -> list[dict[str, Any]]:

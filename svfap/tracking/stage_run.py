@@ -27,11 +27,13 @@ from svfap.tracking.record import (
     Event,
     append,
     begin,
+    check_unchanged,
     config_hash,
     describe_inputs,
     flatten,
     read_record,
     record_id,
+    table_digest,
 )
 
 PIPELINE = "pipeline"
@@ -78,14 +80,25 @@ class TrackedRun:
         if self._ticket:
             self._warn(self._ticket.failure())
 
-    def end(self, status: str, files: Iterable[Path], model: Path | None = None) -> None:
-        """Record the outcome and the files to upload; wait a limited time for the writer."""
+    def end(
+        self,
+        status: str,
+        files: Iterable[Path],
+        *,
+        model: Path | None = None,
+        digest: str | None = None,
+    ) -> None:
+        """Record the outcome, the files to upload, and the digest of the output if it is a table.
+
+        Wait a limited time for the writer.
+        """
         folder = self.record.parent
         event = {
             "event": "end",
             "status": status,
             "artifacts": [os.path.relpath(path, folder) for path in files],
             "model": os.path.relpath(model, folder) if model else None,
+            "digest": digest,
         }
         append(self.record, event)
         if self._ticket:
@@ -156,11 +169,17 @@ def track_stage(
     An interrupted run that is started again resumes the same MLflow run. If several processes share
     a run, the first one records it. The last metric is `cpu_seconds` of all processes, estimated as
     the first process's time x the number of processes.
+
+    Raises:
+        SvfapError: an input table has changed since its stage wrote it.
     """
     if not first_process():
         yield lambda metrics, step=0: None
         return
     flat, started = flatten(params), time.time()
+    tables = describe_inputs(inputs, stage)
+    for table in tables:
+        check_unchanged(Path(table["path"]), table["digest"])
     pipeline = os.environ.get(PIPELINE_VARIABLE)
     ids = {str(path): record_id(path) for paths in inputs.values() for path in paths}
     start = {
@@ -170,7 +189,7 @@ def track_stage(
         "tags": _tags(stage, flat) | flatten(tags or {}),
         "parent": record_id(Path(pipeline)) if pipeline else None,
         "upstream": {path: known for path, known in ids.items() if known},
-        "inputs": describe_inputs(inputs, stage),
+        "inputs": tables,
     }
     tracked, status = TrackedRun(output.parent / RECORD, start), "FAILED"
     try:
@@ -183,7 +202,7 @@ def track_stage(
         tracked.log({CPU_SECONDS: cpu_seconds() * int(os.environ.get("WORLD_SIZE", "1"))})
         files = [p for p in sorted(output.parent.rglob("*")) if _is_artifact(p, started)]
         model = output if stage in STAGES_WITH_MODEL and status == "FINISHED" else None
-        tracked.end(status, files, model)
+        tracked.end(status, files, model=model, digest=table_digest(output))
 
 
 def git_commit() -> str:

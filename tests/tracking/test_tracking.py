@@ -21,6 +21,7 @@ from mlflow import MlflowClient, pyfunc, set_tracking_uri
 from svfap.__main__ import main
 from svfap.config import FinetuneConfig, OptimConfig
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
+from svfap.errors import SvfapError
 from svfap.evaluation import scoring
 from svfap.shards.store import ClipStore
 from svfap.tracking import record, spool, stage_run
@@ -206,6 +207,18 @@ def test_off_starts_no_process(tmp_path, monkeypatch):
     write(tmp_path / "o" / "x", points=1)
     events = record.read_record(tmp_path / "o" / "x")
     assert [event["event"] for event in events] == ["start", "metrics", "metrics", "end"]
+
+
+def test_a_table_that_changed_since_its_stage_wrote_it_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
+    table = tmp_path / "a" / "clips.csv"
+    write(table)
+    write(tmp_path / "b" / "clips.csv", inputs={"clips": [table]})
+    table.write_text("key\nb\n")
+    with pytest.raises(SvfapError, match=r"clips.csv: has changed since its stage wrote it"):
+        write(tmp_path / "c" / "clips.csv", inputs={"clips": [table]})
+    (table.parent / record.RECORD).unlink()
+    write(tmp_path / "c" / "clips.csv", inputs={"clips": [table]})
 
 
 def test_parameters_are_flattened():
