@@ -19,6 +19,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+from svfap import redact
 from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 on success, 2 for an error the user can fix, 130 after Ctrl-C.
     """
     level = logging.INFO if stage_run.first_process() else logging.ERROR
-    logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
+    redact.install(level, "svfap: %(message)s")
     # The workflow's shells ignore SIGTERM (workflow/rules/common.smk), and children inherit that.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
@@ -154,7 +155,7 @@ def _read_section(section: type[Section], text: str, *, flag: str) -> Section:
 
 def _print_error(stage: str, message: str, *, code: int = 2) -> int:
     """Print an error in one line; return the exit status."""
-    print(f"svfap {stage}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(redact.redacted(f"svfap {stage}: error: {' '.join(message.split())}"), file=sys.stderr)
     return code
 
 

@@ -25,6 +25,7 @@ LIGHT = {
     "svfap.stages.tabulate": HEAVY | {"cv2"},
 }
 LAYERS = (  # from bottom to top; a room imports rooms of lower layers only
+    ("redact",),
     ("errors", "order", "progress", "replacing"),
     ("config", "plots", "sources", "augment"),
     ("datasets", "models", "video", "tracking"),

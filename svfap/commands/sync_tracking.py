@@ -1,12 +1,13 @@
 """Command `sync-tracking`: upload to MLflow the runs and metrics that it lacks."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from svfap.errors import SvfapError
+from svfap.redact import redacted
 from svfap.tracking.environment import tracking_uri
-from svfap.tracking.mlflow_copy import MlflowServer, RunCopy
+from svfap.tracking.mlflow_copy import MlflowServer, RunCopy, failure
 from svfap.tracking.record import RECORD, Event, read_record
 
 
@@ -14,7 +15,8 @@ def run(arguments: Sequence[str]) -> str:
     """Copy all records below the folders. Records already uploaded cost one query each.
 
     Raises:
-        SvfapError: no folder exists, or the server does not answer.
+        SvfapError: no folder exists, the server does not answer, or it refuses a record; the other
+            records are uploaded all the same.
     """
     parser = argparse.ArgumentParser(
         prog="python -m svfap sync-tracking",
@@ -32,16 +34,36 @@ def run(arguments: Sequence[str]) -> str:
         raise SvfapError("MLFLOW_TRACKING_URI is off; set it to the server to copy to")
     records = [record for folder in folders for record in _records(folder)]
     try:
-        server = MlflowServer(uri)
-        copies = [
-            _copy(server, record, events) for record, events in sorted(records, key=_start_time)
-        ]
+        copies, refused = _copy_all(MlflowServer(uri), sorted(records, key=_start_time))
     except Exception as error:  # MLflow raises exceptions of requests, SQLAlchemy and its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SvfapError(f"MLflow at {uri} does not answer ({reason:.120}); start it") from error
+        raise SvfapError(f"MLflow at {uri} {failure(error)}; start it or correct it") from error
     created = sum(copy.created for copy in copies)
     sent = sum(copy.sent for copy in copies)
-    return f"{len(copies)} runs at {uri}: {created} new, {sent} metrics that were missing"
+    summary = f"{len(copies)} runs at {uri}: {created} new, {sent} metrics that were missing"
+    if refused:
+        raise SvfapError(f"{summary}; {len(refused)} runs are not there: {'; '.join(refused)}")
+    return redacted(summary)
+
+
+def _copy_all(
+    server: MlflowServer, records: Iterable[tuple[Path, list[Event]]]
+) -> tuple[list[RunCopy], list[str]]:
+    """Copy records; return the copies, and path and reason of each record that is refused.
+
+    Raises:
+        Exception: any error of a server that does not answer any more.
+    """
+    copies, refused = [], []
+    for record, events in records:
+        copy = RunCopy(server, record.absolute())
+        try:
+            copy.write(events)
+        except Exception as error:  # as above
+            server.check()
+            refused.append(f"{record}: {failure(error)}")
+        else:
+            copies.append(copy)
+    return copies, refused
 
 
 def _records(folder: Path) -> list[tuple[Path, list[Event]]]:
@@ -53,9 +75,3 @@ def _records(folder: Path) -> list[tuple[Path, list[Event]]]:
 def _start_time(record: tuple[Path, list[Event]]) -> float:
     """Return the time of the first start; this order copies parents and inputs before runs."""
     return next(float(event["time"]) for event in record[1] if event["event"] == "start")
-
-
-def _copy(server: MlflowServer, record: Path, events: list[Event]) -> RunCopy:
-    copy = RunCopy(server, record.absolute())
-    copy.write(events)
-    return copy

@@ -19,6 +19,7 @@ from svfap import sources
 from svfap.datasets import listing
 from svfap.datasets.listing import ListedVideo
 from svfap.errors import SvfapError
+from svfap.redact import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def collect(root: Path, rows: Sequence[ListedVideo], keys: Sequence[str]) -> Non
             if not row.is_whole:
                 _cut(row, video, clip_path(root, key, row))
         except SvfapError as error:
-            failed.append(FailedVideo(key, row.source, str(error)))
+            failed.append(FailedVideo(key, redacted(row.source), str(error)))
     _report(root / "failed.csv", failed, len(rows))
 
 

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import math
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -206,6 +207,11 @@ def _source(folder: Path, where: str, value: str) -> str:
         raise SvfapError(f"{where}: path '{value}' is not valid ({error}); correct it") from None
     if "://" in value:
         raise SvfapError(f"{where}: path '{value}' is neither a local path nor http(s)")
+    # A list from somebody else must not reach other folders unnoticed. An absolute path is plain.
+    if Path(os.path.normpath(local)).parts[:1] == ("..",):
+        raise SvfapError(
+            f"{where}: path '{value}' leads out of the folder of the list; write the absolute path"
+        )
     return str(folder / local)
 
 

@@ -7,8 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,9 @@ import numpy as np
 
 from svfap.doctor.finding import FIX, OK, WARN, Finding
 from svfap.errors import SvfapError
+from svfap.redact import redacted
+from svfap.sources.request import request
+from svfap.sources.source_error import SourceError, TransientError
 from svfap.tracking.environment import set_tracking_defaults, tracking_uri
 from svfap.tracking.record import RECORD
 
@@ -126,16 +127,16 @@ def mlflow(results: Path) -> Finding:
     if uri == "off":
         return Finding(OK, f"off; {RECORD} beside each output is the only record")
     if not uri.startswith(("http://", "https://")):
-        return Finding(OK, f"{uri}; look at it with: make mlflow")
+        return Finding(OK, f"{redacted(uri)}; look at it with: make mlflow")
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SERVER_SECONDS):
-            return Finding(OK, f"{uri} answers")
-    except (OSError, HTTPException, ValueError) as error:
+        with request(f"{uri.rstrip('/')}/health", {}, timeout=SERVER_SECONDS):
+            return Finding(OK, f"{redacted(uri)} answers")
+    except (OSError, TransientError, SourceError) as error:
         reason = getattr(error, "reason", error)
         return Finding(
             WARN,
-            f"{uri} does not answer ({reason}); a run would continue without it. Start the server,"
-            " or correct or unset MLFLOW_TRACKING_URI",
+            f"{redacted(uri)} does not answer ({reason}); a run would continue without it. Start"
+            " the server, or correct or unset MLFLOW_TRACKING_URI",
         )
 
 

@@ -97,12 +97,17 @@ def read_clips(path: Path) -> list[ClipRow]:
     """Read a `clips.csv`.
 
     Raises:
+        SvfapError: the path of a clip leads out of the table's folder.
         OSError: the file is missing.
         KeyError: a column is missing.
         ValueError: a cell should hold a number but does not.
     """
     with path.open(newline="", encoding="utf-8") as file:
-        return [_clip_row(row) for row in csv.DictReader(file)]
+        rows = [_clip_row(row) for row in csv.DictReader(file)]
+    for row in rows:
+        if Path(row.path).is_absolute() or ".." in Path(row.path).parts:
+            raise SvfapError(f"{path}: '{row.path}' leads out of its folder; crop again")
+    return rows
 
 
 def read_quality(clips: Path) -> "pd.DataFrame":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svfap.errors import SvfapError
+from svfap.redact import redacted
 
 Advance = Callable[[int], None]
 
@@ -59,7 +60,8 @@ class Partial:
     """The first bytes of a download, with a sidecar file that says where they come from.
 
     The sidecar `<name>.part.source` has the URL and the validator (ETag or Last-Modified) of the
-    bytes, so that a download resumes only if the server's file has not changed.
+    bytes, so that a download resumes only if the server's file has not changed. The URL has no
+    secrets, so a download also resumes from an address that was signed again.
 
     Attributes:
         path: file with the bytes received so far.
@@ -90,7 +92,7 @@ class Partial:
             return ""
         note = self.sidecar.read_text(encoding="utf-8", errors="replace")
         origin, _, validator = note.partition("\n")
-        return validator if origin == url else ""
+        return validator if redacted(origin) == redacted(url) else ""
 
     def headers(self, validator: str) -> dict[str, str]:
         """Return the request headers that ask for the missing bytes.
@@ -106,7 +108,7 @@ class Partial:
     def start(self, url: str, validator: str) -> None:
         """Discard the bytes so far and write the sidecar of the bytes that follow."""
         self.discard()
-        self.sidecar.write_text(f"{url}\n{validator}", encoding="utf-8")
+        self.sidecar.write_text(f"{redacted(url)}\n{validator}", encoding="utf-8")
 
     def discard(self) -> None:
         """Delete the bytes so far and the sidecar."""

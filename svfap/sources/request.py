@@ -1,5 +1,6 @@
 """Send HTTP requests and read the headers of responses that downloads need (RFC 9110)."""
 
+import base64
 import re
 import ssl
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from svfap import __version__
@@ -17,8 +18,8 @@ TIMEOUT_SECONDS = 60.0
 CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<total>\d+)")
 
 
-def request(url: str, headers: dict[str, str]) -> HTTPResponse:
-    """Send a GET request.
+def request(url: str, headers: dict[str, str], *, timeout: float = TIMEOUT_SECONDS) -> HTTPResponse:
+    """Send a GET request; `user:password@` in the address becomes a header (RFC 7617).
 
     Raises:
         HTTPError: the server refuses.
@@ -27,10 +28,13 @@ def request(url: str, headers: dict[str, str]) -> HTTPResponse:
     """
     # Without "identity", a server may compress the body, and ranges would count compressed bytes.
     common = {"User-Agent": f"svfap/{__version__}", "Accept-Encoding": "identity"}
+    address, authorization = _split_userinfo(_quoted(url))
+    sent = Request(address, headers=common | headers)
+    if authorization:
+        # A redirect may lead to another host, which must not get the password.
+        sent.add_unredirected_header("Authorization", authorization)
     try:
-        response: HTTPResponse = urlopen(
-            Request(_quoted(url), headers=common | headers), timeout=TIMEOUT_SECONDS
-        )
+        response: HTTPResponse = urlopen(sent, timeout=timeout)
     except HTTPError:
         raise
     except (OSError, HTTPException) as error:
@@ -59,6 +63,18 @@ def retry_after(value: str) -> float:
         return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):
         return 0.0
+
+
+def _split_userinfo(url: str) -> tuple[str, str]:
+    """Return a URL without userinfo, and the userinfo as an Authorization header, or ""."""
+    parts = urlsplit(url)
+    userinfo, _, host = parts.netloc.rpartition("@")
+    if not userinfo:
+        return url, ""
+    user, _, password = userinfo.partition(":")
+    plain = f"{unquote(user)}:{unquote(password)}".encode()
+    header = f"Basic {base64.b64encode(plain).decode()}"
+    return urlunsplit(parts._replace(netloc=host)), header
 
 
 def _quoted(url: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from svfap import __version__
 from svfap.experiment.layout import JOB_TIMES
 from svfap.experiment.stage_list import STAGE_NAMES
+from svfap.redact import redacted
 from svfap.tables.render import Table
 from svfap.tracking.record import RECORD, read_record
 from svfap.tracking.stage_run import cpu_seconds_of, git_commit
@@ -98,6 +99,6 @@ def _run_rows(path: Path, results: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _mlflow_page(event: dict[str, str]) -> str:
-    """Return the address of a run's page."""
-    server = event["uri"] if event["uri"].startswith("http") else LOCAL_SERVER
+    """Return the address of a run's page, without the password that older records may have."""
+    server = redacted(event["uri"]) if event["uri"].startswith("http") else LOCAL_SERVER
     return f"{server.rstrip('/')}/#/runs/{event['run_id']}"

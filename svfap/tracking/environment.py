@@ -2,6 +2,9 @@
 
 import os
 from pathlib import Path
+from urllib.parse import unquote
+
+from svfap.redact import USERINFO
 
 SQLITE = "sqlite:///"
 DEFAULT_URI = f"{SQLITE}results/mlflow.db"
@@ -11,12 +14,30 @@ DEFAULT_EXPERIMENT = "svfap"
 def tracking_uri() -> str:
     """Return the address of the MLflow server or database that shows runs, or "off".
 
+    It may contain a password: show `redacted(tracking_uri())`.
+
     The address is `MLFLOW_TRACKING_URI`, or a local SQLite file if this variable is not set.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     if uri.startswith(SQLITE):
         return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
     return uri
+
+
+def without_login(uri: str) -> str:
+    """Return the address of a server without user and password, for MLflow to connect to.
+
+    MLflow reads both from two variables, which this function sets. So it sends them with every
+    request, also for files, and cannot show them with the address. Other addresses are returned
+    unchanged: databases, and a token without a password, which the HTTP library sends by itself.
+    """
+    found = USERINFO.search(uri)
+    user, _, password = found[0].removesuffix("@").partition(":") if found else ("", "", "")
+    if not (uri.lower().startswith("http") and user and password):
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+    return USERINFO.sub("", uri)
 
 
 def experiment_name() -> str:

@@ -1,8 +1,7 @@
 """Copy the events of a record into an MLflow run, and skip those already there."""
 
-import fcntl
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,22 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils import file_utils
 
-from svfap.tracking import mlflow_models
-from svfap.tracking.environment import SQLITE
+from svfap.redact import redacted, redacted_values
+from svfap.tracking import locks, mlflow_models, mlflow_names
+from svfap.tracking.environment import SQLITE, without_login
 from svfap.tracking.record import Event, append, run_id
 
 RECORD_TAG = "svfap.tracking.record"
 PARENT_TAG = "mlflow.parentRunId"
-CONTEXT_TAG = "mlflow.data.context"
-# Limits of MLflow 3.17 (mlflow/utils/validation.py): 100 params or tags and 1000 metrics per call;
-# 250 characters per key, 6000 per param, 8000 per tag. The server may be older: stay below them.
-LONGEST_VALUE = 5000
-LONGEST_KEY = 250
+# Limits of MLflow 3.17 (mlflow/utils/validation.py): 100 params or tags and 1000 metrics per call.
+# The server may be older: stay below them.
 VALUES_PER_CALL = 100
 METRICS_PER_CALL = 500
+REASON_LENGTH = 120
 
 Point = tuple[str, int, int]  # key, timestamp in ms, step
 
@@ -62,6 +61,10 @@ class MlflowServer:
             self._runs[record] = str(found[0].info.run_id)
         return self._runs[record]
 
+    def check(self) -> None:
+        """Raise an error of MLflow or a database if the server does not answer."""
+        self.client.search_experiments(max_results=1)
+
     def _create(self, name: str) -> str:
         location = None
         if self.uri.startswith(SQLITE):
@@ -80,21 +83,36 @@ class MlflowServer:
 def _client(uri: str) -> MlflowClient:
     """Return a client whose server has answered a query.
 
+    Raises:
+        Exception: any error of the server or the database.
+
     MLflow creates the tables of a new database at the first query, and fails if two processes do so
     at once. MLflow 3.17 locks a file in the temporary folder of the machine, but other machines
-    with the same database do not see that file. So this function locks a file beside the database.
+    with the same database do not see that file. So this function locks a file beside the database,
+    and MLflow takes locks that need no `flock(2)`.
     """
     if not uri.startswith(SQLITE):
-        client = MlflowClient(tracking_uri=uri)
+        client = MlflowClient(tracking_uri=without_login(uri))
         client.search_experiments(max_results=1)
         return client
     database = Path(uri.removeprefix(SQLITE))
     database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f".{database.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    vars(file_utils)["ExclusiveFileLock"] = lambda path: locks.locked(Path(path))
+    with locks.locked(database.with_name(f".{database.name}.lock")):
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def failure(error: Exception) -> str:
+    """Return what MLflow does instead of writing, in words that follow "MLflow at ADDRESS"."""
+    lines = redacted(str(error)).strip().splitlines() or [type(error).__name__]
+    reason = f"{lines[0]:.{REASON_LENGTH}}"
+    # Another error comes from the network or a database, or it is ours.
+    status = int(error.get_http_status_code()) if isinstance(error, MlflowException) else 500  # type: ignore[no-untyped-call]
+    if status in {401, 403}:
+        return f"refuses the user or password ({reason})"
+    return f"refuses a record ({reason})" if status < 500 else f"does not answer ({reason})"
 
 
 class RunCopy:
@@ -124,7 +142,7 @@ class RunCopy:
         ended = bool(own) and own[-1]["event"] == "end"
         if starts:
             self._begin(starts[-1], ended=ended)
-        self._log_metrics(event for event in own if event["event"] == "metrics")
+        self._log_metrics([event for event in own if event["event"] == "metrics"])
         if ended:
             self._end(own[-1])
 
@@ -134,17 +152,18 @@ class RunCopy:
         self._start = start
         # A writer and `sync-tracking`, or writers of two machines, may copy one record at once:
         # whoever locks it first creates the run, and the other one finds it.
-        with self.record.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locks.locked(self.record, "rb"):
             found = self.server.find(start["id"], experiment)
             self.run = found or self._create(start, experiment)
         if found:
             self._resume(ended=ended)
-        params = [Param(k, v[:LONGEST_VALUE]) for k, v in start["params"].items()]
-        tags = [RunTag(k, v[:LONGEST_VALUE]) for k, v in self._tags(start, experiment).items() if v]
-        self._log_batches("params", params, VALUES_PER_CALL)
-        self._log_batches("tags", tags, VALUES_PER_CALL)
-        self._log_inputs(start.get("inputs", []))
+        params: dict[str, str] = redacted_values(start["params"])
+        tags = {k: v for k, v in self._tags(start, experiment).items() if v}
+        self._log_batches(
+            "params", [Param(*pair) for pair in mlflow_names.pairs(params)], VALUES_PER_CALL
+        )
+        self._log_tags(tags | mlflow_names.full_names(params | tags))
+        mlflow_models.log_inputs(self.client, self.run, start.get("inputs", []), start["params"])
         if run_id(self.record, self.server.uri) != self.run:
             append(self.record, {"event": "tracked", "run_id": self.run, "uri": self.server.uri})
 
@@ -173,38 +192,23 @@ class RunCopy:
 
     def _tags(self, start: Event, experiment: str) -> dict[str, str]:
         """Return the run's own tags, its parent, and the runs that made its inputs."""
-        tags: dict[str, str] = dict(start["tags"])
+        tags: dict[str, str] = redacted_values(start["tags"])
         parent = start.get("parent")
         if parent and (found := self.server.find(parent, experiment)):
             tags[PARENT_TAG] = found
         for path, record in start.get("upstream", {}).items():
             if found := self.server.find(record, experiment):
-                key = f"upstream.{path.strip(os.sep).replace(os.sep, '.')}"
-                tags[key[-LONGEST_KEY:]] = found
+                tags[f"upstream.{path}"] = found
         return tags
 
-    def _log_inputs(self, inputs: Iterable[Mapping[str, Any]]) -> None:
-        """Log the clip tables that the run reads as MLflow datasets."""
-        logged = self.client.get_run(self.run).inputs
-        known = {
-            (e.dataset.name, e.dataset.digest) for e in (logged.dataset_inputs if logged else ())
-        }
-        datasets = [mlflow_models.dataset(i, self._start["params"]) for i in inputs]
-        new = [
-            DatasetInput(Dataset(**facts), [InputTag(CONTEXT_TAG, context)])
-            for facts, context in datasets
-            if (facts["name"], facts["digest"]) not in known
-        ]
-        for begin in range(0, len(new), VALUES_PER_CALL):
-            self.client.log_inputs(self.run, new[begin : begin + VALUES_PER_CALL])
-
-    def _log_metrics(self, events: Iterable[Event]) -> None:
-        points = [
-            Metric(key, value, int(event["time"] * 1000), event["step"])
-            for event in events
-            for key, value in event["metrics"].items()
-        ]
+    def _log_metrics(self, events: Sequence[Event]) -> None:
+        points, names = [], dict.fromkeys(name for event in events for name in event["metrics"])
+        keys = {name: mlflow_names.shortened(mlflow_names.encode(name)) for name in names}
+        for event in events:
+            for name, value in event["metrics"].items():
+                points.append(Metric(keys[name], value, int(event["time"] * 1000), event["step"]))
         new = [p for p in points if (p.key, p.timestamp, p.step) not in self._known]
+        self._log_tags(mlflow_names.full_names(names))
         self._log_batches("metrics", new, METRICS_PER_CALL)
         self._known |= {(p.key, p.timestamp, p.step) for p in new}
         self.sent += len(new)
@@ -227,6 +231,11 @@ class RunCopy:
         self.client.log_batch(self.run, tags=[RunTag("outcome", event["status"])])
         self.client.set_terminated(self.run, event["status"], int(event["time"] * 1000))
         self._outcome = event["status"]
+
+    def _log_tags(self, tags: Mapping[str, str]) -> None:
+        self._log_batches(
+            "tags", [RunTag(*pair) for pair in mlflow_names.pairs(tags)], VALUES_PER_CALL
+        )
 
     def _log_batches(self, kind: str, values: Sequence[Any], size: int) -> None:
         """Log values of a kind in several calls, each with at most `size`."""

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,12 +13,14 @@ from urllib.request import url2pathname
 
 import numpy as np
 from mlflow import MlflowClient, pyfunc
-from mlflow.entities import LoggedModelOutput
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 NAME = "model"
 LOADER = "svfap.use.mlflow_model"
+CONTEXT_TAG = "mlflow.data.context"
+INPUTS_PER_CALL = 100
 
 
 def dataset(table: Mapping[str, Any], params: Mapping[str, str]) -> tuple[dict[str, str], str]:
@@ -34,6 +36,21 @@ def dataset(table: Mapping[str, Any], params: Mapping[str, str]) -> tuple[dict[s
         "profile": json.dumps(profile),
     }
     return facts, table["context"]
+
+
+def log_inputs(
+    client: MlflowClient, run: str, tables: Iterable[Mapping[str, Any]], params: Mapping[str, str]
+) -> None:
+    """Log the clip tables that a run reads as MLflow datasets; skip those already there."""
+    logged = client.get_run(run).inputs
+    known = {(e.dataset.name, e.dataset.digest) for e in (logged.dataset_inputs if logged else ())}
+    new = [
+        DatasetInput(Dataset(**facts), [InputTag(CONTEXT_TAG, context)])
+        for facts, context in (dataset(table, params) for table in tables)
+        if (facts["name"], facts["digest"]) not in known
+    ]
+    for begin in range(0, len(new), INPUTS_PER_CALL):
+        client.log_inputs(run, new[begin : begin + INPUTS_PER_CALL])
 
 
 def signature(targets: int) -> ModelSignature:

@@ -1,15 +1,16 @@
 """The process that copies all queued records of this machine to MLflow (see `spool`)."""
 
-import fcntl
 import logging
+import os
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from svfap.tracking import spool
+from svfap import redact
+from svfap.tracking import locks, spool
 from svfap.tracking.environment import tracking_uri
-from svfap.tracking.mlflow_copy import MlflowServer, RunCopy
+from svfap.tracking.mlflow_copy import MlflowServer, RunCopy, failure
 from svfap.tracking.record import Event, append, parse
 
 POLL_SECONDS = 0.3
@@ -89,7 +90,8 @@ class Writer:
             if not self.followers:
                 with spool.queue_lock(self.folder):
                     if not spool.tickets(self.folder):
-                        fcntl.flock(lock, fcntl.LOCK_UN)
+                        os.close(lock)
+                        locks.release(self.folder / spool.LOCK)
                         return
             time.sleep(POLL_SECONDS)
 
@@ -103,10 +105,9 @@ class Writer:
                 follower.write(self.server)
                 spool.failure_note(follower.ticket).unlink(missing_ok=True)
         except Exception as error:  # MLflow raises exceptions of requests, SQLAlchemy and its own
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             logger.exception("%s", follower.record)
             follower.retry = time.monotonic() + RETRY_SECONDS
-            spool.failure_note(follower.ticket).write_text(reason, encoding="utf-8")
+            spool.failure_note(follower.ticket).write_text(failure(error), encoding="utf-8")
         # An ended run is tried once more and then given up; sync-tracking uploads it later.
         if ended:
             follower.ticket.unlink(missing_ok=True)
@@ -115,7 +116,7 @@ class Writer:
 
 def main() -> int:
     """Serve the tickets in argument FOLDER; argument LOCK is the descriptor of the locked file."""
-    logging.basicConfig(format="%(asctime)s %(message)s")
+    redact.install(logging.WARNING, "%(asctime)s %(message)s")
     Writer(Path(sys.argv[1])).serve(int(sys.argv[2]))
     return 0
 

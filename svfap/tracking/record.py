@@ -14,7 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svfap.errors import SvfapError
+from svfap.redact import redacted, redacted_values
+
 RECORD = "run.jsonl"
+TABLES = {".csv", ".parquet"}
 DATASETS = {"manifest", "clips", "crops", "shards", "validation", "predictions"}
 NEEDED = {
     "start": {"stage", "params"},
@@ -49,8 +53,8 @@ def parse(content: bytes) -> Iterator[Event]:
 
 
 def append(record: Path, event: Mapping[str, Any]) -> None:
-    """Append an event to a record."""
-    line = json.dumps({"time": time.time(), **event}) + "\n"
+    """Append an event to a record, without secrets."""
+    line = json.dumps({"time": time.time(), **redacted_values(event)}) + "\n"
     # The file is unbuffered, so a line is one write(2). With O_APPEND the kernel puts whole writes
     # one after the other, so the stage and the writer share a record without a lock.
     with record.open("ab", buffering=0) as file:
@@ -67,7 +71,7 @@ def run_id(output: Path, uri: str | None = None) -> str | None:
     ids = [
         event["run_id"]
         for event in read_record(output)
-        if event["event"] == "tracked" and uri in (None, event["uri"])
+        if event["event"] == "tracked" and (uri is None or redacted(uri) == redacted(event["uri"]))
     ]
     return ids[-1] if ids else None
 
@@ -87,7 +91,8 @@ def begin(record: Path, start: Mapping[str, Any]) -> None:
     events = read_record(record)
     starts = [event for event in events if event["event"] == "start"]
     finished = any(e["event"] == "end" and e["status"] == "FINISHED" for e in events)
-    if starts and not finished and starts[-1]["params"] == start["params"]:
+    params = redacted_values(start["params"])
+    if starts and not finished and starts[-1]["params"] == params:
         # A kill can tear the last line. End it, or the new event would be lost with it.
         if not record.read_bytes().endswith(b"\n"):
             with record.open("ab") as file:
@@ -96,6 +101,27 @@ def begin(record: Path, start: Mapping[str, Any]) -> None:
     else:
         record.unlink(missing_ok=True)
         append(record, {**start, "id": uuid.uuid4().hex})
+
+
+def check_unchanged(path: Path, digest: str) -> None:
+    """Check that a table is the one that its stage wrote, by the digest in the stage's record.
+
+    A flipped bit of a disk would otherwise give other figures without a word.
+
+    Raises:
+        SvfapError: the table has changed since.
+    """
+    ends = [e for e in read_record(path) if e["event"] == "end" and e["status"] == "FINISHED"]
+    if ends and ends[-1].get("digest") not in (None, digest):
+        raise SvfapError(
+            f"{path}: has changed since its stage wrote it; delete it and run again, or, if you"
+            f" changed it on purpose, delete {path.with_name(RECORD)}"
+        )
+
+
+def table_digest(path: Path) -> str | None:
+    """Return the digest of a table that a stage has written; None for another output."""
+    return _digest(path) if path.suffix in TABLES and path.is_file() else None
 
 
 def describe_inputs(inputs: Mapping[str, Sequence[Path]], stage: str) -> list[dict[str, Any]]:

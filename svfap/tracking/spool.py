@@ -4,17 +4,17 @@ Importing MLflow takes seconds of CPU time, so one writer does it for a whole pi
 queues its record as a ticket: a small file in a folder of the user. The stage keeps the ticket
 locked while it runs, and the writer deletes the ticket after it has written the whole record.
 
-Locks are `flock(2)` locks. The kernel releases them when a process dies, so a killed stage or
-writer needs no clean-up. A writer holds a lock of its own, which it inherits from the stage that
+A lock ends with its process (see `locks`), so a killed stage or writer needs no clean-up. A writer
+holds a lock of its own, which it inherits from the stage that
 starts it, so a second writer cannot start. If a writer is killed, the next stage starts another,
 which finds all tickets that are left.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -23,6 +23,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from svfap.redact import redacted
+from svfap.tracking import locks
 
 POLL_SECONDS = 0.05
 TICKETS = "*.ticket"
@@ -52,6 +55,7 @@ class Ticket:
     def close(self) -> None:
         """Release the ticket; the writer does the rest."""
         failure_note(self.path).unlink(missing_ok=True)
+        locks.release(self.path)
         self.file.close()
 
     def wait_for_writer(self, seconds: float) -> bool:
@@ -73,13 +77,14 @@ def queue(record: Path, uri: str) -> Ticket:
         OSError: the folder of the tickets cannot be written.
     """
     folder = ticket_folder(uri)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(folder.parent)
+    folder.mkdir(exist_ok=True)
     # The time comes first, so that sorted names are in the order of queueing.
     path = folder / f"{time.time_ns()}-{uuid.uuid4().hex}.ticket"
     # The file gets its final name only when it is written and locked: the writer believes that the
     # stage of an unlocked ticket was killed.
     file = path.with_suffix(".new").open("w", encoding="utf-8")
-    fcntl.flock(file, fcntl.LOCK_EX)
+    locks.try_lock(file)
     file.write(json.dumps(str(record.absolute())))
     file.flush()
     with queue_lock(folder):
@@ -106,7 +111,10 @@ def record_of(ticket: Path) -> Path:
 def is_stage_running(ticket: Path) -> bool:
     """Return whether the stage that queued a record still runs."""
     with ticket.open(encoding="utf-8") as file:
-        return not _try_lock(file)
+        if not locks.try_lock(file):
+            return True
+    locks.release(ticket)
+    return False
 
 
 @contextlib.contextmanager
@@ -116,33 +124,33 @@ def queue_lock(folder: Path) -> Iterator[None]:
     Without this lock, a writer could find the queue empty and quit, while a stage adds a ticket and
     starts no other writer because this one is still running.
     """
-    with (folder / QUEUE_LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locks.locked(folder / QUEUE_LOCK):
         yield
 
 
 def ticket_folder(uri: str) -> Path:
     """Return the folder of the tickets of this user on this machine, for one MLflow.
 
-    Its name has a digest of the address, because not every address can be a file name.
+    Its name has a digest of the address, because not every address can be a file name. The list of
+    processes shows the name, so the digest is of the address without its password.
     """
-    digest = hashlib.sha256(uri.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(redacted(uri).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"svfap-{os.getuid()}" / digest
 
 
-def _try_lock(file: IO[str]) -> bool:
-    """Lock a file if nobody else has; return whether it is locked now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _make_private(folder: Path) -> None:
+    """Create a folder for this user alone; raise OSError if somebody else has made it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(f"{folder} belongs to another user; set TMPDIR to a folder of yours")
+    folder.chmod(0o700)
 
 
 def _start_writer(folder: Path, uri: str) -> None:
     """Start the writer unless one is running."""
     with (folder / LOCK).open("w") as lock:
-        if not _try_lock(lock):
+        if not locks.try_lock(lock):
             return
         # Parent and child share the open file, to which the lock belongs. Closing the file here
         # does not release the lock; the end of the writer does.
@@ -151,7 +159,7 @@ def _start_writer(folder: Path, uri: str) -> None:
         # Nobody waits for the writer, and `subprocess.Popen` warns of a child that outlives it. So
         # use `posix_spawn`. The streams are replaced, because the writer outlives the stage and a
         # shell's `stage | tee` ends only when every process has closed the pipe.
-        os.posix_spawn(
+        writer = os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "svfap.tracking.mlflow_writer", str(folder), str(lock.fileno())],
             os.environ | {"MLFLOW_TRACKING_URI": uri},
@@ -162,3 +170,4 @@ def _start_writer(folder: Path, uri: str) -> None:
             ],
             setsid=True,  # Ctrl-C and a scheduler's signals to the stage's group do not reach it
         )
+        locks.hand_over(folder / LOCK, writer)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svfap.redact import redacted
 from svfap.tracking import spool
 from svfap.tracking.environment import experiment_name, tracking_uri
 from svfap.tracking.record import (
@@ -26,11 +27,13 @@ from svfap.tracking.record import (
     Event,
     append,
     begin,
+    check_unchanged,
     config_hash,
     describe_inputs,
     flatten,
     read_record,
     record_id,
+    table_digest,
 )
 
 PIPELINE = "pipeline"
@@ -77,19 +80,31 @@ class TrackedRun:
         if self._ticket:
             self._warn(self._ticket.failure())
 
-    def end(self, status: str, files: Iterable[Path], model: Path | None = None) -> None:
-        """Record the outcome and the files to upload; wait a limited time for the writer."""
+    def end(
+        self,
+        status: str,
+        files: Iterable[Path],
+        *,
+        model: Path | None = None,
+        digest: str | None = None,
+    ) -> None:
+        """Record the outcome, the files to upload, and the digest of the output if it is a table.
+
+        Wait a limited time for the writer.
+        """
         folder = self.record.parent
         event = {
             "event": "end",
             "status": status,
             "artifacts": [os.path.relpath(path, folder) for path in files],
             "model": os.path.relpath(model, folder) if model else None,
+            "digest": digest,
         }
         append(self.record, event)
         if self._ticket:
             if not self._ticket.wait_for_writer(CLOSE_SECONDS):
-                logger.info("MLflow at %s is slow; writing continues in background", tracking_uri())
+                where = redacted(tracking_uri())
+                logger.info("MLflow at %s is slow; writing continues in background", where)
             self._warn(self._ticket.failure())
             self._ticket.close()
 
@@ -98,17 +113,17 @@ class TrackedRun:
         try:
             return None if uri == "off" else spool.queue(self.record, uri)
         except OSError as error:
-            self._warn(str(error))
+            self._warn(f"cannot be written to ({error})")
         return None
 
     def _warn(self, reason: str) -> None:
         if reason and not self._warned:
             self._warned = True
             logger.warning(
-                "MLflow at %s does not answer (%.120s); the run continues. Upload its %s later:"
+                "MLflow at %s %s; the run continues. Upload its %s later:"
                 " python -m svfap sync-tracking",
-                tracking_uri(),
-                reason,
+                redacted(tracking_uri()),
+                redacted(reason),
                 RECORD,
             )
 
@@ -154,11 +169,17 @@ def track_stage(
     An interrupted run that is started again resumes the same MLflow run. If several processes share
     a run, the first one records it. The last metric is `cpu_seconds` of all processes, estimated as
     the first process's time x the number of processes.
+
+    Raises:
+        SvfapError: an input table has changed since its stage wrote it.
     """
     if not first_process():
         yield lambda metrics, step=0: None
         return
     flat, started = flatten(params), time.time()
+    tables = describe_inputs(inputs, stage)
+    for table in tables:
+        check_unchanged(Path(table["path"]), table["digest"])
     pipeline = os.environ.get(PIPELINE_VARIABLE)
     ids = {str(path): record_id(path) for paths in inputs.values() for path in paths}
     start = {
@@ -168,7 +189,7 @@ def track_stage(
         "tags": _tags(stage, flat) | flatten(tags or {}),
         "parent": record_id(Path(pipeline)) if pipeline else None,
         "upstream": {path: known for path, known in ids.items() if known},
-        "inputs": describe_inputs(inputs, stage),
+        "inputs": tables,
     }
     tracked, status = TrackedRun(output.parent / RECORD, start), "FAILED"
     try:
@@ -181,7 +202,7 @@ def track_stage(
         tracked.log({CPU_SECONDS: cpu_seconds() * int(os.environ.get("WORLD_SIZE", "1"))})
         files = [p for p in sorted(output.parent.rglob("*")) if _is_artifact(p, started)]
         model = output if stage in STAGES_WITH_MODEL and status == "FINISHED" else None
-        tracked.end(status, files, model)
+        tracked.end(status, files, model=model, digest=table_digest(output))
 
 
 def git_commit() -> str:

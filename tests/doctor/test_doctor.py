@@ -135,6 +135,24 @@ def test_a_tracking_server_that_answers(tmp_path, monkeypatch):
     assert machine.mlflow(tmp_path).state == OK
 
 
+def test_a_tracking_server_that_needs_a_password(tmp_path, monkeypatch):
+    asked = []
+
+    def script(handler, _):
+        asked.append(handler.headers.get("Authorization"))
+        handler.answer(200, b"OK")
+
+    with running() as server:
+        server.script = script
+        address = server.url.replace("http://", "http://ann:pa55w0rd@")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert machine.mlflow(tmp_path) == machine.Finding(OK, f"{server.url} answers")
+    assert asked == ["Basic YW5uOnBhNTV3MHJk"]
+    found = machine.mlflow(tmp_path)
+    assert found.state == WARN
+    assert "pa55w0rd" not in found.text
+
+
 def test_schedulers(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.slurm() == machine.Finding(OK, "not installed; jobs run on this machine")

@@ -43,9 +43,9 @@ def write_checkpoint(
     return path
 
 
-def write_pretrained(path: Path, model: ModelConfig) -> Path:
+def write_pretrained(path: Path, model: ModelConfig, *, seed: int = 0) -> Path:
     """Write a masked autoencoder with random weights."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     job = PretrainJob(seed=0, model=model, pretrain=PretrainConfig(datasets=("a",), stride=2))
     Checkpoint(Autoencoder(model).state_dict(), job, crop={"preset": "auto"}).write(path)
     return path

@@ -300,3 +300,39 @@ def test_spaces_and_non_ascii_letters_in_a_url(server: Server, tmp_path: Path) -
     server.script = script
     fast(server.url.replace("clip.mp4", "my clip é%20.mp4?x=1"), tmp_path / "clip.mp4")
     assert paths == ["/my%20clip%20%C3%A9%20.mp4?x=1"]
+
+
+def test_a_user_and_password_in_the_address_are_sent_and_shown_nowhere(
+    server: Server, tmp_path: Path
+) -> None:
+    asked: list[str | None] = []
+
+    def script(handler: Handler, number: int) -> None:
+        asked.append(handler.headers.get("Authorization"))
+        serve(handler, limit=1000 if number == 1 else None)
+
+    server.script = script
+    address = server.url.replace("http://", "http://ann:p%40ss-w0rd@")
+    with pytest.raises(SourceError) as caught:
+        fetch(f"{address}?sig=first", tmp_path / "a.mp4", tries=1)
+    assert "p%40ss-w0rd" not in str(caught.value)
+    assert "first" not in str(caught.value)
+    assert [b"p%40ss" in path.read_bytes() for path in tmp_path.iterdir()] == [False, False]
+    # The same file at an address that was signed again: the download resumes.
+    assert fetch(f"{address}?sig=second", tmp_path / "a.mp4").read_bytes() == BODY
+    assert server.ranges[1] == "bytes=1000-"
+    assert asked == ["Basic YW5uOnBAc3MtdzByZA=="] * 2
+
+
+def test_a_redirect_to_another_host_gets_no_password(server: Server, tmp_path: Path) -> None:
+    with running() as other:
+        asked: list[str | None] = []
+
+        def elsewhere(handler: Handler, number: int) -> None:
+            asked.append(handler.headers.get("Authorization"))
+            serve(handler)
+
+        other.script = elsewhere
+        server.script = lambda handler, number: handler.answer(302, Location=f"{other.url}/a.mp4")
+        fast(server.url.replace("http://", "http://ann:pa55@"), tmp_path / "a.mp4")
+    assert asked == [None]

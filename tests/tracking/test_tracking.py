@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from helpers.basic_auth_proxy import basic_auth_proxy
 from helpers.tiny_trainer import PLAIN
 from helpers.toy_shards import make_shards
 from mlflow import MlflowClient, pyfunc, set_tracking_uri
@@ -20,6 +21,7 @@ from mlflow import MlflowClient, pyfunc, set_tracking_uri
 from svfap.__main__ import main
 from svfap.config import FinetuneConfig, OptimConfig
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
+from svfap.errors import SvfapError
 from svfap.evaluation import scoring
 from svfap.shards.store import ClipStore
 from svfap.tracking import record, spool, stage_run
@@ -207,6 +209,18 @@ def test_off_starts_no_process(tmp_path, monkeypatch):
     assert [event["event"] for event in events] == ["start", "metrics", "metrics", "end"]
 
 
+def test_a_table_that_changed_since_its_stage_wrote_it_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
+    table = tmp_path / "a" / "clips.csv"
+    write(table)
+    write(tmp_path / "b" / "clips.csv", inputs={"clips": [table]})
+    table.write_text("key\nb\n")
+    with pytest.raises(SvfapError, match=r"clips.csv: has changed since its stage wrote it"):
+        write(tmp_path / "c" / "clips.csv", inputs={"clips": [table]})
+    (table.parent / record.RECORD).unlink()
+    write(tmp_path / "c" / "clips.csv", inputs={"clips": [table]})
+
+
 def test_parameters_are_flattened():
     assert record.flatten({"a": {"b": 1, "c": {"d": [2]}}}) == {"a.b": "1", "a.c.d": "[2]"}
 
@@ -324,6 +338,58 @@ def test_a_server_that_is_killed_midway_costs_a_warning_and_is_synced_later(
             assert len(client.get_metric_history(run.info.run_id, key)) == len(written)
         assert {file.path for file in client.list_artifacts(run.info.run_id)} == {"curve.csv"}
         assert len(run.outputs.model_outputs) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_needs_a_password_is_reached_and_the_password_is_shown_nowhere(
+    tmp_path, monkeypatch, capsys
+):
+    """In runs, uploads, `sync-tracking`, the list of processes, and after a wrong password."""
+    folder, temporary = tmp_path / "results", tmp_path / "temporary"
+    temporary.mkdir()
+    seen = set()
+    with (
+        server(tmp_path, free_port()) as uri,
+        basic_auth_proxy(uri, "ann@lab", "p@ss/w0rd") as proxy,
+    ):
+        for number, password in enumerate(("p%40ss%2Fw0rd", "wr0ngw0rd")):
+            login = f"http://ann%40lab:{password}@{proxy}"
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", login)
+            command = [sys.executable, "-c", FOLD, str(folder / str(number) / "x.csv")]
+            environment = os.environ | {"TMPDIR": str(temporary)}
+            log = tmp_path / f"{number}.log"
+            with (
+                log.open("w") as file,
+                subprocess.Popen(command, env=environment, stderr=file) as s,
+            ):
+                while s.poll() is None:
+                    seen |= {*command_lines()}
+                    time.sleep(0.2)
+            assert s.returncode == 0
+        assert not (tmp_path / "0.log").read_text()
+        assert "refuses the user or password" in (tmp_path / "1.log").read_text()
+        assert main(["sync-tracking", str(folder)]) == 2
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann%40lab:p%40ss%2Fw0rd@{proxy}")
+        assert main(["sync-tracking", str(folder)]) == 0
+        said = capsys.readouterr()
+        assert said.out.startswith(f"2 runs at http://{proxy}: 1 new, 1401 metrics")
+        found, _ = runs(uri)
+        assert {run.info.status for run in found.values()} == {"FINISHED"}
+        assert record.run_id(folder / "0" / "x.csv", f"http://{proxy}")
+    assert any("mlflow_writer" in line for line in seen)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    for secret in ("p@ss/w0rd", "p%40ss%2Fw0rd", "wr0ngw0rd"):
+        assert secret not in said.out + said.err
+        assert secret.encode() not in written
+        assert not [line for line in seen if secret in line]
+
+
+def command_lines():
+    """Return the command lines of all processes."""
+    listed = subprocess.run(
+        ["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True
+    )
+    return listed.stdout.splitlines()
 
 
 def free_port():
