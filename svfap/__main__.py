@@ -23,6 +23,7 @@ from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
 from svfap.experiment.stage_list import STAGE_NAMES
+from svfap.overwriting import keep_inputs
 from svfap.tracking import stage_run
 
 COMMANDS = ("predict", "export", "convert", "datasets", "plan", "doctor", "sync-tracking")
@@ -84,6 +85,7 @@ def _run_stage(stage: str, function: Callable[..., None], values: dict[str, Any]
     for path in chain(*inputs.values()):
         if not path.exists():
             raise SvfapError(f"{path}: no such file; run the stage that writes it first")
+    keep_inputs(chain(*inputs.values()), [output])
     # The machine is recorded in tags: a stopped run with other params is another run.
     tags = {k: v.model_dump(mode="json") for k, v in sections.items() if k != "config"}
     with stage_run.track_stage(

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from svfap.errors import SvfapError
-from svfap.tracking.environment import tracking_uri
+from svfap.overwriting import keep_inputs
+from svfap.tracking.environment import SQLITE, tracking_uri
 from svfap.tracking.mlflow_copy import MlflowServer, RunCopy
 from svfap.tracking.record import RECORD, Event, read_record
 
@@ -14,7 +15,7 @@ def run(arguments: Sequence[str]) -> str:
     """Copy all records below the folders. Records already uploaded cost one query each.
 
     Raises:
-        SvfapError: no folder exists, or the server does not answer.
+        SvfapError: no folder exists, the server does not answer, or its database is a record.
     """
     parser = argparse.ArgumentParser(
         prog="python -m svfap sync-tracking",
@@ -31,6 +32,9 @@ def run(arguments: Sequence[str]) -> str:
     if uri == "off":
         raise SvfapError("MLFLOW_TRACKING_URI is off; set it to the server to copy to")
     records = [record for folder in folders for record in _records(folder)]
+    if uri.startswith(SQLITE):
+        every = (record for folder in folders for record in folder.rglob(RECORD))
+        keep_inputs(every, [Path(uri.removeprefix(SQLITE))])
     try:
         server = MlflowServer(uri)
         copies = [

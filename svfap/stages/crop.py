@@ -21,9 +21,10 @@ from av.error import FFmpegError
 from svfap.config import CropConfig
 from svfap.datasets.dataset import Clip, read_manifest
 from svfap.errors import SvfapError
-from svfap.faces.clip_tables import rejects_path, write_tables
+from svfap.faces.clip_tables import quality_path, rejects_path, write_tables
 from svfap.faces.crop_videos import VideoToCrop, crop_videos
-from svfap.faces.cropped_video import CroppedVideo
+from svfap.faces.cropped_video import CroppedVideo, file_stem
+from svfap.overwriting import keep_inputs
 from svfap.progress import track
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def run(
     try:
         faces.mkdir(parents=True, exist_ok=True)
         jobs = [VideoToCrop(clip.key, clip.path) for clip in clips]
+        keep_inputs([manifest, *(job.path for job in jobs)], _outputs(output, jobs))
         cropped = crop_videos(jobs, config, folder=faces, workers=workers)
         videos = list(track(_log_rejects(jobs, cropped), total=len(jobs), label=f"crop {part}"))
         write_tables(output, list(zip(clips, videos, strict=True)), config)
@@ -88,6 +90,14 @@ def _read_part(manifest: Path, part: str) -> list[Clip]:
     if count > 1:
         raise SvfapError(f"{manifest}: key '{key}' occurs {count} times; keys must be unique")
     return clips
+
+
+def _outputs(clips: Path, jobs: Iterable[VideoToCrop]) -> Iterator[Path]:
+    """Yield the tables, and for each video the files of its first clip."""
+    yield from (clips, rejects_path(clips), quality_path(clips))
+    for job in jobs:
+        stem = clips.parent / "faces" / file_stem(job.key)
+        yield from (stem.with_name(stem.name + suffix) for suffix in (".mkv", ".json"))
 
 
 def _log_rejects(

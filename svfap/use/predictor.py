@@ -17,8 +17,9 @@ from svfap.progress import track
 from svfap.training.distributed import device
 from svfap.use import bundle as bundles
 from svfap.use.bundle import Bundle
+from svfap.use.find_videos import find_videos
 from svfap.use.footage import Footage, find_faces
-from svfap.use.options import Options, crop_settings, find_videos
+from svfap.use.options import Options, crop_settings
 from svfap.use.timeline import build_timeline
 from svfap.use.windows import Window
 from svfap.video.decode import Reject
@@ -101,16 +102,27 @@ class Predictor:
         return np.concatenate([scores.embeddings for scores in self._accepted(path)])
 
     def score_videos(self, videos: Mapping[str, Path]) -> Iterator[VideoScores]:
-        """Score videos one after the other.
+        """Score videos one after the other; a video that fails is rejected, and the rest goes on.
 
         Args:
             videos: name -> path, see `find_videos`.
+
+        Raises:
+            Exception: any error of a single video that is not the video's fault.
         """
         for name, path in videos.items():
             try:
-                yield self._score_video(name, path)
+                scores = self._score_video(name, path)
             except Reject as reject:
-                yield self._rejected(name, path, str(reject))
+                scores = self._rejected(name, path, str(reject))
+            except Exception as error:
+                if len(videos) == 1:
+                    raise
+                # One video must not cost the scores of the others, whatever is wrong with it.
+                logger.exception("%s", path)
+                scores = self._rejected(name, path, f"failed: {type(error).__name__}: {error}")
+            yield scores
+            del scores  # frees the decoded frames before the next video is decoded
 
     def score(self, windows: Iterable[Frames]) -> tuple[Float32, Float32]:
         """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB."""
@@ -121,8 +133,8 @@ class Predictor:
 
     def _accepted(self, path: str | Path) -> list[VideoScores]:
         """Score all videos below a path, and warn of those that were rejected."""
-        found = self.score_videos(find_videos(Path(path)))
-        every = [replace(scores, footage=None) for scores in found]
+        found = find_videos(path)
+        every = [replace(scores, footage=None) for scores in self.score_videos(found.videos)]
         accepted = [scores for scores in every if not scores.reject]
         if not accepted:
             first = every[0]
@@ -131,6 +143,8 @@ class Predictor:
         for scores in every:
             if scores.reject:
                 logger.warning("%s left out: %s", scores.video, scores.reject)
+        if found.left_out:
+            logger.warning("%s", found.describe_left_out())
         return accepted
 
     def _score_video(self, name: str, path: Path) -> VideoScores:

@@ -1,6 +1,6 @@
 """Decode a video into frames, upright and with square pixels.
 
-A folder of JPEG or PNG images is a video too; its frames are in the order of their numbers.
+A folder of pictures is a video too; its frames are in the order of their numbers.
 
 Decoding uses one thread and one frame at a time, so memory does not grow with the length of a
 video. Any defect of the file itself raises `Reject`, whose message ends up in `rejects.csv`; any
@@ -34,7 +34,9 @@ FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate
 _UNKNOWN_RATE = 25.0  # frames per second of a file that declares no rate
 # This limits one frame: a small file can hold compressed frames that would fill the memory.
 _MOST_PIXELS = 100_000_000
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+IMAGE_SUFFIXES = frozenset(
+    ".bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
+)
 
 
 class Reject(Exception):
@@ -137,7 +139,7 @@ def declared_frames(path: Path) -> int:
         Reject: the file is missing, empty, or not a video.
     """
     if path.is_dir():
-        return 0
+        return len(_images(path))
     with _opened(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate
         seconds = (container.duration or 0) / av.time_base
@@ -174,25 +176,38 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
 
 def _read_folder(path: Path) -> Iterator[Frame]:
-    """Yield the images of a folder, up to the first that is damaged."""
-    # Skip names with a leading dot: macOS puts a file "._frame1.jpg" beside each image on other
-    # disks.
-    names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
-    images = sorted(
-        (name for name in names if Path(name).suffix.lower() in _IMAGE_SUFFIXES), key=natural_key
-    )
+    """Yield the images of a folder that decode, each at the time of its place in the folder."""
+    images = _images(path)
     if not images:
-        raise Reject("no .jpg or .png frame in its folder")
+        raise Reject(f"no frame in its folder ({', '.join(sorted(IMAGE_SUFFIXES))})")
     scalers = Scalers()
+    damaged = []
     for number, name in enumerate(images):
         image = cv2.imread(str(path / name), cv2.IMREAD_COLOR)
         if image is None:
-            if number == 0:
-                raise Reject(f"frame {name} cannot be decoded")
-            logger.warning("%s: damaged after frame %d (%s)", path, number, name)
-            return
-        pixels = np.asarray(image, dtype=np.uint8)
-        yield Frame(av.VideoFrame.from_ndarray(pixels, format="bgr24"), Fraction(1), scalers)
+            damaged.append(name)
+            continue
+        picture = av.VideoFrame.from_ndarray(np.asarray(image, dtype=np.uint8), format="bgr24")
+        picture.pts, picture.time_base = number, 1 / Fraction(FOLDER_RATE)
+        yield Frame(picture, Fraction(1), scalers)
+    if len(damaged) == len(images):
+        raise Reject(f"none of its {len(images)} frames can be decoded, such as {damaged[0]}")
+    if damaged:
+        logger.warning(
+            "%s: %d of %d frames cannot be decoded, such as %s; the frames before them are shown"
+            " longer",
+            *(path, len(damaged), len(images), damaged[0]),
+        )
+
+
+def _images(path: Path) -> list[str]:
+    """Return the names of the images in a folder, in the order of their numbers."""
+    # Skip names with a leading dot: macOS puts a file "._frame1.jpg" beside each image on other
+    # disks.
+    names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
+    return sorted(
+        (name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES), key=natural_key
+    )
 
 
 @contextmanager
@@ -228,7 +243,8 @@ def _open_container(path: Path) -> InputContainer:
         if path.stat().st_size == 0:
             raise Reject("empty file (0 bytes)")
         # The protocol "file:" keeps FFmpeg from taking a name such as "concat:a.mp4" for a URL.
-        return av.open(f"file:{path.absolute()}")
+        # Some recorders write names and places in other encodings than UTF-8.
+        return av.open(f"file:{path.absolute()}", metadata_errors="replace")
     except FFmpegError as error:
         raise Reject(f"not a readable video ({error.strerror})") from None
     except OSError as error:

@@ -131,11 +131,12 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     save(folder / "none.mp4", noise_frames(40))
     (folder / "notes.txt").write_text("no video")
     out = tmp_path / "out"
-    assert predict(folder, "--checkpoint", model, "--output", out) == 0
+    assert predict(folder, "--checkpoint", model, "--output", out) == 2
     printed = capsys.readouterr()
     assert NOTICE in printed.out
-    assert "1 of 3 videos left out" in printed.out
+    assert "error: 1 of 3 videos left out" in printed.err
     assert "no face found" in caplog.text
+    assert "left out: notes.txt (not a video)" in caplog.text
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert written == {
         "timeline.csv",
@@ -163,7 +164,8 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     assert CAUTION in card
     scores = content["videos"][1]["faces"][0]["scores"]
     np.testing.assert_allclose(scores, table[table["video"] == "sub/b.mp4"][[*CLASSES]], atol=1e-4)
-    assert pd.read_csv(out / "rejects.csv")["reason"].tolist() == ["no face found"]
+    rejects = pd.read_csv(out / "rejects.csv", index_col="video")["reason"].to_dict()
+    assert rejects == {"none.mp4": "no face found", "notes.txt": "not a video"}
 
 
 def decoded(path):
