@@ -8,6 +8,7 @@ import ast
 import errno
 import importlib
 import inspect
+import io
 import json
 import logging
 import os
@@ -44,16 +45,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
     # The workflow's shells ignore SIGTERM (workflow/rules/common.smk), and children inherit that.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Jupyter hands its own back end to the programs it starts; Matplotlib refuses one it cannot find.
+    os.environ["MPLBACKEND"] = "agg"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a label may not fit the encoding
     name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
         module = importlib.import_module(f"svfap.{MODULES[name]}")
         if name in COMMANDS:
-            print(module.run(rest))
+            print(module.run(rest), flush=True)
         else:
             function: Callable[..., None] = module.run
             _run_stage(name, function, _parse_flags(name, function, rest))
     except SvfapError as error:
         return _print_error(name, str(error))
+    except BrokenPipeError:
+        # The reader, such as `head`, has enough. At exit, Python would try to write the rest to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if error.errno in DISK_FULL:
             advice = "make room, then the same command resumes"
@@ -65,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename or dict(pairwise(rest)).get("--output", "disk")
         return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
-        return _print_error(name, "interrupted; the same command resumes", code=130)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # this process ends; another Ctrl-C is too late
+        advice = "" if name in COMMANDS else "; the same command resumes"
+        return _print_error(name, f"interrupted{advice}", code=130)
     return 0
 
 

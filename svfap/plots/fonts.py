@@ -30,8 +30,14 @@ def fonts_for(text: str) -> list[str]:
     """Return the files of fonts that can draw a text, DejaVu Sans first; warn if some is missing."""
     fonts, missing = find_fonts(frozenset(text))
     if missing:
-        logger.warning("%s", advice(missing))
+        _warn(advice(missing))
     return [DEJAVU, *fonts]
+
+
+@cache
+def _warn(line: str) -> None:
+    """Log a warning once, not for every figure and frame."""
+    logger.warning("%s", line)
 
 
 @cache

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from svfap.errors import SvfapError
+from svfap.sources.addresses import why_no_path
 from svfap.use.results import is_output
 from svfap.video.decode import IMAGE_SUFFIXES
 from svfap.video.recognise import VIDEO_NAMES, why_no_video
@@ -43,11 +44,12 @@ def find_videos(source: str | Path) -> FoundVideos:
     Raises:
         SvfapError: the path is blank or does not exist, or holds no video.
     """
-    path = Path(source)
     if not str(source).strip():
         raise SvfapError("the name of the video is blank; name a video, a folder or a camera")
+    path = Path(source)
     if not path.exists():
-        raise SvfapError(f"{path}: no such file or folder; name a video, a folder or a camera")
+        advice = why_no_path(str(source)) or "name a video, a folder or a camera"
+        raise SvfapError(f"{source}: no such file or folder; {advice}")
     found = FoundVideos()
     if path.is_file():
         found.videos[printable(path.name)] = path

@@ -1,13 +1,16 @@
 """Turn videos into scores over time: `svfap.load(model).predict(path)`."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
@@ -72,7 +75,9 @@ class Predictor:
         self.facts = bundle.facts
         self.crop = crop_settings(self.facts, self.options)
         self.detector = make_detector(self.crop)
-        self._scorer = Scorer(bundle.network(), self.facts.job).to(device()).eval()
+        self._device, self._process = device(), os.getpid()
+        self._scorer = Scorer(bundle.network(), self.facts.job).to(self._device).eval()
+        _survive_fork()
 
     def predict(self, path: str | Path) -> pd.DataFrame:
         """Return scores over time, a row per face and window.
@@ -125,7 +130,13 @@ class Predictor:
             del scores  # frees the decoded frames before the next video is decoded
 
     def score(self, windows: Iterable[Frames]) -> tuple[Float32, Float32]:
-        """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB."""
+        """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB.
+
+        Raises:
+            SvfapError: this process was forked from one that had loaded the model on a GPU.
+        """
+        if self._device.type == "cuda" and self._process != os.getpid():
+            raise SvfapError("the model was loaded on a GPU before a fork; load it in each process")
         remaining, size = iter(windows), self.options.batch_size
         parts = [self._scorer.score(part) for part in iter(lambda: [*islice(remaining, size)], [])]
         scores, features = zip(*parts, strict=True)
@@ -184,6 +195,17 @@ class Predictor:
         table = build_timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
         width = job.model.dim
         return VideoScores(name, path, table, np.empty((0, width), np.float32), reject=reason)
+
+
+@cache
+def _survive_fork() -> None:
+    """Make forked processes compute in one thread.
+
+    A server may load the model, score once to warm up, and then fork its workers. A worker has only
+    the thread that forked; OpenMP would wait forever for the others.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def _batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:

@@ -35,7 +35,7 @@ def test_defaults_are_the_papers():
         ({"model": {"dim": 50}}, "dim must be a multiple of heads"),
         ({"model": {"num_frames": 4}}, "num_frames must be a multiple of"),
         ({"model": {"image_size": 100}}, "image_size must be a multiple of patch_size"),
-        ({"pretrain": {"mask_ratio": 2}}, "pretrain.mask_ratio: Input should be less than 1"),
+        ({"pretrain": {"mask_ratio": 2}}, "pretrain.mask_ratio: is 2; write a number below 1"),
         ({"pretrain": {"datasets": ["nobody"]}}, "'nobody' is not under `datasets`"),
         ({"finetune": {"init": "pretrained"}}, "pretrain needs `datasets` or a `checkpoint`"),
         ({"datasets": {"../etc": {}}}, "should match pattern"),
