@@ -74,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename or dict(pairwise(rest)).get("--output", "disk")
         return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # this process ends; another Ctrl-C is too late
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # this process ends; another Ctrl-C is too late
         advice = "" if name in COMMANDS else "; the same command resumes"
         return _print_error(name, f"interrupted{advice}", code=130)
     return 0

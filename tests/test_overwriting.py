@@ -102,7 +102,9 @@ def test_crop_over_its_videos_and_its_manifest(tmp_path, capsys):
     faces.mkdir()
     (faces / "k.mkv").write_text("film")
     for manifest in ("manifest.csv", "clips.csv"):
-        (tmp_path / manifest).write_text("key,path,part,subject,target,group\nk,faces/k.mkv,p,s,0,\n")
+        (tmp_path / manifest).write_text(
+            "key,path,part,subject,target,group\nk,faces/k.mkv,p,s,0,\n"
+        )
         before = snapshot(tmp_path)
         call = ["--manifest", tmp_path / manifest, "--output", tmp_path / "clips.csv"]
         call = ["crop", "--config", "{}", *call, "--part", "p", "--workers", 1]

@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m svfap convert",
         description="Convert a released file of the paper's authors into a checkpoint.",
     )
-    parser.add_argument("source", type=output.path, help="the authors' file, fine-tuned or pre-trained")
+    parser.add_argument(
+        "source", type=output.path, help="the authors' file, fine-tuned or pre-trained"
+    )
     parser.add_argument("output", type=output.path, help="checkpoint to write")
     parser.add_argument("--dataset", default="", help="dataset of fine-tuning, such as DFEW")
     parser.add_argument("--heads", type=int, help="attention heads; default: one per 64 channels")

@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "checkpoint", help="checkpoint of the stage finetune, exported folder, or hub id"
     )
-    parser.add_argument("folder", type=output.path, help="folder for weights, configuration and card")
+    parser.add_argument(
+        "folder", type=output.path, help="folder for weights, configuration and card"
+    )
     parser.add_argument(
         "--format", nargs="*", choices=FORMATS, default=[], help="further formats to write"
     )

@@ -44,6 +44,10 @@ def explain(problem: Mapping[str, Any]) -> str:
     if kind in _LIMITS:
         bound, words = _LIMITS[kind]
         return f"is {_shown(problem)}; write a number {words} {context[bound]:g}"
+    if kind == "string_pattern_mismatch":
+        return f"is {_shown(problem)}; it must match {context['pattern']}"
+    if kind in {"too_short", "too_long"}:
+        return message[:1].lower() + message[1:]
     needed = _NEEDED.get(kind.split("_")[0])
     if needed:
         return f"is {_shown(problem)}; write {needed}"

@@ -101,4 +101,6 @@ def _family(path: str) -> str:
     """Return the family name of a font, which Matplotlib knows from then on."""
     if path != DEJAVU:
         font_manager.fontManager.addfont(path)
+        # Matplotlib would warn that a font without a bold weight is not bold in bold texts.
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     return FT2Font(path).family_name

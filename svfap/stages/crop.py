@@ -11,14 +11,15 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from av.error import FFmpegError
 
 from svfap.config import CropConfig
+from svfap.datasets.collect import FAILED, read_failed
 from svfap.datasets.dataset import Clip, read_manifest
 from svfap.errors import SvfapError
 from svfap.faces.clip_tables import quality_path, rejects_path, write_tables
@@ -62,7 +63,8 @@ def run(
         jobs = [VideoToCrop(clip.key, clip.path) for clip in clips]
         keep_inputs([manifest, *(job.path for job in jobs)], _outputs(output, jobs))
         cropped = crop_videos(jobs, config, folder=faces, workers=workers)
-        videos = list(track(_log_rejects(jobs, cropped), total=len(jobs), label=f"crop {part}"))
+        outcomes = _log_rejects(jobs, cropped, read_failed(manifest.with_name(FAILED)))
+        videos = list(track(outcomes, total=len(jobs), label=f"crop {part}"))
         write_tables(output, list(zip(clips, videos, strict=True)), config)
     except (OSError, FFmpegError) as error:
         # PyAV's errors are OSErrors only where FFmpeg reports an error number of the system.
@@ -101,13 +103,19 @@ def _outputs(clips: Path, jobs: Iterable[VideoToCrop]) -> Iterator[Path]:
 
 
 def _log_rejects(
-    jobs: Sequence[VideoToCrop], videos: Iterable[CroppedVideo]
+    jobs: Sequence[VideoToCrop], videos: Iterable[CroppedVideo], failed: Mapping[str, str]
 ) -> Iterator[CroppedVideo]:
-    """Yield the outcomes unchanged, and log a warning for each reject as it passes."""
+    """Yield the outcomes, and log a warning for each reject as it passes.
+
+    A video that could not be downloaded or cut has no file; `failed` knows the reason.
+    """
     for job, video in zip(jobs, videos, strict=True):
         if video.reject:
-            logger.warning("%s rejected: %s", job.path, video.reject)
-        yield video
+            reason = failed.get(job.key, video.reject)
+            logger.warning("%s rejected: %s", job.path, reason)
+            yield replace(video, reject=reason)
+        else:
+            yield video
 
 
 def _metrics(videos: Sequence[CroppedVideo]) -> dict[str, float]:

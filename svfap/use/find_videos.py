@@ -1,6 +1,5 @@
 """Find the videos of a folder: files that decode, and folders of frames, at any depth."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +60,9 @@ def find_videos(source: str | Path) -> FoundVideos:
     return found
 
 
-def _search(folder: Path, root: Path, found: FoundVideos, above: frozenset[tuple[int, int]]) -> bool:
+def _search(
+    folder: Path, root: Path, found: FoundVideos, above: frozenset[tuple[int, int]]
+) -> bool:
     """Add the videos of a folder to `found`; return whether there are any.
 
     Args:
@@ -100,11 +101,11 @@ def _search(folder: Path, root: Path, found: FoundVideos, above: frozenset[tuple
 def _entries(folder: Path, root: Path, found: FoundVideos) -> Iterator[Path]:
     """Yield the visible entries of a folder, sorted."""
     try:
-        names = sorted(os.listdir(folder))
+        paths = sorted(folder.iterdir())
     except OSError as error:
         _leave_out(folder, root, found, f"cannot be read ({error.strerror})")
         return
-    yield from (folder / name for name in names if not name.startswith("."))
+    yield from (path for path in paths if not path.name.startswith("."))
 
 
 def _why_no_video(path: Path) -> str:

@@ -45,7 +45,9 @@ class Results:
         self.folder, self._bundle = folder, bundle
         self.rejects: list[tuple[str, str, str]] = []
         facts = bundle.facts
-        self._tables = [build_timeline("", [], np.empty((0, len(facts.job.targets))), facts)]
+        self._tables = [
+            build_timeline("", [], np.empty((0, len(facts.job.targets)), np.float32), facts)
+        ]
         for name in TABLES:
             (folder / name).unlink(missing_ok=True)
         write_card(bundle, folder / CARD)

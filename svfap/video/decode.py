@@ -7,6 +7,7 @@ video. Any defect of the file itself raises `Reject`, whose message ends up in `
 other exception is a bug and is not caught.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator
@@ -34,9 +35,8 @@ FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate
 _UNKNOWN_RATE = 25.0  # frames per second of a file that declares no rate
 # This limits one frame: a small file can hold compressed frames that would fill the memory.
 _MOST_PIXELS = 100_000_000
-IMAGE_SUFFIXES = frozenset(
-    ".bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
-)
+_IMAGE_NAMES = ".bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp"
+IMAGE_SUFFIXES = frozenset(_IMAGE_NAMES.split())
 
 
 class Reject(Exception):
@@ -142,9 +142,26 @@ def declared_frames(path: Path) -> int:
         return len(_images(path))
     with _opened(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate
-        seconds = (container.duration or 0) / av.time_base
+        seconds = _declared_seconds(container, stream)
         # Matroska and FLV do not store a number of frames; it is estimated from the duration.
         return stream.frames or round(seconds * float(rate or 0))
+
+
+def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
+    """Return how long a file says that its pictures last; 0 if it does not say.
+
+    The length of the whole file says that only if the file has no sound, which may go on after the
+    last picture.
+    """
+    # Matroska has "00:00:09.200000000", and the length of the whole file as the stream's duration.
+    parts = stream.metadata.get("DURATION", "").split(":")
+    if len(parts) == 3:
+        with contextlib.suppress(ValueError):
+            hours, minutes, seconds = map(float, parts)
+            return 3600 * hours + 60 * minutes + seconds
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return 0.0 if container.streams.audio else (container.duration or 0) / av.time_base
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -179,7 +196,7 @@ def _read_folder(path: Path) -> Iterator[Frame]:
     """Yield the images of a folder that decode, each at the time of its place in the folder."""
     images = _images(path)
     if not images:
-        raise Reject(f"no frame in its folder ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise Reject("no picture in its folder")
     scalers = Scalers()
     damaged = []
     for number, name in enumerate(images):

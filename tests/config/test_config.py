@@ -38,7 +38,7 @@ def test_defaults_are_the_papers():
         ({"pretrain": {"mask_ratio": 2}}, "pretrain.mask_ratio: is 2; write a number below 1"),
         ({"pretrain": {"datasets": ["nobody"]}}, "'nobody' is not under `datasets`"),
         ({"finetune": {"init": "pretrained"}}, "pretrain needs `datasets` or a `checkpoint`"),
-        ({"datasets": {"../etc": {}}}, "should match pattern"),
+        ({"datasets": {"../etc": {}}}, "is '../etc'; it must match"),
         ({"datasets": {}}, "at least 1 item"),
         ({"crop": {"detector": "haar"}}, "'yunet', 'centerface', 'face-alignment' or"),
     ],
