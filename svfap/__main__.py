@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
     # The workflow's shells ignore SIGTERM (workflow/rules/common.smk), and children inherit that.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # Jupyter hands its own back end to the programs it starts; Matplotlib refuses one it cannot find.
+    # Jupyter hands its own back end to programs, and Matplotlib refuses one that it cannot find.
     os.environ["MPLBACKEND"] = "agg"
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a label may not fit the encoding

@@ -28,7 +28,8 @@ def keep_inputs(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
         source = read.get(_id(output))
         if source is not None:
             raise SvfapError(
-                f"{output}: is the input {source}, which is never overwritten; choose another output"
+                f"{output}: is the input {source}, which is never overwritten; choose another"
+                " output"
             )
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from svfap.commands import output
 from svfap.config.stage_sections import PretrainJob

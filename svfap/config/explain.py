@@ -38,20 +38,20 @@ def explain(problem: Mapping[str, Any]) -> str:
     if kind == "missing":
         return "is missing; add it"
     if kind in {"value_error", "assertion_error"}:
-        return message.split(", ", 1)[1]
-    if kind == "literal_error":
-        return f"is {_shown(problem)}; write {context['expected']}"
-    if kind in _LIMITS:
-        bound, words = _LIMITS[kind]
-        return f"is {_shown(problem)}; write a number {words} {context[bound]:g}"
-    if kind == "string_pattern_mismatch":
-        return f"is {_shown(problem)}; it must match {context['pattern']}"
+        return message.split(", ", 1)[1]  # "Value error, " and the text of our own validator
     if kind in {"too_short", "too_long"}:
         return message[:1].lower() + message[1:]
-    needed = _NEEDED.get(kind.split("_")[0])
-    if needed:
-        return f"is {_shown(problem)}; write {needed}"
-    return f"is {_shown(problem)}; {message[:1].lower()}{message[1:]}"
+    advice = f"{message[:1].lower()}{message[1:]}"
+    if kind == "literal_error":
+        advice = f"write {context['expected']}"
+    elif kind in _LIMITS:
+        bound, words = _LIMITS[kind]
+        advice = f"write a number {words} {context[bound]:g}"
+    elif kind == "string_pattern_mismatch":
+        advice = f"it must match {context['pattern']}"
+    elif kind.partition("_")[0] in _NEEDED:
+        advice = f"write {_NEEDED[kind.partition('_')[0]]}"
+    return f"is {_shown(problem)}; {advice}"
 
 
 def _shown(problem: Mapping[str, Any]) -> str:

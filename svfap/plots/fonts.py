@@ -27,7 +27,7 @@ _INVISIBLE = {"Cc", "Cf", "Mn", "Zs", "Zl", "Zp"}  # categories that need no gly
 
 
 def fonts_for(text: str) -> list[str]:
-    """Return the files of fonts that can draw a text, DejaVu Sans first; warn if some is missing."""
+    """Return the files of fonts that draw a text, DejaVu Sans first; warn if one is missing."""
     fonts, missing = find_fonts(frozenset(text))
     if missing:
         _warn(advice(missing))

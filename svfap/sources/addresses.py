@@ -6,7 +6,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # a single letter is a dri
 
 
 def why_no_path(text: str) -> str:
-    """Return how to correct a text that is neither a path nor an http(s) URL; empty if it looks right.
+    """Return how to correct a text that is no path and no http(s) URL; empty if it looks right.
 
     Args:
         text: a path or address as the user wrote it.
