@@ -8,6 +8,7 @@ import ast
 import errno
 import importlib
 import inspect
+import io
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
 from svfap.experiment.stage_list import STAGE_NAMES
+from svfap.overwriting import keep_inputs
 from svfap.tracking import stage_run
 
 COMMANDS = ("predict", "export", "convert", "datasets", "plan", "doctor", "sync-tracking")
@@ -44,16 +46,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     redact.install(level, "svfap: %(message)s")
     # The workflow's shells ignore SIGTERM (workflow/rules/common.smk), and children inherit that.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Jupyter hands its own back end to programs, and Matplotlib refuses one that it cannot find.
+    os.environ["MPLBACKEND"] = "agg"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a label may not fit the encoding
     name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
         module = importlib.import_module(f"svfap.{MODULES[name]}")
         if name in COMMANDS:
-            print(module.run(rest))
+            print(module.run(rest), flush=True)
         else:
             function: Callable[..., None] = module.run
             _run_stage(name, function, _parse_flags(name, function, rest))
     except SvfapError as error:
         return _print_error(name, str(error))
+    except BrokenPipeError:
+        # The reader, such as `head`, has enough. At exit, Python would try to write the rest to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if error.errno in DISK_FULL:
             advice = "make room, then the same command resumes"
@@ -65,7 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename or dict(pairwise(rest)).get("--output", "disk")
         return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
-        return _print_error(name, "interrupted; the same command resumes", code=130)
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # this process ends; another Ctrl-C is too late
+        advice = "" if name in COMMANDS else "; the same command resumes"
+        return _print_error(name, f"interrupted{advice}", code=130)
     return 0
 
 
@@ -85,6 +99,7 @@ def _run_stage(stage: str, function: Callable[..., None], values: dict[str, Any]
     for path in chain(*inputs.values()):
         if not path.exists():
             raise SvfapError(f"{path}: no such file; run the stage that writes it first")
+    keep_inputs(chain(*inputs.values()), [output])
     # The machine is recorded in tags: a stopped run with other params is another run.
     tags = {k: v.model_dump(mode="json") for k, v in sections.items() if k != "config"}
     with stage_run.track_stage(

@@ -27,7 +27,7 @@ LIGHT = {
 LAYERS = (  # from bottom to top; a room imports rooms of lower layers only
     ("redact",),
     ("errors", "order", "progress", "replacing"),
-    ("config", "plots", "sources", "augment"),
+    ("config", "plots", "sources", "augment", "overwriting"),
     ("datasets", "models", "video", "tracking"),
     ("experiment", "demo", "shards", "faces"),
     ("training",),

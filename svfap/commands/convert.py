@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from svfap.commands import output
 from svfap.config.stage_sections import PretrainJob
 from svfap.errors import SvfapError
+from svfap.overwriting import keep_inputs
 from svfap.use.official import convert
 
 
@@ -20,6 +21,9 @@ def run(arguments: Sequence[str]) -> str:
             dataset.
     """
     chosen = _parser().parse_args(arguments)
+    keep_inputs([chosen.source], [chosen.output])
+    if chosen.output.is_dir():
+        raise SvfapError(f"{chosen.output}: is a folder; name the checkpoint to write")
     if chosen.output.exists() and not chosen.overwrite:
         raise SvfapError(f"{chosen.output}: exists; choose another file, or add --overwrite")
     given = {"heads": chosen.heads, "depths": chosen.depths, "image_size": chosen.image_size}
@@ -38,8 +42,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m svfap convert",
         description="Convert a released file of the paper's authors into a checkpoint.",
     )
-    parser.add_argument("source", type=Path, help="the authors' file, fine-tuned or pre-trained")
-    parser.add_argument("output", type=Path, help="checkpoint to write")
+    parser.add_argument(
+        "source", type=output.path, help="the authors' file, fine-tuned or pre-trained"
+    )
+    parser.add_argument("output", type=output.path, help="checkpoint to write")
     parser.add_argument("--dataset", default="", help="dataset of fine-tuning, such as DFEW")
     parser.add_argument("--heads", type=int, help="attention heads; default: one per 64 channels")
     parser.add_argument(

@@ -4,10 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from svfap.commands.output import claim
+from svfap.commands import output
+from svfap.commands.output import check_free, claim
+from svfap.overwriting import keep_inputs
 from svfap.use import bundle as bundles
 from svfap.use.fold_metrics import with_metrics
-from svfap.use.share import FORMATS, write_folder
+from svfap.use.share import FILES, FORMATS, write_folder
 
 
 def run(arguments: Sequence[str]) -> str:
@@ -17,10 +19,14 @@ def run(arguments: Sequence[str]) -> str:
         The text to print: the folder, and how far other formats differ from the model.
 
     Raises:
-        SvfapError: the model or its predictions are damaged, the folder is not empty, or a format
-            cannot be written.
+        SvfapError: the model or its predictions are damaged, the folder is not empty or holds the
+            model, or a format cannot be written.
     """
     chosen = _parser().parse_args(arguments)
+    check_free(chosen.folder, overwrite=chosen.overwrite)
+    model = Path(chosen.checkpoint)
+    inputs = [model, *(model / name for name in FILES), *(chosen.predictions or ())]
+    keep_inputs(inputs, [chosen.folder / name for name in FILES])
     bundle = bundles.load(chosen.checkpoint)
     bundle.require_head()
     bundle = with_metrics(bundle, chosen.predictions or ())
@@ -40,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "checkpoint", help="checkpoint of the stage finetune, exported folder, or hub id"
     )
-    parser.add_argument("folder", type=Path, help="folder for weights, configuration and card")
+    parser.add_argument(
+        "folder", type=output.path, help="folder for weights, configuration and card"
+    )
     parser.add_argument(
         "--format", nargs="*", choices=FORMATS, default=[], help="further formats to write"
     )

@@ -1,5 +1,6 @@
 """The output folder of a command: a new or empty one, unless the user says --overwrite."""
 
+import argparse
 from pathlib import Path
 
 from svfap.errors import SvfapError
@@ -30,3 +31,13 @@ def claim(folder: Path, *, overwrite: bool) -> Path:
     check_free(folder, overwrite=overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def path(text: str) -> Path:
+    """Return the path that an argument names; argparse reports a blank one.
+
+    `Path("")` is the working directory, which nobody means by an empty variable in a script.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is blank; name a file or folder")
+    return Path(text)

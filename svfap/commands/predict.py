@@ -1,32 +1,36 @@
 """`python -m svfap predict VIDEO|FOLDER|CAMERA`: score your own videos, or a camera live."""
 
 import argparse
-import csv
 import logging
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-import pandas as pd
-
+from svfap.commands import output
 from svfap.commands.output import check_free, claim
 from svfap.config import Preset
 from svfap.errors import SvfapError
+from svfap.overwriting import keep_apart, keep_inputs
 from svfap.use import bundle as bundles
 from svfap.use import camera
 from svfap.use.annotate import annotate
 from svfap.use.card import CAUTION
+from svfap.use.find_videos import FoundVideos, find_videos, printable
 from svfap.use.footage import Footage
 from svfap.use.live import score_camera
-from svfap.use.options import Options, find_videos, printable
+from svfap.use.options import Options
 from svfap.use.predictor import Predictor, VideoScores
-from svfap.use.timeline import as_text, summarise, write_tables
+from svfap.use.results import REJECTS, TABLES, Results
+from svfap.use.timeline import as_text, summarise
 from svfap.use.timeline_page import write_page
+from svfap.video.encode import find_ffmpeg
 
 logger = logging.getLogger(__name__)
 
+_SUFFIXES = (".mp4", ".html")  # of the annotated video and the page
 _MAX_PRINTED = 60  # most windows to print; a longer timeline is only written to files
 
 
@@ -37,7 +41,7 @@ def run(arguments: Sequence[str]) -> str:
         The text to print: scores, notices and the output folder.
 
     Raises:
-        SvfapError: the source, model or output folder cannot be used.
+        SvfapError: the source, model or output folder cannot be used, or some videos were rejected.
     """
     chosen = _parser().parse_args(arguments)
     options = Options(
@@ -51,57 +55,139 @@ def run(arguments: Sequence[str]) -> str:
     device = camera.device_of(chosen.source)
     if device is not None:
         return _score_live(device, options, chosen)
-    videos = find_videos(Path(chosen.source))
-    predictor = _load_predictor(chosen.checkpoint, options)
-    results = []
-    for scores in predictor.score_videos(videos):
-        if scores.reject and len(videos) > 1:
-            logger.warning("%s left out: %s", scores.video, scores.reject)
-        if scores.footage is not None and not chosen.no_video:
-            stem = chosen.output / _stem(scores.video, videos)
-            _write_video(scores, scores.footage, predictor, stem)
-        results.append(replace(scores, footage=None))  # frees the decoded frames
-    return _write_results(results, predictor, chosen.output)
+    found = find_videos(chosen.source)
+    if found.left_out:
+        logger.warning("%s", found.describe_left_out())
+    places = output_places(chosen.output, found.videos)
+    _check_outputs(chosen, found, places)
+    return _score_videos(found, places, _load_predictor(chosen.checkpoint, options), chosen)
 
 
-def _write_results(results: Sequence[VideoScores], predictor: Predictor, output: Path) -> str:
-    """Write the tables of all videos; return the text to print."""
-    rejects = [
-        (scores.video, printable(str(scores.path)), scores.reject)
-        for scores in results
-        if scores.reject
-    ]
-    if len(rejects) == len(results):
-        others = f" (and {len(rejects) - 1} more videos)" if len(rejects) > 1 else ""
-        raise SvfapError(f"{rejects[0][1]}: {rejects[0][2]}{others}")
-    folder = claim(output, overwrite=True)  # it was checked before, and holds annotated videos now
-    frame = pd.concat([scores.table for scores in results], ignore_index=True)
-    write_tables(frame, predictor.bundle, folder)
-    with (folder / "rejects.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("video", "path", "reason"), *rejects])
+def _check_outputs(
+    chosen: argparse.Namespace, found: FoundVideos, places: Mapping[str, Path]
+) -> None:
+    """Check, before the model is loaded, that outputs can be written and replace no input."""
+    keep_apart(chosen.output, found.videos.values())
+    outputs = [chosen.output / name for name in TABLES]
+    if not chosen.no_video:
+        find_ffmpeg()
+        outputs += [place.with_name(place.name + s) for place in places.values() for s in _SUFFIXES]
+    keep_inputs([Path(chosen.checkpoint), *found.videos.values()], outputs)
+
+
+def _score_videos(
+    found: FoundVideos,
+    places: Mapping[str, Path],
+    predictor: Predictor,
+    chosen: argparse.Namespace,
+) -> str:
+    """Score all videos, each written as soon as it is done; return the text to print."""
+    results: Results | None = None
+    try:
+        for scores in predictor.score_videos(found.videos):
+            shown = printable(str(scores.path))
+            if scores.reject and len(found.videos) == 1:
+                raise SvfapError(f"{shown}: {scores.reject}")
+            if results is None:
+                folder = claim(chosen.output, overwrite=True)  # checked before
+                results = Results(folder, predictor.bundle, found.left_out)
+            if scores.footage is None:
+                logger.warning("%s left out: %s", scores.video, scores.reject)
+                results.reject(scores.video, shown, scores.reject)
+                continue
+            results.add(scores.table)
+            if not chosen.no_video:
+                reason = _try_to_write_video(scores, predictor, places[scores.video])
+                if reason:
+                    results.reject(scores.video, shown, reason)
+    finally:
+        if results is not None:
+            results.finish()
+    assert results is not None  # there is at least one video
+    return _report(results, predictor, len(found.videos))
+
+
+def _report(results: Results, predictor: Predictor, videos: int) -> str:
+    """Return the text to print about the results.
+
+    Raises:
+        SvfapError: some videos were rejected; the text is printed before.
+    """
+    frame = results.frame
     parts = [as_text(summarise(frame, predictor.facts)), predictor.facts.notices, CAUTION]
-    if len(results) == 1 and len(frame) <= _MAX_PRINTED:
+    if videos == 1 and len(frame) <= _MAX_PRINTED:
         parts.insert(0, as_text(frame) + "\n")
-    if rejects:
-        parts.append(f"{len(rejects)} of {len(results)} videos left out: {folder}/rejects.csv")
-    return "\n".join(filter(None, [*parts, f"written to {folder}"]))
+    text = "\n".join(filter(None, [*parts, f"written to {results.folder}"]))
+    if not results.rejects:
+        return text
+    if not frame.empty:
+        print(text)
+    _, path, reason = results.rejects[0]
+    raise SvfapError(
+        f"{len(results.rejects)} of {videos} videos left out, such as {path}: {reason};"
+        f" all are in {results.folder / REJECTS}"
+    )
 
 
-def _stem(name: str, videos: Iterable[str]) -> Path:
-    """Return a video's name without its suffix, unless another name differs only by its suffix."""
-    stem = Path(name).with_suffix("")
-    alone = sum(Path(other).with_suffix("") == stem for other in videos) == 1
-    return stem if alone else Path(name)
+def output_places(folder: Path, videos: Iterable[str]) -> dict[str, Path]:
+    """Return name -> where the annotated video and the page go, without their suffixes.
+
+    That is the video's name without its suffix. It is the whole name, with a number if needed,
+    where two places would be equal or differ only in upper and lower case, which some file systems
+    ignore.
+    """
+    names = [*videos]
+    stems = Counter(_folded(_stem(name)) for name in names)
+    taken = {_folded(str(parent)) for name in names for parent in Path(name).parents}
+    places = {}
+    for name in names:
+        wanted = _stem(name) if stems[_folded(_stem(name))] == 1 else name
+        number, place = 1, wanted
+        while _folded(f"{place}.mp4") in taken:
+            number += 1
+            place = f"{wanted} ({number})"
+        taken.add(_folded(f"{place}.mp4"))
+        places[name] = folder / place
+    return places
+
+
+def _stem(name: str) -> str:
+    return str(Path(name).with_name(Path(name).stem))
+
+
+def _folded(name: str) -> str:
+    """Return a name as file systems compare it that ignore case and the form of accents."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _try_to_write_video(scores: VideoScores, predictor: Predictor, place: Path) -> str:
+    """Write the annotated video and the page; return why that failed, or an empty text.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    try:
+        assert scores.footage is not None
+        _write_video(scores, scores.footage, predictor, place)
+    except OSError:
+        raise  # the next video could not be written either
+    except Exception as error:
+        if not isinstance(error, SvfapError):
+            logger.exception("%s", scores.path)
+        reason = f"scored, but its annotated video failed: {error}"
+        logger.warning("%s %s", scores.video, reason)
+        return reason
+    return ""
 
 
 def _write_video(scores: VideoScores, footage: Footage, predictor: Predictor, stem: Path) -> None:
     """Write the annotated video and the page of one video."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    video = stem.with_name(f"{stem.name}.mp4")
+    video, page = (stem.with_name(stem.name + suffix) for suffix in _SUFFIXES)
     facts = predictor.facts
     size = annotate(footage, scores.table, facts, video, show_progress=predictor.show_progress)
     write_page(
-        video.with_suffix(".html"),
+        page,
         scores.table,
         predictor.bundle,
         video=video,
@@ -122,7 +208,9 @@ def _score_live(device: int | str, options: Options, chosen: argparse.Namespace)
             " face the camera for longer"
         )
     folder = claim(chosen.output, overwrite=True)
-    write_tables(live.table, predictor.bundle, folder)
+    results = Results(folder, predictor.bundle)
+    results.add(live.table)
+    results.finish()
     parts = [as_text(summarise(live.table, predictor.facts)), predictor.facts.notices, CAUTION]
     return "\n".join(filter(None, [*parts, live.latency_text(), f"written to {folder}"]))
 
@@ -146,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="checkpoint of the stage finetune, exported folder, or hub id",
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder for all output")
+    parser.add_argument("--output", required=True, type=output.path, help="folder for all output")
     parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")
     parser.add_argument(
         "--hop", type=_positive, help="seconds from one window to the next; default: half a window"

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from svfap.errors import SvfapError
+from svfap.overwriting import keep_inputs
 from svfap.redact import redacted
-from svfap.tracking.environment import tracking_uri
+from svfap.tracking.environment import SQLITE, tracking_uri
 from svfap.tracking.mlflow_copy import MlflowServer, RunCopy, failure
 from svfap.tracking.record import RECORD, Event, read_record
 
@@ -15,8 +16,8 @@ def run(arguments: Sequence[str]) -> str:
     """Copy all records below the folders. Records already uploaded cost one query each.
 
     Raises:
-        SvfapError: no folder exists, the server does not answer, or it refuses a record; the other
-            records are uploaded all the same.
+        SvfapError: no folder exists, the server does not answer, its database is a record, or it
+            refuses a record; the other records are uploaded all the same.
     """
     parser = argparse.ArgumentParser(
         prog="python -m svfap sync-tracking",
@@ -33,6 +34,9 @@ def run(arguments: Sequence[str]) -> str:
     if uri == "off":
         raise SvfapError("MLFLOW_TRACKING_URI is off; set it to the server to copy to")
     records = [record for folder in folders for record in _records(folder)]
+    if uri.startswith(SQLITE):
+        every = (record for folder in folders for record in folder.rglob(RECORD))
+        keep_inputs(every, [Path(uri.removeprefix(SQLITE))])
     try:
         copies, refused = _copy_all(MlflowServer(uri), sorted(records, key=_start_time))
     except Exception as error:  # MLflow raises exceptions of requests, SQLAlchemy and its own

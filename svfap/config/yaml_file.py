@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from svfap.config import Config, FinetuneConfig, TrainingMachine
+from svfap.config.explain import explain
 from svfap.config.section import Section
 from svfap.errors import SvfapError
 
@@ -45,22 +46,25 @@ def load(path: Path) -> Config:
     Raises:
         SvfapError: the file is missing, not YAML, or does not fit `Config`.
     """
-    return check(read(path) or {}, where=str(path))
+    return check(read(path), where=str(path))
 
 
 def read(path: Path) -> object:
     """Return the values in a YAML file: plain data, since the safe loader refuses Python objects.
 
     Raises:
-        SvfapError: the file is missing or not YAML.
+        SvfapError: the file is missing, empty or not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SvfapError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from None
     except Exception as error:  # PyYAML passes on errors of int, datetime and others, too
         problem = " ".join(str(error).split()) or type(error).__name__
         raise SvfapError(f"{path}: not valid YAML: {problem}") from None
+    if values is None:
+        raise SvfapError(f"{path}: is empty; write keys with values, like config/config.yaml")
+    return values
 
 
 def check(values: object, *, where: str = "config") -> Config:
@@ -82,7 +86,7 @@ def _explain(section: type[BaseModel], problem: Mapping[str, Any]) -> str:
     location = tuple(str(step) for step in problem["loc"])
     key = ".".join(location)
     if problem["type"] != "extra_forbidden":
-        return f"{key}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+        return f"{key}: {explain(problem)}" if key else explain(problem)
     if "optim" in location[:-1] and location[-1] in TrainingMachine.model_fields:
         return f"'{key}' describes the machine: move it to `machine.{location[-1]}`"
     known = _keys_at(section, location[:-1])

@@ -21,6 +21,8 @@ from svfap.datasets.listing import ListedVideo
 from svfap.errors import SvfapError
 from svfap.redact import redacted
 
+FAILED = "failed.csv"  # in the folder of the dataset's copy
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,7 +49,15 @@ def collect(root: Path, rows: Sequence[ListedVideo], keys: Sequence[str]) -> Non
                 _cut(row, video, clip_path(root, key, row))
         except SvfapError as error:
             failed.append(FailedVideo(key, redacted(row.source), str(error)))
-    _report(root / "failed.csv", failed, len(rows))
+    _report(root / FAILED, failed, len(rows))
+
+
+def read_failed(path: Path) -> dict[str, str]:
+    """Return key -> reason of the videos in a `failed.csv`; none if there is no such file."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["key"]: row["reason"] for row in csv.DictReader(file)}
 
 
 def clip_path(root: Path, key: str, row: ListedVideo) -> Path:

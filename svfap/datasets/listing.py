@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from svfap.datasets import tracks
 from svfap.errors import SvfapError
 from svfap.sources import is_url
+from svfap.sources.addresses import why_no_path
 from svfap.sources.platforms import WATCH
 
 ORDINARY_COLUMNS = frozenset(
@@ -82,7 +83,9 @@ def read(path: Path) -> list[ListedVideo]:
     lines = _csv_lines(path)
     header = [_column_name(name) for name in lines[0]] if lines else []
     if not any(header):
-        raise SvfapError(f"{path}: is empty; it needs a header row: path,label,subject")
+        first = "row 1 is blank" if any(map(any, lines)) else "is empty"
+        raise SvfapError(f"{path}: {first}; it needs a header row: path,label,subject")
+    _check_separators(f"{path}: row 1", lines[0])
     repeated = [name for name, count in Counter(header).items() if name and count > 1]
     if repeated:
         raise SvfapError(f"{path}: column '{repeated[0]}' occurs twice; rename one")
@@ -111,10 +114,19 @@ def require_column(path: Path, columns: list[str], column: str) -> None:
     """Raise SvfapError, with the columns found, if a column is missing."""
     if column not in columns:
         found = ", ".join(name for name in columns if name)
-        has_other_separator = re.search(r"[;\t]", found)
-        advice = "separate columns by commas" if has_other_separator else "add or rename a column"
-        one_line = " ".join(found.split())
-        raise SvfapError(f"{path}: column '{column}' is missing (found: {one_line}); {advice}")
+        raise SvfapError(
+            f"{path}: column '{column}' is missing (found: {found}); add or rename a column"
+        )
+
+
+def _check_separators(where: str, line: list[str]) -> None:
+    """Raise SvfapError if a cell holds what separates the columns of other programs' tables."""
+    for cell in line:
+        separator = re.search(r"[;\t]", cell.strip())
+        if separator:
+            name = "a tab" if separator[0] == "\t" else "';'"
+            shown = " ".join(cell.split())
+            raise SvfapError(f"{where}: {name} in '{shown}'; separate columns by commas")
 
 
 def keys(rows: list[ListedVideo]) -> list[str]:
@@ -174,6 +186,8 @@ def _row(where: str, folder: Path, header: list[str], line: list[str]) -> Listed
             f"{where}: {len(line)} values for {len(header)} columns;"
             " put a value that contains a comma in quotation marks"
         )
+    if len(line) < len(header):
+        _check_separators(where, line)
     # Spreadsheets drop empty cells at the end of a line, so pad it to the length of the header.
     padded = [*(" ".join(cell.strip().splitlines()) for cell in line), *("" for _ in header)]
     cells = dict(zip(header, padded, strict=False))
@@ -199,20 +213,22 @@ def _source(folder: Path, where: str, value: str) -> str:
     if "\0" in value:
         raise SvfapError(f"{where}: path {value!r} contains a NUL character; delete it")
     try:
-        if is_url(value):
+        if is_url(value) and not why_no_path(value):
             urlsplit(value)  # raises ValueError for a malformed address
             return value
         local = Path(value).expanduser() if value.startswith("~") else value
     except (ValueError, RuntimeError) as error:
         raise SvfapError(f"{where}: path '{value}' is not valid ({error}); correct it") from None
-    if "://" in value:
-        raise SvfapError(f"{where}: path '{value}' is neither a local path nor http(s)")
+    source = str(folder / local)
+    advice = why_no_path(value)
+    if advice and not Path(source).exists():  # a file may have a strange name
+        raise SvfapError(f"{where}: path '{value}': {advice}")
     # A list from somebody else must not reach other folders unnoticed. An absolute path is plain.
     if Path(os.path.normpath(local)).parts[:1] == ("..",):
         raise SvfapError(
             f"{where}: path '{value}' leads out of the folder of the list; write the absolute path"
         )
-    return str(folder / local)
+    return source
 
 
 def stem(source: str) -> str:

@@ -1,5 +1,6 @@
 """Checks of what the configuration names: the detector's weights, and the datasets."""
 
+import contextlib
 from pathlib import Path
 
 from svfap import datasets
@@ -28,6 +29,18 @@ def detector(config: CropConfig) -> Finding:
     if len(faces) != 1:
         return Finding(FIX, f"{config.detector} finds {len(faces)} faces in a picture of one")
     return Finding(OK, f"{config.detector} finds the face of a rendered head")
+
+
+def fonts(config: Config) -> Finding:
+    """Check that a font here draws the names of all classes and targets."""
+    from svfap.plots.fonts import advice, find_fonts
+
+    letters: set[str] = set()
+    for name, chosen in config.datasets.items():
+        with contextlib.suppress(SvfapError):  # the check of the dataset reports it
+            letters.update(*datasets.get(name, chosen).targets)
+    _, missing = find_fonts(frozenset(letters))
+    return Finding(WARN, advice(missing)) if missing else Finding(OK, "draw every label")
 
 
 def dataset(config: Config, name: str) -> Finding:

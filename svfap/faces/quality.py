@@ -24,6 +24,27 @@ def describe_faces(faces: Sequence[Face]) -> dict[str, float]:
     }
 
 
+def missing_share(times: Sequence[float | None], *, declared: int, fps: float) -> float:
+    """Return the share of a video's declared frames that do not decode.
+
+    The number of declared frames is mostly an estimate from the length and the rate of the file. A
+    wrong rate would make it wrong too, so a share counts only if the time stamps lack it as well.
+
+    Args:
+        times: second at which each decoded frame is shown; None where the file does not say.
+        declared: number of frames that the file declares; 0 if it declares none.
+        fps: frames per second that the file declares.
+    """
+    by_count = 1 - len(times) / declared if declared else 0.0
+    shown = np.array(times, dtype=np.float64)
+    if by_count <= 0 or len(times) < 2 or not np.all(np.diff(shown) >= 0):
+        return max(0.0, by_count)
+    steps = np.diff(shown)
+    usual = float(np.median(steps))
+    covered = float(np.minimum(steps, 1.5 * usual).sum()) + usual
+    return max(0.0, min(by_count, 1 - covered * fps / declared))
+
+
 def jitter(corners: Floats, *, size: int) -> float:
     """Return how much a square shakes, in pixels of a clip.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from svfap.faces.cuts import CutFinder
 from svfap.faces.detectors.detector import Detector, Face
+from svfap.faces.quality import missing_share
 from svfap.video.frame import Frame
 from svfap.video.image import Image
 
@@ -72,7 +73,7 @@ class SearchResult:
     @property
     def missing(self) -> float:
         """Share of the declared frames that do not decode."""
-        return max(0.0, 1 - len(self.times) / self.declared) if self.declared else 0.0
+        return missing_share(self.times, declared=self.declared, fps=self.fps)
 
 
 def search(

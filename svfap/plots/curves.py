@@ -46,6 +46,7 @@ def draw_curves(
         lower.set_ylabel("learning\nrate")
         lower.set_xlabel(unit)
         lower.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=True)
+        lower.yaxis.get_offset_text().set_parse_math(True)
         lower.set_ylim(bottom=0)
         lower.locator_params(axis="y", nbins=4)
         for axes in (upper, lower):

@@ -12,11 +12,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from svfap.plots.fonts import complete_fonts
+
 DPI = 200
 STYLE = mpl.RcParams(
     {
         "font.family": "DejaVu Sans",
         "font.size": 9,
+        "text.parse_math": False,  # a class may be called `a_$b$`
         "axes.labelsize": 9,
         "axes.linewidth": 0.8,
         "axes.spines.top": False,
@@ -47,4 +50,5 @@ def save(figure: Figure, path: Path) -> None:
     """Write a PNG. Equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # The field Software is left out, because it holds Matplotlib's version.
-    figure.savefig(path, format="png", metadata={"Software": None})
+    with complete_fonts(figure):
+        figure.savefig(path, format="png", metadata={"Software": None})

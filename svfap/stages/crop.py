@@ -11,19 +11,21 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from av.error import FFmpegError
 
 from svfap.config import CropConfig
+from svfap.datasets.collect import FAILED, read_failed
 from svfap.datasets.dataset import Clip, read_manifest
 from svfap.errors import SvfapError
-from svfap.faces.clip_tables import rejects_path, write_tables
+from svfap.faces.clip_tables import quality_path, rejects_path, write_tables
 from svfap.faces.crop_videos import VideoToCrop, crop_videos
-from svfap.faces.cropped_video import CroppedVideo
+from svfap.faces.cropped_video import CroppedVideo, file_stem
+from svfap.overwriting import keep_inputs
 from svfap.progress import track
 
 logger = logging.getLogger(__name__)
@@ -59,8 +61,10 @@ def run(
     try:
         faces.mkdir(parents=True, exist_ok=True)
         jobs = [VideoToCrop(clip.key, clip.path) for clip in clips]
+        keep_inputs([manifest, *(job.path for job in jobs)], _outputs(output, jobs))
         cropped = crop_videos(jobs, config, folder=faces, workers=workers)
-        videos = list(track(_log_rejects(jobs, cropped), total=len(jobs), label=f"crop {part}"))
+        outcomes = _log_rejects(jobs, cropped, read_failed(manifest.with_name(FAILED)))
+        videos = list(track(outcomes, total=len(jobs), label=f"crop {part}"))
         write_tables(output, list(zip(clips, videos, strict=True)), config)
     except (OSError, FFmpegError) as error:
         # PyAV's errors are OSErrors only where FFmpeg reports an error number of the system.
@@ -90,14 +94,28 @@ def _read_part(manifest: Path, part: str) -> list[Clip]:
     return clips
 
 
+def _outputs(clips: Path, jobs: Iterable[VideoToCrop]) -> Iterator[Path]:
+    """Yield the tables, and for each video the files of its first clip."""
+    yield from (clips, rejects_path(clips), quality_path(clips))
+    for job in jobs:
+        stem = clips.parent / "faces" / file_stem(job.key)
+        yield from (stem.with_name(stem.name + suffix) for suffix in (".mkv", ".json"))
+
+
 def _log_rejects(
-    jobs: Sequence[VideoToCrop], videos: Iterable[CroppedVideo]
+    jobs: Sequence[VideoToCrop], videos: Iterable[CroppedVideo], failed: Mapping[str, str]
 ) -> Iterator[CroppedVideo]:
-    """Yield the outcomes unchanged, and log a warning for each reject as it passes."""
+    """Yield the outcomes, and log a warning for each reject as it passes.
+
+    A video that could not be downloaded or cut has no file; `failed` knows the reason.
+    """
     for job, video in zip(jobs, videos, strict=True):
         if video.reject:
-            logger.warning("%s rejected: %s", job.path, video.reject)
-        yield video
+            reason = failed.get(job.key, video.reject)
+            logger.warning("%s rejected: %s", job.path, reason)
+            yield replace(video, reject=reason)
+        else:
+            yield video
 
 
 def _metrics(videos: Sequence[CroppedVideo]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from svfap.overwriting import keep_inputs
 from svfap.progress import track
 from svfap.use.bundle import ModelFacts
 from svfap.use.drawing import (
@@ -67,8 +68,9 @@ def annotate(
         show_progress: whether to show a progress line.
 
     Raises:
-        SvfapError: the video cannot be encoded.
+        SvfapError: the video cannot be encoded, or `path` is the original.
     """
+    keep_inputs([footage.path], [path])
     fps, size = footage.fps, _annotated_size(footage)
     curves = CurvePanel(table, facts, size=(size.width, size.curves), seconds=footage.seconds)
     draw = partial(_draw_frame, footage=footage, labels=Labels(table, facts), size=size)

@@ -1,9 +1,9 @@
 """Draw boxes and labels on the frames of annotated videos, and curves below them."""
 
 import io
-from functools import cache
-from itertools import cycle, islice
-from pathlib import Path
+from functools import cache, lru_cache
+from itertools import cycle, groupby, islice
+from operator import itemgetter
 
 import cv2
 import matplotlib as mpl
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from svfap.plots.fonts import characters, complete_fonts, fonts_for
 from svfap.plots.style import OKABE_ITO, STYLE
 from svfap.use.bundle import ModelFacts
 from svfap.video.image import Image
@@ -82,7 +83,8 @@ class CurvePanel:
             FigureCanvasAgg(figure)  # pyplot would keep every figure in memory
             _plot_curves(figure, table, facts, seconds)
             drawn = io.BytesIO()
-            figure.savefig(drawn, format="rgba")
+            with complete_fonts(figure):
+                figure.savefig(drawn, format="rgba")
         pixels = np.frombuffer(drawn.getvalue(), np.uint8)
         self._drawn = pixels.reshape(size[1], size[0], 4)[..., :3]
         self._left, self._right = (_MARGINS[side] * size[0] for side in ("left", "right"))
@@ -155,18 +157,30 @@ def draw_label(picture: Image, text: str, corners: NDArray[np.float64], colour: 
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Load the font that Matplotlib ships: OpenCV's own fonts hold ASCII only."""
-    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)
+def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, size)
 
 
+def _parts(text: str) -> list[tuple[str, str]]:
+    """Split a text into parts of one font each; return the parts with their font files."""
+    fonts = fonts_for(text)
+    chosen = [next((f for f in fonts if c in characters(f)), fonts[0]) for c in text]
+    groups = groupby(zip(text, chosen, strict=True), key=itemgetter(1))
+    return [("".join(c for c, _ in group), font) for font, group in groups]
+
+
+@lru_cache(maxsize=1000)  # frames in a row have mostly the same labels
 def _render_label(text: str, background: Colour, size: int) -> Image:
     """Return a text on a coloured background, RGB."""
-    font = _font(size)
-    left, _, right, _ = font.getbbox(text)
-    image = PillowImage.new("RGB", (round(right - left) + size, round(1.5 * size)), background)
+    parts = [(part, _font(path, size)) for part, path in _parts(text)]
+    width = sum(font.getlength(part) for part, font in parts)
+    image = PillowImage.new("RGB", (round(width) + size, round(1.5 * size)), background)
     red, green, blue = background
     luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
     colour = "black" if luma > 150 else "white"
-    ImageDraw.Draw(image).text((size // 2, 0.1 * size), text, colour, font)
+    draw = ImageDraw.Draw(image)
+    left, baseline = size / 2, 1.1 * size
+    for part, font in parts:
+        draw.text((left, baseline), part, colour, font, anchor="ls")
+        left += font.getlength(part)
     return np.asarray(image, dtype=np.uint8)

@@ -1,19 +1,15 @@
-"""Choices of a user: which videos to score, and how."""
+"""Choices of a user: how to score videos."""
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from svfap.config import FIXED_PRESETS, CropConfig, Preset
 from svfap.config.yaml_file import parse
-from svfap.datasets.local_copy import VIDEO_SUFFIXES
 from svfap.errors import SvfapError
 from svfap.use.bundle import ModelFacts
 
 logger = logging.getLogger(__name__)
-
-_PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 @dataclass(frozen=True)
@@ -43,37 +39,6 @@ class Options:
         for name, value in (("hop", self.hop), ("batch_size", self.batch_size)):
             if value is not None and not value > 0:
                 raise SvfapError(f"{name.replace('_', ' ')} is {value}; take a number above 0")
-
-
-def find_videos(path: Path) -> dict[str, Path]:
-    """Find the videos at a path.
-
-    Args:
-        path: a video, a folder of frames, or a folder with videos at any depth.
-
-    Returns:
-        Printable name -> path of the video.
-
-    Raises:
-        SvfapError: the path does not exist, or holds no video.
-    """
-    if not path.exists():
-        raise SvfapError(f"{path}: no such file or folder; name a video, a folder or a camera")
-    if path.is_file():
-        return {printable(path.name): path}
-    files = sorted(p for p in path.rglob("*") if not p.name.startswith("."))
-    videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
-    if videos:
-        return {printable(p.relative_to(path).as_posix()): p for p in videos}
-    if any(p.suffix.lower() in _PICTURE_SUFFIXES for p in path.iterdir()):
-        return {printable(path.name): path}
-    raise SvfapError(f"{path}: no video in this folder ({', '.join(sorted(VIDEO_SUFFIXES))})")
-
-
-def printable(name: str) -> str:
-    """Return a file's name in one line, with control characters and invalid UTF-8 escaped."""
-    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return "".join(escaped)
 
 
 def crop_settings(facts: ModelFacts, options: Options) -> CropConfig:

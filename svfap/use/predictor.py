@@ -1,13 +1,16 @@
 """Turn videos into scores over time: `svfap.load(model).predict(path)`."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
@@ -17,8 +20,9 @@ from svfap.progress import track
 from svfap.training.distributed import device
 from svfap.use import bundle as bundles
 from svfap.use.bundle import Bundle
+from svfap.use.find_videos import find_videos
 from svfap.use.footage import Footage, find_faces
-from svfap.use.options import Options, crop_settings, find_videos
+from svfap.use.options import Options, crop_settings
 from svfap.use.timeline import build_timeline
 from svfap.use.windows import Window
 from svfap.video.decode import Reject
@@ -71,7 +75,9 @@ class Predictor:
         self.facts = bundle.facts
         self.crop = crop_settings(self.facts, self.options)
         self.detector = make_detector(self.crop)
-        self._scorer = Scorer(bundle.network(), self.facts.job).to(device()).eval()
+        self._device, self._process = device(), os.getpid()
+        self._scorer = Scorer(bundle.network(), self.facts.job).to(self._device).eval()
+        _survive_fork()
 
     def predict(self, path: str | Path) -> pd.DataFrame:
         """Return scores over time, a row per face and window.
@@ -101,19 +107,36 @@ class Predictor:
         return np.concatenate([scores.embeddings for scores in self._accepted(path)])
 
     def score_videos(self, videos: Mapping[str, Path]) -> Iterator[VideoScores]:
-        """Score videos one after the other.
+        """Score videos one after the other; a video that fails is rejected, and the rest goes on.
 
         Args:
             videos: name -> path, see `find_videos`.
+
+        Raises:
+            Exception: any error of a single video that is not the video's fault.
         """
         for name, path in videos.items():
             try:
-                yield self._score_video(name, path)
+                scores = self._score_video(name, path)
             except Reject as reject:
-                yield self._rejected(name, path, str(reject))
+                scores = self._rejected(name, path, str(reject))
+            except Exception as error:
+                if len(videos) == 1:
+                    raise
+                # One video must not cost the scores of the others, whatever is wrong with it.
+                logger.exception("%s", path)
+                scores = self._rejected(name, path, f"failed: {type(error).__name__}: {error}")
+            yield scores
+            del scores  # frees the decoded frames before the next video is decoded
 
     def score(self, windows: Iterable[Frames]) -> tuple[Float32, Float32]:
-        """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB."""
+        """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB.
+
+        Raises:
+            SvfapError: this process was forked from one that had loaded the model on a GPU.
+        """
+        if self._device.type == "cuda" and self._process != os.getpid():
+            raise SvfapError("the model was loaded on a GPU before a fork; load it in each process")
         remaining, size = iter(windows), self.options.batch_size
         parts = [self._scorer.score(part) for part in iter(lambda: [*islice(remaining, size)], [])]
         scores, features = zip(*parts, strict=True)
@@ -121,8 +144,8 @@ class Predictor:
 
     def _accepted(self, path: str | Path) -> list[VideoScores]:
         """Score all videos below a path, and warn of those that were rejected."""
-        found = self.score_videos(find_videos(Path(path)))
-        every = [replace(scores, footage=None) for scores in found]
+        found = find_videos(path)
+        every = [replace(scores, footage=None) for scores in self.score_videos(found.videos)]
         accepted = [scores for scores in every if not scores.reject]
         if not accepted:
             first = every[0]
@@ -131,6 +154,8 @@ class Predictor:
         for scores in every:
             if scores.reject:
                 logger.warning("%s left out: %s", scores.video, scores.reject)
+        if found.left_out:
+            logger.warning("%s", found.describe_left_out())
         return accepted
 
     def _score_video(self, name: str, path: Path) -> VideoScores:
@@ -170,6 +195,17 @@ class Predictor:
         table = build_timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
         width = job.model.dim
         return VideoScores(name, path, table, np.empty((0, width), np.float32), reject=reason)
+
+
+@cache
+def _survive_fork() -> None:
+    """Make forked processes compute in one thread.
+
+    A server may load the model, score once to warm up, and then fork its workers. A worker has only
+    the thread that forked; OpenMP would wait forever for the others.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def _batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:

@@ -13,6 +13,8 @@ from svfap.use.exchange import ONNX, PROGRAM, to_onnx, to_program
 
 _FORMATS = {"onnx": (ONNX, to_onnx), "pt2": (PROGRAM, to_program)}
 FORMATS = tuple(_FORMATS)
+_CARD = "README.md"  # the hub shows the file of this name
+FILES = (WEIGHTS, CONFIG, PREPROCESSING, METRICS, _CARD, ONNX, PROGRAM)
 
 
 def write_folder(
@@ -45,7 +47,7 @@ def write_folder(
         file, write = _FORMATS[name]
         differences[file] = write(bundle, folder / file)
     text = model_card(bundle, name=folder.name, dataset=dataset, exported=differences)
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    (folder / _CARD).write_text(text, encoding="utf-8")
     return differences
 
 

@@ -1,20 +1,17 @@
-"""Build and write tables of scores over time, with a row per window or per face."""
+"""Build tables of scores over time, with a row per window or per face."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svfap.use.bundle import Bundle, ModelFacts
-from svfap.use.card import CARD, CAUTION, write_card
+from svfap.use.bundle import ModelFacts
 
 COLUMNS = ("video", "face", "start", "end")
 LABEL = "label"
-_DECIMALS = 4  # decimals of scores in files
+DECIMALS = 4  # decimals of scores in files
 
 
 def build_timeline(
@@ -63,18 +60,6 @@ def as_text(frame: pd.DataFrame) -> str:
     return shown.to_string(index=False)
 
 
-def write_tables(frame: pd.DataFrame, bundle: Bundle, folder: Path) -> None:
-    """Write `timeline.csv`, `.parquet` and `.json`, `summary.csv`, and the model's `card.md`."""
-    facts = bundle.facts
-    frame.round(_DECIMALS).to_csv(folder / "timeline.csv", index=False)
-    frame.to_parquet(folder / "timeline.parquet", index=False)
-    summarise(frame, facts).round(_DECIMALS).to_csv(folder / "summary.csv", index=False)
-    model = {"model": bundle.name, "card": CARD, "caution": CAUTION}
-    content = model | as_json(frame, facts)
-    write_card(bundle, folder / CARD)
-    (folder / "timeline.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
 def as_json(frame: pd.DataFrame, facts: ModelFacts) -> dict[str, Any]:
     """Return the table as nested lists: videos, their faces, and the windows of each face."""
     names = list(facts.job.targets)
@@ -83,7 +68,7 @@ def as_json(frame: pd.DataFrame, facts: ModelFacts) -> dict[str, Any]:
         windows = {
             "start": rows["start"].tolist(),
             "end": rows["end"].tolist(),
-            "scores": rows[names].astype(float).round(_DECIMALS).to_numpy().tolist(),
+            "scores": rows[names].astype(float).round(DECIMALS).to_numpy().tolist(),
         }
         videos.setdefault(str(video), []).append({"face": int(str(face)), **windows})
     return {

@@ -1,12 +1,13 @@
 """Decode a video into frames, upright and with square pixels.
 
-A folder of JPEG or PNG images is a video too; its frames are in the order of their numbers.
+A folder of pictures is a video too; its frames are in the order of their numbers.
 
 Decoding uses one thread and one frame at a time, so memory does not grow with the length of a
 video. Any defect of the file itself raises `Reject`, whose message ends up in `rejects.csv`; any
 other exception is a bug and is not caught.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate
 _UNKNOWN_RATE = 25.0  # frames per second of a file that declares no rate
 # This limits one frame: a small file can hold compressed frames that would fill the memory.
 _MOST_PIXELS = 100_000_000
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+_IMAGE_NAMES = ".bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp"
+IMAGE_SUFFIXES = frozenset(_IMAGE_NAMES.split())
 
 
 class Reject(Exception):
@@ -55,9 +57,26 @@ def declared(path: Path) -> Declared:
         Reject: the file is missing, empty, or not a video.
     """
     if path.is_dir():
-        return Declared(FOLDER_RATE)
+        return Declared(FOLDER_RATE, len(_images(path)))
     with _opened(path) as (container, stream):
         return _declared(container, stream)
+
+
+def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
+    """Return how long a file says that its pictures last; 0 if it does not say.
+
+    The length of the whole file says that only if the file has no sound, which may go on after the
+    last picture.
+    """
+    # Matroska has "00:00:09.200000000", and the length of the whole file as the stream's duration.
+    parts = stream.metadata.get("DURATION", "").split(":")
+    if len(parts) == 3:
+        with contextlib.suppress(ValueError):
+            hours, minutes, seconds = map(float, parts)
+            return 3600 * hours + 60 * minutes + seconds
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return 0.0 if container.streams.audio else (container.duration or 0) / av.time_base
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -88,31 +107,44 @@ def read_frames(path: Path) -> Iterator[Frame]:
 
 
 def _read_folder(path: Path) -> Iterator[Frame]:
-    """Yield the images of a folder, up to the first that is damaged."""
-    # Skip names with a leading dot: macOS puts a file "._frame1.jpg" beside each image on other
-    # disks.
-    names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
-    images = sorted(
-        (name for name in names if Path(name).suffix.lower() in _IMAGE_SUFFIXES), key=natural_key
-    )
+    """Yield the images of a folder that decode, each at the time of its place in the folder."""
+    images = _images(path)
     if not images:
-        raise Reject("no .jpg or .png frame in its folder")
-    video, scalers = Declared(FOLDER_RATE), Scalers()
+        raise Reject("no picture in its folder")
+    video, scalers = Declared(FOLDER_RATE, len(images)), Scalers()
+    damaged = []
     for number, name in enumerate(images):
         image = cv2.imread(str(path / name), cv2.IMREAD_COLOR)
         if image is None:
-            if number == 0:
-                raise Reject(f"frame {name} cannot be decoded")
-            logger.warning("%s: damaged after frame %d (%s)", path, number, name)
-            return
-        pixels = np.asarray(image, dtype=np.uint8)
-        yield Frame(av.VideoFrame.from_ndarray(pixels, format="bgr24"), video, scalers)
+            damaged.append(name)
+            continue
+        picture = av.VideoFrame.from_ndarray(np.asarray(image, dtype=np.uint8), format="bgr24")
+        picture.pts, picture.time_base = number, 1 / Fraction(FOLDER_RATE)
+        yield Frame(picture, video, scalers)
+    if len(damaged) == len(images):
+        raise Reject(f"none of its {len(images)} frames can be decoded, such as {damaged[0]}")
+    if damaged:
+        logger.warning(
+            "%s: %d of %d frames cannot be decoded, such as %s; the frames before them are shown"
+            " longer",
+            *(path, len(damaged), len(images), damaged[0]),
+        )
+
+
+def _images(path: Path) -> list[str]:
+    """Return the names of the images in a folder, in the order of their numbers."""
+    # Skip names with a leading dot: macOS puts a file "._frame1.jpg" beside each image on other
+    # disks.
+    names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
+    return sorted(
+        (name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES), key=natural_key
+    )
 
 
 def _declared(container: InputContainer, stream: VideoStream) -> Declared:
     """Return what an open file says about itself."""
     rate = stream.average_rate or stream.guessed_rate
-    seconds = (container.duration or 0) / av.time_base
+    seconds = _declared_seconds(container, stream)
     return Declared(
         fps=float(rate) if rate else _UNKNOWN_RATE,
         # Matroska and FLV do not store a number of frames; it is estimated from the duration.
@@ -154,7 +186,8 @@ def _open_container(path: Path) -> InputContainer:
         if path.stat().st_size == 0:
             raise Reject("empty file (0 bytes)")
         # The protocol "file:" keeps FFmpeg from taking a name such as "concat:a.mp4" for a URL.
-        return av.open(f"file:{path.absolute()}")
+        # Some recorders write names and places in other encodings than UTF-8.
+        return av.open(f"file:{path.absolute()}", metadata_errors="replace")
     except FFmpegError as error:
         raise Reject(f"not a readable video ({error.strerror})") from None
     except OSError as error:

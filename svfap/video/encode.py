@@ -1,10 +1,13 @@
 """Write and cut H.264 mp4 files with ffmpeg, reproducibly, and completely or not at all."""
 
 import contextlib
+import logging
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -14,8 +17,11 @@ import imageio_ffmpeg
 import numpy as np
 
 from svfap.errors import SvfapError
+from svfap.overwriting import keep_inputs
 from svfap.replacing import replacing
 from svfap.video.image import Image
+
+logger = logging.getLogger(__name__)
 
 # File names replace these placeholders only when ffmpeg runs: ffmpeg-python (0.2) formats its
 # arguments as text, which fails for names that are not valid UTF-8.
@@ -86,8 +92,10 @@ def cut(
         end: second at which to stop; None keeps the end.
 
     Raises:
-        SvfapError: there are no frames between start and end, or ffmpeg fails.
+        SvfapError: there are no frames between start and end, ffmpeg fails, or the destination is
+            the source.
     """
+    keep_inputs([source], [destination])
     if (start or 0) < 0 or (end is not None and end <= (start or 0)):
         raise SvfapError(f"{source}: cannot cut from {start} s to {end} s; end must follow start")
     span = {} if start is None else {"ss": start}
@@ -123,6 +131,24 @@ def _raw_frames(path: Path, frames: Iterable[Image], shape: tuple[int, ...]) -> 
         yield frame.tobytes()
 
 
+@cache
+def find_ffmpeg() -> str:
+    """Return the ffmpeg program to run.
+
+    Raises:
+        SvfapError: there is none; only with a package of imageio-ffmpeg that lacks its program.
+    """
+    named = os.environ.get("IMAGEIO_FFMPEG_EXE")
+    if named and shutil.which(named) is None:
+        logger.warning("IMAGEIO_FFMPEG_EXE is %s, which is no program; it is ignored", named)
+        # The package believes the variable without a check.
+        del os.environ["IMAGEIO_FFMPEG_EXE"]
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        raise SvfapError("no ffmpeg program found; reinstall imageio-ffmpeg") from None
+
+
 def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[str, Path]) -> str:
     """Run ffmpeg and return its log.
 
@@ -138,9 +164,7 @@ def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[st
     # The log goes to a file: a pipe that nobody reads while frames are written would fill up, and
     # ffmpeg would wait for us as we wait for it.
     with tempfile.TemporaryFile() as log:
-        binary, *rest = ffmpeg.compile(
-            ffmpeg.overwrite_output(output), cmd=imageio_ffmpeg.get_ffmpeg_exe()
-        )
+        binary, *rest = ffmpeg.compile(ffmpeg.overwrite_output(output), cmd=find_ffmpeg())
         # Paths are absolute, so that a name such as "-y.mp4" is not parsed as an option.
         rest = [str(files[word].absolute()) if word in files else word for word in rest]
         arguments = [binary, "-nostdin", "-loglevel", "warning", *rest]

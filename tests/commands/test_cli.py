@@ -96,3 +96,34 @@ def test_as_a_module():
         [sys.executable, "-m", "svfap", "--help"], capture_output=True, text=True, check=True
     )
     assert "stages:" in done.stdout
+
+
+def test_a_reader_that_has_enough():
+    for arguments in ("datasets", "datasets DFEW"):
+        call = f"{sys.executable} -m svfap {arguments} | head -n 1"
+        done = subprocess.run(call, shell=True, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("predict", "", "--checkpoint", "m.pt", "--output", "out"),
+        ("predict", "a.mp4", "--checkpoint", "m.pt", "--output", ""),
+        ("predict", "s3://bucket/a.mp4", "--checkpoint", "m.pt", "--output", "out"),
+        ("predict", "videos\\a.mp4", "--checkpoint", "m.pt", "--output", "out"),
+        ("export", "m.pt", ""),
+        ("convert", "", "m.pt"),
+    ],
+)
+def test_paths_that_cannot_be_meant(call, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.mp4").touch()
+    try:
+        code = main([*call])
+    except SystemExit as exit_:
+        code = exit_.code
+    assert code == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert any(word in error for word in ("blank", "s3://", "write / instead"))
+    assert [*tmp_path.iterdir()] == [tmp_path / "a.mp4"]

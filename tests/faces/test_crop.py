@@ -133,7 +133,7 @@ def test_folders_of_frames_and_flash_become_face_clips_too(tmp_path: Path) -> No
         ("flash", "12", "25"),
     ]
     (reject,) = rows(tmp_path / "crops" / "rejects.csv")
-    assert reject["reason"] == "no .jpg or .png frame in its folder"
+    assert reject["reason"] == "no picture in its folder"
     made = tmp_path / "crops" / "faces" / "frames.mkv"
     before = made.stat().st_mtime_ns
     cv2.imwrite(str(frames / "frame13.jpg"), next(face_frames(1)))

@@ -131,11 +131,12 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     save(folder / "none.mp4", noise_frames(40))
     (folder / "notes.txt").write_text("no video")
     out = tmp_path / "out"
-    assert predict(folder, "--checkpoint", model, "--output", out) == 0
+    assert predict(folder, "--checkpoint", model, "--output", out) == 2
     printed = capsys.readouterr()
     assert NOTICE in printed.out
-    assert "1 of 3 videos left out" in printed.out
+    assert "error: 1 of 3 videos left out" in printed.err
     assert "no face found" in caplog.text
+    assert "left out: notes.txt (not a video)" in caplog.text
     written = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert written == {
         "timeline.csv",
@@ -163,7 +164,81 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     assert CAUTION in card
     scores = content["videos"][1]["faces"][0]["scores"]
     np.testing.assert_allclose(scores, table[table["video"] == "sub/b.mp4"][[*CLASSES]], atol=1e-4)
-    assert pd.read_csv(out / "rejects.csv")["reason"].tolist() == ["no face found"]
+    rejects = pd.read_csv(out / "rejects.csv", index_col="video")["reason"].to_dict()
+    assert rejects == {"none.mp4": "no face found", "notes.txt": "not a video"}
+
+
+def test_one_bad_video_costs_only_itself(tmp_path, model, face, capsys, monkeypatch):
+    """Whatever fails, the tables hold the videos before and after it."""
+    from svfap.commands import predict as command
+    from svfap.use import predictor
+
+    folder, out = tmp_path / "videos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("1.mp4", "2.mp4", "3.mp4", "4.mp4"):
+        shutil.copy(face, folder / name)
+    (folder / "5.mp4").write_bytes(face.read_bytes()[:100])
+    search, annotate = predictor.find_faces, command.annotate
+    seen = []
+
+    def find_faces(path, *args, **options):
+        seen.append([*pd.read_csv(out / "timeline.csv").video.unique()] if out.exists() else [])
+        if path.name == "2.mp4":
+            raise ZeroDivisionError("a bug")
+        return search(path, *args, **options)
+
+    def fail_to_annotate(footage, *args, **options):
+        if footage.path.name == "3.mp4":
+            raise SvfapError("ffmpeg failed")
+        return annotate(footage, *args, **options)
+
+    monkeypatch.setattr(predictor, "find_faces", find_faces)
+    monkeypatch.setattr(command, "annotate", fail_to_annotate)
+    assert predict(folder, "--checkpoint", model, "--output", out) == 2
+    assert seen == [[], ["1.mp4"], ["1.mp4"], ["1.mp4", "3.mp4"], ["1.mp4", "3.mp4", "4.mp4"]]
+    scored = ["1.mp4", "3.mp4", "4.mp4"]
+    assert [*pd.read_csv(out / "timeline.csv").video.unique()] == scored
+    assert [*pd.read_parquet(out / "timeline.parquet").video.unique()] == scored
+    assert [*pd.read_csv(out / "summary.csv").video] == scored
+    reasons = pd.read_csv(out / "rejects.csv", index_col="video")["reason"].to_dict()
+    assert reasons.keys() == {"2.mp4", "3.mp4", "5.mp4"}
+    assert "ZeroDivisionError: a bug" in reasons["2.mp4"]
+    assert "its annotated video failed: ffmpeg failed" in reasons["3.mp4"]
+    assert {path.name for path in out.glob("*.mp4")} == {"1.mp4", "4.mp4"}
+    assert "error: 3 of 5 videos left out" in capsys.readouterr().err
+
+
+def test_an_ffmpeg_that_is_not_there(tmp_path, model, face, monkeypatch, caplog):
+    from svfap.video.encode import find_ffmpeg
+
+    find_ffmpeg.cache_clear()
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
+    assert predict(face, "--checkpoint", model, "--output", tmp_path / "out") == 0
+    assert "IMAGEIO_FFMPEG_EXE is /nowhere/ffmpeg, which is no program" in caplog.text
+    find_ffmpeg.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"HOME": "/proc/nowhere"},
+    ],
+)
+def test_environments_of_other_programs(tmp_path, toy_model, face, variables):
+    targets = ("\u559c", "a_$b$", "\U0001f642")
+    model = write_checkpoint(tmp_path / "m.pt", toy_model, targets=targets)
+    call = [sys.executable, "-m", "svfap", "predict", face, "--checkpoint", model]
+    done = subprocess.run(
+        [*map(str, call), "--output", str(tmp_path / "out")],
+        env=os.environ | variables,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "face.html").is_file()
+    assert b"install Noto Sans CJK" in done.stderr or b"no font" not in done.stderr
 
 
 def decoded(path):

@@ -1,0 +1,89 @@
+"""The folder of results: tables that grow by each video as soon as it is done.
+
+`timeline.csv`, `summary.csv` and `rejects.csv` are complete after every video, even if the program
+is killed. `timeline.parquet` and `timeline.json` can only be written as a whole, at the end.
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from svfap.use.bundle import Bundle
+from svfap.use.card import CARD, CAUTION, write_card
+from svfap.use.timeline import DECIMALS, as_json, build_timeline, summarise
+
+TIMELINE, SUMMARY, REJECTS = "timeline.csv", "summary.csv", "rejects.csv"
+PARQUET, JSON = "timeline.parquet", "timeline.json"
+TABLES = (TIMELINE, SUMMARY, REJECTS, PARQUET, JSON, CARD)
+
+
+def is_output(folder: Path) -> bool:
+    """Return whether a folder holds results of an earlier call."""
+    return all((folder / name).is_file() for name in (TIMELINE, REJECTS, CARD))
+
+
+class Results:
+    """The tables of scored videos, in a folder.
+
+    Args:
+        folder: an existing folder; tables of an earlier call in it are replaced.
+        bundle: the model that scores the videos.
+        left_out: name -> reason, for files that are no videos; listed in `rejects.csv` too.
+
+    Attributes:
+        folder: the folder.
+        rejects: name, path and reason of each video without scores.
+    """
+
+    def __init__(
+        self, folder: Path, bundle: Bundle, left_out: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder, self._bundle = folder, bundle
+        self.rejects: list[tuple[str, str, str]] = []
+        facts = bundle.facts
+        self._tables = [
+            build_timeline("", [], np.empty((0, len(facts.job.targets)), np.float32), facts)
+        ]
+        for name in TABLES:
+            (folder / name).unlink(missing_ok=True)
+        write_card(bundle, folder / CARD)
+        self._append(self._tables[0], header=True)
+        self._append_rejects(("video", "path", "reason"))
+        self._append_rejects(*((name, name, why) for name, why in (left_out or {}).items()))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The timelines of all videos so far, see `build_timeline`."""
+        return pd.concat(self._tables, ignore_index=True)
+
+    def add(self, table: pd.DataFrame) -> None:
+        """Append the timeline of one video."""
+        self._tables.append(table)
+        self._append(table, header=False)
+
+    def reject(self, video: str, path: str, reason: str) -> None:
+        """Append a video to the list of rejects."""
+        self.rejects.append((video, path, reason))
+        self._append_rejects(self.rejects[-1])
+
+    def finish(self) -> None:
+        """Write the tables that exist only as a whole."""
+        self.frame.to_parquet(self.folder / PARQUET, index=False)
+        model = {"model": self._bundle.name, "card": CARD, "caution": CAUTION}
+        content = model | as_json(self.frame, self._bundle.facts)
+        text = json.dumps(content, indent=1) + "\n"
+        (self.folder / JSON).write_text(text, encoding="utf-8")
+
+    def _append(self, table: pd.DataFrame, *, header: bool) -> None:
+        summary = summarise(table, self._bundle.facts)
+        for name, rows in ((TIMELINE, table), (SUMMARY, summary)):
+            path = self.folder / name
+            rows.round(DECIMALS).to_csv(path, mode="a", header=header, index=False)
+
+    def _append_rejects(self, *rows: Sequence[str]) -> None:
+        with (self.folder / REJECTS).open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
