@@ -17,7 +17,7 @@ from svfap.datasets.facts import About, Published
 from svfap.errors import SvfapError
 
 Task = Literal["classification", "regression", "unlabelled"]
-MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target")
+MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target", "source")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Clip:
         part: the part of the dataset that the clip belongs to.
         subject: the person in the video, "" if unknown; no fold trains on a subject that it tests.
         target: class index, or one value per target for regression, or () when unlabelled.
+        source: the raw video that `path` was cut from; None if `path` is the raw video.
         group: name of the group whose clips are scored as one, by their mean score; "" if the clip
             is scored on its own.
     """
@@ -40,6 +41,7 @@ class Clip:
     subject: str = ""
     target: tuple[float, ...] = ()
     group: str = ""
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
             video = str(clip.path.absolute()).removeprefix(root)
             target = " ".join(f"{value:g}" for value in clip.target)
             group = clip.group or clip.key
-            writer.writerow((clip.key, video, clip.part, clip.subject, group, target))
+            source = str(clip.source.absolute()).removeprefix(root) if clip.source else ""
+            writer.writerow((clip.key, video, clip.part, clip.subject, group, target, source))
             count += 1
     return count
 
@@ -167,4 +170,7 @@ def read_manifest(path: Path, part: str | None = None) -> Iterator[Clip]:
                 row = dict(zip(columns, cells, strict=True))
                 target = tuple(float(value) for value in row["target"].split())
                 video = path.parent / row["path"]
-                yield Clip(row["key"], video, row["part"], row["subject"], target, row["group"])
+                # Manifests of earlier versions have no column `source`.
+                source = path.parent / row["source"] if row.get("source") else None
+                names = (row["part"], row["subject"], target, row["group"])
+                yield Clip(row["key"], video, *names, source)

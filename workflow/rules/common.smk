@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from svfap.config import yaml_file
 from svfap.datasets.dataset import is_dataset
 from svfap.errors import SvfapError
 from svfap.experiment import layout, resolve, runs
@@ -13,6 +14,8 @@ from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
 
 try:
+    for path in workflow.configfiles:
+        yaml_file.read(Path(path))  # finds keys that occur twice; Snakemake takes the last
     EXPERIMENT = resolve.resolve(config, where="config")
     RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
 except SvfapError as error:
