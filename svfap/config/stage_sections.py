@@ -55,7 +55,20 @@ class FinetuneJob(Section):
     def _balanced_classes(self) -> "FinetuneJob":
         if self.finetune.balance != "none" and self.task != "classification":
             raise ValueError("finetune.balance needs classes; remove it if task is regression")
+        limited = self.finetune.activation != "none"
+        if self.task == "regression" and self.finetune.target_scale == "standardise" and limited:
+            raise ValueError(
+                "finetune.target_scale: a head with an activation cannot reach standardised"
+                " values; remove one of the two keys"
+            )
         return self
+
+    @property
+    def standardises(self) -> bool:
+        """Whether targets are standardised for training."""
+        scale = self.finetune.target_scale
+        unlimited = self.finetune.activation == "none"
+        return self.task == "regression" and (scale == "standardise" or (not scale and unlimited))
 
 
 class EvaluateJob(Section):

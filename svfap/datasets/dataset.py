@@ -89,6 +89,7 @@ class Dataset:
             the square that the paper takes from VoxCeleb2's frames.
         stride: distance in frames between two sampled frames.
         metrics: names of the metrics in its table, the main one first; see `evaluation.metrics`.
+        raw_targets: whether regression learns the targets in their own unit, as in the paper.
         notice: a sentence shown wherever its results are shown.
         about: how to get the dataset, and its licence.
         published: published counts, which a complete copy must match.
@@ -107,6 +108,7 @@ class Dataset:
     crop: Preset = "auto"
     stride: int = 4
     metrics: tuple[str, ...] = ("UAR", "WAR")
+    raw_targets: bool = False
     notice: str = ""
     about: About = field(default_factory=About)
     published: Published = field(default_factory=Published)

@@ -105,6 +105,9 @@ class Experiment:
         facts = self.datasets[dataset]
         if facts.task == "unlabelled":
             raise SvfapError(f"{dataset} has no labels to fine-tune on; choose another dataset")
+        finetune = finetune_for(self.config, dataset)
+        if facts.raw_targets and finetune.target_scale is None:
+            finetune = finetune.model_copy(update={"target_scale": "raw"})
         job = {
             "seed": self.config.seed,
             "task": facts.task,
@@ -112,7 +115,7 @@ class Experiment:
             "stride": facts.stride,
             "notice": facts.notice,
             "model": self.config.model,
-            "finetune": finetune_for(self.config, dataset),
+            "finetune": finetune,
         }
         return parse(FinetuneJob, job, where=f"datasets.{dataset}")
 

@@ -21,6 +21,7 @@ from svfap.training.draws import Draws
 from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
+from svfap.training.target_scale import TargetScale
 from svfap.training.training_run import TrainingRun
 from svfap.video.sampling import finetune_indices
 
@@ -56,6 +57,8 @@ def run(
     settings, optim = config.finetune, config.finetune.optim
     classes = store.targets[:, 0] if config.task == "classification" else None
     store = fraction.of(store, settings.fraction, seed=config.seed, classes=classes)
+    scale = TargetScale.of(config, store.targets)
+    store = store.with_targets(scale.standardise(store.targets))
     model = VideoModel(
         config.model,
         len(config.targets),
@@ -67,12 +70,14 @@ def run(
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
     held_back = ClipStore(validation) if validation else None
     inputs = [*pretrained, *shards, *validation]
-    TrainingRun(config, optim, inputs, output, label, origin, machine).train(
+    TrainingRun(config, optim, inputs, output, label, origin, machine, scale).train(
         _objective(model, config, store),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),
         log=log,
-        validate=(lambda: validation_metrics(model, held_back, config)) if held_back else None,
+        validate=(lambda: validation_metrics(model, held_back, config, scale))
+        if held_back
+        else None,
     )
 
 

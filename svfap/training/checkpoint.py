@@ -18,6 +18,7 @@ from svfap.errors import SvfapError
 from svfap.models.encoder import VideoModel
 from svfap.training import tensor_file
 from svfap.training.distributed import device
+from svfap.training.target_scale import TargetScale
 
 
 class Origin(Section):
@@ -41,6 +42,7 @@ class Checkpoint:
         crop: settings that the training clips were cropped with.
         fps: median of the training clips' frames per second.
         origin: the pre-training that fine-tuning started from.
+        scale: the scale of the training clips' targets; the model's head has absorbed it.
         version: version of the code that wrote the file; `write` always records its own.
         commit: Git commit of the code that wrote the file.
     """
@@ -51,6 +53,7 @@ class Checkpoint:
     crop: Mapping[str, Any] | None = None
     fps: float | None = None
     origin: Origin | None = None
+    scale: TargetScale | None = None
     version: str = ""
     commit: str = ""
 
@@ -70,6 +73,7 @@ class Checkpoint:
             "origin": None
             if self.origin is None
             else self.origin.model_dump(mode="json", exclude_unset=True),
+            "scale": self.scale.model_dump(mode="json") if self.scale else None,
         }
         known = {key: value for key, value in facts.items() if value is not None}
         tensor_file.write(path, tensor_file.provenance() | known)
@@ -87,7 +91,7 @@ class Checkpoint:
             raise foreign(path) from None
         if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
             raise foreign(path)
-        origin = content.get("origin")
+        origin, scale = content.get("origin"), content.get("scale")
         return cls(
             model=content["model"],
             job=_job(content["config"], path) if "config" in content else None,
@@ -95,6 +99,7 @@ class Checkpoint:
             crop=content.get("crop"),
             fps=content.get("fps"),
             origin=None if origin is None else parse(Origin, origin, where=str(path)),
+            scale=None if scale is None else parse(TargetScale, scale, where=str(path)),
             version=content.get("version", ""),
             commit=content.get("commit", ""),
         )

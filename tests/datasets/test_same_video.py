@@ -37,7 +37,7 @@ def test_different_videos_of_one_size_pass(folder):
     "alias",
     [
         lambda a, e: e.symlink_to(a),
-        lambda a, e: os.link(a, e),
+        os.link,
         shutil.copy,
     ],
 )

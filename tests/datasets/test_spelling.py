@@ -59,7 +59,7 @@ def test_doubtful_spellings_stop_with_the_list_until_accepted(tmp_path, pair, co
         rows = rows_of(*pair, "someone")
     else:
         rows = [f"{s}{n}.mp4,{label},{s}" for s in "abc" for n, label in enumerate(pair)]
-    with pytest.raises(SvfapError, match="set datasets.mine.names_as_written: true") as caught:
+    with pytest.raises(SvfapError, match=r"set datasets.mine.names_as_written: true") as caught:
         read(tmp_path, rows)
     assert all(f"'{name}' (row " in str(caught.value) for name in pair)
     dataset = read(tmp_path, rows, names_as_written=True)
@@ -78,9 +78,9 @@ def test_names_that_differ_are_left_alone(tmp_path, pair):
 
 @pytest.mark.parametrize("missing", ["NA", "nan", "N/A", "None", "null", "-", "#N/A", "?"])
 def test_missing_values_are_no_class_and_no_person(tmp_path, missing):
-    with pytest.raises(SvfapError, match="row 6: label '.*' looks like a missing value"):
+    with pytest.raises(SvfapError, match=r"row 6: label '.*' looks like a missing value"):
         read(tmp_path, [*rows_of("anna", "ben"), f"e.mp4,{missing},ben"])
-    with pytest.raises(SvfapError, match="row 2: subject '.*' looks like a missing value"):
+    with pytest.raises(SvfapError, match=r"row 2: subject '.*' looks like a missing value"):
         read(tmp_path, rows_of(missing, "ben"))
 
 
@@ -121,7 +121,7 @@ def test_half_a_split_is_refused(tmp_path, kept):
 
 
 def test_a_split_and_a_number_are_refused(tmp_path):
-    with pytest.raises(SvfapError, match="1, 2, 3, ... for cross-validation"):
+    with pytest.raises(SvfapError, match=r"1, 2, 3, ... for cross-validation"):
         read(tmp_path, [*SPLIT, "z.mp4,x,1"], "path,label,fold")
 
 
