@@ -4,6 +4,7 @@
 nothing else, so a changed key reruns exactly the jobs that depend on it.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -23,6 +24,9 @@ class DatasetFacts(Section):
     )
     folds: tuple[str, ...] = Field(min_length=1, description="every fold of the protocol")
     notice: str = Field(default="", description="text shown with its results")
+    same_videos: tuple[str, ...] = Field(
+        default=(), description="other datasets of the configuration with videos of this one"
+    )
 
 
 class ReviewConfig(Section):
@@ -94,6 +98,14 @@ class CostConfig(Section):
     runs: dict[str, CostJob]
 
 
+class ExpectedModel(Section):
+    """The models of a run as the configuration has them, to recognise predictions of others."""
+
+    recipes: dict[str, str] = Field(description="hash of the fine-tuning's settings, by dataset")
+    pretraining: str = Field(default="", description="hash of the pre-training's settings")
+    checkpoint: Path | None = Field(default=None, description="the pre-trained model")
+
+
 class TabulateConfig(Section):
     """How to turn predictions into tables and figures."""
 
@@ -103,3 +115,6 @@ class TabulateConfig(Section):
     pretrain_notice: str = Field(default="", description="notices of the pre-training data, joined")
     pretrain_names: str = Field(default="", description="datasets of the main run's pre-training")
     runs: dict[str, RunFacts] = Field(default_factory=dict, description="the variants, by name")
+    expected: dict[str, ExpectedModel] = Field(
+        default_factory=dict, description="the models of each run; the main run's name is empty"
+    )

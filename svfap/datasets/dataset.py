@@ -96,6 +96,7 @@ class Dataset:
         variants: name -> the same videos under another protocol or in another form.
         split: sentence on how the folds of a user's own videos were made, and why.
         gaps: sentence on the classes that some folds cannot test; empty if none.
+        sources: paths and URLs of a user's own videos, to recognise them in another dataset.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Dataset:
     variants: Mapping[str, "Dataset"] = field(default_factory=dict)
     split: str = ""
     gaps: str = ""
+    sources: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Raise SvfapError if a fold names an unknown part or tests a part it trains on."""

@@ -15,6 +15,7 @@ subjects are distributed over folds, because one person in training and test inf
 """
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def load(
         metrics=DEFAULT_METRICS[task],
         split=how_split(rows, parts, tested) if splits else "",
         gaps=gaps,
+        sources=frozenset(os.path.normpath(row.source) for row in rows),
     )
 
 

@@ -17,7 +17,7 @@ from svfap.models import VideoModel
 from svfap.progress import track
 from svfap.shards.store import ClipStore
 from svfap.training.objectives import Classification, Regression, normalise, unit_range
-from svfap.training.target_scale import TargetScale
+from svfap.training.target_scale import RAW, TargetScale
 from svfap.video.resize import resize
 from svfap.video.sampling import Indices, evaluation_indices
 
@@ -147,17 +147,17 @@ def list_views(store: ClipStore, job: FinetuneJob, views: int) -> list[View]:
 
 
 def validation_metrics(
-    model: VideoModel, store: ClipStore, job: FinetuneJob, scale: TargetScale
+    model: VideoModel, store: ClipStore, job: FinetuneJob, scale: TargetScale = RAW
 ) -> dict[str, float]:
     """Compute all metrics of the job's task on held-back clips, averaged over its targets.
 
     The model is left in evaluation mode.
 
     Args:
-        model: a model in training, whose scores are standardised.
+        model: a model in training.
         store: the held-back clips.
         job: the settings of the training.
-        scale: the scale of its targets.
+        scale: the scale in which the model has learnt the targets.
 
     Returns:
         Name of the metric -> value, a fraction.

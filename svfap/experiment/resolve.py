@@ -72,6 +72,20 @@ class Experiment:
         inits = {self.finetune_section(name).finetune.init for name in self.labelled}
         return "pretrained" in inits and self.config.pretrain.checkpoint is None
 
+    def _same_videos(self, name: str) -> tuple[str, ...]:
+        """Return the other datasets that have videos of a dataset, as far as lists tell."""
+        own, chosen = self.datasets[name], self.config.datasets
+        return tuple(
+            other
+            for other, dataset in self.datasets.items()
+            if other != name
+            and (
+                own.name == dataset.name
+                or (chosen[name].root is not None and chosen[name].root == chosen[other].root)
+                or own.sources & dataset.sources
+            )
+        )
+
     def download_section(self, dataset: str) -> DatasetConfig:
         """Return the section of stage `download`: the dataset's keys, without training keys."""
         return self.config.datasets[dataset].model_copy(update={"finetune": {}, "only": ()})
@@ -135,6 +149,7 @@ class Experiment:
                     metrics=dataset.metrics,
                     folds=tuple(dataset.folds),
                     notice=dataset.notice,
+                    same_videos=self._same_videos(name),
                 )
         return TabulateConfig(
             datasets=facts,

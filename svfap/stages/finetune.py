@@ -9,6 +9,7 @@ from svfap.augment.crop_box import random_resized_crop
 from svfap.augment.rand_augment import rand_augment_policy
 from svfap.config import TrainingMachine
 from svfap.config.machine import DEFAULT_MACHINE
+from svfap.config.made_by import file_hash, recipe
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.errors import SvfapError
 from svfap.evaluation.scoring import validation_metrics
@@ -113,6 +114,8 @@ def _load_encoder(model: VideoModel, pretrained: list[Path]) -> Origin:
         datasets=found.job.pretrain.datasets if isinstance(found.job, PretrainJob) else (),
         notice=found.job.notice if found.job else "",
         clips=found.clips or 0,
+        checkpoint=file_hash(pretrained[0]),
+        recipe=recipe(found.job) if found.job else "",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from svfap.config import TrainingMachine
+from svfap.config.made_by import MadeBy, file_hash, recipe
 from svfap.config.section import Section
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
@@ -22,11 +23,21 @@ from svfap.training.target_scale import TargetScale
 
 
 class Origin(Section):
-    """Facts about the pre-training of a fine-tuned model; they are empty without pre-training."""
+    """Facts about the pre-training of a fine-tuned model; they are empty without pre-training.
+
+    Attributes:
+        datasets: names of its datasets.
+        notice: their notices.
+        clips: number of its clips.
+        checkpoint: SHA-256 of its checkpoint.
+        recipe: hash of its settings, see `svfap.config.made_by`.
+    """
 
     datasets: tuple[str, ...] = ()
     notice: str = ""
     clips: int = 0
+    checkpoint: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,19 @@ def build_model(job: FinetuneJob, weights: Mapping[str, Tensor], *, where: objec
     )
     load_weights(model, weights, where=where)
     return model.eval()
+
+
+def made_by(path: Path) -> MadeBy:
+    """Return the record that predictions of a fine-tuned model carry."""
+    found = Checkpoint.read(path)
+    origin = found.origin or Origin()
+    return MadeBy(
+        model=file_hash(path),
+        recipe=recipe(found.job) if found.job else "",
+        pretrained=origin.checkpoint,
+        pretrain_recipe=origin.recipe,
+        pretrain_datasets=origin.datasets,
+    )
 
 
 def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:

@@ -40,11 +40,12 @@ class TargetScale(Section):
         """Return targets (clips, n) with mean 0 and deviation 1 over the training clips."""
         if not self.mean:
             return targets
-        return ((targets - np.array(self.mean)) / self.deviation).astype(np.float32)
+        scaled: NDArray[np.float64] = (targets - np.array(self.mean)) / np.array(self.deviation)
+        return scaled.astype(np.float32)
 
-    def restore(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    def restore(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return standardised scores (clips, n) in the unit of the labels."""
-        return scores * self.deviation + np.array(self.mean) if self.mean else scores
+        return scores * np.array(self.deviation) + np.array(self.mean) if self.mean else scores
 
     def absorbed(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of a model whose head predicts in the unit of the labels."""
@@ -56,3 +57,6 @@ class TargetScale(Section):
             HEAD_WEIGHT: weight * deviation[:, None],
             HEAD_BIAS: bias * deviation + mean,
         }
+
+
+RAW = TargetScale()

@@ -22,7 +22,7 @@ from svfap.training.loop import Trainer
 from svfap.training.objectives import Objective
 from svfap.training.state import State
 from svfap.training.step import Stepper
-from svfap.training.target_scale import TargetScale
+from svfap.training.target_scale import RAW, TargetScale
 
 STATE = "state"
 CURVE = "curve.csv"
@@ -50,7 +50,7 @@ class TrainingRun:
     label: str
     origin: Origin = field(default_factory=Origin)
     machine: TrainingMachine = DEFAULT_MACHINE
-    scale: TargetScale = field(default_factory=TargetScale)
+    scale: TargetScale = RAW
 
     def train(
         self,

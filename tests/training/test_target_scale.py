@@ -42,8 +42,8 @@ def train(folder, job, factor, shift, monkeypatch) -> tuple[np.ndarray, np.ndarr
     model, table = folder / "checkpoint.pt", folder / "predictions.parquet"
     inputs = {"pretrained": [], "shards": [index], "validation": [index]}
     finetune.run(job, **inputs, output=model, log=no_log)
-    names = {"dataset": "mine", "fold": "1", "model": model, "shards": [index]}
-    evaluate.run(EvaluateJob(views=1), **names, output=table, log=no_log)
+    job = EvaluateJob(views=1, dataset="mine", fold="1")
+    evaluate.run(job, model=model, shards=[index], output=table, log=no_log)
     frame = read([table])
     targets, scores = (np.stack(frame[column].to_list()) for column in ("target", "score"))
     return targets, scores, Checkpoint.read(model)

@@ -25,7 +25,7 @@ except SvfapError as error:
 DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
-    *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
+    *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md", "models.csv"),
 ]
 
 put_interpreter_first()
