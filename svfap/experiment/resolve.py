@@ -88,7 +88,8 @@ class Experiment:
 
     def download_section(self, dataset: str) -> DatasetConfig:
         """Return the section of stage `download`: the dataset's keys, without training keys."""
-        return self.config.datasets[dataset].model_copy(update={"finetune": {}, "only": ()})
+        unused = {"finetune": {}, "only": (), "changed_by": "date"}
+        return self.config.datasets[dataset].model_copy(update=unused)
 
     def crop_section(self, dataset: str) -> CropConfig:
         """Return the section of stage `crop`; its default preset is the paper's for the dataset."""
