@@ -5,7 +5,7 @@ from pathlib import Path
 
 from svfap.errors import SvfapError
 
-# Figures of pre-training lie beside those of the datasets, in a folder of this name.
+# Figures of pre-training lie beside the figures of the datasets, in a folder of this name.
 DATASETS = frozenset({"pretrain"})
 # Columns of the tables that `predict` writes, beside a column for each class or regressed value.
 TARGETS = frozenset({"video", "face", "start", "end", "windows"})
@@ -46,7 +46,7 @@ def check_targets(names: Iterable[str], *, classes: bool, where: object) -> None
 
 
 def check_results(folder: Path, *, where: str) -> None:
-    """Refuse a folder of results that looks like that of a variant.
+    """Refuse a folder of results that looks like a variant's folder.
 
     Raises:
         SvfapError: its parent is called `variants`.

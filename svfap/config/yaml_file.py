@@ -15,7 +15,7 @@ from svfap.config.section import Section
 from svfap.errors import SvfapError
 
 S = TypeVar("S", bound=Section)
-NEAR = 0.7  # likeness above which a misspelt key is taken for a known one
+NEAR = 0.7  # likeness above which a known key is suggested for a misspelt one
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

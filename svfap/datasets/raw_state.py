@@ -75,7 +75,7 @@ def raw_state_path(clips: Path) -> Path:
 
 
 def present_token(record: Path, changed_by: ChangedBy) -> str:
-    """Return the token of a part: that of its `raw.json`, or another if a video changed since."""
+    """Return a part's token: the recorded one, or another if a video changed since."""
     state = RawState.read(record)
     if state is None:
         return f"{changed_by}:"
@@ -87,7 +87,7 @@ def present_token(record: Path, changed_by: ChangedBy) -> str:
 
 
 def token_of_cuts(records: Iterable[Path], changed_by: ChangedBy) -> str:
-    """Return a token that changes if a video changes out of which clips are cut."""
+    """Return a token that changes with the videos that clips are cut from."""
     tokens = [
         present_token(record, changed_by).partition(":")[2]
         for record in records

@@ -16,7 +16,7 @@ def forget_other_launchers(*, launching: bool = False) -> str:
     """Remove a launcher's variables from the environment, unless torchrun started this process.
 
     Kubeflow and others leave `WORLD_SIZE` and `RANK` in the environment of a container, also if it
-    runs one process. A stage that believed them would wait for ever for the others, or take itself
+    runs one process. A stage that believed them would wait forever for the others, or take itself
     for a process that writes no files. `svfap.launch` starts several processes by torchrun only.
 
     Args:

@@ -109,7 +109,7 @@ def raw_token(wildcards):
 
 
 def raw_cuts(wildcards):
-    """A text that changes if a raw video changes out of which clips are cut."""
+    """A text that changes with the raw videos that clips are cut from."""
     name = wildcards.dataset
     changed_by = EXPERIMENT.config.datasets[name].changed_by
     records = [raw_state(name, part) for part in EXPERIMENT.datasets[name].parts]

@@ -15,7 +15,7 @@ rule download:
     threads: THREADS["download"]
     params:
         config=download_config,
-        cuts=raw_cuts,  # reruns the job if a video changed out of which clips are cut
+        cuts=raw_cuts,  # changes with the videos that clips are cut from
     shell:
         "python -m svfap download --config {params.config:q}"
         " --dataset {wildcards.dataset} --output {output:q} 2>&1 | tee -i {log:q}"
