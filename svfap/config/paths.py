@@ -1,4 +1,4 @@
-"""Paths in a configuration: `~` and `$HOME` are expanded, and missing files are reported at once."""
+"""Paths in a configuration: `~` and `$HOME` are expanded, and missing files reported at once."""
 
 import os
 import re

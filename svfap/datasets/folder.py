@@ -73,13 +73,8 @@ def load(
     reserved.check_targets(names, classes=task == "classification", where=csv)
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
-    splits: dict[str, Fold] = {}
     gaps = ""
-    if task != "unlabelled":
-        if len(ordered) < 2:
-            raise SvfapError(f"{csv}: column 'fold' names one fold only; name at least 2")
-        holdout = None if names_as_written else holdout_fold(csv, ordered)
-        splits = holdout or leave_one_part_out(ordered)
+    splits = _splits(csv, ordered, names_as_written) if task != "unlabelled" else {}
     tested = tuple(part for part in ordered if any(part in s.test for s in splits.values()))
     if task == "classification":
         labels = [row.cells["label"] for row in rows]
@@ -99,6 +94,14 @@ def load(
         gaps=gaps,
         sources=frozenset(os.path.normpath(row.source) for row in rows),
     )
+
+
+def _splits(csv: Path, parts: Sequence[str], names_as_written: bool) -> Mapping[str, Fold]:
+    """Return the folds: one if parts are called train and test, else one for each part."""
+    if len(parts) < 2:
+        raise SvfapError(f"{csv}: column 'fold' names one fold only; name at least 2")
+    holdout = None if names_as_written else holdout_fold(csv, parts)
+    return holdout or leave_one_part_out(parts)
 
 
 def _names_and_targets(

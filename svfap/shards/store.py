@@ -38,25 +38,18 @@ class ClipStore:
     Clips are numbered from 0; `take` makes a store of some of the clips, whose numbers start from 0
     again. A clip's *row* is its place in the joined indexes, the same in all such stores.
 
-    Args:
-        indexes: the indexes of the shards.
-        labelled: whether to read targets. Pre-training needs none, and its datasets may differ in
-            their number of targets.
-
     Raises:
         SvfapError: an index is unreadable, or a shard is missing or not of the indexed size.
     """
 
-    def __init__(self, indexes: Sequence[Path], *, labelled: bool = True) -> None:
-        # This applies to the whole process. It is set here because every process that loads clips
-        # makes a store before it forks. OpenCV scales the clips; in forked loaders, its threads
-        # would deadlock or compete for cores. Face frames are too small to gain from threads.
+    def __init__(self, indexes: Sequence[Path]) -> None:
+        # It applies to the whole process. Every process that loads clips makes a store before it
+        # forks; in forked loaders, OpenCV's threads would deadlock or compete for cores.
         cv2.setNumThreads(1)
         tables = read_indexes(indexes)
         table = pa.concat_tables(tables)
         if not len(table):
             raise SvfapError(f"no clips in {', '.join(map(str, indexes))}; see the rejects.csv")
-        self._labelled = labelled
         self._columns = table.select(["key", "group", "subject", "target", "fps"])
         self._shards: list[Path] = []
         shard_numbers = []
@@ -108,18 +101,8 @@ class ClipStore:
 
     @cached_property
     def targets(self) -> NDArray[np.float32]:
-        """Targets of the clips, (clips, n); n is 0 for a store without labels.
-
-        Raises:
-            SvfapError: the clips differ in their number of targets.
-        """
-        if not self._labelled:
-            return np.empty((len(self), 0), np.float32)
+        """Targets of the clips, (clips, n)."""
         column = self._columns["target"].combine_chunks()
-        if pc.count_distinct(column.value_lengths()).as_py() > 1:
-            raise SvfapError(
-                "the clips differ in their number of targets; train on shards of one dataset"
-            )
         values: NDArray[np.float32] = column.flatten().to_numpy().reshape(len(column), -1)
         return values[self._rows]
 

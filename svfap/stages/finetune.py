@@ -60,25 +60,17 @@ def run(
     store = fraction.of(store, settings.fraction, seed=config.seed, classes=classes)
     scale = TargetScale.of(config, store.targets)
     store = store.with_targets(scale.standardise(store.targets))
-    model = VideoModel(
-        config.model,
-        len(config.targets),
-        settings.drop_path,
-        activation=settings.activation,
-        fusion=settings.fusion,
-    )
+    model = _untrained(config)
     origin = _load_encoder(model, pretrained) if settings.init == "pretrained" else Origin()
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
-    held_back = ClipStore(validation) if validation else None
+    validate = partial(validation_metrics, model, job=config, scale=scale)
     inputs = [*pretrained, *shards, *validation]
     TrainingRun(config, optim, inputs, output, label, origin, machine, scale).train(
         _objective(model, config, store),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),
         log=log,
-        validate=(lambda: validation_metrics(model, held_back, config, scale))
-        if held_back
-        else None,
+        validate=partial(validate, ClipStore(validation)) if validation else None,
     )
 
 
@@ -97,6 +89,18 @@ def _check_targets(store: ClipStore, config: FinetuneJob) -> None:
             f"the clips have {found} {noun}, the head {outputs} ({', '.join(config.targets)});"
             " rebuild the shards (stage shard)"
         )
+
+
+def _untrained(config: FinetuneJob) -> VideoModel:
+    """Make the model with random weights."""
+    settings = config.finetune
+    return VideoModel(
+        config.model,
+        len(config.targets),
+        settings.drop_path,
+        activation=settings.activation,
+        fusion=settings.fusion,
+    )
 
 
 def _load_encoder(model: VideoModel, pretrained: list[Path]) -> Origin:

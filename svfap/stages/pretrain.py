@@ -48,7 +48,9 @@ def run(
         SvfapError: a shard is damaged, or the loss is no longer finite.
     """
     settings, optim = config.pretrain, config.pretrain.optim
-    store = fraction.of(ClipStore(shards, labelled=False), settings.fraction, seed=config.seed)
+    store = fraction.of(ClipStore(shards), settings.fraction, seed=config.seed)
+    # No target is used, and datasets may differ in their number of targets.
+    store = store.with_targets(np.empty((len(store), 0), np.float32))
     seed_everything(config.seed)
     model = Autoencoder(config.model, fusion=settings.fusion)
     size, frames = config.model.image_size, config.model.num_frames

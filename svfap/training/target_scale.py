@@ -26,7 +26,7 @@ class TargetScale(Section):
 
     @classmethod
     def of(cls, job: FinetuneJob, targets: NDArray[np.float32]) -> "TargetScale":
-        """Return the scale of the training clips' targets (clips, n); an empty one for raw targets."""
+        """Return the scale of the training clips' targets (clips, n); empty for raw targets."""
         if not job.standardises:
             return cls()
         exact = targets.astype(np.float64)

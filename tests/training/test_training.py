@@ -111,8 +111,6 @@ def test_pretraining_takes_datasets_with_and_without_labels(tmp_path, pretrainin
     output.parent.mkdir()
     pretrain.run(job, shards=shards, output=output, log=no_log)
     assert Checkpoint.read(output).clips == 9
-    with pytest.raises(SvfapError, match="differ in their number of targets"):
-        _ = ClipStore(shards).targets
 
 
 @pytest.mark.parametrize(
