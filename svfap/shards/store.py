@@ -43,8 +43,7 @@ class ClipStore:
     """
 
     def __init__(self, indexes: Sequence[Path]) -> None:
-        # It applies to the whole process. Every process that loads clips makes a store before it
-        # forks; in forked loaders, OpenCV's threads would deadlock or compete for cores.
+        # OpenCV's threads would deadlock or compete for cores in loader processes forked after this.
         cv2.setNumThreads(1)
         tables = read_indexes(indexes)
         table = pa.concat_tables(tables)
