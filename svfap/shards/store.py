@@ -43,7 +43,7 @@ class ClipStore:
     """
 
     def __init__(self, indexes: Sequence[Path]) -> None:
-        # OpenCV's threads would deadlock or compete for cores in loader processes forked after this.
+        # OpenCV's threads would deadlock or compete for cores in loader processes forked later.
         cv2.setNumThreads(1)
         tables = read_indexes(indexes)
         table = pa.concat_tables(tables)
