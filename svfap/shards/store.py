@@ -114,11 +114,7 @@ class ClipStore:
         # The clips of an index come from one run of the stage `crop`: read one shard of each index.
         used = (self._shards[shard] for shard in np.unique(self._shard[self._rows]))
         settings = [*map(read_crop_settings, {shard.parent: shard for shard in used}.values())]
-        return {
-            key: value
-            for key, value in settings[0].items()
-            if all(key in other and other[key] == value for other in settings)
-        }
+        return {k: v for k, v in settings[0].items() if all((k, v) in s.items() for s in settings)}
 
     @property
     def fps(self) -> float:
