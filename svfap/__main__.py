@@ -24,6 +24,7 @@ from svfap import redact
 from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
+from svfap.experiment.job_environment import forget_other_launchers
 from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.overwriting import keep_inputs
 from svfap.tracking import stage_run
@@ -42,8 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 on success, 2 for an error the user can fix, 130 after Ctrl-C.
     """
+    warning = forget_other_launchers()
     level = logging.INFO if stage_run.first_process() else logging.ERROR
     redact.install(level, "svfap: %(message)s")
+    if warning:
+        logging.getLogger(__name__).warning(warning)
     # The workflow's shells ignore SIGTERM (workflow/rules/common.smk), and children inherit that.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # Jupyter hands its own back end to programs, and Matplotlib refuses one that it cannot find.
@@ -151,7 +155,8 @@ def _parse_flags(
         elif typing.get_origin(kind) is list:
             parser.add_argument(flag, nargs="*", default=[], type=typing.get_args(kind)[0])
         else:
-            parser.add_argument(flag, required=True, type=kind)
+            needed = parameter.default is parameter.empty
+            parser.add_argument(flag, required=needed, default=parameter.default, type=kind)
     return vars(parser.parse_args(arguments))
 
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from svfap import __main__
+from svfap.experiment.job_environment import forget_other_launchers
 
 LAYOUT = re.compile(r"(?:(?P<nodes>\d+)x)?(?P<gpus>\d*)(?:@(?P<meeting>.+:\d+))?")
 # Torchrun passes these signals on to its processes; without SIGUSR1, SLURM's warning would kill
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"svfap.launch: error: '{layout}' is not a layout; write GPUS or NODESxGPUS, as in 2x4"
         )
     nodes, gpus = int(found["nodes"] or 1), int(found["gpus"] or 0) or 1
+    if warning := forget_other_launchers(launching=True):
+        print(f"svfap.launch: {warning}", file=sys.stderr)
     if nodes > 1 and not found["meeting"]:
         start_on_nodes(nodes, layout, stage)
     if nodes * gpus < 2:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from svfap.config.machine import MachineConfig
+from svfap.config.paths import ExpandedPath
 from svfap.config.section import Name, Section
 from svfap.config.training import FinetuneConfig, ModelConfig, PretrainConfig
 from svfap.config.variants import Variant
@@ -86,7 +87,7 @@ class ShardConfig(Section):
 class DatasetConfig(Section):
     """Choices for one dataset; its facts are in `svfap/datasets`."""
 
-    csv: Path | None = Field(
+    csv: ExpandedPath | None = Field(
         default=None, description="list of your own videos; null: a known dataset"
     )
     task: Literal["classification", "regression", "unlabelled"] = Field(
@@ -96,13 +97,22 @@ class DatasetConfig(Section):
         default=(), description="order of your classes; (): as in the CSV"
     )
     folds: int = Field(default=5, ge=2, description="number of folds if the CSV names none")
-    root: Path | None = Field(default=None, description="folder of your copy; null: data/raw/NAME")
+    root: ExpandedPath | None = Field(
+        default=None, description="folder of your copy; null: data/raw/NAME"
+    )
     variant: str = Field(default="", description="one of `python -m svfap datasets NAME`")
     validation: float = Field(
         default=0, ge=0, le=0.5, description="share of training subjects for validation"
     )
     allow_incomplete: bool = Field(
         default=False, description="accept a copy that lacks clips or labels"
+    )
+    names_as_written: bool = Field(
+        default=False, description="accept names in your CSV that look alike, or missing, as names"
+    )
+    changed_by: Literal["date", "content"] = Field(
+        default="date",
+        description="how a changed video is noticed; content: a new date alone reruns nothing",
     )
     only: tuple[str, ...] = Field(default=(), description="folds to run; (): all")
     finetune: dict[str, Any] = Field(default_factory=dict, description="overrides of `finetune`")
@@ -111,10 +121,10 @@ class DatasetConfig(Section):
 class Config(Section):
     """All keys of `config/config.yaml`."""
 
-    data: Path = Field(
+    data: ExpandedPath = Field(
         default=Path("data"), description="folder of raw videos, face clips and shards"
     )
-    results: Path = Field(
+    results: ExpandedPath = Field(
         default=Path("results"), description="folder of checkpoints, predictions and tables"
     )
     seed: int = Field(default=0, description="seed of all random numbers")

@@ -4,6 +4,7 @@
 nothing else, so a changed key reruns exactly the jobs that depend on it.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -23,6 +24,9 @@ class DatasetFacts(Section):
     )
     folds: tuple[str, ...] = Field(min_length=1, description="every fold of the protocol")
     notice: str = Field(default="", description="text shown with its results")
+    same_videos: tuple[str, ...] = Field(
+        default=(), description="other datasets of the configuration with videos of this one"
+    )
 
 
 class ReviewConfig(Section):
@@ -55,7 +59,20 @@ class FinetuneJob(Section):
     def _balanced_classes(self) -> "FinetuneJob":
         if self.finetune.balance != "none" and self.task != "classification":
             raise ValueError("finetune.balance needs classes; remove it if task is regression")
+        limited = self.finetune.activation != "none"
+        if self.task == "regression" and self.finetune.target_scale == "standardise" and limited:
+            raise ValueError(
+                "finetune.target_scale: a head with an activation cannot reach standardised"
+                " values; remove one of the two keys"
+            )
         return self
+
+    @property
+    def standardises(self) -> bool:
+        """Whether targets are standardised for training."""
+        scale = self.finetune.target_scale
+        unlimited = self.finetune.activation == "none"
+        return self.task == "regression" and (scale == "standardise" or (not scale and unlimited))
 
 
 class EvaluateJob(Section):
@@ -81,6 +98,14 @@ class CostConfig(Section):
     runs: dict[str, CostJob]
 
 
+class ExpectedModel(Section):
+    """The models of a run as the configuration has them, to recognise predictions of others."""
+
+    recipes: dict[str, str] = Field(description="hash of the fine-tuning's settings, by dataset")
+    pretraining: str = Field(default="", description="hash of the pre-training's settings")
+    checkpoint: Path | None = Field(default=None, description="the pre-trained model")
+
+
 class TabulateConfig(Section):
     """How to turn predictions into tables and figures."""
 
@@ -90,3 +115,6 @@ class TabulateConfig(Section):
     pretrain_notice: str = Field(default="", description="notices of the pre-training data, joined")
     pretrain_names: str = Field(default="", description="datasets of the main run's pre-training")
     runs: dict[str, RunFacts] = Field(default_factory=dict, description="the variants, by name")
+    expected: dict[str, ExpectedModel] = Field(
+        default_factory=dict, description="the models of each run; the main run's name is empty"
+    )

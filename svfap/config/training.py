@@ -4,11 +4,11 @@ Defaults are the paper's recipe (arXiv 2401.00416, section 4). Where the paper d
 value, the default is VideoMAE's, because the paper follows VideoMAE.
 """
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from svfap.config.paths import ExpandedPath
 from svfap.config.section import Section
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
@@ -87,7 +87,9 @@ class PretrainConfig(Section):
     datasets: tuple[str, ...] = Field(
         default=(), description="names under `datasets` to pre-train on"
     )
-    checkpoint: Path | None = Field(default=None, description="use this model; null: pre-train one")
+    checkpoint: ExpandedPath | None = Field(
+        default=None, description="use this model; null: pre-train one"
+    )
     stride: int = Field(default=4, ge=1, description="distance between sampled frames")
     mask_ratio: float = Field(default=0.9, gt=0, lt=1, description="share of masked tokens")
     target_fraction: float = Field(
@@ -132,6 +134,11 @@ class FinetuneConfig(Section):
     erasing: float = Field(default=0.25, ge=0, le=1, description="probability of random erasing")
     activation: Activation = Field(
         default="none", description="activation of the head, for regression"
+    )
+    target_scale: Literal["standardise", "raw"] | None = Field(
+        default=None,
+        description="regress values with mean 0 and deviation 1, or raw ones;"
+        " null: raw for datasets of the paper and with an activation",
     )
     fusion: bool = Field(default=False, description="pool the sum of all stages; false: the last")
     fraction: float = Field(default=1, gt=0, le=1, description="share of each class to use")

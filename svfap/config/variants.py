@@ -21,7 +21,7 @@ class Variant(Section):
     `pretrain`, `model` or `seed` differ.
     """
 
-    ablation: str = Field(default="", description="title of the table that has a row for it")
+    ablation: str = Field(default="", description="title of its table; '': Variants or Seeds")
     label: str = Field(default="", description="name of the row; '': the variant's name")
     seed: int | None = Field(default=None, description="null: the main run's")
     model: dict[str, Any] = Field(default_factory=dict, description="overrides of `model`")

@@ -2,19 +2,21 @@
 
 import difflib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from svfap.config import Config, FinetuneConfig, TrainingMachine
+from svfap.config import Config, FinetuneConfig, TrainingMachine, reserved
 from svfap.config.explain import explain
+from svfap.config.paths import check_file, check_folder
 from svfap.config.section import Section
 from svfap.errors import SvfapError
 
 S = TypeVar("S", bound=Section)
+NEAR = 0.7  # likeness above which a known key is suggested for a misspelt one
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +58,9 @@ def read(path: Path) -> object:
         SvfapError: the file is missing, empty or not YAML.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except SvfapError as error:
+        raise SvfapError(f"{path}: {error}") from None
     except OSError as error:
         raise SvfapError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from None
     except Exception as error:  # PyYAML passes on errors of int, datetime and others, too
@@ -67,9 +71,28 @@ def read(path: Path) -> object:
     return values
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which refuses a key that occurs twice: PyYAML would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        firsts: dict[str, yaml.Node] = {}
+        for key, _ in node.value:
+            first = firsts.setdefault(str(key.value), key)
+            if first is not key:
+                lines = f"{first.start_mark.line + 1} and {key.start_mark.line + 1}"
+                raise SvfapError(f"key '{key.value}' occurs twice, in lines {lines}; delete one")
+        return super().construct_mapping(node, deep)
+
+
 def check(values: object, *, where: str = "config") -> Config:
-    """Check a whole configuration, including the overrides of its datasets."""
+    """Check a whole configuration, including its paths and the overrides of its datasets."""
     config = parse(Config, values, where=where)
+    if config.pretrain.checkpoint is not None:
+        check_file(config.pretrain.checkpoint, key=f"{where}: pretrain.checkpoint")
+    check_folder(config.data, key=f"{where}: data")
+    check_folder(config.results, key=f"{where}: results")
+    reserved.check_results(config.results, where=where)
+    reserved.check_datasets(config.datasets, where=where)
     for name in config.datasets:
         finetune_for(config, name, where=where)
     return config
@@ -89,10 +112,33 @@ def _explain(section: type[BaseModel], problem: Mapping[str, Any]) -> str:
         return f"{key}: {explain(problem)}" if key else explain(problem)
     if "optim" in location[:-1] and location[-1] in TrainingMachine.model_fields:
         return f"'{key}' describes the machine: move it to `machine.{location[-1]}`"
-    known = _keys_at(section, location[:-1])
-    # With `cutoff=0`, even a very different key is offered as a hint.
-    near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.0)
-    return f"unknown key '{key}'; did you mean '{'.'.join((*location[:-1], *near))}'?"
+    return f"unknown key '{key}'; {_suggestion(section, location)}"
+
+
+def _suggestion(section: type[BaseModel], location: tuple[str, ...]) -> str:
+    """Return a hint at the key that was meant: a near one beside it, or one in another section."""
+    *parents, name = location
+    known = _keys_at(section, parents)
+    elsewhere = [path for path in _all_keys(section) if path[-1] == name]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=NEAR)
+    if not near and not elsewhere:
+        names = {path[-1] for path in _all_keys(section)}
+        others = difflib.get_close_matches(name, names, n=1, cutoff=NEAR)
+        elsewhere = [path for path in _all_keys(section) if path[-1] in others]
+    if near or not elsewhere:
+        # Without a near key, the least different one beside it is still a hint.
+        best = near or difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        return f"did you mean '{'.'.join((*parents, *best))}'?"
+    return f"did you mean {' or '.join(repr('.'.join(path)) for path in elsewhere[:3])}?"
+
+
+def _all_keys(section: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the location of every key of a section and of the sections in it."""
+    for name, field in section.model_fields.items():
+        yield (*above, name)
+        kind = field.annotation
+        if isinstance(kind, type) and _is_section(kind):
+            yield from _all_keys(kind, (*above, name))
 
 
 def _keys_at(section: type[BaseModel], location: Iterable[str]) -> list[str]:

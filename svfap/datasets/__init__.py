@@ -6,6 +6,7 @@ Importing this module opens no video and imports neither torch nor any other hea
 
 import difflib
 from dataclasses import replace
+from pathlib import Path
 
 from svfap.config import DatasetConfig
 from svfap.datasets import folder
@@ -55,15 +56,26 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
         chosen: the configuration's entry; with `csv`, it lists the user's own videos.
 
     Raises:
-        SvfapError: the name or variant is unknown, or the user's CSV is wrong.
+        SvfapError: the name or variant is unknown, or the user's CSV or folder is wrong.
     """
     chosen = chosen or DatasetConfig()
     if chosen.csv is not None:
+        if any(is_dataset(name, known) for known in DATASETS):
+            raise SvfapError(
+                f"datasets.{name}: this is the name of a known dataset, whose published results"
+                " tables would show beside yours; give your own videos another name"
+            )
         dataset = folder.load(
-            name, chosen.csv, task=chosen.task, folds=chosen.folds, classes=chosen.classes
+            name,
+            chosen.csv,
+            task=chosen.task,
+            folds=chosen.folds,
+            classes=chosen.classes,
+            names_as_written=chosen.names_as_written,
         )
     else:
         dataset = _variant(_known_dataset(name), name, chosen.variant)
+        _check_root(dataset, name, chosen.root)
     if chosen.allow_incomplete:
         dataset = replace(dataset, notice=f"{dataset.notice} {INCOMPLETE}".strip())
     return with_validation(dataset, chosen.validation) if chosen.validation else dataset
@@ -79,6 +91,15 @@ def _known_dataset(name: str) -> Dataset:
         f"unknown dataset '{name}'; did you mean '{near}'?"
         f" For your own videos, set datasets.{name}.csv"
     )
+
+
+def _check_root(dataset: Dataset, name: str, root: Path | None) -> None:
+    """Raise SvfapError if a copy's folder is missing and nothing downloads or renders it."""
+    if root is None or root.is_dir():
+        return
+    if root.exists() or dataset.about.access not in ("open", "embedded"):
+        problem = "is no folder" if root.exists() else "does not exist"
+        raise SvfapError(f"datasets.{name}.root: {root} {problem}; name the folder of your copy")
 
 
 def _variant(dataset: Dataset, name: str, variant: str) -> Dataset:

@@ -96,6 +96,7 @@ CHALEARN = Dataset(
     fetch=unpacker(ANNOTATIONS, "annotation_test.pkl", ANY_VIDEO),
     stride=4,
     metrics=("CCC", "ACC"),
+    raw_targets=True,  # from 0 to 1
     about=About(
         access="sign-up",
         people="people who talk to a camera on YouTube; labels are impressions of crowd workers",

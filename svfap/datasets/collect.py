@@ -39,7 +39,7 @@ def collect(root: Path, rows: Sequence[ListedVideo], keys: Sequence[str]) -> Non
     failed: list[FailedVideo] = []
     problems = _download(root, {row.source for row in rows if sources.is_url(row.source)})
     for key, row in zip(keys, rows, strict=True):
-        video = _video_path(root, row.source)
+        video = video_path(root, row.source)
         try:
             if row.source in problems:
                 raise problems[row.source]
@@ -63,7 +63,7 @@ def read_failed(path: Path) -> dict[str, str]:
 def clip_path(root: Path, key: str, row: ListedVideo) -> Path:
     """Return the path of a row's clip: the whole video, or the clip cut out of it."""
     if row.is_whole:
-        return _video_path(root, row.source)
+        return video_path(root, row.source)
     return root / "cuts" / f"{key}-{listing.digest(row)}.mp4"
 
 
@@ -72,7 +72,7 @@ def _download(root: Path, urls: set[str]) -> dict[str, sources.SourceError]:
     from svfap.sources.parallel import run_all
 
     ordered = sorted(urls)
-    results = run_all([partial(_download_one, url, _video_path(root, url)) for url in ordered])
+    results = run_all([partial(_download_one, url, video_path(root, url)) for url in ordered])
     return {
         url: result
         for url, result in zip(ordered, results, strict=True)
@@ -90,7 +90,7 @@ def _download_one(url: str, destination: Path) -> Path:
     return platforms.fetch_from_page(url, destination)
 
 
-def _video_path(root: Path, source: str) -> Path:
+def video_path(root: Path, source: str) -> Path:
     """Return the path of the whole video: the user's own file, or a download below `root`."""
     if not sources.is_url(source):
         return Path(source)

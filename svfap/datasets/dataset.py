@@ -17,7 +17,7 @@ from svfap.datasets.facts import About, Published
 from svfap.errors import SvfapError
 
 Task = Literal["classification", "regression", "unlabelled"]
-MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target")
+MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target", "source")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Clip:
         part: the part of the dataset that the clip belongs to.
         subject: the person in the video, "" if unknown; no fold trains on a subject that it tests.
         target: class index, or one value per target for regression, or () when unlabelled.
+        source: the raw video that `path` was cut from; None if `path` is the raw video.
         group: name of the group whose clips are scored as one, by their mean score; "" if the clip
             is scored on its own.
     """
@@ -40,6 +41,7 @@ class Clip:
     subject: str = ""
     target: tuple[float, ...] = ()
     group: str = ""
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,14 @@ class Dataset:
             the square that the paper takes from VoxCeleb2's frames.
         stride: distance in frames between two sampled frames.
         metrics: names of the metrics in its table, the main one first; see `evaluation.metrics`.
+        raw_targets: whether regression learns the targets in their own unit, as in the paper.
         notice: a sentence shown wherever its results are shown.
         about: how to get the dataset, and its licence.
         published: published counts, which a complete copy must match.
         variants: name -> the same videos under another protocol or in another form.
         split: sentence on how the folds of a user's own videos were made, and why.
         gaps: sentence on the classes that some folds cannot test; empty if none.
+        sources: paths and URLs of a user's own videos, to recognise them in another dataset.
     """
 
     name: str
@@ -105,12 +109,14 @@ class Dataset:
     crop: Preset = "auto"
     stride: int = 4
     metrics: tuple[str, ...] = ("UAR", "WAR")
+    raw_targets: bool = False
     notice: str = ""
     about: About = field(default_factory=About)
     published: Published = field(default_factory=Published)
     variants: Mapping[str, "Dataset"] = field(default_factory=dict)
     split: str = ""
     gaps: str = ""
+    sources: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Raise SvfapError if a fold names an unknown part or tests a part it trains on."""
@@ -151,7 +157,8 @@ def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
             video = str(clip.path.absolute()).removeprefix(root)
             target = " ".join(f"{value:g}" for value in clip.target)
             group = clip.group or clip.key
-            writer.writerow((clip.key, video, clip.part, clip.subject, group, target))
+            source = str(clip.source.absolute()).removeprefix(root) if clip.source else ""
+            writer.writerow((clip.key, video, clip.part, clip.subject, group, target, source))
             count += 1
     return count
 
@@ -167,4 +174,7 @@ def read_manifest(path: Path, part: str | None = None) -> Iterator[Clip]:
                 row = dict(zip(columns, cells, strict=True))
                 target = tuple(float(value) for value in row["target"].split())
                 video = path.parent / row["path"]
-                yield Clip(row["key"], video, row["part"], row["subject"], target, row["group"])
+                # Manifests of earlier versions have no column `source`.
+                source = path.parent / row["source"] if row.get("source") else None
+                names = (row["part"], row["subject"], target, row["group"])
+                yield Clip(row["key"], video, *names, source)

@@ -8,22 +8,28 @@
 it; a folder of frames counts as a video. Instead of `path`, a column `id` may hold ids of videos on
 YouTube, so lists of `id,start,end`, CelebV's JSON and VoxCeleb2's folders of tracks work unchanged.
 `label` is the class; for regression, every other column of numbers is a target named by its header.
-`fold` names the part in which a clip is tested; without it, subjects are distributed over folds,
-because one person in training and test inflates results. `start` and `end` (seconds) cut a clip out
-of a longer video. No video is opened before `svfap.datasets.collect` fetches it.
+`fold` names the part in which a clip is tested, or is `train`, `val` or `test`; without it,
+subjects are distributed over folds, because one person in training and test inflates results.
+`start` and `end` (seconds) cut a clip out of a longer video. No video is opened before
+`svfap.datasets.collect` fetches it.
 """
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from svfap.config import reserved
 from svfap.datasets import listing
-from svfap.datasets.collect import clip_path, collect
+from svfap.datasets.collect import clip_path, collect, video_path
 from svfap.datasets.dataset import Clip, Dataset, Fold, Task, leave_one_part_out
 from svfap.datasets.listing import ListedVideo
+from svfap.datasets.same_video import ListedSpan, refuse_shared_videos
+from svfap.datasets.spelling import plain, refuse_lookalikes
 from svfap.datasets.split import (
     check_training_classes,
     distributed_parts,
+    holdout_fold,
     how_split,
     named_parts,
     untested_classes,
@@ -38,7 +44,15 @@ DEFAULT_METRICS: Mapping[Task, tuple[str, ...]] = {
 }
 
 
-def load(name: str, csv: Path, *, task: Task, folds: int, classes: Sequence[str] = ()) -> Dataset:
+def load(
+    name: str,
+    csv: Path,
+    *,
+    task: Task,
+    folds: int,
+    classes: Sequence[str] = (),
+    names_as_written: bool = False,
+) -> Dataset:
     """Read a user's CSV into a dataset, without opening a video.
 
     Args:
@@ -47,24 +61,25 @@ def load(name: str, csv: Path, *, task: Task, folds: int, classes: Sequence[str]
         task: what is predicted.
         folds: number of folds if the CSV names none, or number of parts if it has no labels.
         classes: class names in index order, or the columns to regress; () for all in the CSV.
+        names_as_written: whether to accept names that look alike, or like a missing value.
 
     Raises:
         SvfapError: a column or row is wrong; the message says how to fix it.
     """
     rows = listing.read(csv)
-    names, targets = _names_and_targets(csv, rows, task, tuple(classes))
+    if not names_as_written:
+        _refuse_doubtful_names(csv, name, rows, task, chosen=bool(classes))
+    names, targets = _names_and_targets(csv, rows, task, tuple(map(plain, classes)))
+    reserved.check_targets(names, classes=task == "classification", where=csv)
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
-    splits: dict[str, Fold] = {}
     gaps = ""
-    if task != "unlabelled":
-        if len(ordered) < 2:
-            raise SvfapError(f"{csv}: column 'fold' names one fold only; name at least 2")
-        splits = leave_one_part_out(ordered)
+    splits = _splits(csv, ordered, names_as_written) if task != "unlabelled" else {}
+    tested = tuple(part for part in ordered if any(part in s.test for s in splits.values()))
     if task == "classification":
         labels = [row.cells["label"] for row in rows]
         check_training_classes(csv, splits, parts, labels, names)
-        gaps = untested_classes(parts, labels, names)
+        gaps = untested_classes(parts, labels, names, tested)
     keys = listing.keys(rows)
     return Dataset(
         name,
@@ -73,11 +88,20 @@ def load(name: str, csv: Path, *, task: Task, folds: int, classes: Sequence[str]
         ordered,
         splits,
         clips=lambda root: _clips(root, rows, keys, parts, targets),
-        fetch=lambda root: collect(root, rows, keys),
+        fetch=lambda root: _fetch(csv, root, rows, keys, parts if splits else ()),
         metrics=DEFAULT_METRICS[task],
-        split=how_split(rows, parts) if splits else "",
+        split=how_split(rows, parts, tested) if splits else "",
         gaps=gaps,
+        sources=frozenset(os.path.normpath(row.source) for row in rows),
     )
+
+
+def _splits(csv: Path, parts: Sequence[str], names_as_written: bool) -> Mapping[str, Fold]:
+    """Return the folds: one if parts are called train and test, else one for each part."""
+    if len(parts) < 2:
+        raise SvfapError(f"{csv}: column 'fold' names one fold only; name at least 2")
+    holdout = None if names_as_written else holdout_fold(csv, parts)
+    return holdout or leave_one_part_out(parts)
 
 
 def _names_and_targets(
@@ -104,19 +128,27 @@ def _class_names(
         if len({*chosen}) < len(chosen):
             raise SvfapError(f"{csv}: a class is named twice in {', '.join(chosen)}; name it once")
         return chosen
-    first_rows: dict[str, ListedVideo] = {}
-    for row in rows:
-        label = row.require("label")
-        first = first_rows.setdefault(label.casefold(), row)
-        if first.cells["label"] != label:
-            raise SvfapError(
-                f"{row.where}: label '{label}' is also written '{first.cells['label']}';"
-                " write both the same way"
-            )
-    if len(first_rows) < 2:
-        label = rows[0].cells["label"]
-        raise SvfapError(f"{csv}: every label is '{label}'; add rows with a second class")
-    return tuple(sorted((row.cells["label"] for row in first_rows.values()), key=natural_key))
+    labels = sorted({row.require("label") for row in rows}, key=natural_key)
+    if len(labels) < 2:
+        raise SvfapError(f"{csv}: every label is '{labels[0]}'; add rows with a second class")
+    return tuple(labels)
+
+
+def _refuse_doubtful_names(
+    csv: Path, name: str, rows: Sequence[ListedVideo], task: Task, *, chosen: bool
+) -> None:
+    """Refuse people, folds and classes that look alike; classes that the user chose are clear."""
+    columns = {"unlabelled": [], "regression": ["subject", "fold"]}.get(
+        task, ["subject", "fold"] if chosen else ["subject", "fold", "label"]
+    )
+    for column in columns:
+        first_rows: dict[str, int] = {}
+        for row in rows:
+            if row.cells.get(column):
+                first_rows.setdefault(row.cells[column], row.number_of_row)
+        refuse_lookalikes(
+            first_rows, what=column, where=csv, accept=f"datasets.{name}.names_as_written: true"
+        )
 
 
 def _class_index(row: ListedVideo, classes: Sequence[str]) -> int:
@@ -173,6 +205,22 @@ def _parts(
     return distributed_parts(csv, name, rows, labels, folds)
 
 
+def _fetch(
+    csv: Path,
+    root: Path,
+    rows: Sequence[ListedVideo],
+    keys: Sequence[str],
+    parts: Sequence[str],
+) -> None:
+    """Collect the videos, then refuse one that is in two parts; there are none without folds."""
+    collect(root, rows, keys)
+    spans = [
+        ListedSpan(row.where, video_path(root, row.source), row.start, row.end, part)
+        for row, part in zip(rows, parts, strict=False)
+    ]
+    refuse_shared_videos(csv, spans)
+
+
 def _clips(
     root: Path,
     rows: Sequence[ListedVideo],
@@ -182,7 +230,14 @@ def _clips(
 ) -> Iterator[Clip]:
     """Yield every listed clip, whether its file exists or not."""
     for key, row, part, target in zip(keys, rows, parts, targets, strict=True):
-        yield Clip(key, clip_path(root, key, row), part, row.cells.get("subject", ""), target)
+        yield Clip(
+            key,
+            clip_path(root, key, row),
+            part,
+            row.cells.get("subject", ""),
+            target,
+            source=None if row.is_whole else video_path(root, row.source),
+        )
 
 
 def _is_number(text: str) -> bool:

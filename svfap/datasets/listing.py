@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from svfap.datasets import tracks
+from svfap.datasets import spelling, tracks
 from svfap.errors import SvfapError
 from svfap.sources import is_url
 from svfap.sources.addresses import why_no_path
@@ -28,6 +28,7 @@ from svfap.sources.platforms import WATCH
 ORDINARY_COLUMNS = frozenset(
     {"path", "label", "subject", "fold", "part", "start", "end", "key", "id"}
 )
+SOURCE_COLUMNS = frozenset({"path", "id"})
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 STEM_LENGTH = 80  # leaves room for suffixes and digests in the 255 bytes of a file name
 
@@ -38,6 +39,7 @@ class ListedVideo:
 
     Attributes:
         where: file and row, with which error messages about the video begin.
+        number_of_row: number of the row, as a spreadsheet shows it.
         source: absolute local path, or URL.
         start: second at which the clip starts.
         end: second at which the clip ends; None for the end of the video.
@@ -45,6 +47,7 @@ class ListedVideo:
     """
 
     where: str
+    number_of_row: int
     source: str
     start: float
     end: float | None
@@ -91,13 +94,13 @@ def read(path: Path) -> list[ListedVideo]:
         raise SvfapError(f"{path}: column '{repeated[0]}' occurs twice; rename one")
     if "id" not in header:
         require_column(path, header, "path")
-    folder = path.parent.absolute()
     rows: list[ListedVideo] = []
     first_rows: dict[tuple[str, float, float | None], int] = {}
     for number, line in enumerate(lines[1:], start=2):
         if any(cell.strip() for cell in line):
-            row = _row(f"{path}: row {number}", folder, header, line)
-            clip = (row.source, row.start, row.end)
+            row = _row(path, number, header, line)
+            # Links and equal files are found when the videos are read, by `same_video`.
+            clip = (os.path.normpath(row.source), row.start, row.end)
             if clip in first_rows:
                 raise SvfapError(
                     f"{row.where}: path '{_path_or_id(row.cells)}' is in row {first_rows[clip]}"
@@ -175,12 +178,13 @@ def _csv_lines(path: Path) -> list[list[str]]:
 
 def _column_name(name: str) -> str:
     """Return a column name without extra blanks; names of ordinary columns become lower case."""
-    name = " ".join(name.split())
+    name = spelling.plain(name)
     return name.lower() if name.lower() in ORDINARY_COLUMNS else name
 
 
-def _row(where: str, folder: Path, header: list[str], line: list[str]) -> ListedVideo:
-    """Check one line and return it as a row; its path is relative to `folder`."""
+def _row(path: Path, number: int, header: list[str], line: list[str]) -> ListedVideo:
+    """Check one line of a CSV and return it as a row; its path is relative to the CSV's folder."""
+    where = f"{path}: row {number}"
     if any(cell.strip() for cell in line[len(header) :]):
         raise SvfapError(
             f"{where}: {len(line)} values for {len(header)} columns;"
@@ -190,14 +194,18 @@ def _row(where: str, folder: Path, header: list[str], line: list[str]) -> Listed
         _check_separators(where, line)
     # Spreadsheets drop empty cells at the end of a line, so pad it to the length of the header.
     padded = [*(" ".join(cell.strip().splitlines()) for cell in line), *("" for _ in header)]
-    cells = dict(zip(header, padded, strict=False))
-    row = ListedVideo(where, "", 0.0, None, cells)
+    cells = {
+        # A file's name must stay as the file system has it.
+        column: cell if column in SOURCE_COLUMNS else spelling.plain(cell)
+        for column, cell in zip(header, padded, strict=False)
+    }
+    row = ListedVideo(where, number, "", 0.0, None, cells)
     start = row.number("start") if cells.get("start") else 0.0
     end = row.number("end") if cells.get("end") else None
     if start < 0 or (end is not None and end <= start):
         raise SvfapError(f"{where}: start must be 0 or later and end after start, in seconds")
     if "path" in cells:
-        source = _source(folder, where, row.require("path"))
+        source = _source(path.parent.absolute(), where, row.require("path"))
     else:
         source = WATCH.format(row.require("id"))
     return replace(row, source=source, start=start, end=end)

@@ -1,13 +1,20 @@
 """Divide listed videos into parts: by the user's folds, or by distributing subjects over folds."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from svfap.datasets.dataset import Fold
 from svfap.datasets.listing import SAFE_NAME, ListedVideo
+from svfap.datasets.spelling import SHOWN, misspellings
 from svfap.errors import SvfapError
-from svfap.order import natural_key
+
+# Names of parts, in lower case, that say what a part is for.
+ROLES = (
+    dict.fromkeys(("train", "training"), "train")
+    | dict.fromkeys(("val", "valid", "validation", "dev", "devel"), "validation")
+    | dict.fromkeys(("test", "testing", "eval", "holdout"), "test")
+)
 
 
 def named_parts(rows: Sequence[ListedVideo]) -> list[str]:
@@ -30,6 +37,26 @@ def named_parts(rows: Sequence[ListedVideo]) -> list[str]:
                 f" '{fold}'; put all clips of one person into one fold"
             )
     return [row.cells["fold"] for row in rows]
+
+
+def holdout_fold(path: Path, parts: Sequence[str]) -> dict[str, Fold] | None:
+    """Return the one fold of parts called train, test and perhaps val; None for other names.
+
+    Raises:
+        SvfapError: only some parts have such names, or there is none to train on or to test.
+    """
+    roles: dict[str, list[str]] = defaultdict(list)
+    for part in parts:
+        roles[ROLES.get(part.casefold(), "")].append(part)
+    if roles.keys() == {""}:
+        return None
+    if roles[""] or not roles["train"] or not roles["test"]:
+        raise SvfapError(
+            f"{path}: column 'fold' names {', '.join(parts)}; name 'train' and 'test' (and 'val')"
+            " for one split, or 1, 2, 3, ... for cross-validation"
+        )
+    fold = Fold(tuple(roles["train"]), tuple(roles["test"]), tuple(roles["validation"]))
+    return {"test": fold}
 
 
 def distributed_parts(
@@ -102,25 +129,44 @@ def check_training_classes(
                 )
 
 
-def how_split(rows: Sequence[ListedVideo], parts: Sequence[str]) -> str:
-    """Return a sentence that says how rows were divided into parts, and why."""
-    sizes = Counter(parts).values()
-    spread = f"{len(sizes)} folds of {min(sizes)} to {max(sizes)} clips"
+def how_split(rows: Sequence[ListedVideo], parts: Sequence[str], tested: Sequence[str]) -> str:
+    """Return sentences that say how rows were divided into parts, and why.
+
+    Args:
+        rows: the listed videos.
+        parts: the part of each row.
+        tested: the parts that some fold tests.
+    """
+    sizes = Counter(parts)
+    spread = f"{len(sizes)} folds of {min(sizes.values())} to {max(sizes.values())} clips"
+    if len(tested) < len(sizes):
+        spread = "one split: " + ", ".join(f"{sizes[part]} clips '{part}'" for part in sizes)
+    subjects = {row.cells["subject"] for row in rows if row.cells.get("subject")}
     if "fold" in rows[0].cells:
-        return f"{spread}, as the column 'fold' names them"
-    subjects = len({row.cells["subject"] for row in rows})
+        known = "" if subjects else "; no subjects are named, so one person may be in several"
+        return f"{spread}, as the column 'fold' names them{known}.{_perhaps_misspelt(subjects)}"
     return (
-        f"{spread}, {subjects} subjects. Each subject is in one fold, because testing on known"
+        f"{spread}, {len(subjects)} subjects. Each subject is in one fold, because testing on known"
         " people inflates results. Labels are balanced as far as possible."
+        + _perhaps_misspelt(subjects)
     )
 
 
-def untested_classes(parts: Sequence[str], labels: Sequence[str], classes: Sequence[str]) -> str:
-    """Return a sentence that names the parts without clips of some class; "" if there are none."""
+def _perhaps_misspelt(subjects: Iterable[str]) -> str:
+    """Return a sentence on subjects that may be one person, misspelt; "" if there are none."""
+    pairs = misspellings(sorted(subjects))
+    shown = ", ".join(f"'{one}' and '{other}'" for one, other in pairs[:SHOWN])
+    more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+    return f" Check that these are different people: {shown}{more}." if pairs else ""
+
+
+def untested_classes(
+    parts: Sequence[str], labels: Sequence[str], classes: Sequence[str], tested: Sequence[str]
+) -> str:
+    """Return a sentence that names tested parts without clips of some class; "" if none lacks."""
     present = set(zip(parts, labels, strict=True))
     missing = {
-        part: [label for label in classes if (part, label) not in present]
-        for part in sorted({*parts}, key=natural_key)
+        part: [label for label in classes if (part, label) not in present] for part in tested
     }
     gaps = [f"{part} has no {', '.join(labels)}" for part, labels in missing.items() if labels]
     if not gaps:

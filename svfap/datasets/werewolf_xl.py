@@ -63,6 +63,7 @@ WEREWOLF_XL = Dataset(
     crop="openface",
     stride=3,
     metrics=("PCC", "CCC"),
+    raw_targets=True,  # from -1.5 to 2
     about=About(
         access="closed",
         people="players of the game Werewolf, not acted; the values were rated by others",

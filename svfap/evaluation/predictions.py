@@ -3,6 +3,7 @@
 The file keeps the views of a clip apart, so averaging can change without running the model again.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from svfap.config.made_by import MadeBy
+from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
 
+METADATA = "svfap"  # key of the record of the model in the file's metadata
 SCHEMA = pa.schema(
     [
         pa.field("dataset", pa.string(), nullable=False),
@@ -43,6 +47,7 @@ class Predictions:
         views: number of the view within its clip, (n,).
         targets: class index (n, 1), or true values (n, d).
         scores: class probabilities (n, c), or predicted values (n, d).
+        made_by: the model that made them; None if it is not known.
     """
 
     dataset: str
@@ -53,6 +58,7 @@ class Predictions:
     views: NDArray[np.integer]
     targets: NDArray[np.number]
     scores: NDArray[np.number]
+    made_by: MadeBy | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of unequal length, and targets or scores that are not finite."""
@@ -81,7 +87,8 @@ def to_table(predictions: Predictions) -> pa.Table:
         "target": list(predictions.targets.astype(np.float32)),
         "score": list(predictions.scores.astype(np.float32)),
     }
-    return pa.Table.from_pydict(columns, schema=SCHEMA)
+    made_by = {METADATA: predictions.made_by.model_dump_json()} if predictions.made_by else None
+    return pa.Table.from_pydict(columns, schema=SCHEMA.with_metadata(made_by))
 
 
 def write(path: Path, predictions: Predictions) -> None:
@@ -114,6 +121,22 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
                 " with models of one configuration"
             )
     return frame
+
+
+def read_made_by(path: Path) -> MadeBy | None:
+    """Return the model that made predictions; None if an earlier version wrote them.
+
+    Raises:
+        SvfapError: the record is damaged.
+    """
+    text = (pq.read_schema(path).metadata or {}).get(METADATA.encode())
+    return None if text is None else parse(MadeBy, json.loads(text), where=str(path))
+
+
+def read_names(path: Path) -> tuple[str, str]:
+    """Return the dataset and the fold of predictions that `read` accepts."""
+    first = next(pq.ParquetFile(path).iter_batches(1, columns=["dataset", "fold"]))
+    return first["dataset"][0].as_py(), first["fold"][0].as_py()
 
 
 def by_clip(frame: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from svfap.models import VideoModel
 from svfap.progress import track
 from svfap.shards.store import ClipStore
 from svfap.training.objectives import Classification, Regression, normalise, unit_range
+from svfap.training.target_scale import RAW, TargetScale
 from svfap.video.resize import resize
 from svfap.video.sampling import Indices, evaluation_indices
 
@@ -145,10 +146,18 @@ def list_views(store: ClipStore, job: FinetuneJob, views: int) -> list[View]:
     ]
 
 
-def validation_metrics(model: VideoModel, store: ClipStore, job: FinetuneJob) -> dict[str, float]:
+def validation_metrics(
+    model: VideoModel, store: ClipStore, job: FinetuneJob, scale: TargetScale = RAW
+) -> dict[str, float]:
     """Compute all metrics of the job's task on held-back clips, averaged over its targets.
 
     The model is left in evaluation mode.
+
+    Args:
+        model: a model in training.
+        store: the held-back clips.
+        job: the settings of the training.
+        scale: the scale in which the model has learnt the targets.
 
     Returns:
         Name of the metric -> value, a fraction.
@@ -157,6 +166,7 @@ def validation_metrics(model: VideoModel, store: ClipStore, job: FinetuneJob) ->
     frame = predictions.to_table(predict(model, store, job, config, shown=False)).to_pandas()
     units = predictions.by_group(predictions.by_clip(frame))
     targets, scores = (np.stack(units[column].to_list()) for column in ("target", "score"))
+    scores = scale.restore(scores)
     return {
         name: float(np.mean(metric.compute(targets, scores)))
         for name, metric in METRICS.items()

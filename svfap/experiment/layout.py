@@ -83,6 +83,7 @@ class Output:
 
 MANIFEST = Output("data", "raw/{dataset}/manifest.csv")
 CLIPS = Output("data", "crops/{dataset}/{part}/clips.csv")
+RAW_STATE = CLIPS.beside("raw.json")
 SHARDS = Output("data", "shards/{dataset}/{part}/index.parquet")
 
 PRETRAINED = Output("results", "{run}pretrain/checkpoint.pt")

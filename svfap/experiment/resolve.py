@@ -72,9 +72,24 @@ class Experiment:
         inits = {self.finetune_section(name).finetune.init for name in self.labelled}
         return "pretrained" in inits and self.config.pretrain.checkpoint is None
 
+    def _same_videos(self, name: str) -> tuple[str, ...]:
+        """Return the other datasets that have videos of a dataset, as far as lists tell."""
+        own, chosen = self.datasets[name], self.config.datasets
+        return tuple(
+            other
+            for other, dataset in self.datasets.items()
+            if other != name
+            and (
+                own.name == dataset.name
+                or (chosen[name].root is not None and chosen[name].root == chosen[other].root)
+                or own.sources & dataset.sources
+            )
+        )
+
     def download_section(self, dataset: str) -> DatasetConfig:
         """Return the section of stage `download`: the dataset's keys, without training keys."""
-        return self.config.datasets[dataset].model_copy(update={"finetune": {}, "only": ()})
+        unused = {"finetune": {}, "only": (), "changed_by": "date"}
+        return self.config.datasets[dataset].model_copy(update=unused)
 
     def crop_section(self, dataset: str) -> CropConfig:
         """Return the section of stage `crop`; its default preset is the paper's for the dataset."""
@@ -105,6 +120,9 @@ class Experiment:
         facts = self.datasets[dataset]
         if facts.task == "unlabelled":
             raise SvfapError(f"{dataset} has no labels to fine-tune on; choose another dataset")
+        finetune = finetune_for(self.config, dataset)
+        if facts.raw_targets and finetune.target_scale is None:
+            finetune = finetune.model_copy(update={"target_scale": "raw"})
         job = {
             "seed": self.config.seed,
             "task": facts.task,
@@ -112,7 +130,7 @@ class Experiment:
             "stride": facts.stride,
             "notice": facts.notice,
             "model": self.config.model,
-            "finetune": finetune_for(self.config, dataset),
+            "finetune": finetune,
         }
         return parse(FinetuneJob, job, where=f"datasets.{dataset}")
 
@@ -132,6 +150,7 @@ class Experiment:
                     metrics=dataset.metrics,
                     folds=tuple(dataset.folds),
                     notice=dataset.notice,
+                    same_videos=self._same_videos(name),
                 )
         return TabulateConfig(
             datasets=facts,

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from svfap.config import Config
-from svfap.config.stage_sections import CostConfig, CostJob, PretrainJob, TabulateConfig
+from svfap.config.made_by import recipe
+from svfap.config.stage_sections import (
+    CostConfig,
+    CostJob,
+    ExpectedModel,
+    PretrainJob,
+    TabulateConfig,
+)
 from svfap.config.variants import RunFacts, Variant
 from svfap.config.yaml_file import check, merge
 from svfap.errors import SvfapError
-from svfap.experiment.layout import MAIN, run_folder
+from svfap.experiment.layout import MAIN, PRETRAINED, run_folder
 from svfap.experiment.resolve import Experiment
 
 
@@ -80,7 +87,9 @@ def tabulate_section(runs: Mapping[str, Run]) -> TabulateConfig:
     facts = {
         run.name: _run_facts(variants[run.name], run) for run in runs.values() if run.name != MAIN
     }
-    return main.experiment.tabulate_section().model_copy(update={"runs": facts})
+    expected = {run.name: _expected_model(run) for run in runs.values()}
+    section = main.experiment.tabulate_section()
+    return section.model_copy(update={"runs": facts, "expected": expected})
 
 
 def cost_section(runs: Mapping[str, Run]) -> CostConfig:
@@ -104,6 +113,19 @@ def _run_facts(variant: Variant, run: Run) -> RunFacts:
         label=variant.label or run.name,
         seed_of=run.seed_of,
         folds={name: tuple(run.experiment.folds(name)) for name in run.experiment.labelled},
+    )
+
+
+def _expected_model(run: Run) -> ExpectedModel:
+    """Return hashes of the settings that a run's predictions must have been made with."""
+    experiment = run.experiment
+    own = run.pretrained_in
+    return ExpectedModel(
+        recipes={name: recipe(experiment.finetune_section(name)) for name in experiment.labelled},
+        pretraining="" if own is None else recipe(experiment.pretrain_section()),
+        checkpoint=experiment.config.pretrain.checkpoint
+        if own is None
+        else PRETRAINED.path(experiment.config.results, run=own),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from svfap.config import CropConfig
+from svfap.datasets.raw_state import file_state
 from svfap.replacing import replacing
 
 # The version is part of every fingerprint. Raise it when a change of the code changes the pictures
@@ -110,11 +111,7 @@ def fingerprint(config: CropConfig, video: Path) -> str:
 
     A change of what is hashed, or of its order, crops every clip of every user again.
     """
-    try:
-        status = video.stat()
-        source = [status.st_size, status.st_mtime_ns]
-    except OSError:
-        source = []  # a missing video is rejected, and cropped once it exists
+    source = file_state(video)  # a missing video is rejected, and cropped once it exists
     text = json.dumps([_VERSION, clip_settings(config), source], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -43,9 +43,7 @@ class ClipStore:
     """
 
     def __init__(self, indexes: Sequence[Path]) -> None:
-        # This applies to the whole process. It is set here because every process that loads clips
-        # makes a store before it forks. OpenCV scales the clips; in forked loaders, its threads
-        # would deadlock or compete for cores. Face frames are too small to gain from threads.
+        # OpenCV's threads would deadlock or compete for cores in loader processes forked later.
         cv2.setNumThreads(1)
         tables = read_indexes(indexes)
         table = pa.concat_tables(tables)
@@ -79,6 +77,12 @@ class ClipStore:
             part.__dict__.pop(name, None)
         return part
 
+    def with_targets(self, targets: NDArray[np.float32]) -> "ClipStore":
+        """Return a store of the same clips with other targets, (clips, n)."""
+        changed = copy.copy(self)
+        changed.__dict__["targets"] = targets  # where `cached_property` keeps its value
+        return changed
+
     @cached_property
     def keys(self) -> list[str]:
         """Key of each clip."""
@@ -110,11 +114,7 @@ class ClipStore:
         # The clips of an index come from one run of the stage `crop`: read one shard of each index.
         used = (self._shards[shard] for shard in np.unique(self._shard[self._rows]))
         settings = [*map(read_crop_settings, {shard.parent: shard for shard in used}.values())]
-        return {
-            key: value
-            for key, value in settings[0].items()
-            if all(key in other and other[key] == value for other in settings)
-        }
+        return {k: v for k, v in settings[0].items() if all((k, v) in s.items() for s in settings)}
 
     @property
     def fps(self) -> float:

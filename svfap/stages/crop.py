@@ -1,6 +1,7 @@
 """Stage `crop`: turn the raw videos of one part into face clips.
 
-The stage also writes, beside `clips.csv`: `quality.parquet`, a row of figures per clip;
+The stage also writes, beside `clips.csv`: `quality.parquet`, a row of figures per clip; `raw.json`,
+size and date of the raw videos;
 `faces/<key>.mkv`, each clip as Motion JPEG; `faces/<key>.json`, the outcome for each video;
 `rejects.csv`, the videos without a usable face, with the reason. A video that was cropped with the
 same settings is not cropped again. With `speaker: all`, the second clip of a video has the key
@@ -21,6 +22,7 @@ from av.error import FFmpegError
 from svfap.config import CropConfig
 from svfap.datasets.collect import FAILED, read_failed
 from svfap.datasets.dataset import Clip, read_manifest
+from svfap.datasets.raw_state import RawState, raw_state_path
 from svfap.errors import SvfapError
 from svfap.faces.clip_tables import quality_path, rejects_path, write_tables
 from svfap.faces.crop_videos import VideoToCrop, crop_videos
@@ -29,6 +31,7 @@ from svfap.overwriting import keep_inputs
 from svfap.progress import track
 
 logger = logging.getLogger(__name__)
+NAMES_SHOWN = 5
 
 
 def run(
@@ -38,6 +41,7 @@ def run(
     part: str,
     output: Path,
     workers: int,
+    raw: str = "date:",
     log: Callable[..., None],
 ) -> None:
     """Crop the clips of one part.
@@ -48,6 +52,7 @@ def run(
         part: the part to crop.
         output: `clips.csv`, the table of face clips; everything else is written beside it.
         workers: number of processes; the result does not depend on it.
+        raw: token of the raw videos, see `svfap.datasets.raw_state`.
         log: function that takes metrics as a mapping from name to value.
 
     Raises:
@@ -58,6 +63,12 @@ def run(
     config = config.model_copy(update={"preset": config.preset or "auto"})
     faces = output.parent / "faces"
     began = time.monotonic()
+    earlier = RawState.read(raw_state_path(output))
+    if earlier and (changed := earlier.changed()):
+        logger.info("%d raw videos changed: %s", len(changed), ", ".join(changed[:NAMES_SHOWN]))
+    # A video that is replaced from here on is cropped by the next run.
+    sources = dict.fromkeys(clip.source or clip.path for clip in clips)
+    state = RawState.of(sources, raw, cut=any(clip.source for clip in clips))
     try:
         faces.mkdir(parents=True, exist_ok=True)
         jobs = [VideoToCrop(clip.key, clip.path) for clip in clips]
@@ -65,6 +76,7 @@ def run(
         cropped = crop_videos(jobs, config, folder=faces, workers=workers)
         outcomes = _log_rejects(jobs, cropped, read_failed(manifest.with_name(FAILED)))
         videos = list(track(outcomes, total=len(jobs), label=f"crop {part}"))
+        state.write(raw_state_path(output))
         write_tables(output, list(zip(clips, videos, strict=True)), config)
     except (OSError, FFmpegError) as error:
         # PyAV's errors are OSErrors only where FFmpeg reports an error number of the system.

@@ -1,5 +1,6 @@
 """Stage `evaluate`: predictions of a fine-tuned model for every test clip and view of a fold."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from svfap.config.machine import DEFAULT_SCORING, ScoringMachine
@@ -10,7 +11,7 @@ from svfap.models import VideoModel
 from svfap.plots.clip_figures import draw_embedding, draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
-from svfap.training.checkpoint import load_model
+from svfap.training.checkpoint import load_model, made_by
 
 
 def run(
@@ -39,7 +40,7 @@ def run(
     store = ClipStore(shards)
     network, job = load_model(model)
     scored = predict(network, store, job, config, machine=machine)
-    predictions.write(output, scored)
+    predictions.write(output, replace(scored, made_by=made_by(model)))
     _draw(network, store, job, output, f"{config.dataset} {config.fold}")
     log({"clips": len(store), "views": len(scored.keys)})
 

@@ -9,6 +9,7 @@ from svfap.augment.crop_box import random_resized_crop
 from svfap.augment.rand_augment import rand_augment_policy
 from svfap.config import TrainingMachine
 from svfap.config.machine import DEFAULT_MACHINE
+from svfap.config.made_by import file_hash, recipe
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.errors import SvfapError
 from svfap.evaluation.scoring import validation_metrics
@@ -21,6 +22,7 @@ from svfap.training.draws import Draws
 from svfap.training.objectives import Classification, Objective, Regression
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
+from svfap.training.target_scale import TargetScale
 from svfap.training.training_run import TrainingRun
 from svfap.video.sampling import finetune_indices
 
@@ -56,23 +58,19 @@ def run(
     settings, optim = config.finetune, config.finetune.optim
     classes = store.targets[:, 0] if config.task == "classification" else None
     store = fraction.of(store, settings.fraction, seed=config.seed, classes=classes)
-    model = VideoModel(
-        config.model,
-        len(config.targets),
-        settings.drop_path,
-        activation=settings.activation,
-        fusion=settings.fusion,
-    )
+    scale = TargetScale.of(config, store.targets)
+    store = store.with_targets(scale.standardise(store.targets))
+    model = _untrained(config)
     origin = _load_encoder(model, pretrained) if settings.init == "pretrained" else Origin()
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
-    held_back = ClipStore(validation) if validation else None
+    validate = partial(validation_metrics, model, job=config, scale=scale)
     inputs = [*pretrained, *shards, *validation]
-    TrainingRun(config, optim, inputs, output, label, origin, machine).train(
+    TrainingRun(config, optim, inputs, output, label, origin, machine, scale).train(
         _objective(model, config, store),
         _draws(store, config),
         parameter_groups(model, weight_decay=optim.weight_decay, layer_decay=settings.layer_decay),
         log=log,
-        validate=(lambda: validation_metrics(model, held_back, config)) if held_back else None,
+        validate=partial(validate, ClipStore(validation)) if validation else None,
     )
 
 
@@ -93,6 +91,18 @@ def _check_targets(store: ClipStore, config: FinetuneJob) -> None:
         )
 
 
+def _untrained(config: FinetuneJob) -> VideoModel:
+    """Make the model with random weights."""
+    settings = config.finetune
+    return VideoModel(
+        config.model,
+        len(config.targets),
+        settings.drop_path,
+        activation=settings.activation,
+        fusion=settings.fusion,
+    )
+
+
 def _load_encoder(model: VideoModel, pretrained: list[Path]) -> Origin:
     """Load the encoder of a pre-trained checkpoint and return the facts of its pre-training."""
     if len(pretrained) != 1:
@@ -108,6 +118,8 @@ def _load_encoder(model: VideoModel, pretrained: list[Path]) -> Origin:
         datasets=found.job.pretrain.datasets if isinstance(found.job, PretrainJob) else (),
         notice=found.job.notice if found.job else "",
         clips=found.clips or 0,
+        checkpoint=file_hash(pretrained[0]),
+        recipe=recipe(found.job) if found.job else "",
     )
 
 

@@ -49,6 +49,8 @@ def run(
     """
     settings, optim = config.pretrain, config.pretrain.optim
     store = fraction.of(ClipStore(shards), settings.fraction, seed=config.seed)
+    # No target is used, and datasets may differ in their number of targets.
+    store = store.with_targets(np.empty((len(store), 0), np.float32))
     seed_everything(config.seed)
     model = Autoencoder(config.model, fusion=settings.fusion)
     size, frames = config.model.image_size, config.model.num_frames

@@ -1,9 +1,9 @@
 """Stage `tabulate`: predictions, curves and rejects of all datasets -> tables and figures.
 
 It writes, beside `benchmark.md`: `benchmark.{csv,html,tex}`, `folds.{csv,md}`,
-`per_class.{csv,md}`, `rejects.{csv,html,md}` and `runs.html`. If there are variants, it adds
-`ablations.{csv,html,md,tex}`; for DFEW, `comparison.{html,md,tex}`. Figures go to the folder
-`figures` of the results. The paths of its inputs name run, dataset and fold
+`per_class.{csv,md}`, `models.csv`, `rejects.{csv,html,md}` and `runs.html`. If there are variants,
+it adds `ablations.{csv,html,md,tex}`; for DFEW, `comparison.{html,md,tex}`. Figures go to the
+folder `figures` of the results. The paths of its inputs name run, dataset and fold
 (`svfap.experiment.layout`).
 """
 
@@ -21,9 +21,10 @@ from svfap.experiment import layout
 from svfap.experiment.layout import MAIN
 from svfap.plots.classes import draw_class_bars, draw_confusion
 from svfap.plots.curves import draw_curves, read_curve
-from svfap.tables import ablations, benchmark, comparison, folds, per_class, provenance
+from svfap.tables import ablations, benchmark, comparison, folds, models, per_class, provenance
 from svfap.tables import rejects as reject_lists
 from svfap.tables.costs import CountedCost, read_costs
+from svfap.tables.render import with_note
 from svfap.tables.results import Result, check_predictions, folds_done, measure
 from svfap.tables.seeds import over_seeds
 from svfap.tables.write import write_all_formats, write_csv, write_html, write_markdown
@@ -62,16 +63,22 @@ def run(
     tables, results = output.parent, output.parents[1]
     figures = layout.FIGURES.path(results)
     tables.mkdir(parents=True, exist_ok=True)
-    scored = _read_runs(config, predictions, results)
+    files = _by_run(config, predictions, results)
+    scored = {run: _read_units(config, found) for run, found in files.items()}
+    made = models.read_models(files)
+    models.refuse_stale(made, config.expected)
+    config = models.with_notices(config, made)
     groups = scored[MAIN]
     seeds = [name for name, facts in config.runs.items() if facts.seed_of == MAIN]
     measured = {name: _measure(config, scored[name]) for name in (MAIN, *seeds) if name in scored}
-    _write_benchmark(config, measured[MAIN], over_seeds(measured, seeds), output)
-    _write_variants(config, scored, read_costs(costs), tables)
-    _write_classes(config, groups, tables, results)
+    note = models.source_note(made)
+    _write_benchmark(config, measured[MAIN], over_seeds(measured, seeds), output, note)
+    _write_variants(config, scored, read_costs(costs), tables, note)
+    _write_classes(config, groups, tables, results, note)
     _write_rejects([clips.with_name("rejects.csv") for clips in crops], tables)
     _draw_curves(config, curves, results)
-    runs = provenance.provenance_tables(results)
+    write_csv(tables / "models.csv", models.model_rows(made))
+    runs = [models.model_table(made), *provenance.provenance_tables(results)]
     write_html(tables / "runs.html", runs, "Runs")
     log(_pooled_metrics(measured[MAIN]))
     logger.info("tables in %s, figures in %s", tables, figures)
@@ -86,10 +93,8 @@ def _measure(config: TabulateConfig, groups: Mapping[str, pd.DataFrame]) -> list
     ]
 
 
-def _read_runs(
-    config: TabulateConfig, paths: list[Path], results: Path
-) -> dict[str, dict[str, pd.DataFrame]]:
-    """Return run -> dataset -> its scored units, the main run first."""
+def _by_run(config: TabulateConfig, paths: list[Path], results: Path) -> dict[str, list[Path]]:
+    """Return run -> its predictions, the main run first."""
     by_run: dict[str, list[Path]] = {MAIN: []}
     for path in paths:
         names = _parse(layout.PREDICTIONS, path, results) or {"run": MAIN}
@@ -97,7 +102,7 @@ def _read_runs(
     strays = sorted({*by_run} - {MAIN, *config.runs})
     if strays:
         raise SvfapError(f"predictions of a variant '{strays[0]}', which the configuration lacks")
-    return {run: _read_units(config, found) for run, found in by_run.items()}
+    return by_run
 
 
 def _parse(output: layout.Output, path: Path, results: Path) -> dict[str, str] | None:
@@ -123,13 +128,14 @@ def _read_units(config: TabulateConfig, paths: list[Path]) -> dict[str, pd.DataF
 
 
 def _write_benchmark(
-    config: TabulateConfig, measured: list[Result], seeds: list[Result], output: Path
+    config: TabulateConfig, measured: list[Result], seeds: list[Result], output: Path, note: str
 ) -> None:
     notices = {name: facts.notice for name, facts in config.datasets.items()}
     results = benchmark.beside_paper(measured, seeds)
-    write_all_formats(output, benchmark.benchmark_tables(results, notices), "Benchmark")
+    shown = with_note(benchmark.benchmark_tables(results, notices), note)
+    write_all_formats(output, shown, "Benchmark")
     write_csv(output.with_suffix(".csv"), benchmark.benchmark_rows(results, notices))
-    by_fold = folds.fold_tables(measured, notices)
+    by_fold = with_note(folds.fold_tables(measured, notices), note)
     write_markdown(output.with_name("folds.md"), by_fold, "Results by fold")
     write_csv(output.with_name("folds.csv"), folds.fold_rows(measured, notices))
 
@@ -139,20 +145,26 @@ def _write_variants(
     scored: Mapping[str, Mapping[str, pd.DataFrame]],
     costs: Mapping[str, CountedCost],
     tables: Path,
+    note: str,
 ) -> None:
     """Write the ablations if there are variants, and the comparison of models if there is DFEW."""
     if config.runs:
         found = list(ablations.ablations(config, scored, costs))
         shown = [ablations.ablation_table(ablation) for ablation in found]
-        write_all_formats(tables / "ablations.md", shown, "Ablations")
+        write_all_formats(tables / "ablations.md", with_note(shown, note), "Ablations")
         write_csv(tables / "ablations.csv", ablations.ablation_rows(found))
     compared = comparison.comparison_table(config, scored[MAIN], costs)
     if compared:
-        write_all_formats(tables / "comparison.md", [compared], "Pre-trained models")
+        shown = with_note([compared], note)
+        write_all_formats(tables / "comparison.md", shown, "Pre-trained models")
 
 
 def _write_classes(
-    config: TabulateConfig, groups: Mapping[str, pd.DataFrame], tables: Path, results: Path
+    config: TabulateConfig,
+    groups: Mapping[str, pd.DataFrame],
+    tables: Path,
+    results: Path,
+    note: str,
 ) -> None:
     """Write the table of classes, and draw bars and confusion matrix of each dataset."""
     classes = []
@@ -175,7 +187,8 @@ def _write_classes(
                 path=layout.CONFUSION_FIGURE.path(results, dataset=name),
                 notice=facts.notice,
             )
-    write_markdown(tables / "per_class.md", [per_class.class_table(classes)], "Results by class")
+    shown = with_note([per_class.class_table(classes)], note)
+    write_markdown(tables / "per_class.md", shown, "Results by class")
     write_csv(tables / "per_class.csv", per_class.class_rows(classes), per_class.COLUMNS)
 
 

@@ -4,12 +4,14 @@ All rows of a table are measured on the folds for which all its runs have predic
 can be compared. A paired bootstrap over the same people gives the change against the main run.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from svfap.config.stage_sections import DatasetFacts, TabulateConfig
+from svfap.config.variants import RunFacts
 from svfap.datasets.dataset import is_dataset
 from svfap.evaluation import bootstrap
 from svfap.evaluation.metrics import METRICS
@@ -88,11 +90,16 @@ def ablations(
         scored: run -> dataset -> rows of `predictions.by_group`.
         costs: run -> cost of its model.
     """
-    named = {name: facts for name, facts in config.runs.items() if facts.seed_of is None}
-    for title in dict.fromkeys(facts.ablation for facts in named.values() if facts.ablation):
-        members = {name: facts for name, facts in named.items() if facts.ablation == title}
+    titles = {name: _title(facts) for name, facts in config.runs.items()}
+    labels = Counter(facts.label for facts in config.runs.values())
+    for title in dict.fromkeys(titles.values()):
+        members = {name: config.runs[name] for name in titles if titles[name] == title}
         for dataset, facts in config.datasets.items():
-            settings = {f.label: name for name, f in members.items() if dataset in f.folds}
+            settings = {
+                f.label if labels[f.label] == 1 else f"{f.label} ({name})": name
+                for name, f in members.items()
+                if dataset in f.folds
+            }
             if settings:
                 yield _ablation(title, (dataset, facts), settings, scored, costs)
 
@@ -139,6 +146,11 @@ def ablation_rows(found: Iterable[Ablation]) -> Iterator[dict[str, object]]:
                     "resampled": ablation.drawn,
                     "notice": ablation.notice,
                 }
+
+
+def _title(facts: RunFacts) -> str:
+    """Return the title of the table that shows a variant: no variant is in none."""
+    return facts.ablation or ("Seeds" if facts.seed_of == MAIN else "Variants")
 
 
 def _ablation(

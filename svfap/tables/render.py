@@ -1,7 +1,7 @@
 """A table of strings, and its rendering as Markdown and LaTeX."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _LATEX = {
@@ -46,6 +46,11 @@ class Table:
         widths = {len(self.columns), len(self.align), *map(len, self.rows)}
         if len(widths) != 1:
             raise ValueError(f"{self.title}: rows of {sorted(widths)} cells")
+
+
+def with_note(tables: Iterable[Table], note: str) -> list[Table]:
+    """Return tables with a further sentence below each."""
+    return [replace(table, notes=(*table.notes, note)) for table in tables]
 
 
 def superscript(number: int) -> str:

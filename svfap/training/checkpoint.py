@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from svfap.config import TrainingMachine
+from svfap.config.made_by import MadeBy, file_hash, recipe
 from svfap.config.section import Section
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
@@ -18,14 +19,25 @@ from svfap.errors import SvfapError
 from svfap.models.encoder import VideoModel
 from svfap.training import tensor_file
 from svfap.training.distributed import device
+from svfap.training.target_scale import TargetScale
 
 
 class Origin(Section):
-    """Facts about the pre-training of a fine-tuned model; they are empty without pre-training."""
+    """Facts about the pre-training of a fine-tuned model; they are empty without pre-training.
+
+    Attributes:
+        datasets: names of its datasets.
+        notice: their notices.
+        clips: number of its clips.
+        checkpoint: SHA-256 of its checkpoint.
+        recipe: hash of its settings, see `svfap.config.made_by`.
+    """
 
     datasets: tuple[str, ...] = ()
     notice: str = ""
     clips: int = 0
+    checkpoint: str = ""
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class Checkpoint:
         crop: settings that the training clips were cropped with.
         fps: median of the training clips' frames per second.
         origin: the pre-training that fine-tuning started from.
+        scale: the scale of the training clips' targets; the model's head has absorbed it.
         version: version of the code that wrote the file; `write` always records its own.
         commit: Git commit of the code that wrote the file.
     """
@@ -51,6 +64,7 @@ class Checkpoint:
     crop: Mapping[str, Any] | None = None
     fps: float | None = None
     origin: Origin | None = None
+    scale: TargetScale | None = None
     version: str = ""
     commit: str = ""
 
@@ -70,6 +84,7 @@ class Checkpoint:
             "origin": None
             if self.origin is None
             else self.origin.model_dump(mode="json", exclude_unset=True),
+            "scale": self.scale.model_dump(mode="json") if self.scale else None,
         }
         known = {key: value for key, value in facts.items() if value is not None}
         tensor_file.write(path, tensor_file.provenance() | known)
@@ -87,7 +102,7 @@ class Checkpoint:
             raise foreign(path) from None
         if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
             raise foreign(path)
-        origin = content.get("origin")
+        origin, scale = content.get("origin"), content.get("scale")
         return cls(
             model=content["model"],
             job=_job(content["config"], path) if "config" in content else None,
@@ -95,6 +110,7 @@ class Checkpoint:
             crop=content.get("crop"),
             fps=content.get("fps"),
             origin=None if origin is None else parse(Origin, origin, where=str(path)),
+            scale=None if scale is None else parse(TargetScale, scale, where=str(path)),
             version=content.get("version", ""),
             commit=content.get("commit", ""),
         )
@@ -125,6 +141,19 @@ def build_model(job: FinetuneJob, weights: Mapping[str, Tensor], *, where: objec
     )
     load_weights(model, weights, where=where)
     return model.eval()
+
+
+def made_by(path: Path) -> MadeBy:
+    """Return the record that predictions of a fine-tuned model carry."""
+    found = Checkpoint.read(path)
+    origin = found.origin or Origin()
+    return MadeBy(
+        model=file_hash(path),
+        recipe=recipe(found.job) if found.job else "",
+        pretrained=origin.checkpoint,
+        pretrain_recipe=origin.recipe,
+        pretrain_datasets=origin.datasets,
+    )
 
 
 def load_model(path: Path) -> tuple[VideoModel, FinetuneJob]:

@@ -22,6 +22,7 @@ from svfap.training.loop import Trainer
 from svfap.training.objectives import Objective
 from svfap.training.state import State
 from svfap.training.step import Stepper
+from svfap.training.target_scale import RAW, TargetScale
 
 STATE = "state"
 CURVE = "curve.csv"
@@ -39,6 +40,7 @@ class TrainingRun:
         label: name of the run on the progress line.
         origin: the pre-training that the run starts from; empty if it starts from scratch.
         machine: how to use the machine; a stopped run may resume with other values.
+        scale: the scale of the training clips' targets.
     """
 
     job: PretrainJob | FinetuneJob
@@ -48,6 +50,7 @@ class TrainingRun:
     label: str
     origin: Origin = field(default_factory=Origin)
     machine: TrainingMachine = DEFAULT_MACHINE
+    scale: TargetScale = RAW
 
     def train(
         self,
@@ -101,12 +104,13 @@ class TrainingRun:
     def _checkpoint(self, stepper: Stepper, draws: Draws) -> Checkpoint:
         """Collect the learned weights and the facts of the training clips."""
         return Checkpoint(
-            model={k: v.cpu() for k, v in stepper.result_weights.items()},
+            model=self.scale.absorbed({k: v.cpu() for k, v in stepper.result_weights.items()}),
             job=self.job,
             clips=len(draws.store),
             crop=draws.store.crop,
             fps=draws.store.fps,
             origin=self.origin,
+            scale=self.scale,
         )
 
 

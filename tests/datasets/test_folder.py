@@ -183,7 +183,10 @@ def test_log_says_how_folds_were_made_and_which_classes_they_lack(
 def test_split_says_that_folds_are_the_users(tmp_path: Path) -> None:
     text = "path,label,fold\na.mp4,x,1\nb.mp4,y,1\nc.mp4,x,2\nd.mp4,y,2\n"
     dataset = read(tmp_path, text, folds=5)
-    assert dataset.split == "2 folds of 2 to 2 clips, as the column 'fold' names them"
+    assert dataset.split == (
+        "2 folds of 2 to 2 clips, as the column 'fold' names them; no subjects are named, so one"
+        " person may be in several."
+    )
     assert dataset.gaps == ""
 
 
@@ -241,10 +244,10 @@ ROWS = "a.mp4,sad,anna\nb.mp4,happy,ben\n"
         (GOOD + "C:\\e.mp4,sad,ben\n", "row 6: path 'C:\\e.mp4': write / instead of \\"),
         (GOOD + "https:/x/e.mp4,sad,ben\n", "row 6: path 'https:/x/e.mp4': write https://"),
         (GOOD + "s3://x/e.mp4,sad,ben\n", "row 6: path 's3://x/e.mp4': s3:// is neither"),
-        (GOOD + "e.mp4,Sad,ben\n", "row 6: label 'Sad' is also written 'sad'"),
+        (GOOD + "e.mp4,Sad,ben\n", "is each of these one label? 'sad' (row 2) = 'Sad' (row 6)"),
         ("path,label,subject\na.mp4,x,s\nb.mp4,x,t\n", "every label is 'x'; add rows with"),
         ("path,label,fold\na.mp4,x,1\nb.mp4,y,\n", "row 3: blank fold"),
-        ("path,label,fold\na.mp4,x,1\nb.mp4,y,1.0\n", "row 3: fold '1.0' may hold only letters"),
+        ("path,label,fold\na.mp4,x,1\nb.mp4,y,2.5\n", "row 3: fold '2.5' may hold only letters"),
         ("path,label,fold\na.mp4,x,1\nb.mp4,y,1\n", "column 'fold' names one fold only"),
         ("path,label,fold\na,x,1\nb,y,1\nc,x,2\n", "class 'y' has no training clips when '1' is"),
         ("path,label,subject\n" + ROWS, "class 'sad' has no training clips when 'fold1' is tested"),

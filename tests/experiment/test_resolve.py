@@ -50,7 +50,7 @@ def test_tables_receive_every_notice():
     ("changes", "pretrains"),
     [
         ({}, True),
-        ({"pretrain": {"checkpoint": "model.pt"}}, False),
+        ({"pretrain": {"checkpoint": __file__}}, False),
         ({"finetune": {"init": "scratch"}}, False),
     ],
 )

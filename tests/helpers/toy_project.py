@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -109,9 +110,9 @@ def changed(folder: Path, **changes) -> None:
     (folder / "toy.yaml").write_text(yaml.safe_dump(config))
 
 
-def planned(folder: Path, *, root: Path = ROOT) -> dict[str, int]:
+def planned(folder: Path, *, root: Path = ROOT, arguments: Sequence[str] = ()) -> dict[str, int]:
     """Return rule -> number of jobs that a run would start."""
-    done = snakemake(folder, "--dry-run", "--snakefile", str(root / "Snakefile"))
+    done = snakemake(folder, "--dry-run", "--snakefile", str(root / "Snakefile"), *arguments)
     lines = done.stdout.split("Job stats:")[-1].splitlines() if "Job stats:" in done.stdout else []
     jobs = [line.split() for line in lines if len(line.split()) == 2]
     return {name: int(count) for name, count in jobs if count.isdigit()}

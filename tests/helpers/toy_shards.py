@@ -18,8 +18,9 @@ def make_shards(
     side: int = 40,
     seed: int = 0,
     form: str = "jpeg",
+    width: int = 1,
 ) -> Path:
-    """Write shards of noise; the brightness of a clip shows its class."""
+    """Write shards of noise; the brightness of a clip shows its class, its target `width` times."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -29,7 +30,7 @@ def make_shards(
             level = 60 + 120 * target
             video = rng.normal(level, 20, (frames, side, side, 3)).clip(0, 255).astype(np.uint8)
             jpegs = [encode_jpeg(cv2.blur(frame, (3, 3)), quality=95) for frame in video]
-            yield Sample(key, key, f"p{number % 3}", (float(target),), 25.0), jpegs
+            yield Sample(key, key, f"p{number % 3}", (float(target),) * width, 25.0), jpegs
 
     index = folder / "index.parquet"
     write_shards(index, samples(), max_bytes=10**7, form=form)

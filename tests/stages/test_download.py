@@ -68,7 +68,7 @@ def test_paths_below_the_manifest_are_relative(
     declare(monkeypatch, [replace(CLIP, path=inside), CLIPS[1]])
     attempt(tmp_path / "mine" / "manifest.csv")
     lines = (tmp_path / "mine" / "manifest.csv").read_text().splitlines()
-    assert lines[1] == "a,videos/a.mp4,one,anna,a,0"
+    assert lines[1] == "a,videos/a.mp4,one,anna,a,0,"
     assert [clip.key for clip in read_manifest(tmp_path / "mine" / "manifest.csv")] == ["a", "b"]
 
 

@@ -99,6 +99,20 @@ def test_pretraining_lowers_the_loss_and_shows_it(tmp_path, pretraining):
     assert {"version", "commit", "config"} <= tensor_file.read(output).keys()
 
 
+def test_pretraining_takes_datasets_with_and_without_labels(tmp_path, pretraining):
+    optim = pretraining.pretrain.optim.model_copy(update={"epochs": 2})
+    job = pretraining.model_copy(
+        update={"pretrain": pretraining.pretrain.model_copy(update={"optim": optim})}
+    )
+    shards = [
+        make_shards(tmp_path / f"{width} targets", [0, 1, 0], width=width) for width in (0, 1, 3)
+    ]
+    output = tmp_path / "out" / "checkpoint.pt"
+    output.parent.mkdir()
+    pretrain.run(job, shards=shards, output=output, log=no_log)
+    assert Checkpoint.read(output).clips == 9
+
+
 @pytest.mark.parametrize(
     ("stage", "after"), [("pretrain", 11), pytest.param("finetune", 2, marks=pytest.mark.slow)]
 )

@@ -5,7 +5,9 @@ import signal
 import sys
 from pathlib import Path
 
+from svfap.config import yaml_file
 from svfap.datasets.dataset import is_dataset
+from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
 from svfap.experiment import layout, resolve, runs
 from svfap.experiment.job_environment import put_interpreter_first
@@ -13,6 +15,10 @@ from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
 
 try:
+    for path in workflow.configfiles:
+        yaml_file.read(
+            Path(path)
+        )  # finds keys that occur twice; Snakemake takes the last
     EXPERIMENT = resolve.resolve(config, where="config")
     RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
 except SvfapError as error:
@@ -22,7 +28,7 @@ except SvfapError as error:
 DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
-    *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md"),
+    *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md", "models.csv"),
 ]
 
 put_interpreter_first()
@@ -89,6 +95,33 @@ def download_config(wildcards):
 
 def crop_config(wildcards):
     return EXPERIMENT.crop_section(wildcards.dataset).model_dump_json()
+
+
+def raw_state(dataset, part):
+    """Path of the record of a part's raw videos."""
+    return layout.RAW_STATE.path(DATA, dataset=dataset, part=part)
+
+
+def raw_token(wildcards):
+    """A text that changes if a raw video of the part does."""
+    changed_by = EXPERIMENT.config.datasets[wildcards.dataset].changed_by
+    return present_token(raw_state(wildcards.dataset, wildcards.part), changed_by)
+
+
+def raw_cuts(wildcards):
+    """A text that changes with the raw videos that clips are cut from."""
+    name = wildcards.dataset
+    changed_by = EXPERIMENT.config.datasets[name].changed_by
+    records = [raw_state(name, part) for part in EXPERIMENT.datasets[name].parts]
+    return token_of_cuts(records, changed_by)
+
+
+def dataset_raw(wildcards):
+    """The records of the raw videos of every part of a dataset."""
+    return [
+        str(raw_state(wildcards.dataset, part))
+        for part in EXPERIMENT.datasets[wildcards.dataset].parts
+    ]
 
 
 def shard_config(wildcards):

@@ -15,6 +15,7 @@ rule download:
     threads: THREADS["download"]
     params:
         config=download_config,
+        cuts=raw_cuts,  # changes with the videos that clips are cut from
     shell:
         "python -m svfap download --config {params.config:q}"
         " --dataset {wildcards.dataset} --output {output:q} 2>&1 | tee -i {log:q}"
@@ -24,7 +25,8 @@ rule crop:
     input:
         manifest=rules.download.output,
     output:
-        output_path(layout.CLIPS),
+        clips=output_path(layout.CLIPS),
+        raw=output_path(layout.RAW_STATE),
     log:
         output_path(layout.LOGS["crop"]),
     benchmark:
@@ -33,14 +35,17 @@ rule crop:
         "../../envs/data.yaml"
     params:
         config=crop_config,
+        raw=raw_token,
     shell:
         "python -m svfap crop --config {params.config:q} --manifest {input.manifest:q}"
-        " --part {wildcards.part:q} --workers {threads} --output {output:q} 2>&1 | tee -i {log:q}"
+        " --part {wildcards.part:q} --workers {threads} --raw {params.raw}"
+        " --output {output.clips:q} 2>&1 | tee -i {log:q}"
 
 
 rule shard:
     input:
-        clips=rules.crop.output,
+        clips=rules.crop.output.clips,
+        raw=rules.crop.output.raw,  # changes with a video, where clips.csv may stay as it is
     output:
         output_path(layout.SHARDS),
     log:

@@ -46,6 +46,7 @@ rule tabulate:
 rule review:
     input:
         crops=dataset_crops,
+        raw=dataset_raw,
     output:
         sheet=in_report(layout.CROPS_FIGURE, "crops.rst", "4 Data"),
         figures=in_report(layout.CROP_QUALITY_FIGURE, "crops.rst", "4 Data"),
