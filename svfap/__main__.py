@@ -23,6 +23,7 @@ from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
 from svfap.experiment.stage_list import STAGE_NAMES
+from svfap.threads import wait_passively
 from svfap.tracking import stage_run
 
 COMMANDS = ("predict", "export", "convert", "datasets", "plan", "doctor", "sync-tracking")
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="svfap: %(message)s", stream=sys.stderr)
     # The workflow's shells ignore SIGTERM (workflow/rules/common.smk), and children inherit that.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    wait_passively()
     name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
         module = importlib.import_module(f"svfap.{MODULES[name]}")

@@ -25,7 +25,7 @@ LIGHT = {
     "svfap.stages.tabulate": HEAVY | {"cv2"},
 }
 LAYERS = (  # from bottom to top; a room imports rooms of lower layers only
-    ("errors", "order", "progress", "replacing"),
+    ("errors", "order", "progress", "replacing", "threads"),
     ("config", "plots", "sources", "augment"),
     ("datasets", "models", "video", "tracking"),
     ("experiment", "demo", "shards", "faces"),

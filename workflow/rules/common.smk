@@ -8,11 +8,14 @@ from pathlib import Path
 from svfap.datasets.dataset import is_dataset
 from svfap.errors import SvfapError
 from svfap.experiment import layout, resolve, runs
-from svfap.experiment.job_environment import put_interpreter_first
+from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
 
+given = workflow.resource_settings
 try:
+    refuse_old_resources(given.resources, given.overwrite_resources)
+    refuse_old_resources(given.default_resources, None)
     EXPERIMENT = resolve.resolve(config, where="config")
     RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
 except SvfapError as error:
