@@ -8,6 +8,7 @@ may move before version 1.0; docs/stable-api.md has the whole list.
 from typing import TYPE_CHECKING, Any
 
 from svfap.models.registry import register
+from svfap.threads import wait_passively
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,7 @@ def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
     Raises:
         SvfapError: the model does not exist or is damaged.
     """
+    wait_passively()
     # Importing torch takes seconds. Every command imports `svfap`, but most do not need torch.
     from svfap.use import predictor
     from svfap.use.options import Options

@@ -27,6 +27,7 @@ from svfap.errors import SvfapError
 from svfap.experiment.job_environment import forget_other_launchers
 from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.overwriting import keep_inputs
+from svfap.threads import wait_passively
 from svfap.tracking import stage_run
 
 COMMANDS = ("predict", "export", "convert", "datasets", "plan", "doctor", "sync-tracking")
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["MPLBACKEND"] = "agg"
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a label may not fit the encoding
+    wait_passively()
     name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
         module = importlib.import_module(f"svfap.{MODULES[name]}")

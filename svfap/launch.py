@@ -1,9 +1,9 @@
 """`python -m svfap.launch LAYOUT STAGE ...`: run a stage in one process per GPU.
 
-LAYOUT is a number of GPUs, or NODESxGPUS for this number on each node of a SLURM job. For one
-process, this module runs `python -m svfap STAGE ...`; for several, it uses torchrun. On several
-nodes, `srun` starts this module once per node with an address at which the processes meet,
-NODESxGPUS@HOST:PORT. This module suppresses torchrun's own report of a failure: the process that
+LAYOUT is a number of GPUs, or GPUS/NODES for this number in all on several nodes of a SLURM job.
+For one process, this module runs `python -m svfap STAGE ...`; for several, it uses torchrun. On
+several nodes, `srun` starts this module once per node with an address at which the processes meet,
+GPUS/NODES@HOST:PORT. This module suppresses torchrun's own report of a failure: the process that
 failed first has printed its error, and this module exits with its status.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from svfap import __main__
 from svfap.experiment.job_environment import forget_other_launchers
 
-LAYOUT = re.compile(r"(?:(?P<nodes>\d+)x)?(?P<gpus>\d*)(?:@(?P<meeting>.+:\d+))?")
+LAYOUT = re.compile(r"(?P<gpus>\d+)(?:/(?P<nodes>\d+))?(?:@(?P<meeting>.+:\d+))?")
 # Torchrun passes these signals on to its processes; without SIGUSR1, SLURM's warning would kill
 # torchrun.
 SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
@@ -27,20 +27,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a stage in the processes that the first argument describes; return the exit status."""
     layout, *stage = sys.argv[1:] if arguments is None else arguments
     found = LAYOUT.fullmatch(layout)
-    if found is None:
-        sys.exit(
-            f"svfap.launch: error: '{layout}' is not a layout; write GPUS or NODESxGPUS, as in 2x4"
+    gpus, nodes = (int(found["gpus"]), int(found["nodes"] or 1)) if found else (0, 0)
+    if found is None or not nodes or gpus % nodes:
+        print(
+            f"svfap.launch: error: layout '{layout}' is not GPUS/NODES with as many GPUs on each"
+            " node, as in 8/2; set `gpu`, the number over all nodes, to a multiple of `nodes`",
+            file=sys.stderr,
         )
-    nodes, gpus = int(found["nodes"] or 1), int(found["gpus"] or 0) or 1
+        return 2
+    processes = max(1, gpus // nodes)  # on each node
     if warning := forget_other_launchers(launching=True):
         print(f"svfap.launch: {warning}", file=sys.stderr)
     if nodes > 1 and not found["meeting"]:
         start_on_nodes(nodes, layout, stage)
-    if nodes * gpus < 2:
+    if nodes * processes < 2:
         return __main__.main(stage)
     meeting = ["--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint"]
     meeting += [found["meeting"], "--rdzv-id", found["meeting"]] if nodes > 1 else ["localhost:0"]
-    return torchrun([*meeting, "--nproc-per-node", str(gpus)], stage, processes=gpus)
+    return torchrun([*meeting, "--nproc-per-node", str(processes)], stage, processes=processes)
 
 
 def start_on_nodes(nodes: int, layout: str, stage: Sequence[str]) -> None:
@@ -72,8 +76,10 @@ def torchrun(options: Sequence[str], stage: Sequence[str], *, processes: int) ->
 
     # Torchrun (torch 2.13) would print a long report with a stack trace of its own.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    # torchrun sets one thread per process unless this is set.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    # The threads of the job, which Snakemake sets, are shared by its processes. Without this,
+    # torchrun would set one thread each.
+    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // processes))
     try:
         run.main([*options, "--signals-to-handle", SIGNALS, "--module", "svfap", *stage])
     except ChildFailedError as error:

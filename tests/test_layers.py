@@ -26,7 +26,7 @@ LIGHT = {
 }
 LAYERS = (  # from bottom to top; a room imports rooms of lower layers only
     ("redact",),
-    ("errors", "order", "progress", "replacing"),
+    ("errors", "order", "progress", "replacing", "threads"),
     ("config", "plots", "sources", "augment", "overwriting"),
     ("datasets", "models", "video", "tracking"),
     ("experiment", "demo", "shards", "faces"),
@@ -40,7 +40,7 @@ LAYERS = (  # from bottom to top; a room imports rooms of lower layers only
     ("launch",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
-MOST_ROOT_MODULES = 10
+MOST_ROOT_MODULES = 11
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -6,7 +6,6 @@ Importing this module opens no video and imports neither torch nor any other hea
 
 import difflib
 from dataclasses import replace
-from pathlib import Path
 
 from svfap.config import DatasetConfig
 from svfap.datasets import folder
@@ -75,7 +74,6 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
         )
     else:
         dataset = _variant(_known_dataset(name), name, chosen.variant)
-        _check_root(dataset, name, chosen.root)
     if chosen.allow_incomplete:
         dataset = replace(dataset, notice=f"{dataset.notice} {INCOMPLETE}".strip())
     return with_validation(dataset, chosen.validation) if chosen.validation else dataset
@@ -91,15 +89,6 @@ def _known_dataset(name: str) -> Dataset:
         f"unknown dataset '{name}'; did you mean '{near}'?"
         f" For your own videos, set datasets.{name}.csv"
     )
-
-
-def _check_root(dataset: Dataset, name: str, root: Path | None) -> None:
-    """Raise SvfapError if a copy's folder is missing and nothing downloads or renders it."""
-    if root is None or root.is_dir():
-        return
-    if root.exists() or dataset.about.access not in ("open", "embedded"):
-        problem = "is no folder" if root.exists() else "does not exist"
-        raise SvfapError(f"datasets.{name}.root: {root} {problem}; name the folder of your copy")
 
 
 def _variant(dataset: Dataset, name: str, variant: str) -> Dataset:

@@ -173,8 +173,30 @@ def resolve(values: object, *, where: str) -> Experiment:
     """
     config = check(values, where=where)
     found = {name: datasets.get(name, chosen) for name, chosen in config.datasets.items()}
+    _check_roots(config, found)
     experiment = Experiment(config, found)
     experiment.check_folds()
     if not experiment.labelled:
         raise SvfapError(f"{where}: no dataset with labels under `datasets`; add one, such as demo")
     return experiment
+
+
+def _check_roots(config: Config, found: Mapping[str, Dataset]) -> None:
+    """Check the folders of the user's copies.
+
+    A folder in `data` may be missing, as the default may: the stage `download` makes it, or says
+    how to get the dataset. So an experiment can be planned before its data are there.
+
+    Raises:
+        SvfapError: a folder does not exist, or is a file.
+    """
+    for name, dataset in found.items():
+        root = config.datasets[name].root
+        if root is None or root.is_dir():
+            continue
+        made = root.is_relative_to(config.data) or dataset.about.access in ("open", "embedded")
+        if root.exists() or not made:
+            problem = "is no folder" if root.exists() else "does not exist"
+            raise SvfapError(
+                f"datasets.{name}.root: {root} {problem}; name the folder of your copy"
+            )

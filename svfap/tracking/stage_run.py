@@ -224,7 +224,14 @@ def _tags(stage: str, params: Mapping[str, str]) -> dict[str, str]:
         "config_hash": config_hash(params),
         "git_commit": git_commit(),
         "command": " ".join(sys.argv),
+        "device": _device(),
     }
+
+
+def _device() -> str:
+    """Return the name of this process's GPU, on which `precision: auto` means bf16, or "CPU"."""
+    torch = sys.modules.get("torch")  # a stage with a model has imported it, and no other needs it
+    return str(torch.cuda.get_device_name()) if torch and torch.cuda.is_available() else "CPU"
 
 
 def _is_artifact(path: Path, since: float) -> bool:

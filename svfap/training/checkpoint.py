@@ -211,7 +211,7 @@ def _job(values: Mapping[str, Any], path: Path) -> PretrainJob | FinetuneJob:
 
 
 def _without_machine(values: Mapping[str, Any], stage: str) -> Mapping[str, Any]:
-    """Return the settings without those of the machine, which version 0.1.0 recorded, too."""
+    """Return the settings without the keys of the machine, which version 0.1.0 also recorded."""
     try:
         section = values[stage]
         optim = {k: v for k, v in section["optim"].items() if k not in TrainingMachine.model_fields}

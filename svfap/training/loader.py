@@ -150,12 +150,14 @@ class Loader:
 def spare_cores(device: torch.device) -> int:
     """Return the number of loader processes: this rank's share of the cores, less one for itself.
 
-    On a CPU it is 0, since the model needs all cores.
+    OMP_NUM_THREADS bounds it: Snakemake sets it to the cores of the job, and `svfap.launch` divides
+    it by the job's processes. On a CPU the number is 0, since the model needs all cores.
     """
     if device.type == "cpu":
         return 0
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, len(os.sched_getaffinity(0)) // here - 1)
+    cores = len(os.sched_getaffinity(0)) // here
+    return max(1, min(cores, int(os.environ.get("OMP_NUM_THREADS", cores))) - 1)
 
 
 @dataclass(frozen=True)

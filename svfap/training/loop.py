@@ -92,6 +92,7 @@ class Trainer:
         """
         # Leave the loader processes their cores; otherwise torch would run a thread on each core.
         torch.set_num_threads(max(1, torch.get_num_threads() - self.loader.workers))
+        logger.info("%s: training on %s", self.label, self._device)
         start, steps = self._resume(), self.loader.steps
         progress = Progress(label=self.label, total=steps, start=start, shown=self.ranks.first)
         self.saved, self.interval = time.monotonic(), CurveInterval(losses=self.interval.losses)
@@ -191,12 +192,19 @@ class Trainer:
             self.state.save(
                 {
                     "step": step,
+                    "device": self._device,
                     "learner": self.stepper.state_dict(),
                     "skipped": self.guard.skipped,
                     "curve": self.curve,
                     "losses": self.interval.losses,
                 }
             )
+
+    @property
+    def _device(self) -> str:
+        """The kind of device and the type of its matrix products, which rounding depends on."""
+        dtype = str(self.stepper.dtype or torch.float32).removeprefix("torch.")
+        return f"{self.ranks.device.type} in {dtype}"
 
     def _exit(self, step: int) -> None:
         """Exit because of a stop signal, once the first process has saved."""
@@ -214,4 +222,12 @@ class Trainer:
         self.guard.skipped = saved["skipped"]
         self.curve, self.interval.losses = saved["curve"], saved["losses"]
         logger.info("%s: resuming at step %d", self.label, saved["step"])
+        before = saved.get("device", self._device)  # version 0.1.0 did not record it
+        if before != self._device:
+            logger.warning(
+                "%s: resuming on %s what began on %s; the weights will differ by rounding",
+                self.label,
+                self._device,
+                before,
+            )
         return int(saved["step"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from svfap import datasets, doctor
+from svfap import doctor
 from svfap.config import DatasetConfig
 from svfap.config.yaml_file import check, load, merge, read
 from svfap.errors import SvfapError
@@ -88,10 +88,16 @@ def test_a_file_in_the_place_of_a_folder(tmp_path, checkpoint):
 
 
 def test_the_copy_of_a_dataset_must_exist_unless_it_is_downloaded(tmp_path):
+    def names(dataset, root):
+        values = {"data": str(tmp_path / "data"), "datasets": {dataset: {"root": str(root)}}}
+        values["finetune"] = {"init": "scratch"}
+        return [*resolve.resolve(values, where="test").datasets]
+
     with pytest.raises(SvfapError, match=r"datasets.DFEW.root: .*/none does not exist"):
-        datasets.get("DFEW", DatasetConfig(root=tmp_path / "none"))
-    assert datasets.get("DFEW", DatasetConfig(root=tmp_path)).name == "DFEW"
-    assert datasets.get("RAVDESS", DatasetConfig(root=tmp_path / "none")).name == "RAVDESS"
+        names("DFEW", tmp_path / "none")
+    assert names("DFEW", tmp_path) == ["DFEW"]
+    assert names("DFEW", tmp_path / "data" / "raw" / "DFEW") == ["DFEW"]
+    assert names("RAVDESS", tmp_path / "none") == ["RAVDESS"]
 
 
 @pytest.mark.parametrize(

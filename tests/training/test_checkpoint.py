@@ -70,6 +70,25 @@ def test_damaged_checkpoints(tmp_path, monkeypatch, damage):
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_a_checkpoint_that_records_settings_of_the_machine(tmp_path, toy_model, stage):
+    """As version 0.1.0 wrote them."""
+    job = finetune_job(toy_model)
+    if stage == "pretrain":
+        job = PretrainJob(seed=0, model=toy_model, pretrain=PretrainConfig())
+    Checkpoint({"a": torch.zeros(1)}, job).write(tmp_path / "m.pt")
+    content = tensor_file.read(tmp_path / "m.pt")
+    content["config"][stage]["optim"] |= {
+        "workers": 1, "save_minutes": 10.0, "device_batch": None, "compile": False
+    }  # fmt: skip
+    tensor_file.write(tmp_path / "old.pt", content)
+    assert Checkpoint.read(tmp_path / "old.pt").job == job
+    content["config"][stage]["optim"]["epoch"] = 1
+    tensor_file.write(tmp_path / "bad.pt", content)
+    with pytest.raises(SvfapError, match=r"unknown key .*epoch'; did you mean"):
+        Checkpoint.read(tmp_path / "bad.pt")
+
+
 def test_a_checkpoint_reads_back_with_the_keys_of_its_format(tmp_path, toy_model):
     path, origin = tmp_path / "m.pt", Origin(datasets=("a", "b"), notice="Made up.", clips=5)
     job, weights = finetune_job(toy_model), VideoModel(toy_model, 2).state_dict()

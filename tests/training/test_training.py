@@ -146,6 +146,20 @@ def test_a_killed_run_ends_in_the_same_weights(tmp_path, request, stage, after):
     assert steps == ["step", *map(str, range(1, 25))]
 
 
+def test_a_resume_on_another_kind_of_device_is_told_in_one_line(tmp_path, toy_model, caplog):
+    store = ClipStore([make_shards(tmp_path, [0, 1] * 4)])
+
+    def made(precision):
+        seed_everything(0)
+        objective = Regression(VideoModel(toy_model, 1))
+        return trainer(tmp_path, objective, store, save_minutes=1e-9, epochs=2, precision=precision)
+
+    made("fp32").fit(no_log)
+    assert "what began on" not in caplog.text
+    made("bf16").fit(no_log)
+    assert "test: resuming on cpu in bfloat16 what began on cpu in float32; the wei" in caplog.text
+
+
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)]
 )

@@ -166,7 +166,7 @@ def test_a_training_that_was_stopped_and_preempted_ends_in_the_same_weights(proj
 
 def test_jobs_ask_for_what_the_profile_says(project):
     job = (project / "job.txt").read_text()
-    for wanted in ("TresPerNode=gres:gpu:1", "Partition=gpu", "TimeLimit=1-00:00:00", "Requeue=1"):
+    for wanted in ("TresPerJob=gres:gpu:1", "Partition=gpu", "TimeLimit=1-00:00:00", "Requeue=1"):
         assert wanted in job
     folds = (project / "results/logs/slurm/rule_finetune").glob("*_*.log")
     assert sorted(path.stem.partition("_")[2] for path in folds) == ["1", "2"]  # of an array
@@ -191,7 +191,7 @@ def test_a_training_that_comes_to_its_time_limit_has_saved(project, tmp_path):
 def test_two_nodes_train_one_model(project, tmp_path):
     """Two processes that meet over the network end in the weights of one process."""
     copy_of(project, tmp_path)
-    write_project(tmp_path, epochs=3, nodes=2, tasks=2, tasks_per_gpu=0, mpi="srun")
+    write_project(tmp_path, epochs=3, gpu=2, nodes=2, tasks=2, tasks_per_gpu=0, mpi="srun")
     subprocess.run(
         command(tmp_path, "--until", "pretrain"), env=ENVIRONMENT, check=True, timeout=400
     )

@@ -142,6 +142,9 @@ def test_a_changed_key_reruns_what_depends_on_it_and_no_more(project):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"pretrain__optim": {"workers": 1}}, "move it to `machine.workers`"),
+        ({"variants": {"v": {"finetune": {"optim": {"compile": True}}}}}, "`machine.compile`"),
+        ({"machine__finetune": {"worker": 1}}, "did you mean 'machine.finetune.workers'?"),
         ({"pretrain__mask_ration": 0.5}, "did you mean 'pretrain.mask_ratio'?"),
         ({"datasets__toy__csv": "none.csv"}, "none.csv"),
         ({"datasets__dmeo": {}}, "did you mean 'demo'?"),

@@ -10,15 +10,16 @@ from svfap.datasets.dataset import is_dataset
 from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
 from svfap.experiment import layout, resolve, runs
-from svfap.experiment.job_environment import put_interpreter_first
+from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
 
+given = workflow.resource_settings
 try:
-    for path in workflow.configfiles:
-        yaml_file.read(
-            Path(path)
-        )  # finds keys that occur twice; Snakemake takes the last
+    refuse_old_resources(given.resources, given.overwrite_resources)
+    refuse_old_resources(given.default_resources, None)
+    for path in map(Path, workflow.configfiles):
+        yaml_file.read(path)  # finds keys that occur twice; Snakemake takes the last
     EXPERIMENT = resolve.resolve(config, where="config")
     RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
 except SvfapError as error:

@@ -17,12 +17,13 @@ rule pretrain:
         "../../envs/train.yaml"
     threads: THREADS["pretrain"]
     resources:
-        gpus=1,
+        gpu=1,
+        gpu_manufacturer="nvidia",
         nodes=1,
     params:
         config=pretrain_config,
     shell:
-        "python -m svfap.launch {resources.nodes}x{resources.gpus} pretrain --machine {MACHINE[pretrain]:q}"
+        "python -m svfap.launch {resources.gpu}/{resources.nodes} pretrain --machine {MACHINE[pretrain]:q}"
         " --config {params.config:q} --shards {input.shards:q}"
         " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
 
@@ -43,11 +44,12 @@ rule finetune:
         "../../envs/train.yaml"
     threads: THREADS["finetune"]
     resources:
-        gpus=1,
+        gpu=1,
+        gpu_manufacturer="nvidia",
     params:
         config=finetune_config,
     shell:
-        "python -m svfap.launch {resources.gpus} finetune --machine {MACHINE[finetune]:q}"
+        "python -m svfap.launch {resources.gpu} finetune --machine {MACHINE[finetune]:q}"
         " --config {params.config:q} --pretrained {input.pretrained:q}"
         " --shards {input.shards:q} --validation {input.validation:q}"
         " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
@@ -68,7 +70,8 @@ rule evaluate:
     conda:
         "../../envs/train.yaml"
     resources:
-        gpus=1,
+        gpu=1,
+        gpu_manufacturer="nvidia",
     params:
         config=evaluate_config,
     shell:
