@@ -110,9 +110,10 @@ class DatasetConfig(Section):
     names_as_written: bool = Field(
         default=False, description="accept names in your CSV that look alike, or missing, as names"
     )
-    changed_by: Literal["date", "content"] = Field(
+    changed_by: Literal["date", "content", "never"] = Field(
         default="date",
-        description="how a changed video is noticed; content: a new date alone reruns nothing",
+        description="how a changed video is noticed; content: a new date alone reruns nothing;"
+        " never: raw videos may be deleted after cropping",
     )
     only: tuple[str, ...] = Field(default=(), description="folds to run; (): all")
     finetune: dict[str, Any] = Field(default_factory=dict, description="overrides of `finetune`")

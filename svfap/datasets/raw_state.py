@@ -4,7 +4,8 @@ The stage `crop` writes the size and date of each raw video of its part to `raw.
 the workflow compares them with the files: it reads no video, unless `datasets.NAME.changed_by` is
 `content`; then it reads those whose size or date changed. A part with a changed video has a new
 *token*, a parameter of its jobs, so they run again. The stage writes the token to `raw.json`, and
-the part keeps it until a video changes again.
+the part keeps it until a video changes again. With `changed_by: never` nothing is compared, so raw
+videos may be deleted once they are cropped.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Literal
 from svfap.config.made_by import digest, file_hash
 from svfap.replacing import replacing
 
-ChangedBy = Literal["date", "content"]
+ChangedBy = Literal["date", "content", "never"]
 State = tuple[int, ...]
 
 
@@ -68,6 +69,10 @@ class RawState:
             and (path not in self.hashes or _content(Path(path)) != self.hashes[path])
         ]
 
+    def gone(self) -> list[str]:
+        """Return the paths of videos that were there and no longer are."""
+        return [path for path, state in self.files.items() if state and not file_state(Path(path))]
+
 
 def raw_state_path(clips: Path) -> Path:
     """Return the `raw.json` beside a `clips.csv`."""
@@ -77,6 +82,8 @@ def raw_state_path(clips: Path) -> Path:
 def present_token(record: Path, changed_by: ChangedBy) -> str:
     """Return a part's token: the recorded one, or another if a video changed since."""
     state = RawState.read(record)
+    if state is not None and changed_by == "never":
+        return state.token
     if state is None:
         return f"{changed_by}:"
     changed = state.changed()

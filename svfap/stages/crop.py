@@ -12,7 +12,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -63,11 +63,13 @@ def run(
     config = config.model_copy(update={"preset": config.preset or "auto"})
     faces = output.parent / "faces"
     began = time.monotonic()
+    sources = dict.fromkeys(clip.source or clip.path for clip in clips)
     earlier = RawState.read(raw_state_path(output))
+    if earlier:
+        _check_gone(earlier, sources, manifest)
     if earlier and (changed := earlier.changed()):
         logger.info("%d raw videos changed: %s", len(changed), ", ".join(changed[:NAMES_SHOWN]))
     # A video that is replaced from here on is cropped by the next run.
-    sources = dict.fromkeys(clip.source or clip.path for clip in clips)
     state = RawState.of(sources, raw, cut=any(clip.source for clip in clips))
     try:
         faces.mkdir(parents=True, exist_ok=True)
@@ -104,6 +106,17 @@ def _read_part(manifest: Path, part: str) -> list[Clip]:
     if count > 1:
         raise SvfapError(f"{manifest}: key '{key}' occurs {count} times; keys must be unique")
     return clips
+
+
+def _check_gone(earlier: RawState, sources: Collection[Path], manifest: Path) -> None:
+    """Raise if a video that is still listed was there at the last crop and is gone now."""
+    if gone := [path for path in earlier.gone() if Path(path) in sources]:
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise SvfapError(
+            f"{gone[0]}{more}: cropped earlier and gone now; bring it back, take it off the list of"
+            f" {manifest.parent.name}, or keep its crops with datasets.{manifest.parent.name}"
+            ".changed_by: never"
+        )
 
 
 def _outputs(clips: Path, jobs: Iterable[VideoToCrop]) -> Iterator[Path]:

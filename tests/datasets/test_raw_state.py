@@ -87,3 +87,11 @@ def test_a_damaged_record_is_no_record(tmp_path, text):
 
 def test_a_missing_video_has_no_state(tmp_path):
     assert file_state(tmp_path / "none.mp4") == ()
+
+
+def test_never_keeps_the_token_of_deleted_videos(tmp_path, videos):
+    record = recorded(tmp_path, videos, "date:abc")
+    videos[0].unlink()
+    assert present_token(record, "never") == "date:abc"
+    assert present_token(record, "date") != "date:abc"
+    assert RawState.read(record).gone() == [str(videos[0])]

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,17 @@ def test_a_finished_video_is_not_cropped_again(tmp_path: Path, videos: dict[str,
     assert (faces / "happy.mkv").read_bytes() == b"kept as it is"
     (faces / "happy.json").unlink()
     run(tmp_path, table)
+    assert contents(tmp_path / "crops") == before
+
+
+def test_a_video_that_is_gone_stops_the_run(tmp_path: Path, videos: dict[str, Path]) -> None:
+    own = {key: Path(shutil.copy(videos[key], tmp_path)) for key in ("happy", "sad")}
+    table = manifest(tmp_path, {**videos, **own}, [*own])
+    run(tmp_path, table)
+    before = contents(tmp_path / "crops")
+    own["sad"].unlink()
+    with pytest.raises(SvfapError, match=f"{own['sad']}: cropped earlier and gone now"):
+        run(tmp_path, table)
     assert contents(tmp_path / "crops") == before
 
 
