@@ -25,6 +25,7 @@ from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
 from svfap.experiment.job_environment import forget_other_launchers
+from svfap.experiment.signature import stage_signature
 from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.overwriting import keep_inputs
 from svfap.threads import wait_passively
@@ -58,12 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wait_passively()
     name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
     try:
-        module = importlib.import_module(f"svfap.{MODULES[name]}")
         if name in COMMANDS:
-            print(module.run(rest), flush=True)
+            print(_load(name)(rest), flush=True)
         else:
-            function: Callable[..., None] = module.run
-            _run_stage(name, function, _parse_flags(name, function, rest))
+            signature = stage_signature(name)
+            _run_stage(name, signature, _parse_flags(name, signature, rest))
     except SvfapError as error:
         return _print_error(name, str(error))
     except BrokenPipeError:
@@ -89,11 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run_stage(stage: str, function: Callable[..., None], values: dict[str, Any]) -> None:
+def _load(name: str) -> Callable[..., Any]:
+    """Import the function of a stage or command."""
+    run: Callable[..., Any] = importlib.import_module(f"svfap.{MODULES[name]}").run
+    return run
+
+
+def _run_stage(stage: str, signature: Callable[..., None], values: dict[str, Any]) -> None:
     """Check the configuration and run a stage under tracking."""
     sections = {
         name: _read_section(parameter.annotation, values.pop(name), flag=f"--{name}")
-        for name, parameter in inspect.signature(function).parameters.items()
+        for name, parameter in inspect.signature(signature).parameters.items()
         if _is_section(parameter.annotation)
     }
     output: Path = values["output"]
@@ -111,7 +117,7 @@ def _run_stage(stage: str, function: Callable[..., None], values: dict[str, Any]
     with stage_run.track_stage(
         stage, params=params, inputs=inputs, output=output, tags=tags
     ) as log:
-        function(**sections, **values, log=log)
+        _load(stage)(**sections, **values, log=log)
 
 
 def _split_command_line(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:

@@ -74,7 +74,7 @@ def test_plain_models_compute_what_ours_do() -> None:
     config = ModelConfig.model_validate(TINY)
     plain, ours = pretrain_model(config, None), Autoencoder(config)
     ours.load_state_dict(plain.state_dict())
-    video, (_, masked) = torch.rand(2, 3, 8, 32, 32), tube_sites(2, 4, 16, 0.75)
+    video, (_, masked) = torch.rand(2, 3, 8, 32, 32), tube_sites(torch.rand(2, 16), 4, 0.75)
     mask = torch.zeros(2, 4, 16, dtype=torch.bool).scatter(2, masked, True).flatten(1)
     torch.testing.assert_close(plain(video, mask), ours.predict(video, mask))
     plain, whole = finetune_model(config, 3, None), VideoModel(config, 3)

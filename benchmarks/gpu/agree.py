@@ -79,7 +79,7 @@ def _reconstruction(setting: Setting) -> Loss:
     """Return the loss of pre-training with one mask, drawn on the CPU for all devices."""
     config, clips = setting.sizes.model, setting.sizes.agreement
     slices, side = config.num_frames // config.tubelet, config.image_size // config.patch_size
-    sites = tube_sites(clips, slices, side**2, MASK_RATIO)
+    sites = tube_sites(torch.rand(clips, side**2), slices, MASK_RATIO)
 
     def loss(model: nn.Module, frames: Tensor) -> Tensor:
         video = unit_range(frames)

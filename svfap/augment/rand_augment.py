@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tv
 
 from svfap.augment.crop_box import CropBoxes
 from svfap.errors import SvfapError
@@ -102,6 +101,23 @@ def edit(frames: Tensor, edits: Edits) -> Tensor:
     return frames
 
 
+def _torchvision(name: str) -> Operation:
+    """Return one of torchvision's operations, which is imported when it is first called."""
+
+    def operation(frames: Tensor, *arguments: object, **options: object) -> Tensor:
+        # Importing torchvision takes longer than importing torch, and only RandAugment needs it.
+        from torchvision.transforms.v2 import functional
+
+        out: Tensor = getattr(functional, name)(frames, *arguments, **options)
+        return out
+
+    return operation
+
+
+_pad, _gaussian_blur = _torchvision("pad"), _torchvision("gaussian_blur")
+_adjust_saturation = _torchvision("adjust_saturation")
+
+
 def _posterize(frames: Tensor, bits: float) -> Tensor:
     kept: Tensor = frames & (256 - 2 ** (8 - int(bits)))
     return kept
@@ -164,15 +180,14 @@ def _affine(frames: Tensor, to_x: Sequence[float], to_y: Sequence[float]) -> Ten
 
 
 def _desaturate(frames: Tensor, amount: float) -> Tensor:
-    grey: Tensor = tv.adjust_saturation(frames, min(max(1.0 - amount, 0.0), 1.0))
-    return grey
+    return _adjust_saturation(frames, min(max(1.0 - amount, 0.0), 1.0))
 
 
 def _blur(frames: Tensor, radius: float) -> Tensor:
     # Pad as Pillow does, by repeating the edge; torchvision would pad by reflection.
     reach = math.ceil(3 * radius)  # 99.7 % of the Gaussian
-    wide = tv.pad(frames, [reach], padding_mode="edge")
-    blurred: Tensor = tv.gaussian_blur(wide, 2 * reach + 1, radius)
+    wide = _pad(frames, [reach], padding_mode="edge")
+    blurred = _gaussian_blur(wide, 2 * reach + 1, radius)
     return blurred[..., reach:-reach, reach:-reach]
 
 
@@ -181,15 +196,15 @@ def _blur(frames: Tensor, radius: float) -> Tensor:
 _BOTH_SCALES: dict[str, Operation] = {
     "Posterize": _posterize,
     "Solarize": _solarize,
-    "Color": tv.adjust_saturation,
-    "Contrast": tv.adjust_contrast,
-    "Brightness": tv.adjust_brightness,
-    "Sharpness": tv.adjust_sharpness,
+    "Color": _adjust_saturation,
+    "Contrast": _torchvision("adjust_contrast"),
+    "Brightness": _torchvision("adjust_brightness"),
+    "Sharpness": _torchvision("adjust_sharpness"),
 }
 OPERATIONS: dict[str, Operation] = {
-    "AutoContrast": tv.autocontrast,
-    "Equalize": tv.equalize,
-    "Invert": tv.invert,
+    "AutoContrast": _torchvision("autocontrast"),
+    "Equalize": _torchvision("equalize"),
+    "Invert": _torchvision("invert"),
     "Rotate": _rotate,
     "ShearX": _shear_x,
     "ShearY": _shear_y,

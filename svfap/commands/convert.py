@@ -7,7 +7,6 @@ from svfap.commands import output
 from svfap.config.stage_sections import PretrainJob
 from svfap.errors import SvfapError
 from svfap.overwriting import keep_inputs
-from svfap.use.official import convert
 
 
 def run(arguments: Sequence[str]) -> str:
@@ -26,6 +25,11 @@ def run(arguments: Sequence[str]) -> str:
         raise SvfapError(f"{chosen.output}: is a folder; name the checkpoint to write")
     if chosen.output.exists() and not chosen.overwrite:
         raise SvfapError(f"{chosen.output}: exists; choose another file, or add --overwrite")
+    if not chosen.source.is_file():
+        raise SvfapError(f"{chosen.source}: no such file; name a file of the authors' weights")
+    # It imports torch, which takes seconds: a wrong argument must not wait for it.
+    from svfap.use.official import convert
+
     given = {"heads": chosen.heads, "depths": chosen.depths, "image_size": chosen.image_size}
     sizes = {key: value for key, value in given.items() if value}
     converted = convert(chosen.source, dataset=chosen.dataset, sizes=sizes)

@@ -7,9 +7,7 @@ from pathlib import Path
 from svfap.commands import output
 from svfap.commands.output import check_free, claim
 from svfap.overwriting import keep_inputs
-from svfap.use import bundle as bundles
-from svfap.use.fold_metrics import with_metrics
-from svfap.use.share import FILES, FORMATS, write_folder
+from svfap.use.shared_files import FILES, FORMATS
 
 
 def run(arguments: Sequence[str]) -> str:
@@ -27,6 +25,11 @@ def run(arguments: Sequence[str]) -> str:
     model = Path(chosen.checkpoint)
     inputs = [model, *(model / name for name in FILES), *(chosen.predictions or ())]
     keep_inputs(inputs, [chosen.folder / name for name in FILES])
+    # These import torch, which takes seconds: a wrong argument must not wait for it.
+    from svfap.use import bundle as bundles
+    from svfap.use.fold_metrics import with_metrics
+    from svfap.use.share import write_folder
+
     bundle = bundles.load(chosen.checkpoint)
     bundle.require_head()
     bundle = with_metrics(bundle, chosen.predictions or ())

@@ -7,26 +7,26 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from svfap.commands import output
 from svfap.commands.output import check_free, claim
 from svfap.config import Preset
 from svfap.errors import SvfapError
 from svfap.overwriting import keep_apart, keep_inputs
-from svfap.use import bundle as bundles
 from svfap.use import camera
-from svfap.use.annotate import annotate
 from svfap.use.card import CAUTION
 from svfap.use.find_videos import FoundVideos, find_videos, printable
-from svfap.use.footage import Footage
-from svfap.use.live import score_camera
 from svfap.use.options import Options
-from svfap.use.predictor import Predictor, VideoScores
 from svfap.use.results import REJECTS, TABLES, Results
 from svfap.use.timeline import as_text, summarise
-from svfap.use.timeline_page import write_page
 from svfap.video.encode import find_ffmpeg
+
+# Importing torch, pandas and Matplotlib takes seconds, and a wrong argument must not wait for it.
+# So the functions below import what they need.
+if TYPE_CHECKING:
+    from svfap.use.footage import Footage
+    from svfap.use.predictor import Predictor, VideoScores
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _check_outputs(
 def _score_videos(
     found: FoundVideos,
     places: Mapping[str, Path],
-    predictor: Predictor,
+    predictor: "Predictor",
     chosen: argparse.Namespace,
 ) -> str:
     """Score all videos, each written as soon as it is done; return the text to print."""
@@ -107,7 +107,7 @@ def _score_videos(
     return _report(results, predictor, len(found.videos))
 
 
-def _report(results: Results, predictor: Predictor, videos: int) -> str:
+def _report(results: Results, predictor: "Predictor", videos: int) -> str:
     """Return the text to print about the results.
 
     Raises:
@@ -160,7 +160,7 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _try_to_write_video(scores: VideoScores, predictor: Predictor, place: Path) -> str:
+def _try_to_write_video(scores: "VideoScores", predictor: "Predictor", place: Path) -> str:
     """Write the annotated video and the page; return why that failed, or an empty text.
 
     Raises:
@@ -180,8 +180,13 @@ def _try_to_write_video(scores: VideoScores, predictor: Predictor, place: Path) 
     return ""
 
 
-def _write_video(scores: VideoScores, footage: Footage, predictor: Predictor, stem: Path) -> None:
+def _write_video(
+    scores: "VideoScores", footage: "Footage", predictor: "Predictor", stem: Path
+) -> None:
     """Write the annotated video and the page of one video."""
+    from svfap.use.annotate import annotate
+    from svfap.use.timeline_page import write_page
+
     stem.parent.mkdir(parents=True, exist_ok=True)
     video, page = (stem.with_name(stem.name + suffix) for suffix in _SUFFIXES)
     facts = predictor.facts
@@ -198,6 +203,8 @@ def _write_video(scores: VideoScores, footage: Footage, predictor: Predictor, st
 
 def _score_live(device: int | str, options: Options, chosen: argparse.Namespace) -> str:
     """Score a camera until it ends, `--seconds` are over, or Ctrl-C; return the text to print."""
+    from svfap.use.live import score_camera
+
     source = camera.Camera(device)  # before the model is loaded: a missing camera fails at once
     predictor = _load_predictor(chosen.checkpoint, options)
     with source:
@@ -215,8 +222,13 @@ def _score_live(device: int | str, options: Options, chosen: argparse.Namespace)
     return "\n".join(filter(None, [*parts, live.latency_text(), f"written to {folder}"]))
 
 
-def _load_predictor(source: str, options: Options) -> Predictor:
+def _load_predictor(source: str, options: Options) -> "Predictor":
     """Load a model and check that it has a head."""
+    if Path(source).suffix in {".pt", ".pth"} and not Path(source).exists():
+        raise SvfapError(f"{source}: no such checkpoint; train one, or name an exported folder")
+    from svfap.use import bundle as bundles
+    from svfap.use.predictor import Predictor
+
     bundle = bundles.load(source)
     bundle.require_head()
     return Predictor(bundle, options, show_progress=True)

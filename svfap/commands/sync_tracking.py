@@ -3,13 +3,16 @@
 import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from svfap.errors import SvfapError
 from svfap.overwriting import keep_inputs
 from svfap.redact import redacted
 from svfap.tracking.environment import SQLITE, tracking_uri
-from svfap.tracking.mlflow_copy import MlflowServer, RunCopy, failure
 from svfap.tracking.record import RECORD, Event, read_record
+
+if TYPE_CHECKING:
+    from svfap.tracking.mlflow_copy import MlflowServer, RunCopy
 
 
 def run(arguments: Sequence[str]) -> str:
@@ -37,6 +40,9 @@ def run(arguments: Sequence[str]) -> str:
     if uri.startswith(SQLITE):
         every = (record for folder in folders for record in folder.rglob(RECORD))
         keep_inputs(every, [Path(uri.removeprefix(SQLITE))])
+    # It imports MLflow, which takes seconds: a wrong argument must not wait for it.
+    from svfap.tracking.mlflow_copy import MlflowServer, failure
+
     try:
         copies, refused = _copy_all(MlflowServer(uri), sorted(records, key=_start_time))
     except Exception as error:  # MLflow raises exceptions of requests, SQLAlchemy and its own
@@ -50,13 +56,15 @@ def run(arguments: Sequence[str]) -> str:
 
 
 def _copy_all(
-    server: MlflowServer, records: Iterable[tuple[Path, list[Event]]]
-) -> tuple[list[RunCopy], list[str]]:
+    server: "MlflowServer", records: Iterable[tuple[Path, list[Event]]]
+) -> tuple[list["RunCopy"], list[str]]:
     """Copy records; return the copies, and path and reason of each record that is refused.
 
     Raises:
         Exception: any error of a server that does not answer any more.
     """
+    from svfap.tracking.mlflow_copy import RunCopy, failure
+
     copies, refused = [], []
     for record, events in records:
         copy = RunCopy(server, record.absolute())

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -93,6 +92,8 @@ def attention_strips(
     Returns:
         Label -> strips (clips, H, columns * W, 3) in [0, 1]; a stage attends to the bright parts.
     """
+    from matplotlib import colormaps
+
     scorer = Scorer(model, job).eval()
     chosen = _spread(store, min(clips, len(store)))
     video = unit_range(scorer.to_video(_first_views(store, job, chosen)))

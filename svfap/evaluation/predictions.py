@@ -7,9 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from svfap.config.made_by import MadeBy
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METADATA = "svfap"  # key of the record of the model in the file's metadata
 SCHEMA = pa.schema(
@@ -99,7 +102,7 @@ def write(path: Path, predictions: Predictions) -> None:
         pq.write_table(table, partial)
 
 
-def read(paths: Sequence[Path]) -> pd.DataFrame:
+def read(paths: Sequence[Path]) -> "pd.DataFrame":
     """Read predictions of any folds and datasets into one frame with the columns of `SCHEMA`.
 
     Raises:
@@ -107,6 +110,9 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
             is tested in two folds, which would count it twice; folds differ in their number of
             classes.
     """
+    # The stage `evaluate` writes predictions without pandas, whose import takes a second.
+    import pandas as pd
+
     if not paths:
         raise SvfapError("no predictions are given; run the evaluate stage first")
     frame = pd.concat([_read_file(path) for path in paths], ignore_index=True)
@@ -139,12 +145,12 @@ def read_names(path: Path) -> tuple[str, str]:
     return first["dataset"][0].as_py(), first["fold"][0].as_py()
 
 
-def by_clip(frame: pd.DataFrame) -> pd.DataFrame:
+def by_clip(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Average each clip's views (class probabilities in classification); return a row per clip."""
     return _average(frame, "key").drop(columns="view")
 
 
-def by_group(clips: pd.DataFrame) -> pd.DataFrame:
+def by_group(clips: "pd.DataFrame") -> "pd.DataFrame":
     """Average the clips of each scored unit; return a row per unit.
 
     Most datasets score clips; AVCAffe scores whole videos (paper section 4.3.1).
@@ -157,7 +163,7 @@ def by_group(clips: pd.DataFrame) -> pd.DataFrame:
     return groups
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_file(path: Path) -> "pd.DataFrame":
     if not path.is_file():
         raise SvfapError(f"{path}: no such predictions; run the evaluate stage first")
     try:
@@ -179,7 +185,9 @@ def _read_file(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _refuse_repeats(frame: pd.DataFrame, columns: list[str], what: str, unit: str = "key") -> None:
+def _refuse_repeats(
+    frame: "pd.DataFrame", columns: list[str], what: str, unit: str = "key"
+) -> None:
     repeats = frame[frame.duplicated(columns)]
     if len(repeats):
         row = repeats.iloc[0]
@@ -190,13 +198,15 @@ def _refuse_repeats(frame: pd.DataFrame, columns: list[str], what: str, unit: st
         )
 
 
-def _average(frame: pd.DataFrame, unit: str) -> pd.DataFrame:
+def _average(frame: "pd.DataFrame", unit: str) -> "pd.DataFrame":
     """Average the scores of each `unit` of each fold, in order of first appearance."""
     datasets = [rows for _, rows in frame.groupby("dataset", sort=False)]
+    import pandas as pd
+
     return pd.concat([_average_dataset(rows, unit) for rows in datasets], ignore_index=True)
 
 
-def _average_dataset(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
+def _average_dataset(rows: "pd.DataFrame", unit: str) -> "pd.DataFrame":
     """Average the rows of one dataset, whose scores all have the same width."""
     codes = rows.groupby(["fold", unit], sort=False).ngroup().to_numpy()
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)

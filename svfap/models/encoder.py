@@ -1,5 +1,6 @@
 """TPSBT: temporal pyramid and spatial bottleneck transformer (paper section 3.1)."""
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import ClassVar
 
@@ -40,7 +41,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig, drop_path: float = 0.0) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.drop_path = config, drop_path
         self.slices = config.num_frames // config.tubelet
         self.sites = (config.image_size // config.patch_size) ** 2
         self.patch_dim = 3 * config.tubelet * config.patch_size**2
@@ -60,13 +61,16 @@ class Encoder(nn.Module):
         self.downsamples = nn.ModuleList(_downsample(config) for _ in stages)
         self.pools = nn.ModuleList(_spatial_pool(config, stage) for stage in stages)
 
-    def forward(self, video: Tensor, visible: Tensor | None = None) -> list[Tensor]:
+    def forward(
+        self, video: Tensor, visible: Tensor | None = None, draws: Tensor | None = None
+    ) -> list[Tensor]:
         """Encode a video.
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.
             visible: (B, T', S_visible) indices of the sites of each slice that the encoder sees;
                 None shows all of them.
+            draws: (B, blocks, BRANCHES) uniform numbers for stochastic depth; None to draw them.
 
         Returns:
             Tokens of each stage: (B, T', S, C), (B, T' / 2, S, C), (B, T' / 4, S, C), where S
@@ -81,29 +85,35 @@ class Encoder(nn.Module):
         if visible is not None:
             patches = take_sites(patches, visible)
             positions = take_sites(positions.expand(len(video), -1, -1, -1), visible)
-        return self.stages(self.patch_embed(patches) + positions)
+        return self.stages(self.patch_embed(patches) + positions, draws)
 
-    def stages(self, tokens: Tensor) -> list[Tensor]:
+    def stages(self, tokens: Tensor, draws: Tensor | None = None) -> list[Tensor]:
         """Run embedded tokens (B, T', S, C) through all stages; return the tokens of each."""
+        blocks = [*self.blocks]
+        drawn = [None] * len(blocks) if draws is None else draws.unbind(1)
+        pairs = [*zip(blocks, drawn, strict=True)]
         outputs = [tokens]
         starts = accumulate(self.config.depths, initial=0)
         for stage, (start, end) in enumerate(pairwise(starts)):
-            outputs.append(self._stage(stage, outputs[-1], self.blocks[start:end]))
+            outputs.append(self._stage(stage, outputs[-1], pairs[start:end]))
         return outputs[1:]
 
-    def _stage(self, stage: int, x: Tensor, blocks: nn.ModuleList) -> Tensor:
+    def _stage(
+        self, stage: int, x: Tensor, blocks: Sequence[tuple[nn.Module, Tensor | None]]
+    ) -> Tensor:
         """Run one stage: (B, T, S, C) becomes (B, T / 2, S, C), or (B, T, S, C) in the first."""
         if stage > 0:
             x = self.downsamples[stage - 1](x)
         tokens = x.flatten(1, 2)
         if stage > 0 and self.config.bottleneck:
             bottleneck = self.pools[stage - 1](x).flatten(1, 2)
-            for block in blocks[:-1]:
-                bottleneck = block(bottleneck, tokens)
-            tokens = blocks[-1](tokens, bottleneck)
+            *earlier, (last, last_draws) = blocks
+            for block, draws in earlier:
+                bottleneck = block(bottleneck, tokens, draws)
+            tokens = last(tokens, bottleneck, last_draws)
         else:
-            for block in blocks:
-                tokens = block(tokens)
+            for block, draws in blocks:
+                tokens = block(tokens, draws=draws)
         out: Tensor = tokens.unflatten(1, (x.shape[1], -1))
         return out
 
@@ -175,16 +185,17 @@ class VideoModel(nn.Module):
             nn.init.trunc_normal_(self.head.weight, std=0.02)
             self.head.weight.data.mul_(self.HEAD_INIT_SCALE)
 
-    def forward_features(self, video: Tensor) -> Tensor:
+    def forward_features(self, video: Tensor, draws: Tensor | None = None) -> Tensor:
         """Embed a video.
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.
+            draws: (B, blocks, BRANCHES) uniform numbers for stochastic depth; None to draw them.
 
         Returns:
             (B, C); with `per_frame` (B, T, C), interpolated between the slices of the last stage.
         """
-        outputs = self.encoder(video)
+        outputs = self.encoder(video, draws=draws)
         pooled = (fuse(outputs) if self.fusion else outputs[-1]).mean(dim=2)
         if self.per_frame:
             frames = F.interpolate(pooled.mT, size=video.shape[2], mode="linear").mT
@@ -193,16 +204,17 @@ class VideoModel(nn.Module):
         features: Tensor = self.fc_norm(frames)
         return features
 
-    def forward(self, video: Tensor) -> Tensor:
+    def forward(self, video: Tensor, draws: Tensor | None = None) -> Tensor:
         """Compute logits or regressed values.
 
         Args:
             video: (B, 3, T, H, W), ImageNet-normalised.
+            draws: as in `forward_features`.
 
         Returns:
             (B, num_classes); with `per_frame` (B, T, num_classes).
         """
-        return self.forward_head(self.forward_features(video))
+        return self.forward_head(self.forward_features(video, draws))
 
     def forward_head(self, features: Tensor) -> Tensor:
         """Turn features (..., C) into logits or regressed values (..., num_classes)."""

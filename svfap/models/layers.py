@@ -4,12 +4,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from timm.layers.drop import DropPath
-from timm.layers.mlp import Mlp
 from torch import Tensor, nn
 
 from svfap.models.token_counts import POOL_HIDDEN
 
+BRANCHES = 3  # most branches of a block that `DropPath` may drop: attention, MLP, cross-attention
 NORM_EPS = 1e-6  # not in the paper; from the authors' code (PyTorch's default is 1e-5)
 
 
@@ -66,6 +65,47 @@ class Attention(nn.Module):
         return out
 
 
+class Mlp(nn.Module):
+    """Two linear layers with a GELU between them; parameter names as in timm."""
+
+    def __init__(self, dim: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform tokens (..., dim) to (..., outputs)."""
+        out: Tensor = self.fc2(self.act(self.fc1(x)))
+        return out
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, drop a branch for random clips and scale up the others.
+
+    It does the work of timm's `DropPath`, but importing timm takes seconds, and timm's cannot be
+    given its random numbers.
+    """
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor, draws: Tensor | None = None, branch: int = 0) -> Tensor:
+        """Drop a branch.
+
+        Args:
+            x: output of the branch, (B, N, C).
+            draws: (B, BRANCHES) uniform numbers in [0, 1); None to draw them here.
+            branch: number of the branch in its block, which selects its column of `draws`.
+        """
+        if not self.training or self.drop_prob == 0:
+            return x
+        drawn = torch.rand(len(x), device=x.device) if draws is None else draws[:, branch]
+        kept = (drawn >= self.drop_prob).to(x.dtype) / (1 - self.drop_prob)
+        return x * kept[:, None, None]
+
+
 class Block(nn.Module):
     """Pre-norm transformer block: self-attention, then MLP (paper eq. 2 and 3)."""
 
@@ -74,22 +114,23 @@ class Block(nn.Module):
         self.norm1 = norm(dim)
         self.attn = Attention(dim, heads)
         self.norm2 = norm(dim)
-        self.mlp = Mlp(dim, 4 * dim)
+        self.mlp = Mlp(dim, 4 * dim, dim)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor, skip: int = 0) -> Tensor:
+    def forward(self, x: Tensor, skip: int = 0, draws: Tensor | None = None) -> Tensor:
         """Transform tokens.
 
         Args:
             x: (B, N, C).
             skip: number of leading tokens that are attended to but not transformed.
+            draws: (B, BRANCHES) uniform numbers for `DropPath`; None to draw them.
 
         Returns:
             (B, N - skip, C).
         """
         y = self.norm1(x)
-        x = x[:, skip:] + self.drop_path(self.attn(y[:, skip:], y))
-        out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
+        x = x[:, skip:] + self.drop_path(self.attn(y[:, skip:], y), draws, 0)
+        out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)), draws, 1)
         return out
 
 
@@ -103,10 +144,11 @@ class CrossBlock(nn.Module):
         self.cross = Attention(dim, heads)
         self.block = Block(dim, heads, drop_path)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """Transform tokens (B, N, C) that attend to a context (B, M, C)."""
+    def forward(self, x: Tensor, context: Tensor, draws: Tensor | None = None) -> Tensor:
+        """Transform tokens (B, N, C) that attend to a context (B, M, C); `draws` as in `Block`."""
         attended = self.cross(self.query_norm(x), self.context_norm(context))
-        out: Tensor = self.block(x + self.block.drop_path(attended))
+        x = x + self.block.drop_path(attended, draws, 2)
+        out: Tensor = self.block(x, draws=draws)
         return out
 
 

@@ -7,30 +7,35 @@ from svfap.errors import SvfapError
 from svfap.models.token_counts import hidden_sites, target_count
 
 
-def tube_sites(
-    batch: int, slices: int, sites: int, ratio: float, *, device: torch.device | None = None
-) -> tuple[Tensor, Tensor]:
-    """Draw visible and masked sites of each clip, the same in every slice.
+def tube_sites(draws: Tensor, slices: int, ratio: float) -> tuple[Tensor, Tensor]:
+    """Choose visible and masked sites of each clip, the same in every slice.
 
-    The sites are drawn on the device that uses them, without a copy from the host. Their shapes
-    follow from the arguments alone, so `torch.compile` needs one graph.
+    The shapes of the result follow from the shapes of the arguments alone, so `torch.compile` needs
+    one graph.
+
+    Args:
+        draws: (B, S) uniform numbers in [0, 1), which decide.
+        slices: number of slices.
+        ratio: share of the sites to mask.
 
     Returns:
-        (batch, slices, S_visible) and (batch, slices, S_masked) indices in ascending order.
+        (B, slices, S_visible) and (B, slices, S_masked) indices in ascending order.
     """
+    sites = draws.shape[1]
     hidden = hidden_sites(sites, ratio)
-    permutation = torch.rand(batch, sites, device=device).argsort(dim=1)
+    permutation = draws.argsort(dim=1)
     # A stable sort by "is hidden" puts visible sites first and keeps both groups in order.
     order = (permutation < hidden).to(torch.int8).argsort(dim=1, stable=True)
     tube = order[:, None].expand(-1, slices, -1)
     return tube[..., : sites - hidden], tube[..., sites - hidden :]
 
 
-def target_sites(masked: Tensor, share: float) -> Tensor:
-    """Draw the masked sites of each slice that are decoded and scored; the others are dropped.
+def target_sites(masked: Tensor, draws: Tensor, share: float) -> Tensor:
+    """Choose the masked sites of each slice that are decoded and scored; the others are dropped.
 
     Args:
         masked: (B, slices, S_masked).
+        draws: uniform numbers in [0, 1) of the same shape, which decide.
         share: share of the masked sites to keep; at least one is kept.
 
     Returns:
@@ -39,8 +44,8 @@ def target_sites(masked: Tensor, share: float) -> Tensor:
     count = target_count(masked.shape[2], share)
     if count == masked.shape[2]:
         return masked
-    drawn = torch.rand(masked.shape, device=masked.device).argsort(dim=2)[..., :count]
-    return masked.gather(2, drawn.sort(dim=2).values)
+    chosen = draws.argsort(dim=2)[..., :count]
+    return masked.gather(2, chosen.sort(dim=2).values)
 
 
 def split_sites(mask: Tensor, slices: int) -> tuple[Tensor, Tensor]:

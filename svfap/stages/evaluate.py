@@ -8,7 +8,6 @@ from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import insight, predictions
 from svfap.evaluation.scoring import predict
 from svfap.models import VideoModel
-from svfap.plots.clip_figures import draw_embedding, draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training.checkpoint import load_model, made_by
@@ -47,6 +46,9 @@ def run(
 
 def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path, name: str) -> None:
     """Draw a map of the clips' embeddings, and where the later stages attend."""
+    # It imports Matplotlib, which takes seconds: a wrong argument must not wait for it.
+    from svfap.plots.clip_figures import draw_embedding, draw_filmstrips
+
     features, targets = insight.embeddings(network, store, job)
     classes = job.task == "classification"
     draw_embedding(

@@ -10,7 +10,6 @@ from svfap.config import TrainingMachine
 from svfap.config.machine import DEFAULT_MACHINE
 from svfap.config.stage_sections import PretrainJob
 from svfap.models import Autoencoder
-from svfap.plots.clip_figures import draw_filmstrips
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training import fraction, reconstruction
@@ -73,6 +72,9 @@ def run(
 
 def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJob) -> None:
     """Draw reconstructions of a few clips, spread over all parts, as a picture and as a video."""
+    # It imports Matplotlib, which only the first process needs, when the training is over.
+    from svfap.plots.clip_figures import draw_filmstrips
+
     clips = np.linspace(0, len(store) - 1, PICTURE_CLIPS).round().astype(int).tolist()
     rng = np.random.default_rng(0)
     frames = [

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from svfap.errors import SvfapError
 
 COLUMNS = (
@@ -37,6 +35,8 @@ def read_costs(path: Path) -> dict[str, CountedCost]:
     Raises:
         SvfapError: the file is missing or lacks a column.
     """
+    import pandas as pd  # here, since the stage `cost` needs only `COLUMNS`
+
     try:
         frame = pd.read_csv(path, keep_default_na=False)[list(COLUMNS)]
     except (OSError, KeyError, ValueError) as error:

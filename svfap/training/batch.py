@@ -23,12 +23,14 @@ class Batch:
         video: clips as decoded from the shards, (clips, T, H, W, 3) uint8; smaller clips are
             padded.
         target: targets of the crops, (B, n) float32.
-        first: position of the first crop in the stream of draws; it seeds the random numbers.
+        first: position of the first crop in the stream of draws.
         share: this batch's share of the step's crops on all devices.
         boxes: boxes to cut from the clips; None if `video` already has the crops, with shape
             (B, T, size, size, 3).
         size: side of the crops in pixels.
         edits: RandAugment's operations for each box; None for no RandAugment.
+        step: position of the step's first crop, and number of the step's crops on all devices; None
+            if the batch is a whole step.
     """
 
     video: Tensor
@@ -38,6 +40,23 @@ class Batch:
     boxes: CropBoxes | None = None
     size: int = 0
     edits: Sequence[Edits] | None = None
+    step: tuple[int, int] | None = None
+
+    @property
+    def step_first(self) -> int:
+        """Position of the step's first crop; it seeds the random numbers of the step."""
+        return self.step[0] if self.step else self.first
+
+    def rand(self, *shape: int) -> Tensor:
+        """Draw uniform numbers in [0, 1) for each crop, (B, *shape), on the batch's device.
+
+        They are drawn for all crops of the step, so that the numbers of a crop do not depend on how
+        the step is divided into batches and processes.
+        """
+        count = self.step[1] if self.step else len(self.target)
+        start = self.first - self.step_first
+        drawn = torch.rand(count, *shape, device=self.video.device)
+        return drawn[start : start + len(self.target)]
 
     def prepared(self, device: torch.device) -> "Batch":
         """Copy the batch to a device, and apply RandAugment, crop, scale and mirror there."""
@@ -63,6 +82,7 @@ class Batch:
             BOXES_KEY: None if self.boxes is None else self.boxes.rows,
             "size": self.size,
             "edits": self.edits,
+            "step": self.step,
         }
 
     @classmethod

@@ -41,7 +41,8 @@ class Loader:
 
     The loader divides `epochs` epochs into steps of `batch_size` crops; the last step also takes
     the remainder. The ranks share a step evenly. Each rank divides its part into batches of at most
-    `device_batch` crops and sums their gradients.
+    `device_batch` crops and sums their gradients. Neither divides a block of crops that
+    the objective mixes with each other (`Objective.block`).
 
     Every loader process loads a part of each batch. So the memory for loaded batches depends on
     their size only, not on the number of processes, and the first batch comes sooner.
@@ -51,9 +52,10 @@ class Loader:
         config: number of epochs and of clips in a step.
         ranks: the processes that share a step.
         machine: number of loader processes, clips in a batch, and memory for loaded batches.
+        block: number of successive crops that the objective mixes with each other.
 
     Raises:
-        SvfapError: there are more processes than crops in a step.
+        SvfapError: there are more processes than blocks in a step.
     """
 
     def __init__(
@@ -62,17 +64,21 @@ class Loader:
         config: OptimConfig,
         ranks: Ranks,
         machine: TrainingMachine = DEFAULT_MACHINE,
+        *,
+        block: int = 1,
     ) -> None:
         self.draws, self.ranks, self.ring_gb = draws, ranks, machine.ring_gb
         self.workers = spare_cores(ranks.device) if machine.workers is None else machine.workers
         epoch = len(draws.store) * draws.repeats
         self.batch_size = min(config.batch_size, epoch)
-        if self.batch_size < ranks.size:
+        self.block, blocks = block, -(-self.batch_size // block)
+        if blocks < ranks.size:
             raise SvfapError(
-                f"a step has {self.batch_size} clips, fewer than the {ranks.size} processes; raise"
-                " optim.batch_size or start fewer processes"
+                f"a step has {self.batch_size} clips, too few for {ranks.size} processes with at"
+                f" least {block} each; raise optim.batch_size or start fewer processes"
             )
-        self.device_batch = machine.device_batch or -(-self.batch_size // ranks.size)
+        most = machine.device_batch or -(-blocks // ranks.size) * block
+        self.device_batch = max(most // block, 1) * block
         self.total = config.epochs * epoch
         self.steps = max(1, self.total // self.batch_size)
         self.steps_per_epoch = epoch / self.batch_size
@@ -86,7 +92,9 @@ class Loader:
     def batch_positions(self, step: int) -> list[range]:
         """Return the positions of each of this process's batches of a step."""
         everyone, rank, size = self.positions(step), self.ranks.rank, self.ranks.size
-        own = everyone[len(everyone) * rank // size : len(everyone) * (rank + 1) // size]
+        blocks = -(-len(everyone) // self.block)
+        start, end = (blocks * each // size * self.block for each in (rank, rank + 1))
+        own = everyone[start:end]
         starts = range(0, len(own), self.device_batch)
         return [own[start : start + self.device_batch] for start in starts]
 
@@ -102,9 +110,13 @@ class Loader:
         steps = range(start, self.steps)
         loaded = self._load_ahead(steps) if self.workers else self._load_here(steps)
         for step in steps:
-            count = len(self.positions(step))
+            everyone = self.positions(step)
+            span = (everyone.start, len(everyone))
             batches = islice(loaded, len(self.batch_positions(step)))
-            yield [replace(batch, share=len(batch.target) / count) for batch in batches]
+            yield [
+                replace(batch, share=len(batch.target) / len(everyone), step=span)
+                for batch in batches
+            ]
 
     def _load_here(self, steps: range) -> Iterator[Batch]:
         """Load batches in this process, without loader processes."""

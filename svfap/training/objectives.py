@@ -3,20 +3,23 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.data.mixup import Mixup, mixup_target
-from timm.data.random_erasing import RandomErasing
-from timm.loss.cross_entropy import SoftTargetCrossEntropy
 from torch import Tensor, nn
 
+from svfap.augment.erase import draw_erasure, erase
+from svfap.augment.mix import blend, draw_blend, mix_clips, partners
 from svfap.config import FinetuneConfig
 from svfap.models import Autoencoder, VideoModel, reconstruction_target
+from svfap.models.layers import BRANCHES
 from svfap.models.masking import target_sites, tube_sites
 from svfap.training.batch import Batch
 
 Forward = Callable[..., Tensor]
+
+# Mean and deviation of ImageNet's red, green and blue, for values in [0, 1], as in torchvision.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Objective(Protocol):
@@ -27,8 +30,16 @@ class Objective(Protocol):
         """The model to train."""
         ...
 
+    @property
+    def block(self) -> int:
+        """Number of successive crops that the loss mixes; a batch has whole blocks of a step."""
+        ...
+
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Return the mean loss of a batch, a scalar.
+
+        Random numbers come from torch's global generators, and every batch of a step draws the
+        same ones: use `Batch.rand` for numbers of each crop.
 
         Args:
             forward: the model, perhaps compiled or wrapped for several processes.
@@ -44,8 +55,8 @@ def unit_range(video: Tensor) -> Tensor:
 
 def normalise(video: Tensor) -> Tensor:
     """Normalise a video (B, 3, T, H, W) in [0, 1] with ImageNet's mean and deviation."""
-    mean = _per_channel(IMAGENET_DEFAULT_MEAN, video.device)
-    std = _per_channel(IMAGENET_DEFAULT_STD, video.device)
+    mean = _per_channel(IMAGENET_MEAN, video.device)
+    std = _per_channel(IMAGENET_STD, video.device)
     return (video - mean).div_(std)
 
 
@@ -54,6 +65,13 @@ def _per_channel(values: Iterable[float], device: torch.device) -> Tensor:
     # Fill the tensor on the device: the host would wait for a copy of torch.tensor(values).
     filled = [torch.full((1,), value, device=device) for value in values]
     return torch.cat(filled).view(1, -1, 1, 1, 1)
+
+
+def path_draws(model: VideoModel, batch: Batch) -> Tensor | None:
+    """Draw the numbers for stochastic depth, (B, blocks, BRANCHES); None if the model has none."""
+    if not model.encoder.drop_path:
+        return None
+    return batch.rand(len(model.encoder.blocks), BRANCHES)
 
 
 class Reconstruction:
@@ -65,6 +83,8 @@ class Reconstruction:
         target_fraction: share of the hidden tokens that is decoded and scored.
     """
 
+    block = 1
+
     def __init__(self, model: Autoencoder, mask_ratio: float, target_fraction: float = 1) -> None:
         self.model, self.mask_ratio, self.target_fraction = model, mask_ratio, target_fraction
 
@@ -72,10 +92,8 @@ class Reconstruction:
         """Hide random tubes of the batch and return the error of their reconstruction."""
         encoder, config = self.model.encoder, self.model.encoder.config
         video = unit_range(batch.video)
-        visible, masked = tube_sites(
-            len(video), encoder.slices, encoder.sites, self.mask_ratio, device=video.device
-        )
-        chosen = target_sites(masked, self.target_fraction)
+        visible, masked = tube_sites(batch.rand(encoder.sites), encoder.slices, self.mask_ratio)
+        chosen = target_sites(masked, batch.rand(*masked.shape[1:]), self.target_fraction)
         target = reconstruction_target(video, chosen, config.tubelet, config.patch_size)
         return F.mse_loss(forward(normalise(video), visible, chosen).float(), target)
 
@@ -92,41 +110,52 @@ class Classification:
     def __init__(
         self, model: VideoModel, config: FinetuneConfig, weights: Tensor | None = None
     ) -> None:
-        self.model, self.classes, self.weights = model, model.num_classes, weights
-        self.erase = RandomErasing(config.erasing, mode="pixel", device="cpu")
-        self.smoothing, self.mixed = config.label_smoothing, config.mixup > 0 or config.cutmix > 0
-        self.mix = Mixup(
-            mixup_alpha=config.mixup,
-            cutmix_alpha=config.cutmix,
-            label_smoothing=self.smoothing,
-            num_classes=self.classes,
-        )
-        self.cross_entropy = SoftTargetCrossEntropy()
+        self.model, self.config, self.weights = model, config, weights
+        self.mixed = config.mixup > 0 or config.cutmix > 0
+        # Blocks of two clips' crops: half a block on, there is a crop of another clip.
+        self.block = 2 * config.optim.repeats if self.mixed else 1
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Augment the batch and return the cross-entropy of its classification."""
         video = normalise(unit_range(batch.video))
         flat = video.flatten(1, 2)  # frames become channels, so that they all share one box
-        self.erase.device = str(video.device)  # timm draws the noise there
-        for clip in flat:
-            self.erase(clip)  # in place
-        flat, soft = self._mix(flat, batch.target[:, 0].long())
-        logits = forward(flat.unflatten(1, (3, -1))).float()
-        if self.weights is not None:
-            # non_blocking: the host must not wait for the device here.
-            weights = self.weights.to(logits.device, non_blocking=True)
-            return F.cross_entropy(logits, soft, weight=weights)
-        out: Tensor = self.cross_entropy(logits, soft)
-        return out
+        seed = int(torch.randint(2**62, ()))  # on the CPU, so that the host need not wait
+        self._erase(flat, batch, seed)
+        flat, soft = self._mix(flat, self._soft_labels(batch.target), seed)
+        draws = path_draws(self.model, batch)
+        logits = forward(flat.unflatten(1, (3, -1)), draws).float()
+        # non_blocking: the host must not wait for the device here.
+        weights = (
+            None if self.weights is None else self.weights.to(logits.device, non_blocking=True)
+        )
+        return F.cross_entropy(logits, soft, weight=weights)
 
-    def _mix(self, flat: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply mixup or cutmix if configured; return the clips and their soft labels."""
+    def _erase(self, flat: Tensor, batch: Batch, seed: int) -> None:
+        """Erase a box of some clips (B, C, H, W) in place."""
+        if not self.config.erasing:
+            return
+        size = flat.shape[2], flat.shape[3]
+        for number, clip in enumerate(flat, batch.first - batch.step_first):
+            rng = np.random.default_rng((seed, number))  # of this crop alone
+            box = draw_erasure(self.config.erasing, size, rng)
+            if box is not None:
+                erase(clip, box)
+
+    def _soft_labels(self, target: Tensor) -> Tensor:
+        """Return smoothed one-hot labels (B, classes) of targets (B, 1)."""
+        classes, smoothing = self.model.num_classes, self.config.label_smoothing
+        # F.one_hot would make the host wait for the device.
+        hot = target == torch.arange(classes, device=target.device)
+        return hot * (1 - smoothing) + smoothing / classes
+
+    def _mix(self, flat: Tensor, soft: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Apply mixup or cutmix to clips (B, C, H, W) and soft labels, if configured."""
         if not self.mixed:
-            return flat, mixup_target(labels, self.classes, smoothing=self.smoothing)
-        if len(labels) % 2:  # timm mixes pairs and refuses an odd batch: repeat the first clip
-            flat, labels = torch.cat((flat, flat[:1])), torch.cat((labels, labels[:1]))
-        mixed: tuple[Tensor, Tensor] = self.mix(flat, labels)
-        return mixed
+            return flat, soft
+        size, rng = (flat.shape[2], flat.shape[3]), np.random.default_rng(seed)
+        how = draw_blend(self.config.mixup, self.config.cutmix, size, rng)
+        partner = partners(len(flat), self.block, flat.device)
+        return mix_clips(flat, partner, how), blend(soft, partner, how.share)
 
     @staticmethod
     def scores(output: Tensor) -> Tensor:
@@ -137,13 +166,15 @@ class Classification:
 class Regression:
     """Mean squared error over all targets (paper eq. 13)."""
 
+    block = 1
+
     def __init__(self, model: VideoModel) -> None:
         self.model = model
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Return the mean squared error of the targets of a batch."""
         video = normalise(unit_range(batch.video))
-        return F.mse_loss(forward(video).float(), batch.target)
+        return F.mse_loss(forward(video, path_draws(self.model, batch)).float(), batch.target)
 
     @staticmethod
     def scores(output: Tensor) -> Tensor:

@@ -1,15 +1,32 @@
 """Parameter groups with layer-wise learning-rate decay, and the warm-up cosine schedule."""
 
+import inspect
 import math
 import re
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
+from torch.optim import AdamW
 
 from svfap.config import OptimConfig
 
 LR_REFERENCE_BATCH = 256  # learning rates are for this batch size (paper section 4.1)
+
+
+class EagerAdamW(AdamW):
+    """torch's AdamW for steps that are not compiled.
+
+    torch (2.13) wraps these methods so that torch.compile leaves them out. The wrappers import the
+    compiler, which takes longer than importing torch, in every training process.
+    """
+
+    add_param_group = inspect.unwrap(AdamW.add_param_group)
+    zero_grad = inspect.unwrap(AdamW.zero_grad)
+    state_dict = inspect.unwrap(AdamW.state_dict)
+    load_state_dict = inspect.unwrap(AdamW.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(AdamW.step))
 
 
 def layer_of(name: str, blocks: int) -> int:

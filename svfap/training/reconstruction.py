@@ -70,7 +70,8 @@ def reconstruct_clips(
     model.to(device()).eval()
     video = unit_range(torch.from_numpy(frames)).to(device())
     grid = model.encoder.slices, model.encoder.sites
-    visible, _ = tube_sites(len(video), *grid, mask_ratio, device=video.device)
+    draws = torch.rand(len(video), model.encoder.sites, device=video.device)
+    visible, _ = tube_sites(draws, model.encoder.slices, mask_ratio)
     mask = torch.ones(len(video), *grid, dtype=torch.bool, device=video.device)
     masked, output = reconstruct(model, video, mask.scatter(2, visible, False).flatten(1))
     rows = {"input": video, "masked": masked, "output": output}

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from svfap.config import OptimConfig
 from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks
 from svfap.training.objectives import Objective
+from svfap.training.optim import EagerAdamW
 
 Weights = dict[str, Tensor]
 
@@ -92,8 +92,8 @@ class Stepper:
     """The model and everything that a step changes: weights, optimiser, loss scale, average.
 
     A step consists of `accumulate`, `update` and `complete`. Random numbers are seeded by (seed,
-    position of the batch's first crop). So a step gives the same result after a restart and on any
-    number of processes, as long as it is divided into the same batches.
+    position of the step's first crop). So a step gives the same result after a restart, and up to
+    rounding the same for any number of processes and any size of their batches.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Stepper:
         model = objective.model.to(ranks.device).train()
         trained = torch.compile(model, fullgraph=True) if compiled else model
         self.forward = ranks.data_parallel(trained)  # type: ignore[arg-type]
-        self.optimizer = AdamW(groups, lr=0.0, betas=config.betas, fused=True)
+        self.optimizer = EagerAdamW(groups, lr=0.0, betas=config.betas, fused=True)
         self.dtype = autocast_dtype(config, ranks.device)
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self.dtype is torch.float16)
         # 0.0 only satisfies the type: without `config.ema`, nothing calls the function.
@@ -183,10 +183,10 @@ class Stepper:
         return StepResult(total, norm, finite, stop_requested > 0)
 
     def seeded_loss(self, batch: Batch) -> Tensor:
-        """Seed the global generators from the batch's position, and return its mean loss."""
+        """Seed the global generators from the step's position; return the batch's mean loss."""
         device = self.ranks.device
-        # timm's mixup and random erasing, drop path and the masks draw from global generators.
-        seed_everything(self.seed, batch.first)
+        # Objectives draw from torch's global generators, in every batch for the whole step.
+        seed_everything(self.seed, batch.step_first)
         clips, enabled = batch.prepared(device), self.dtype is not None
         with torch.autocast(device.type, self.dtype or torch.bfloat16, enabled=enabled):
             return self.objective.loss(self.forward, clips)

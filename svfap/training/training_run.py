@@ -87,7 +87,7 @@ class TrainingRun:
                 seed=self.job.seed,
                 compiled=self.machine.compile,
             )
-            loader = Loader(draws, self.optim, ranks, self.machine)
+            loader = Loader(draws, self.optim, ranks, self.machine, block=objective.block)
             state = State(self.output.parent / STATE, run_hash(self.job, self.inputs))
             trainer = Trainer(
                 stepper, loader, self.optim, state, ranks, self.label, self.machine, validate

@@ -20,12 +20,8 @@ from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.models import VideoModel
 from svfap.training.checkpoint import Checkpoint, Origin, build_model, foreign
+from svfap.use.shared_files import CONFIG, METRICS, PREPROCESSING, WEIGHTS
 
-# Files of a shared model; the first three have the names that the Hugging Face hub expects.
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-PREPROCESSING = "preprocessor_config.json"
-METRICS = "metrics.json"
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
 _NO_HEAD = "it was pre-trained only and has no labels; fine-tune it first (stage finetune)"
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from svfap.datasets import DATASETS
-from svfap.use.bundle import Bundle, ModelFacts
-from svfap.use.fold_metrics import with_metrics
+
+if TYPE_CHECKING:
+    from svfap.use.bundle import Bundle, ModelFacts
 
 CARD = "card.md"
 CAUTION = (
@@ -26,7 +28,7 @@ _LIMITS = f"""\
   (Regulation 2024/1689, article 5)."""
 
 
-def model_card(bundle: Bundle, *, name: str, dataset: str, exported: dict[str, float]) -> str:
+def model_card(bundle: "Bundle", *, name: str, dataset: str, exported: dict[str, float]) -> str:
     """Return the card as Markdown with the header that the Hugging Face hub reads.
 
     Args:
@@ -52,14 +54,17 @@ def model_card(bundle: Bundle, *, name: str, dataset: str, exported: dict[str, f
     return "\n\n".join([*lead, _summary(facts, dataset), *parts]) + "\n"
 
 
-def write_card(bundle: Bundle, path: Path) -> None:
+def write_card(bundle: "Bundle", path: Path) -> None:
     """Write the card of a model beside its predictions, with its metrics if they are known."""
+    # Not above: the command line shows this module's CAUTION before it imports torch.
+    from svfap.use.fold_metrics import with_metrics
+
     bundle = with_metrics(bundle)
     text = model_card(bundle, name=bundle.name, dataset=bundle.dataset, exported={})
     path.write_text(text, encoding="utf-8")
 
 
-def _header(facts: ModelFacts) -> str:
+def _header(facts: "ModelFacts") -> str:
     tags = ["svfap", "video", "face", "affect", *(["synthetic"] if facts.notices else [])]
     lines = [
         "library_name: svfap",
@@ -71,7 +76,7 @@ def _header(facts: ModelFacts) -> str:
     return "\n".join(["---", *lines, "---"])
 
 
-def _summary(facts: ModelFacts, dataset: str) -> str:
+def _summary(facts: "ModelFacts", dataset: str) -> str:
     verb = "classifies" if facts.job.task == "classification" else "rates"
     source = f" of {dataset}" if dataset else ""
     return (
@@ -91,7 +96,7 @@ embeddings = model.features("video.mp4")  # (n, C), for a head of your own"""
     return f"```python\n{code}\n```\n\n`svfap predict video.mp4 --checkpoint {name} --output out`"
 
 
-def _data(facts: ModelFacts, dataset: str) -> Iterator[str]:
+def _data(facts: "ModelFacts", dataset: str) -> Iterator[str]:
     yield from _terms("Fine-tuned on", dataset or "unknown data")
     for source in facts.origin.datasets:
         yield from _terms("Pre-trained on", source)
@@ -117,12 +122,12 @@ def _terms(role: str, name: str) -> Iterator[str]:
     yield f"- {role}: {name} ({terms})." + (f" {known.notice}" if known.notice else "")
 
 
-def _outputs(facts: ModelFacts) -> Iterator[str]:
+def _outputs(facts: "ModelFacts") -> Iterator[str]:
     kind = "probability" if facts.job.task == "classification" else "value"
     yield f"One {kind} for each of: {', '.join(facts.job.targets)}."
 
 
-def _preprocessing(facts: ModelFacts) -> Iterator[str]:
+def _preprocessing(facts: "ModelFacts") -> Iterator[str]:
     model = facts.job.model
     rate = f"{facts.fps:g} frames per second" if facts.fps else "the video's own frame rate"
     yield f"- crop preset `{facts.crop.get('preset', 'unknown')}`, {model.image_size} pixels"
@@ -130,7 +135,7 @@ def _preprocessing(facts: ModelFacts) -> Iterator[str]:
     yield "- RGB, normalised with ImageNet's mean and standard deviation"
 
 
-def _results(bundle: Bundle) -> Iterator[str]:
+def _results(bundle: "Bundle") -> Iterator[str]:
     """Yield a table with a row per fold and a column per metric."""
     if not bundle.metrics:
         yield "This model was not evaluated, or its predictions were not found."
@@ -162,6 +167,6 @@ def _formats(exported: dict[str, float]) -> Iterator[str]:
         )
 
 
-def _made_by(facts: ModelFacts) -> str:
+def _made_by(facts: "ModelFacts") -> str:
     commit = f", commit {facts.commit}" if facts.commit else ""
     return f"svfap {facts.version or 'of unknown version'}{commit}."

@@ -20,7 +20,6 @@ from svfap.errors import SvfapError
 from svfap.evaluation.scoring import Scorer
 from svfap.use.bundle import Bundle
 
-ONNX, PROGRAM = "model.onnx", "model.pt2"
 TOLERANCE = 1e-3  # generous for float32: the tests' toy model differs by less than 1e-5
 _BATCH_SIZES = (1, 2, 5)  # batch sizes at which files are compared with the model
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")

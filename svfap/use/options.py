@@ -2,12 +2,14 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from svfap.config import FIXED_PRESETS, CropConfig, Preset
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
-from svfap.use.bundle import ModelFacts
+
+if TYPE_CHECKING:
+    from svfap.use.bundle import ModelFacts
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class Options:
                 raise SvfapError(f"{name.replace('_', ' ')} is {value}; take a number above 0")
 
 
-def crop_settings(facts: ModelFacts, options: Options) -> CropConfig:
+def crop_settings(facts: "ModelFacts", options: Options) -> CropConfig:
     """Return how to crop for a model: like its training clips, or as the options say."""
     preset = options.preset or facts.crop.get("preset")
     if preset is None:

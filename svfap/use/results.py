@@ -8,13 +8,17 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from svfap.use.bundle import Bundle
 from svfap.use.card import CARD, CAUTION, write_card
 from svfap.use.timeline import DECIMALS, as_json, build_timeline, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from svfap.use.bundle import Bundle
 
 TIMELINE, SUMMARY, REJECTS = "timeline.csv", "summary.csv", "rejects.csv"
 PARQUET, JSON = "timeline.parquet", "timeline.json"
@@ -40,7 +44,7 @@ class Results:
     """
 
     def __init__(
-        self, folder: Path, bundle: Bundle, left_out: Mapping[str, str] | None = None
+        self, folder: Path, bundle: "Bundle", left_out: Mapping[str, str] | None = None
     ) -> None:
         self.folder, self._bundle = folder, bundle
         self.rejects: list[tuple[str, str, str]] = []
@@ -56,11 +60,13 @@ class Results:
         self._append_rejects(*((name, name, why) for name, why in (left_out or {}).items()))
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """The timelines of all videos so far, see `build_timeline`."""
+        import pandas as pd  # importing it takes a second, and `predict --help` needs no tables
+
         return pd.concat(self._tables, ignore_index=True)
 
-    def add(self, table: pd.DataFrame) -> None:
+    def add(self, table: "pd.DataFrame") -> None:
         """Append the timeline of one video."""
         self._tables.append(table)
         self._append(table, header=False)
@@ -78,7 +84,7 @@ class Results:
         text = json.dumps(content, indent=1) + "\n"
         (self.folder / JSON).write_text(text, encoding="utf-8")
 
-    def _append(self, table: pd.DataFrame, *, header: bool) -> None:
+    def _append(self, table: "pd.DataFrame", *, header: bool) -> None:
         summary = summarise(table, self._bundle.facts)
         for name, rows in ((TIMELINE, table), (SUMMARY, summary)):
             path = self.folder / name

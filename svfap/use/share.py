@@ -5,16 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-
-from svfap.use.bundle import CONFIG, METRICS, PREPROCESSING, WEIGHTS, Bundle, ModelFacts
+from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
+from svfap.use.bundle import Bundle, ModelFacts
 from svfap.use.card import model_card
-from svfap.use.exchange import ONNX, PROGRAM, to_onnx, to_program
+from svfap.use.exchange import to_onnx, to_program
+from svfap.use.shared_files import CARD, CONFIG, FORMATS, METRICS, PREPROCESSING, WEIGHTS
 
-_FORMATS = {"onnx": (ONNX, to_onnx), "pt2": (PROGRAM, to_program)}
-FORMATS = tuple(_FORMATS)
-_CARD = "README.md"  # the hub shows the file of this name
-FILES = (WEIGHTS, CONFIG, PREPROCESSING, METRICS, _CARD, ONNX, PROGRAM)
+_WRITERS = {"onnx": to_onnx, "pt2": to_program}
 
 
 def write_folder(
@@ -44,10 +41,10 @@ def write_folder(
     _write_json(folder / METRICS, {"figures": list(bundle.metrics), "notice": bundle.facts.notices})
     differences = {}
     for name in formats:
-        file, write = _FORMATS[name]
-        differences[file] = write(bundle, folder / file)
+        file = FORMATS[name]
+        differences[file] = _WRITERS[name](bundle, folder / file)
     text = model_card(bundle, name=folder.name, dataset=dataset, exported=differences)
-    (folder / _CARD).write_text(text, encoding="utf-8")
+    (folder / CARD).write_text(text, encoding="utf-8")
     return differences
 
 
@@ -72,8 +69,8 @@ def _preprocessing(facts: ModelFacts) -> dict[str, Any]:
         "stride": facts.stride,
         "size": facts.job.model.image_size,
         "rescale_factor": 1 / 255,
-        "image_mean": IMAGENET_DEFAULT_MEAN,
-        "image_std": IMAGENET_DEFAULT_STD,
+        "image_mean": IMAGENET_MEAN,
+        "image_std": IMAGENET_STD,
     }
 
 

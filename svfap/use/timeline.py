@@ -1,13 +1,15 @@
 """Build tables of scores over time, with a row per window or per face."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from svfap.use.bundle import ModelFacts
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from svfap.use.bundle import ModelFacts
 
 COLUMNS = ("video", "face", "start", "end")
 LABEL = "label"
@@ -18,8 +20,8 @@ def build_timeline(
     video: str,
     spans: Sequence[tuple[int, float, float]],
     scores: NDArray[np.float32],
-    facts: ModelFacts,
-) -> pd.DataFrame:
+    facts: "ModelFacts",
+) -> "pd.DataFrame":
     """Build the table of one video: a row per window, sorted by time.
 
     Args:
@@ -31,6 +33,8 @@ def build_timeline(
     Returns:
         The table; its index holds each row's position in `spans`.
     """
+    import pandas as pd  # see `results`
+
     frame = pd.DataFrame(
         {
             "video": [video] * len(spans),
@@ -42,7 +46,7 @@ def build_timeline(
     return _with_scores(frame, scores, facts).sort_values(["start", "face"], kind="stable")
 
 
-def summarise(frame: pd.DataFrame, facts: ModelFacts) -> pd.DataFrame:
+def summarise(frame: "pd.DataFrame", facts: "ModelFacts") -> "pd.DataFrame":
     """Return a row per face with mean scores over its windows, as testing scores a whole clip."""
     names = list(facts.job.targets)
     groups = frame.groupby(["video", "face"], sort=False)
@@ -51,7 +55,7 @@ def summarise(frame: pd.DataFrame, facts: ModelFacts) -> pd.DataFrame:
     return _with_scores(spans.reset_index(), means, facts)
 
 
-def as_text(frame: pd.DataFrame) -> str:
+def as_text(frame: "pd.DataFrame") -> str:
     """Return a table for the terminal: seconds with one decimal, scores with two."""
     shown = frame.copy()
     for name in shown.select_dtypes("float"):
@@ -60,7 +64,7 @@ def as_text(frame: pd.DataFrame) -> str:
     return shown.to_string(index=False)
 
 
-def as_json(frame: pd.DataFrame, facts: ModelFacts) -> dict[str, Any]:
+def as_json(frame: "pd.DataFrame", facts: "ModelFacts") -> dict[str, Any]:
     """Return the table as nested lists: videos, their faces, and the windows of each face."""
     names = list(facts.job.targets)
     videos: dict[str, list[dict[str, Any]]] = {}
@@ -80,9 +84,11 @@ def as_json(frame: pd.DataFrame, facts: ModelFacts) -> dict[str, Any]:
 
 
 def _with_scores(
-    frame: pd.DataFrame, scores: NDArray[np.float32], facts: ModelFacts
-) -> pd.DataFrame:
+    frame: "pd.DataFrame", scores: NDArray[np.float32], facts: "ModelFacts"
+) -> "pd.DataFrame":
     """Add a column per target, and for classification the most probable class."""
+    import pandas as pd
+
     names = np.array(facts.job.targets, dtype=object)
     if facts.job.task == "classification" and len(names):
         best = scores.argmax(axis=1) if len(scores) else np.empty(0, np.int64)

@@ -16,7 +16,7 @@ BAD_CALLS = {
     "shard": ("--config", "{}", "--clips", "none.csv"),
     "pretrain": ("--config", "{}", "--shards", "none.parquet"),
     "finetune": ("--config", '{"seed": "x"}', "--shards", "none.parquet"),
-    "evaluate": ("--config", "{}", "--dataset", "d", "--fold", "f", "--model", "none.pt"),
+    "evaluate": ("--config", "{}", "--model", "none.pt"),
     "cost": ("--config", '{"rums": {}}'),
     "tabulate": ("--config", '{"datasets": {}}', "--costs", "none.csv"),
 }

@@ -81,8 +81,9 @@ def test_formulas_of_the_autoencoder_agree_with_torch(sizes, ratio, share):
     config = ModelConfig(**sizes)
     with torch.device("meta"):
         model = Autoencoder(config)
-        visible, masked = tube_sites(1, model.encoder.slices, model.encoder.sites, ratio)
-        sites = (visible, target_sites(masked, share))
+        draws = torch.rand(1, model.encoder.sites)
+        visible, masked = tube_sites(draws, model.encoder.slices, ratio)
+        sites = (visible, target_sites(masked, torch.rand(masked.shape), share))
         parameters, done = counted(model, meta_clip(config), *sites)
     cost = pretrain_cost(config, ratio, share)
     assert cost.parameters == parameters
@@ -156,7 +157,7 @@ def test_activation_memory_is_within_ten_per_cent_of_what_autograd_keeps(sizes):
     pixels = 2 * 4 * 3 * config.num_frames * config.image_size**2  # no part of the graph
     video = torch.rand(clips, *meta_clip(config).shape[1:])
     classifier, autoencoder = VideoModel(config, 7), Autoencoder(config)
-    visible, masked = tube_sites(clips, 8, 36, 0.75)
+    visible, masked = tube_sites(torch.rand(clips, 36), 8, 0.75)
     true_pixels = torch.rand(clips, masked[0].numel(), 1536)
     found = kept_bytes(classifier, lambda: classifier(video)) / clips
     assert finetune_cost(config, 7).activation_bytes - pixels == pytest.approx(found, rel=0.1)

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from timm.layers import DropPath as TimmDropPath
+from timm.layers import Mlp as TimmMlp
 
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, Encoder, VideoModel, reconstruction_target
 from svfap.models.autoencoder import patch_pixels
-from svfap.models.layers import TemporalConv, TemporalPool, sinusoid_positions
+from svfap.models.layers import DropPath, Mlp, TemporalConv, TemporalPool, sinusoid_positions
 from svfap.models.masking import split_sites, target_sites, tube_sites
 from svfap.models.tokens import fuse, patchify
 
@@ -46,6 +48,24 @@ def test_a_temporal_kernel_of_three(toy_model):
     assert [x.shape[1] for x in outputs] == [9, 3, 1]
 
 
+def test_mlp_and_drop_path_equal_timms():
+    torch.manual_seed(0)
+    ours, timms = Mlp(6, 24, 5), TimmMlp(6, 24, 5)
+    timms.load_state_dict(ours.state_dict())
+    x = torch.randn(50, 4, 6)
+    assert torch.equal(ours(x), timms(x))
+    ours, timms = DropPath(0.3), TimmDropPath(0.3)
+    expected = timms(x)
+    dropped = (expected == 0).all(dim=(1, 2))
+    assert 0 < dropped.sum() < 50
+    # Numbers below 0.3 drop the branch of a clip; each branch has its column.
+    draws = torch.stack((torch.rand(50), torch.where(dropped, 0.29, 0.3)), dim=1)
+    torch.testing.assert_close(ours(x, draws, 1), expected)
+    shares = [(ours(torch.ones(1000, 1, 1)) == 0).float().mean().item() for _ in range(2)]
+    assert shares == pytest.approx([0.3, 0.3], abs=0.06)
+    assert ours.eval()(x) is x
+
+
 def test_drop_path_grows_linearly(toy_model):
     blocks = VideoModel(toy_model, 2, drop_path=0.1).encoder.blocks
     rates = [getattr(b, "block", b).drop_path.drop_prob for b in blocks]
@@ -62,7 +82,7 @@ def test_encoder_never_sees_masked_pixels(toy_model):
     torch.manual_seed(0)
     model = Autoencoder(toy_model).eval()
     video = torch.randn(2, 3, 8, 32, 32, requires_grad=True)
-    visible, masked = tube_sites(2, 4, 16, 0.75)
+    visible, masked = tube_sites(torch.rand(2, 16), 4, 0.75)
     mask = torch.zeros(2, 4, 16, dtype=torch.bool).scatter(2, masked, True).flatten(1)
     encoded = model.encode(video, visible)
     encoded.square().sum().backward()
@@ -78,8 +98,8 @@ def test_encoder_never_sees_masked_pixels(toy_model):
 
 @pytest.mark.parametrize(("fraction", "decoded"), [(1, 14), (0.5, 7), (0.001, 1)])
 def test_predictions_have_the_shape_of_their_targets(toy_model, fraction, decoded):
-    visible, masked = tube_sites(3, 4, 16, 0.9)
-    targets = target_sites(masked, fraction)
+    visible, masked = tube_sites(torch.rand(3, 16), 4, 0.9)
+    targets = target_sites(masked, torch.rand(masked.shape), fraction)
     video = torch.rand(3, 3, 8, 32, 32)
     model = Autoencoder(toy_model)
     predicted = model(video, visible, targets)
@@ -91,8 +111,8 @@ def test_predictions_have_the_shape_of_their_targets(toy_model, fraction, decode
 
 
 def test_targets_are_drawn_from_the_masked_sites_of_each_slice():
-    _, masked = tube_sites(50, 8, 100, 0.9)
-    chosen = target_sites(masked, 0.5)
+    _, masked = tube_sites(torch.rand(50, 100), 8, 0.9)
+    chosen = target_sites(masked, torch.rand(masked.shape), 0.5)
     assert chosen.shape == (50, 8, 45)
     assert (chosen.diff(dim=2) > 0).all()
     assert all({*c.tolist()} < {*m.tolist()} for c, m in zip(chosen[0], masked[0], strict=True))
@@ -100,12 +120,12 @@ def test_targets_are_drawn_from_the_masked_sites_of_each_slice():
     shares = torch.bincount(chosen.flatten(), minlength=100) / (50 * 8)
     assert shares.mean() == pytest.approx(0.45)
     assert (shares > 0.25).all()
-    assert target_sites(masked, 1) is masked
+    assert target_sites(masked, torch.rand(masked.shape), 1) is masked
 
 
 def test_a_boolean_mask_gives_the_same_as_its_indices(toy_model):
     model, video = Autoencoder(toy_model).eval(), torch.rand(2, 3, 8, 32, 32)
-    visible, masked = tube_sites(2, 4, 16, 0.5)
+    visible, masked = tube_sites(torch.rand(2, 16), 4, 0.5)
     mask = torch.zeros(2, 4, 16, dtype=torch.bool).scatter(2, masked, True).flatten(1)
     assert all(map(torch.equal, split_sites(mask, 4), (visible, masked)))
     assert torch.equal(model.predict(video, mask), model(video, visible, masked))
@@ -114,8 +134,8 @@ def test_a_boolean_mask_gives_the_same_as_its_indices(toy_model):
 def test_the_graph_of_pretraining_has_no_breaks(toy_model):
     """`fullgraph` makes a break an error; gradients equal the eager model's."""
     model = Autoencoder(toy_model.model_copy(update={"depths": (1, 2)}))
-    video, (visible, masked) = torch.rand(2, 3, 8, 32, 32), tube_sites(2, 4, 16, 0.75)
-    targets = target_sites(masked, 0.5)
+    video, (visible, masked) = torch.rand(2, 3, 8, 32, 32), tube_sites(torch.rand(2, 16), 4, 0.75)
+    targets = target_sites(masked, torch.rand(masked.shape), 0.5)
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     gradients = []
     for forward in (model, compiled):
@@ -144,13 +164,13 @@ def test_target_is_normalised_per_patch_and_channel():
 
 
 def test_tube_masks_hide_the_same_sites_in_every_slice():
-    visible, masked = tube_sites(5, 8, 100, 0.9)
+    visible, masked = tube_sites(torch.rand(5, 100), 8, 0.9)
     assert (visible.shape, masked.shape) == ((5, 8, 10), (5, 8, 90))
     both = torch.cat((visible, masked), dim=2)
     assert (both.sort(dim=2).values == torch.arange(100)).all()
     assert (both == both[:, :1]).all()
     assert len({tuple(clip[0].tolist()) for clip in masked}) > 1
-    masked = tube_sites(2000, 1, 16, 0.75)[1]
+    masked = tube_sites(torch.rand(2000, 16), 1, 0.75)[1]
     assert torch.bincount(masked.flatten()) / 2000 == pytest.approx(
         torch.full((16,), 0.75), abs=0.06
     )
@@ -158,7 +178,7 @@ def test_tube_masks_hide_the_same_sites_in_every_slice():
 
 @pytest.mark.parametrize(("ratio", "hidden"), [(0.75, 12), (0.9, 14), (0.999, 15), (0.001, 1)])
 def test_mask_ratio(ratio, hidden):
-    assert tube_sites(1, 2, 16, ratio)[1].shape == (1, 2, hidden)
+    assert tube_sites(torch.rand(1, 16), 2, ratio)[1].shape == (1, 2, hidden)
 
 
 def test_positions_are_sines_and_cosines():

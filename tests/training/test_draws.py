@@ -134,7 +134,7 @@ def test_a_batch_larger_than_the_data(store):
 
 
 def test_more_processes_than_clips_in_a_step(store):
-    message = r"2 clips, fewer than the 4 processes; raise optim\.batch_size"
+    message = r"2 clips, too few for 4 processes with at least 1 each; raise optim\.batch_size"
     with pytest.raises(SvfapError, match=message):
         loader(store, size=4, batch_size=2)
 
