@@ -81,7 +81,7 @@ def test_the_loss_is_weighted(store, toy_model):
     logits = torch.tensor([[2.0, -1.0], [0.5, 0.3], [-1.0, 1.5], [0.0, 0.0]])
     batch = random_batch()
     labels = batch.target[:, 0].long()
-    loss = weighted.loss(lambda video: logits[: len(video)], batch)
+    loss = weighted.loss(lambda video, *_: logits[: len(video)], batch)
     each = F.cross_entropy(logits, labels, reduction="none")
     expected = each * torch.tensor([9 / 14, 9 / 4])[labels]
     assert loss.item() == pytest.approx(expected.mean().item(), rel=1e-5)
