@@ -79,6 +79,24 @@ class Squares:
         )
 
 
+def square_around(face: Face) -> Square:
+    """Return the square around one detected face, without room around it."""
+    left, right, _, mouth_left, mouth_right = face.points
+    eyes = (left + right) / 2
+    across = right - left
+    down = (mouth_left + mouth_right) / 2 - eyes
+    x, y = eyes + _CENTRE * down
+    side = max(
+        _SIDE_PER_EYES * float(np.hypot(*across)),
+        _SIDE_PER_EYES_TO_MOUTH * float(np.hypot(*down)),
+    )
+    # The eye line and the eye-to-mouth line, turned by 90 degrees, both point to the right of the
+    # face; their sum is less noisy than either.
+    upright = across + np.array([down[1], -down[0]])
+    # Points that coincide would give a side of 0, so `max` avoids its infinite logarithm.
+    return Square(x, y, float(np.log(max(side, 1.0))), float(np.arctan2(upright[1], upright[0])))
+
+
 def face_squares(track: Track, *, frames: Sequence[int] | Indices, margin: float) -> Squares:
     """Return the square of each frame, interpolated linearly between detections.
 
@@ -89,8 +107,15 @@ def face_squares(track: Track, *, frames: Sequence[int] | Indices, margin: float
         frames: numbers of the frames to return squares for.
         margin: room around the face, as a share of its size.
     """
-    detected = [_square_around(face) for face in track.faces]
+    detected = [square_around(face) for face in track.faces]
     return interpolate(track, detected, frames).enlarged(margin)
+
+
+def around(face: Face, *, margin: float) -> Squares:
+    """Return the one square around a face, with room around it as a share of its size."""
+    x, y, log_side, angle = square_around(face)
+    square = Squares(np.array([[x, y]]), np.exp([log_side]), np.array([angle]))
+    return square.enlarged(margin)
 
 
 def interpolate(
@@ -146,8 +171,14 @@ def cut_out(image: Image, corners: Floats, *, size: int) -> Image:
         return np.asarray(cv2.resize(part, (size, size), interpolation=interpolation), np.uint8)
     # The matrix maps pixels of the target to the source. Corners are edges of pixels; OpenCV's
     # coordinates are centres of pixels, half a pixel off.
-    right, down = (corners[1:] - corners[0]) / size
-    matrix = np.stack([right, down, corners[0] + (right + down) / 2 - 0.5], axis=1)
+    (x, y), *ends = corners.tolist()
+    (right_x, right_y), (down_x, down_y) = (((a - x) / size, (b - y) / size) for a, b in ends)
+    matrix = np.array(
+        [
+            [right_x, down_x, x + (right_x + down_x) / 2 - 0.5],
+            [right_y, down_y, y + (right_y + down_y) / 2 - 0.5],
+        ]
+    )
     flags = interpolation | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, dtype=np.uint8)
@@ -175,24 +206,6 @@ def _smooth_column(values: Floats, radius: int) -> Floats:
     # Point reflection continues a straight line, so steady motion keeps its speed at the ends.
     padded = np.pad(values, radius, mode="reflect", reflect_type="odd")
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")
-
-
-def _square_around(face: Face) -> Square:
-    """Return the square around one detected face."""
-    left, right, _, mouth_left, mouth_right = face.points
-    eyes = (left + right) / 2
-    across = right - left
-    down = (mouth_left + mouth_right) / 2 - eyes
-    x, y = eyes + _CENTRE * down
-    side = max(
-        _SIDE_PER_EYES * float(np.hypot(*across)),
-        _SIDE_PER_EYES_TO_MOUTH * float(np.hypot(*down)),
-    )
-    # The eye line and the eye-to-mouth line, turned by 90 degrees, both point to the right of the
-    # face; their sum is less noisy than either.
-    upright = across + np.array([down[1], -down[0]])
-    # Points that coincide would give a side of 0, so `max` avoids its infinite logarithm.
-    return Square(x, y, float(np.log(max(side, 1.0))), float(np.arctan2(upright[1], upright[0])))
 
 
 def _shrink_around(image: Image, corners: Floats, *, factor: int) -> tuple[Image, Floats]:

@@ -39,6 +39,7 @@ from svfap.video.decode import Reject
 from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
 from svfap.video.frame import Frame
 from svfap.video.replay import Replay
+from svfap.video.reuse_memory import reuse_freed_memory
 
 _QUEUED = 4  # videos submitted ahead for each process
 _BLUR_EVERY = 25  # blur is measured in every n-th frame, often enough for a mean
@@ -150,6 +151,7 @@ def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal; only the parent reacts, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # there is one worker per core already
+    reuse_freed_memory()
 
 
 class _TimeLimitedReplay(Replay):

@@ -17,7 +17,7 @@ from svfap.replacing import replacing
 
 # The version is part of every fingerprint. Raise it when a change of the code changes the pictures
 # that the same settings give: every video is then cropped again.
-_VERSION = 4
+_VERSION = 5
 # No single clip depends on these settings of a whole part, so a change of one crops nothing again.
 _SETTINGS_OF_THE_PART = {"max_rejects"}
 

@@ -26,7 +26,7 @@ from svfap.video.timing import Timing, on_grid
 # With a fixed preset, faces are needed only for the figures of `Quality`, so a few coarse looks are
 # enough.
 _FIXED_EVERY = 25  # frames between two looks, a second at 25 fps
-_FIXED_MAX_SIDE = 192  # longest side of a searched frame; publishers' crops show large faces
+_FIXED_MAX_SIDE = 128  # longest side of a searched frame; publishers' crops show large faces
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ _FACE = np.array(
         [29.0, 28.5, -3.0],
     ]
 )
+_FIT = np.linalg.pinv(_FACE - _FACE.mean(axis=0))  # the solution of least squares
 
 
 def head_pose(points: Floats) -> tuple[float, float, float]:
@@ -27,8 +28,7 @@ def head_pose(points: Floats) -> tuple[float, float, float]:
     Args:
         points: eyes, nose and mouth corners as in `Face`, shape (5, 2).
     """
-    shape = _FACE - _FACE.mean(axis=0)
-    rows = np.linalg.lstsq(shape, points - points.mean(axis=0), rcond=None)[0].T
+    rows = (_FIT @ (points - points.mean(axis=0))).T
     # Under a true rotation both rows have the same length, the scale. Normalising each also copes
     # with five points on one spot, whose rows are zero.
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from svfap.video.image import Image
-from svfap.video.planes import Planes, planes_of
+from svfap.video.planes import Planes, luma_of, planes_of
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ class Frame:
 
     def luma(self, width: int, height: int) -> Image:
         """Convert to a small grey image of shape (height, width), not turned upright."""
-        planes = planes_of(self.picture)
-        if planes is not None:
+        whole = luma_of(self.picture)
+        if whole is not None:
             # Two rows of pixels for each row of the result give nearly the mean of all.
             step = max(1, self.picture.height // (2 * height))
-            rows = planes[0][step // 2 :: step]
+            rows = whole[step // 2 :: step]
             small = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
             return np.asarray(small, dtype=np.uint8)
         grey = self.scalers.luma.reformat(

@@ -47,10 +47,15 @@ Picture = Image | JpegPlanes  # BGR of shape (height, width, 3), or planes
 
 def planes_of(picture: av.VideoFrame) -> Planes | None:
     """Return views of the planes Y, U and V; None if the format or the colours are unusual."""
-    if picture.format.name not in _FORMATS or picture.colorspace not in _WEIGHTS:
+    if not _is_usual(picture):
         return None
     y, u, v = map(_view, picture.planes)
     return y, u, v
+
+
+def luma_of(picture: av.VideoFrame) -> Plane | None:
+    """Return a view of the plane Y; None if the format or the colours are unusual."""
+    return _view(picture.planes[0]) if _is_usual(picture) else None
 
 
 def in_jpeg_colours(y: Plane, u: Plane, v: Plane, *, of: av.VideoFrame) -> JpegPlanes:
@@ -63,6 +68,11 @@ def in_jpeg_colours(y: Plane, u: Plane, v: Plane, *, of: av.VideoFrame) -> JpegP
     else:
         y = _mix(y, y, (change.gain, 0.0), constant=change.offset)
     return JpegPlanes(y, _mix(u, v, change.blue), _mix(u, v, change.red))
+
+
+def _is_usual(picture: av.VideoFrame) -> bool:
+    """Return whether a picture is YUV 4:2:0 with 8 bits, in colours that JPEG's can be made of."""
+    return picture.format.name in _FORMATS and picture.colorspace in _WEIGHTS
 
 
 def _view(plane: VideoPlane) -> Plane:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from svfap.faces.detectors.centerface import CenterFace
 from svfap.faces.detectors.detector import Detector, Face
 from svfap.faces.detectors.make import make_detector
 from svfap.faces.detectors.refine import CloserLook
+from svfap.faces.detectors.weights import yunet_weights
 from svfap.faces.detectors.yunet import YuNet
 from svfap.faces.find_clips import find_clips
 from svfap.faces.quality import jitter
@@ -94,6 +96,40 @@ def test_yunet_takes_pictures_of_changing_size(yunet: YuNet) -> None:
     small = np.asarray(cv2.resize(photograph(), (301, 301)), dtype=np.uint8)
     large = yunet.detect(photograph())[0]
     assert np.allclose(yunet.detect(small)[0].scaled(512 / 301).points, large.points, atol=6)
+
+
+@pytest.mark.parametrize(("width", "height"), [(512, 512), (301, 301), (640, 360), (97, 211)])
+def test_yunet_finds_what_opencv_finds(width: int, height: int) -> None:
+    image = np.asarray(cv2.resize(photograph(), (width, height)), dtype=np.uint8)
+    network = cv2.FaceDetectorYN.create(str(yunet_weights()), "", (width, height), 0.3, 0.3)
+    _, rows = network.detect(image)
+    found = YuNet(min_score=0.3).detect(image)
+    assert len(found) == len(rows) > 0
+    for face, row in zip(found, rows, strict=True):
+        wanted = [*row[:2], *(row[:2] + row[2:4]), *row[4:15]]
+        assert np.allclose([*face.box, *face.points.ravel(), face.score], wanted, atol=1e-3)
+
+
+def test_threads_share_a_detector(yunet: YuNet) -> None:
+    sides = [128 + 32 * number for number in range(8)]
+    images = [np.asarray(cv2.resize(photograph(), (side, side)), np.uint8) for side in sides]
+    alone = [yunet.detect(image)[0].points for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = [*pool.map(yunet.detect, images * 4)]
+    for faces, points in zip(together, alone * 4, strict=True):
+        assert np.array_equal(faces[0].points, points)
+
+
+def test_looks_use_one_square_until_the_face_moves_in_it(detector: Detector) -> None:
+    (first,) = detector.detect(photograph())
+    near, far = (np.roll(photograph(), shift, axis=1) for shift in (4, 40))
+    assert (stays := detector.follow(near, first)) is not None
+    assert (moves := detector.follow(far, stays)) is not None
+    assert first.square is not None
+    assert np.array_equal(stays.square, first.square)
+    assert (follows := detector.follow(far, moves)) is not None
+    assert follows.square is not None
+    assert follows.square[0, 0] - first.square[0, 0] > 20
 
 
 def test_no_face_in_noise(yunet: YuNet) -> None:

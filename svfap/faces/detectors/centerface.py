@@ -9,14 +9,13 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from svfap.faces.detectors.detector import Face, Floats
+from svfap.faces.detectors.detector import Face, Floats, distinct
 from svfap.faces.detectors.weights import centerface_weights
 from svfap.video.image import Image
 
 _OUTPUTS = ("537", "538", "539", "540")  # layers: score, size, offset and points of each cell
 _CELL = 4  # pixels of the image per cell of the output
 _MULTIPLE = 32  # the network halves its input five times, so its sides must be multiples of this
-_MAX_OVERLAP = 0.3  # of two boxes with a higher IoU, only the one with the higher score is kept
 _CACHED_SIZES = 4  # image sizes whose networks stay in memory
 
 
@@ -61,7 +60,7 @@ class CenterFace:
 
 
 def _faces(scores: Floats, centres: Floats, sides: Floats, landmarks: Floats) -> list[Face]:
-    """Convert cells to faces; of faces that overlap, keep the one with the highest score.
+    """Convert cells to faces.
 
     Args:
         scores: confidence of each cell, shape (n,).
@@ -72,9 +71,5 @@ def _faces(scores: Floats, centres: Floats, sides: Floats, landmarks: Floats) ->
     corners = (centres - sides / 2)[:, ::-1]
     lengths = sides[:, ::-1]
     points = corners[:, None] + landmarks[..., ::-1] * lengths[:, None]
-    boxes = np.hstack([corners, lengths]).tolist()
-    kept = cv2.dnn.NMSBoxes(boxes, scores.tolist(), 0.0, _MAX_OVERLAP)
-    return [
-        Face(np.concatenate([corners[n], corners[n] + lengths[n]]), float(scores[n]), points[n])
-        for n in kept
-    ]
+    boxes = np.hstack([corners, corners + lengths])
+    return distinct([Face(*face) for face in zip(boxes, scores.tolist(), points, strict=True)])

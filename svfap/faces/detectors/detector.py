@@ -1,14 +1,18 @@
 """The interface of a face detector: boxes, scores and five points of the faces in an image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from svfap.video.image import Image
 
 Floats = NDArray[np.float64]
+
+_MAX_OVERLAP = 0.3  # of two boxes with a higher IoU, `distinct` keeps the one with the higher score
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,14 @@ class Face:
         score: confidence from 0 to 1.
         points: x and y of the left eye as seen in the image, the right eye, the tip of the nose,
             the left and the right corner of the mouth; shape (5, 2).
+        square: top left, top right and bottom left corner of the square in which the points were
+            detected, shape (3, 2); None if they were detected in the whole image.
     """
 
     box: Floats
     score: float
     points: Floats
+    square: Floats | None = None
 
     @property
     def centre(self) -> Floats:
@@ -39,7 +46,15 @@ class Face:
 
     def scaled(self, factor: float) -> "Face":
         """Return the same face in an image that is `factor` times as large."""
-        return Face(self.box * factor, self.score, self.points * factor)
+        square = None if self.square is None else self.square * factor
+        return Face(self.box * factor, self.score, self.points * factor, square)
+
+
+def distinct(faces: Sequence[Face]) -> list[Face]:
+    """Return the faces without those that overlap a face of higher score, best first."""
+    boxes = [[*face.box[:2], *(face.box[2:] - face.box[:2])] for face in faces]
+    kept = cv2.dnn.NMSBoxes(boxes, [face.score for face in faces], 0.0, _MAX_OVERLAP)
+    return [faces[number] for number in kept]
 
 
 class Finder(Protocol):

@@ -5,6 +5,8 @@ Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment
 two orders of magnitude. PyTorch and the package are imported only when this detector is made.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -69,7 +71,7 @@ class Fan:
         boxes = [[*face.box.tolist(), face.score] for face in faces]
         shapes = self._network.get_landmarks_from_image(rgb, detected_faces=boxes)
         return [
-            Face(box=face.box, score=face.score, points=_five_points(np.asarray(shape)))
+            replace(face, points=_five_points(np.asarray(shape)))
             for face, shape in zip(faces, shapes, strict=True)
         ]
 

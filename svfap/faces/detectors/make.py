@@ -21,18 +21,17 @@ def make_detector(config: CropConfig) -> Detector:
     """Make the detector that `config` names, and load its weights.
 
     YuNet, the fastest detector, takes the closer look at each face, whichever detector finds it.
-    Each YuNet has one use, since a network must prepare itself when the size of its input changes.
 
     Raises:
         SvfapError: the detector's weights are not on this machine; they are never downloaded.
     """
     options = {} if config.min_score is None else {"min_score": config.min_score}
-    yunet, closer = YuNet(**options), YuNet(**options)
+    yunet = YuNet(**options)
     if config.detector == "yunet":
-        return CloserLook(yunet, closer=closer)
+        return CloserLook(yunet, closer=yunet)
     if config.detector in FINDERS:
-        return CloserLook(FINDERS[config.detector](**options), closer=closer)
+        return CloserLook(FINDERS[config.detector](**options), closer=yunet)
     # FAN's own file comes first. It is only checked here: face-alignment loads it by itself.
     _, *s3fd_weights = face_alignment_weights(config.detector)
     finder = S3FD(s3fd_weights[0], **options) if s3fd_weights else yunet
-    return Fan(CloserLook(finder, closer=closer))
+    return Fan(CloserLook(finder, closer=yunet))
