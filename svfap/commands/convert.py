@@ -26,7 +26,9 @@ def run(arguments: Sequence[str]) -> str:
     if chosen.output.exists() and not chosen.overwrite:
         raise SvfapError(f"{chosen.output}: exists; choose another file, or add --overwrite")
     if not chosen.source.is_file():
-        raise SvfapError(f"{chosen.source}: no such file; name a file of the authors' weights")
+        raise SvfapError(
+            f"{chosen.source}: cannot be read (no such file); name a file of the authors' weights"
+        )
     # It imports torch, which takes seconds: a wrong argument must not wait for it.
     from svfap.use.official import convert
 

@@ -225,7 +225,7 @@ def _score_live(device: int | str, options: Options, chosen: argparse.Namespace)
 def _load_predictor(source: str, options: Options) -> "Predictor":
     """Load a model and check that it has a head."""
     if Path(source).suffix in {".pt", ".pth"} and not Path(source).exists():
-        raise SvfapError(f"{source}: no such checkpoint; train one, or name an exported folder")
+        raise SvfapError(f"{source}: cannot be read (no such file); name a checkpoint or folder")
     from svfap.use import bundle as bundles
     from svfap.use.predictor import Predictor
 

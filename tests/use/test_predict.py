@@ -170,7 +170,7 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
 
 def test_one_bad_video_costs_only_itself(tmp_path, model, face, capsys, monkeypatch):
     """Whatever fails, the tables hold the videos before and after it."""
-    from svfap.commands import predict as command
+    from svfap.use import annotate as annotation
     from svfap.use import predictor
 
     folder, out = tmp_path / "videos", tmp_path / "out"
@@ -178,7 +178,7 @@ def test_one_bad_video_costs_only_itself(tmp_path, model, face, capsys, monkeypa
     for name in ("1.mp4", "2.mp4", "3.mp4", "4.mp4"):
         shutil.copy(face, folder / name)
     (folder / "5.mp4").write_bytes(face.read_bytes()[:100])
-    search, annotate = predictor.find_faces, command.annotate
+    search, annotate = predictor.find_faces, annotation.annotate
     seen = []
 
     def find_faces(path, *args, **options):
@@ -193,7 +193,7 @@ def test_one_bad_video_costs_only_itself(tmp_path, model, face, capsys, monkeypa
         return annotate(footage, *args, **options)
 
     monkeypatch.setattr(predictor, "find_faces", find_faces)
-    monkeypatch.setattr(command, "annotate", fail_to_annotate)
+    monkeypatch.setattr(annotation, "annotate", fail_to_annotate)
     assert predict(folder, "--checkpoint", model, "--output", out) == 2
     assert seen == [[], ["1.mp4"], ["1.mp4"], ["1.mp4", "3.mp4"], ["1.mp4", "3.mp4", "4.mp4"]]
     scored = ["1.mp4", "3.mp4", "4.mp4"]
