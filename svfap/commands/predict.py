@@ -3,9 +3,7 @@
 import argparse
 import logging
 import math
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -18,7 +16,7 @@ from svfap.use import camera
 from svfap.use.card import CAUTION
 from svfap.use.find_videos import FoundVideos, find_videos, printable
 from svfap.use.options import Options
-from svfap.use.results import REJECTS, TABLES, Results
+from svfap.use.results import REJECTS, TABLES, Results, output_places
 from svfap.use.timeline import as_text, summarise
 from svfap.video.encode import find_ffmpeg
 
@@ -129,37 +127,6 @@ def _report(results: Results, predictor: "Predictor", videos: int) -> str:
     )
 
 
-def output_places(folder: Path, videos: Iterable[str]) -> dict[str, Path]:
-    """Return name -> where the annotated video and the page go, without their suffixes.
-
-    That is the video's name without its suffix. It is the whole name, with a number if needed,
-    where two places would be equal or differ only in upper and lower case, which some file systems
-    ignore.
-    """
-    names = [*videos]
-    stems = Counter(_folded(_stem(name)) for name in names)
-    taken = {_folded(str(parent)) for name in names for parent in Path(name).parents}
-    places = {}
-    for name in names:
-        wanted = _stem(name) if stems[_folded(_stem(name))] == 1 else name
-        number, place = 1, wanted
-        while _folded(f"{place}.mp4") in taken:
-            number += 1
-            place = f"{wanted} ({number})"
-        taken.add(_folded(f"{place}.mp4"))
-        places[name] = folder / place
-    return places
-
-
-def _stem(name: str) -> str:
-    return str(Path(name).with_name(Path(name).stem))
-
-
-def _folded(name: str) -> str:
-    """Return a name as file systems compare it that ignore case and the form of accents."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
 def _try_to_write_video(scores: "VideoScores", predictor: "Predictor", place: Path) -> str:
     """Write the annotated video and the page; return why that failed, or an empty text.
 
@@ -192,12 +159,7 @@ def _write_video(
     facts = predictor.facts
     size = annotate(footage, scores.table, facts, video, show_progress=predictor.show_progress)
     write_page(
-        page,
-        scores.table,
-        predictor.bundle,
-        video=video,
-        size=size,
-        seconds=footage.seconds,
+        page, scores.table, predictor.bundle, video=video, size=size, seconds=footage.seconds
     )
 
 

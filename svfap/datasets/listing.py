@@ -125,8 +125,7 @@ def require_column(path: Path, columns: list[str], column: str) -> None:
 def _check_separators(where: str, line: list[str]) -> None:
     """Raise SvfapError if a cell holds what separates the columns of other programs' tables."""
     for cell in line:
-        separator = re.search(r"[;\t]", cell.strip())
-        if separator:
+        if separator := re.search(r"[;\t]", cell.strip()):
             name = "a tab" if separator[0] == "\t" else "';'"
             shown = " ".join(cell.split())
             raise SvfapError(f"{where}: {name} in '{shown}'; separate columns by commas")
@@ -247,6 +246,5 @@ def stem(source: str) -> str:
         video_id = parse_qs(address.query).get("v", [""])[0]  # YouTube's .../watch?v=ID
         # The suffix `.page` keeps a dot within an id from being taken as the start of a suffix.
         name = f"{video_id}.page" if video_id else unquote(address.path)
-    plain = unicodedata.normalize("NFKD", PurePosixPath(name).stem)
-    ascii_only = plain.encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", ascii_only)[:STEM_LENGTH].strip("_-") or "clip"
+    plain = unicodedata.normalize("NFKD", PurePosixPath(name).stem).encode("ascii", "ignore")
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", plain.decode())[:STEM_LENGTH].strip("_-") or "clip"

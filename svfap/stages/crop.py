@@ -64,11 +64,8 @@ def run(
     faces = output.parent / "faces"
     began = time.monotonic()
     sources = dict.fromkeys(clip.source or clip.path for clip in clips)
-    earlier = RawState.read(raw_state_path(output))
-    if earlier:
-        _check_gone(earlier, sources, manifest)
-    if earlier and (changed := earlier.changed()):
-        logger.info("%d raw videos changed: %s", len(changed), ", ".join(changed[:NAMES_SHOWN]))
+    if earlier := RawState.read(raw_state_path(output)):
+        _compare(earlier, sources, manifest)
     # A video that is replaced from here on is cropped by the next run.
     state = RawState.of(sources, raw, cut=any(clip.source for clip in clips))
     try:
@@ -108,8 +105,8 @@ def _read_part(manifest: Path, part: str) -> list[Clip]:
     return clips
 
 
-def _check_gone(earlier: RawState, sources: Collection[Path], manifest: Path) -> None:
-    """Raise if a video that is still listed was there at the last crop and is gone now."""
+def _compare(earlier: RawState, sources: Collection[Path], manifest: Path) -> None:
+    """Log which videos changed since the last crop; raise if one that is still listed is gone."""
     if gone := [path for path in earlier.gone() if Path(path) in sources]:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         raise SvfapError(
@@ -117,6 +114,8 @@ def _check_gone(earlier: RawState, sources: Collection[Path], manifest: Path) ->
             f" {manifest.parent.name}, or keep its crops with datasets.{manifest.parent.name}"
             ".changed_by: never"
         )
+    if changed := earlier.changed():
+        logger.info("%d raw videos changed: %s", len(changed), ", ".join(changed[:NAMES_SHOWN]))
 
 
 def _outputs(clips: Path, jobs: Iterable[VideoToCrop]) -> Iterator[Path]:

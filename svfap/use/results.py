@@ -6,7 +6,9 @@ is killed. `timeline.parquet` and `timeline.json` can only be written as a whole
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,37 @@ TABLES = (TIMELINE, SUMMARY, REJECTS, PARQUET, JSON, CARD)
 def is_output(folder: Path) -> bool:
     """Return whether a folder holds results of an earlier call."""
     return all((folder / name).is_file() for name in (TIMELINE, REJECTS, CARD))
+
+
+def output_places(folder: Path, videos: Iterable[str]) -> dict[str, Path]:
+    """Return name -> where the annotated video and the page go, without their suffixes.
+
+    That is the video's name without its suffix. It is the whole name, with a number if needed,
+    where two places would be equal or differ only in upper and lower case, which some file systems
+    ignore.
+    """
+    names = [*videos]
+    stems = Counter(_folded(_stem(name)) for name in names)
+    taken = {_folded(str(parent)) for name in names for parent in Path(name).parents}
+    places = {}
+    for name in names:
+        wanted = _stem(name) if stems[_folded(_stem(name))] == 1 else name
+        number, place = 1, wanted
+        while _folded(f"{place}.mp4") in taken:
+            number += 1
+            place = f"{wanted} ({number})"
+        taken.add(_folded(f"{place}.mp4"))
+        places[name] = folder / place
+    return places
+
+
+def _stem(name: str) -> str:
+    return str(Path(name).with_name(Path(name).stem))
+
+
+def _folded(name: str) -> str:
+    """Return a name as file systems compare it that ignore case and the form of accents."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class Results:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from svfap.config import Config, CropConfig, FinetuneConfig, ModelConfig
+from svfap.config import Config, CropConfig, FinetuneConfig, ModelConfig, PretrainConfig
 from svfap.config.yaml_file import check, finetune_for, load, merge, parse
 from svfap.errors import SvfapError
 
@@ -56,6 +56,13 @@ def test_overrides_of_a_dataset_win_key_by_key():
     assert chosen.optim.epochs == 7
     assert chosen.optim.batch_size == config.finetune.optim.batch_size
     assert chosen.layer_decay == config.finetune.layer_decay
+
+
+def test_a_section_keeps_its_other_defaults():
+    for name, section in (("finetune", FinetuneConfig()), ("pretrain", PretrainConfig())):
+        config = check(merge(MINIMAL, {name: {"optim": {"epochs": 7}}}))
+        expected = section.optim.model_copy(update={"epochs": 7})
+        assert getattr(config, name).optim == expected
 
 
 def test_sections_are_frozen():

@@ -241,7 +241,7 @@ def test_the_table_names_units_bottleneck_and_assumptions():
     [
         (["--machine", "h10"], "did you mean 'h100'"),
         (["--gpus", "1"], "--gpu-tflops"),
-        (["--cpus", "0"], "machine: cpus: .* greater than or equal to 1"),
+        (["--cpus", "0"], "machine: cpus: is 0; write a number at least 1"),
         (["--gpu-share", "40"], "--gpu-share"),
         (["--rates", "none.json"], "none.json: contains no rates"),
         (["--results", "nowhere"], "nowhere: no job of this configuration has a record"),

@@ -11,9 +11,9 @@ from helpers.random_checkpoints import write_checkpoint
 
 import svfap
 from svfap.__main__ import main
-from svfap.commands.predict import output_places
 from svfap.errors import SvfapError
 from svfap.use.find_videos import find_videos
+from svfap.use.results import output_places
 
 
 @pytest.fixture(scope="module")
