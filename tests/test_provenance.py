@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 LINE = re.compile(r"Made from predictions .*")
 LIST, CHECKPOINT, CONFIGURATION = "my videos.csv", "own.pt", "toy.yaml"
-KEYS = {  # key -> another value; each stage from `crop` on has one
+KEYS = {  # key -> another value
     "seed": 1,
     "crop.margin": 0.4,
-    "shard.quality": 80,
+    "crop.quality": 80,
     "finetune.label_smoothing": 0.2,
     "finetune.optim.lr": 0.01,
     "finetune.views": 3,
@@ -34,9 +34,9 @@ def project(tmp_path_factory, toy_videos) -> Path:
     folder = tmp_path_factory.mktemp("provenance") / "project"
     folder.mkdir()
     rows = ["path,label,subject"]
-    for (subject, label), path in toy_videos.items():
-        shutil.copy2(path, folder / path.name)
-        rows.append(f"{path.name},{label},s{subject}")
+    for number, ((subject, label), path) in enumerate(toy_videos.items()):
+        shutil.copy2(path, folder / f"{number}.mp4")
+        rows.append(f"{number}.mp4,{label},s{subject}")
     (folder / LIST).write_text("\n".join(rows) + "\n")
     write_own_checkpoint(folder, seed=0)
     write_config(folder, {})

@@ -191,7 +191,9 @@ def test_a_training_that_comes_to_its_time_limit_has_saved(project, tmp_path):
 def test_two_nodes_train_one_model(project, tmp_path):
     """Two processes that meet over the network end in the weights of one process."""
     copy_of(project, tmp_path)
-    write_project(tmp_path, epochs=3, gpu=2, nodes=2, tasks=2, tasks_per_gpu=0, mpi="srun")
+    nodes = {"gpu": 2, "nodes": 2, "tasks": 2, "tasks_per_gpu": 0, "mpi": "srun"}
+    extra = "'--signal=USR1@120 --gpus-per-node=1'"
+    write_project(tmp_path, epochs=3, slurm_extra=extra, **nodes)
     subprocess.run(
         command(tmp_path, "--until", "pretrain"), env=ENVIRONMENT, check=True, timeout=400
     )
