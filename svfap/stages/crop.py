@@ -64,8 +64,7 @@ def run(
     faces = output.parent / "faces"
     began = time.monotonic()
     sources = dict.fromkeys(clip.source or clip.path for clip in clips)
-    if earlier := RawState.read(raw_state_path(output)):
-        _compare(earlier, sources, manifest)
+    _compare(RawState.read(raw_state_path(output)), sources, manifest)
     # A video that is replaced from here on is cropped by the next run.
     state = RawState.of(sources, raw, cut=any(clip.source for clip in clips))
     try:
@@ -105,8 +104,10 @@ def _read_part(manifest: Path, part: str) -> list[Clip]:
     return clips
 
 
-def _compare(earlier: RawState, sources: Collection[Path], manifest: Path) -> None:
+def _compare(earlier: RawState | None, sources: Collection[Path], manifest: Path) -> None:
     """Log which videos changed since the last crop; raise if one that is still listed is gone."""
+    if earlier is None:
+        return
     if gone := [path for path in earlier.gone() if Path(path) in sources]:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         raise SvfapError(
