@@ -18,20 +18,28 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.codec.context import Flags as CodecFlags
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from svfap.order import natural_key
+from svfap.video.clock import Clock
+from svfap.video.decoder import Decoder
 from svfap.video.deinterlace import deinterlaced
 from svfap.video.frame import Declared, Frame, Scalers
+from svfap.video.streams import choose, video_streams
 
 logger = logging.getLogger(__name__)
 
 FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate of its own
-_UNKNOWN_RATE = 25.0  # frames per second of a file that declares no rate
+_UNKNOWN_RATE = 25  # frames per second of a file that declares no rate
+_MOST_FRAMES_PER_GUESS = 1.5  # an average rate above so many times FFmpeg's guess is wrong
 # This limits one frame: a small file can hold compressed frames that would fill the memory.
 _MOST_PIXELS = 100_000_000
+_GUESS_TIMES = 1  # FFmpeg's flag AVFMT_FLAG_GENPTS
+# FFmpeg's numbers of the spaces of colours that it converts: RGB, BT.709, not named, BT.601.
+_SPACES = {0, 1, 2, 5, 6}
 _IMAGE_NAMES = ".bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp"
 IMAGE_SUFFIXES = frozenset(_IMAGE_NAMES.split())
 
@@ -45,12 +53,12 @@ def frame_rate(path: Path) -> float:
     return declared(path).fps
 
 
-def declared_frames(path: Path) -> int:
+def declared_frames(path: Path, stream: int | None = None) -> int:
     """Return the number of frames that a file declares, see `declared`."""
-    return declared(path).frames
+    return declared(path, stream).frames
 
 
-def declared(path: Path) -> Declared:
+def declared(path: Path, stream: int | None = None) -> Declared:
     """Return what a video says about itself; a folder of images has `FOLDER_RATE`.
 
     Raises:
@@ -58,8 +66,8 @@ def declared(path: Path) -> Declared:
     """
     if path.is_dir():
         return Declared(FOLDER_RATE, len(_images(path)))
-    with _opened(path) as (container, stream):
-        return _declared(container, stream)
+    with _opened(path, stream) as (container, source):
+        return _declared(container, source)
 
 
 def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
@@ -79,11 +87,14 @@ def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
     return 0.0 if container.streams.audio else (container.duration or 0) / av.time_base
 
 
-def read_frames(path: Path) -> Iterator[Frame]:
+def read_frames(path: Path, stream: int | None = None) -> Iterator[Frame]:
     """Yield the frames of a video in the order in which they are shown, deinterlaced.
 
-    A file that is damaged or cut short ends at the damage, with a warning; the frames before it are
-    used.
+    Damaged frames are left out, with a warning; the frames before them are shown longer.
+
+    Args:
+        path: the video.
+        stream: number of the video stream, see `svfap.video.streams.choose`.
 
     Raises:
         Reject: the file is missing, empty, not a video, or holds no frame that decodes.
@@ -91,19 +102,32 @@ def read_frames(path: Path) -> Iterator[Frame]:
     if path.is_dir():
         yield from _read_folder(path)
         return
-    with _opened(path) as (container, stream):
-        count = 0
-        video, scalers = _declared(container, stream), Scalers()
+    with _opened(path, stream) as (container, source):
+        video, scalers = _declared(container, source), Scalers()
+        decoder = Decoder(container, source, Clock(container, source, _rate(source)))
+        for number, picture in enumerate(deinterlaced(decoder)):
+            frame = Frame(picture, video, scalers)
+            if number == 0:
+                _check_colours(frame)
+            yield frame
+    count, reason = decoder.first_error
+    if decoder.pictures == 0:
+        raise Reject(f"cannot be decoded ({reason})" if reason else "no frame in its video stream")
+    if decoder.errors:
+        logger.warning(
+            "%s: damaged after frame %d (%s); %d packets are left out",
+            *(path, count, reason, decoder.errors),
+        )
+
+
+def _check_colours(frame: Frame) -> None:
+    """Reject a video in a space of colours that FFmpeg does not convert, such as YCgCo."""
+    if frame.picture.colorspace not in _SPACES:
         try:
-            for picture in deinterlaced(container.decode(stream), stream):
-                count += 1
-                yield Frame(picture, video, scalers)
+            frame.bgr(1)
         except FFmpegError as error:
-            if count == 0:
-                raise Reject(f"cannot be decoded ({error.strerror})") from None
-            logger.warning("%s: damaged after frame %d (%s)", path, count, error.strerror)
-        if count == 0:
-            raise Reject("no frame in its video stream")
+            reason = f"its colours cannot be converted ({error.strerror})"
+            raise Reject(reason) from None
 
 
 def _read_folder(path: Path) -> Iterator[Frame]:
@@ -141,25 +165,39 @@ def _images(path: Path) -> list[str]:
     )
 
 
+def _rate(stream: VideoStream) -> Fraction:
+    """Return the frames per second of a stream, on average if the rate varies."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    # An average is wrong where a file counts the parts of frames: H.264 in AVI had 600 of 25 fps.
+    if average and guessed and average > _MOST_FRAMES_PER_GUESS * guessed:
+        average = guessed
+    return Fraction(average or guessed or _UNKNOWN_RATE)
+
+
 def _declared(container: InputContainer, stream: VideoStream) -> Declared:
     """Return what an open file says about itself."""
-    rate = stream.average_rate or stream.guessed_rate
+    rate = _rate(stream)
     seconds = _declared_seconds(container, stream)
     return Declared(
-        fps=float(rate) if rate else _UNKNOWN_RATE,
+        fps=float(rate),
         # Matroska and FLV do not store a number of frames; it is estimated from the duration.
-        frames=stream.frames or round(seconds * float(rate or 0)),
+        frames=stream.frames or round(seconds * rate),
         aspect=stream.sample_aspect_ratio or Fraction(1),
     )
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file; yield its container and its first video stream, to be decoded by one thread."""
+def _opened(path: Path, number: int | None) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file; yield its container and its video stream, to be decoded by one thread."""
     with _open_container(path) as container:
-        if not container.streams.video:
-            raise Reject("no video stream (audio only?)")
-        stream = container.streams.video[0]
+        stream = choose(container.streams.video, number)
+        if stream is None:
+            count = len(video_streams(container.streams.video))
+            raise Reject(
+                f"no video stream {number}; it has {count}, counted from 0"
+                if count
+                else "no video stream (audio only?)"
+            )
         if stream.codec_context is None:  # PyAV's way to say that FFmpeg has no decoder for it
             raise Reject("its video codec is not known to FFmpeg")
         width, height = stream.codec_context.width, stream.codec_context.height
@@ -167,6 +205,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise Reject(f"frames of {width} x {height} pixels, at most {_MOST_PIXELS:,} are read")
         # Videos are cropped by one process per core, where more threads would only compete.
         stream.codec_context.thread_count = 1
+        # FFmpeg otherwise cuts off less at the left than the file says, for the sake of speed.
+        stream.codec_context.flags |= int(CodecFlags.unaligned)
         # The header may lie: this makes the decoder itself refuse larger frames later on.
         stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
         yield container, stream
@@ -187,7 +227,10 @@ def _open_container(path: Path) -> InputContainer:
             raise Reject("empty file (0 bytes)")
         # The protocol "file:" keeps FFmpeg from taking a name such as "concat:a.mp4" for a URL.
         # Some recorders write names and places in other encodings than UTF-8.
-        return av.open(f"file:{path.absolute()}", metadata_errors="replace")
+        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+        # PyAV's default makes FFmpeg invent times of showing, which are wrong for B-frames in AVI.
+        container.flags &= ~_GUESS_TIMES
+        return container
     except FFmpegError as error:
         raise Reject(f"not a readable video ({error.strerror})") from None
     except OSError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from svfap.video.image import Image
+from svfap.video.orientation import Orientation, orientation_of
 from svfap.video.planes import Planes, luma_of, planes_of
 
 
@@ -57,17 +58,13 @@ class Frame:
 
     @property
     def seconds(self) -> float | None:
-        """Second at which the frame is shown; None if the file does not say."""
+        """Second of the file at which the frame is shown."""
         return self.picture.time
 
-    @property
-    def turns(self) -> int:
-        """Quarter turns, anticlockwise, that turn the picture upright.
-
-        FFmpeg decodes the pixels as they were recorded. Only the frame's display matrix says that a
-        phone was held sideways.
-        """
-        return round(self.picture.rotation / 90)
+    @cached_property
+    def orientation(self) -> Orientation:
+        """How the pixels must be turned and mirrored."""
+        return orientation_of(self.picture)
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -76,7 +73,7 @@ class Frame:
         aspect = self.video.aspect
         width = round(self.picture.width * max(aspect, Fraction(1)))
         height = round(self.picture.height / min(aspect, Fraction(1)))
-        return (height, width) if self.turns % 2 else (width, height)
+        return (height, width) if self.orientation.transposed else (width, height)
 
     def bgr(self, max_side: int | None = None) -> Image:
         """Convert to an upright BGR image, shape (height, width, 3).
@@ -86,14 +83,15 @@ class Frame:
         """
         shrink = min(1.0, max_side / max(self.size)) if max_side else 1.0
         width, height = (max(1, round(side * shrink)) for side in self.size)
-        if self.turns % 2:  # scaling comes before turning
+        if self.orientation.transposed:  # scaling comes before turning
             width, height = height, width
+        # At full size, only colours of fewer pixels are enlarged, as smoothly as by ffmpeg.
+        method = "AREA" if shrink < 1 else "BICUBIC"
         # threads=1: by PyAV's default, libswscale chooses a number of threads itself.
         image = self.scalers.bgr.reformat(
-            self.picture, width, height, "bgr24", interpolation="AREA", threads=1
+            self.picture, width, height, "bgr24", interpolation=method, threads=1
         )
-        upright = np.rot90(image.to_ndarray(), self.turns)
-        return np.ascontiguousarray(upright, dtype=np.uint8)
+        return self.orientation.upright(np.asarray(image.to_ndarray(), dtype=np.uint8))
 
     def planes(self) -> Planes | None:
         """Return upright planes Y, U and V in the colours of the video, not to be changed.
@@ -102,9 +100,9 @@ class Frame:
         bits.
         """
         planes = planes_of(self.picture)
-        if planes is None or self.turns % 4 == 0:
+        if planes is None or not any(self.orientation):
             return planes
-        y, u, v = (np.ascontiguousarray(np.rot90(plane, self.turns)) for plane in planes)
+        y, u, v = map(self.orientation.upright, planes)
         return y, u, v
 
     def luma(self, width: int, height: int) -> Image:

@@ -100,7 +100,6 @@ def _folder(path: Path) -> None:
 def _folder_of_text(path: Path) -> None:
     path.mkdir()
     (path / "1.jpg").write_text("not a picture")
-    (path / "2.jpg").write_bytes(encode_jpeg(grey(9), quality=90))
 
 
 def _text(path: Path) -> None:
@@ -139,8 +138,8 @@ def _garbage(path: Path) -> None:
     [
         (_missing, r"^no such file$"),
         (_empty, r"^empty file \(0 bytes\)$"),
-        (_folder, r"^no \.jpg or \.png frame in its folder$"),
-        (_folder_of_text, r"^frame 1\.jpg cannot be decoded$"),
+        (_folder, r"^no picture in its folder$"),
+        (_folder_of_text, r"^none of its 1 frames can be decoded, such as 1\.jpg$"),
         (_text, r"^not a readable video \(Invalid data found when processing input\)$"),
         (_without_index, r"^not a readable video \(Invalid data found when processing input\)$"),
         (_sound, r"^no video stream \(audio only\?\)$"),
@@ -157,13 +156,17 @@ def test_an_unusable_file_is_rejected_with_its_reason(
         list(read_frames(path))
 
 
-def test_frames_before_damage_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_frames_before_and_after_damage_are_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     jpegs = [encode_jpeg(grey(10 * n), quality=90) for n in range(20)]
     jpegs[12] = b"garbage" * 50
     path = tmp_path / "damaged.mkv"
     write_face_video(path, jpegs, fps=25, size=64)
-    assert sum(1 for _ in read_frames(path)) == 12
+    times = [frame.seconds for frame in read_frames(path)]
+    assert np.allclose(times, [n / 25 for n in range(20) if n != 12], atol=0.001)
     assert "damaged after frame 12" in caplog.text
+    assert "1 packets are left out" in caplog.text
 
 
 def test_a_truncated_video_gives_its_first_frames(tmp_path: Path) -> None:
@@ -190,14 +193,15 @@ def test_a_folder_of_frames_is_a_video_in_natural_order(tmp_path: Path) -> None:
     assert next(read_frames(folder)).bgr(32).shape == (32, 32, 3)
 
 
-def test_a_folder_of_frames_ends_at_its_first_damaged_frame(
+def test_a_folder_of_frames_goes_on_after_a_damaged_frame(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(5):
         (tmp_path / f"{number}.jpg").write_bytes(encode_jpeg(grey(9), quality=90))
     (tmp_path / "3.jpg").write_bytes(b"garbage")
-    assert sum(1 for _ in read_frames(tmp_path)) == 3
-    assert "damaged after frame 3 (3.jpg)" in caplog.text
+    times = [frame.seconds for frame in read_frames(tmp_path)]
+    assert times == [0, 1 / FOLDER_RATE, 2 / FOLDER_RATE, 4 / FOLDER_RATE]
+    assert "1 of 5 frames cannot be decoded, such as 3.jpg" in caplog.text
 
 
 def test_a_bug_of_the_caller_does_not_count_as_a_bad_file(video: Path) -> None:
