@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
@@ -68,6 +69,29 @@ def declared(path: Path, stream: int | None = None) -> Declared:
         return Declared(FOLDER_RATE, len(_images(path)))
     with _opened(path, stream) as (container, source):
         return _declared(container, source)
+
+
+class StreamPlace(NamedTuple):
+    """Where the video is in a file.
+
+    Attributes:
+        index: number of its stream among all streams of the file.
+        has_index: whether the file lists its key frames, so that a jump to a second is exact.
+    """
+
+    index: int
+    has_index: bool
+
+
+def find_stream(path: Path) -> StreamPlace:
+    """Find the video that `read_frames` reads, for another program.
+
+    Raises:
+        Reject: the file is missing, empty, or not a video.
+    """
+    with _opened(path, None) as (container, source):
+        names = container.format.name.split(",")
+        return StreamPlace(source.index, "mp4" in names or "matroska" in names)
 
 
 def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
@@ -180,8 +204,9 @@ def _declared(container: InputContainer, stream: VideoStream) -> Declared:
     seconds = _declared_seconds(container, stream)
     return Declared(
         fps=float(rate),
-        # Matroska and FLV do not store a number of frames; it is estimated from the duration.
-        frames=stream.frames or round(seconds * rate),
+        # Matroska and FLV do not store a number of frames, and other files may count something else
+        # than frames; it is then estimated from the duration.
+        frames=(rate == stream.average_rate and stream.frames) or round(seconds * rate),
         aspect=stream.sample_aspect_ratio or Fraction(1),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import ffmpeg
 import imageio_ffmpeg
@@ -19,6 +19,7 @@ import numpy as np
 from svfap.errors import SvfapError
 from svfap.overwriting import keep_inputs
 from svfap.replacing import replacing
+from svfap.video.decode import Reject, find_stream
 from svfap.video.image import Image
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 # File names replace these placeholders only when ffmpeg runs: ffmpeg-python (0.2) formats its
 # arguments as text, which fails for names that are not valid UTF-8.
 SOURCE, TARGET = "SOURCE", "TARGET"
+_LEAD = 5.0  # seconds before a cut at which decoding starts, so that no wanted frame is missed
+_ROUNDING = 0.001  # seconds; files and people round times to milliseconds
 X264 = {
     "format": "mp4",
     "vcodec": "libx264",
@@ -98,12 +101,8 @@ def cut(
     keep_inputs([source], [destination])
     if (start or 0) < 0 or (end is not None and end <= (start or 0)):
         raise SvfapError(f"{source}: cannot cut from {start} s to {end} s; end must follow start")
-    span = {} if start is None else {"ss": start}
-    if end is not None:
-        span["t"] = end - (start or 0)
-    # -ss and -t come before the input, so ffmpeg jumps to the key frame before `start` and decodes
-    # from there. The cut is exact, because frames are re-encoded, and fast in a long video.
-    video = ffmpeg.input(SOURCE, **span).video
+    # The cut is exact, because frames are chosen by their times and re-encoded.
+    video = _span_of(source, start or 0.0, end)
     even = video.filter("scale", "trunc(iw/2)*2", "trunc(ih/2)*2")  # yuv420p needs even sides
     output = even.output(
         TARGET,
@@ -118,6 +117,24 @@ def cut(
         # ffmpeg exits with 0 even if no frame lies within the span.
         if "Output file is empty" in log or partial.stat().st_size == 0:
             raise SvfapError(f"{source}: no frames between {start} s and {end} s; check its length")
+
+
+def _span_of(source: Path, start: float, end: float | None) -> Any:
+    """Return the frames of a video between two seconds, as a stream of ffmpeg-python."""
+    try:
+        place = find_stream(source)
+    except Reject as reject:
+        raise SvfapError(f"{source}: {reject}") from None
+    # A jump makes cutting fast in a long video. Formats without an index of their key frames are
+    # decoded from the beginning: after a jump, their pictures or times would be wrong.
+    jump = max(0.0, start - _LEAD) if place.has_index else 0.0
+    read: dict[str, float] = {"ss": jump} if jump else {}
+    wanted = f"gte(t,{start - jump - _ROUNDING})"
+    if end is not None:
+        read["t"] = end - jump + _LEAD
+        wanted += f"*lt(t,{end - jump - _ROUNDING})"
+    video = ffmpeg.input(SOURCE, **read)[str(place.index)]
+    return video.filter("select", wanted).filter("setpts", "PTS-STARTPTS")
 
 
 def _raw_frames(path: Path, frames: Iterable[Image], shape: tuple[int, ...]) -> Iterator[bytes]:

@@ -1,8 +1,9 @@
 """A corpus of odd videos, made by the packaged ffmpeg: every kind of file that users hand over.
 
-A recipe is one line of `video_corpus.txt`: the file's name, the arguments of ffmpeg, and patches of the bytes after `|`.
-Words in capitals stand for sources, see `_SOURCES`; `$name` is another file of the corpus. The
-first line of each group names the kind. Files that begin with `*` are the everyday tests.
+A recipe is one line of `video_corpus.txt`: the file's name, the arguments of ffmpeg, and a patch of
+the bytes after `|`. Words in capitals stand for sources, see `_SOURCES`; `$name` is another file of
+the corpus. The first line of each group names the kind. Files that begin with `*` are read every
+day, all others by the slow tests.
 """
 
 import shlex
