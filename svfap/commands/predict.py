@@ -48,6 +48,7 @@ def run(arguments: Sequence[str]) -> str:
         preset=chosen.crop_preset,
         pad=chosen.pad,
         batch_size=chosen.batch_size,
+        stream=chosen.stream,
     )
     check_free(chosen.output, overwrite=chosen.overwrite)
     device = camera.device_of(chosen.source)
@@ -229,6 +230,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--batch-size", type=int, default=8, help="windows to score at a time; default: 8"
+    )
+    parser.add_argument(
+        "--stream",
+        type=int,
+        help="number of the video in files that hold several, from 0; default: as ffmpeg chooses",
     )
     parser.add_argument(
         "--no-video", action="store_true", help="write tables only, no annotated videos and pages"

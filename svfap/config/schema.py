@@ -28,6 +28,12 @@ class CropConfig(Section):
         default=None, description="how to cut faces; null: as in the paper"
     )
     detector: Detector = Field(default="yunet", description="face detector")
+    stream: int | None = Field(
+        default=None,
+        ge=0,
+        description="number of a video's stream of pictures, from 0, not counting covers;"
+        " null: the stream that ffmpeg takes",
+    )
     speaker: Literal["main", "largest", "all"] = Field(
         default="main",
         description="clips per video: of the main face, of the largest, or one per face",

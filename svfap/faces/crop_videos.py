@@ -184,7 +184,7 @@ def _crop(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
     sidecar.unlink(missing_ok=True)  # the video's clips are incomplete from here on
     _set_cpu_limit(_FRAME_SECONDS)
     try:
-        frames = _TimeLimitedReplay(job.path)
+        frames = _TimeLimitedReplay(job.path, stream=config.stream)
         clips = find_clips(job.path, config, _detector(config), frames=frames)
         paths = _clip_paths(job, folder, len(clips))
         outcome = CroppedVideo(mark, _write_clips(clips, frames, paths, quality=config.quality))

@@ -76,7 +76,7 @@ def find_clips(
     """
     fixed = config.preset in FIXED_PRESETS
     found = search(
-        frames or read_frames(path),
+        frames or read_frames(path, config.stream),
         detector,
         every=max(config.every, _FIXED_EVERY) if fixed else config.every,
         max_side=min(config.max_side, _FIXED_MAX_SIDE) if fixed else config.max_side,

@@ -116,10 +116,10 @@ def find_faces(
     Raises:
         Reject: the video cannot be read, shows no face, or is shorter than a window.
     """
-    frames = Replay(path)
+    frames = Replay(path, stream=config.stream)
     frames_to_read: Iterable[Frame] = frames
     if show_progress:
-        total = declared_frames(path)
+        total = declared_frames(path, config.stream)
         frames_to_read = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
     measured = _MeasuredFrames(frames_to_read)
     clips = find_clips(path, config, detector, frames=measured)

@@ -25,6 +25,8 @@ class Options:
         pad: whether to score faces seen for less than a window; their last frame repeats, as in
             testing.
         batch_size: number of windows to score at a time.
+        stream: number of a video's stream of pictures, from 0, not counting covers; None means the
+            stream that ffmpeg takes.
 
     Raises:
         SvfapError: a number is not above 0.
@@ -35,6 +37,7 @@ class Options:
     preset: Preset | None = None
     pad: bool = False
     batch_size: int = 8
+    stream: int | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers: 0, a negative number or NaN would score nothing."""
@@ -57,5 +60,10 @@ def crop_settings(facts: "ModelFacts", options: Options) -> CropConfig:
         preset = None
     # Keep clips of any length and all faces: `footage.find_faces` chooses faces moment by moment,
     # and compares their length with a window.
-    changes = {"preset": preset or "auto", "speaker": "all", "min_frames": 1}
+    changes = {
+        "preset": preset or "auto",
+        "speaker": "all",
+        "min_frames": 1,
+        "stream": options.stream,
+    }
     return parse(CropConfig, facts.crop | changes, where="the model's crop settings")

@@ -16,11 +16,12 @@ class Replay:
 
     Args:
         path: the video.
+        stream: number of its video stream, see `svfap.video.streams.choose`.
         limit: bytes of frames to keep; a longer video is decoded every time.
     """
 
-    def __init__(self, path: Path, *, limit: int = _BYTES) -> None:
-        self._path, self._limit = path, limit
+    def __init__(self, path: Path, *, stream: int | None = None, limit: int = _BYTES) -> None:
+        self._path, self._stream, self._limit = path, stream, limit
         self._kept: list[Frame] = []
         self._complete = False
 
@@ -35,7 +36,7 @@ class Replay:
             return
         self._kept = []
         room = self._limit
-        for frame in read_frames(self._path):
+        for frame in read_frames(self._path, self._stream):
             room -= sum(plane.buffer_size for plane in frame.picture.planes)
             if room >= 0:
                 self._kept.append(frame)

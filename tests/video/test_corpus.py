@@ -9,7 +9,10 @@ from helpers.ffmpeg_reference import read_by_ffmpeg
 from helpers.photo_videos import Image
 from helpers.video_corpus import RECIPES, Corpus, Recipe
 
+from svfap.config import CropConfig
+from svfap.faces.crop_videos import VideoToCrop, crop_videos
 from svfap.video.decode import Reject, read_frames
+from svfap.video.encode import cut
 
 _MOST_MISSING = 0.02  # share of the frames
 _HALF_FRAME = 0.5
@@ -73,3 +76,45 @@ def check(path: Path) -> None:
 )
 def test_a_video_is_read_as_ffmpeg_reads_it(corpus: Corpus, recipe: Recipe) -> None:
     check(corpus.make(recipe.name))
+
+
+_CUT_DAILY = {"h264.ts", "mpeg2.vob", "late.mkv"}
+_CUT = [*"h264.mp4 h264.avi raw.h264 mpeg4.m4v vp9.webm theora.ogv reset.ts cover_first.mp4".split()]
+
+
+@pytest.mark.parametrize(
+    "name", [*_CUT_DAILY, *(pytest.param(name, marks=pytest.mark.slow) for name in _CUT)]
+)
+def test_a_cut_is_exact_to_a_frame_in_every_container(
+    corpus: Corpus, tmp_path: Path, name: str
+) -> None:
+    path = corpus.make(name)
+    cut(path, tmp_path / "cut.mp4", start=1.0, end=1.8)
+    frames = (frame for frame in read_frames(path) if 0.999 <= (frame.seconds or 0) < 1.799)
+    wanted = [frame.bgr() for frame in frames]
+    pictures = [frame.bgr() for frame in read_frames(tmp_path / "cut.mp4")]
+    assert len(pictures) == len(wanted) == 20
+    assert max(difference(*pair) for pair in zip(pictures, wanted, strict=True)) < 4
+
+
+def test_a_stream_can_be_chosen(corpus: Corpus) -> None:
+    path = corpus.make("cover_first.mp4")
+    levels = [next(read_frames(path, number)).bgr().mean() for number in (None, 0)]
+    assert levels[0] == levels[1]
+    with pytest.raises(Reject, match=r"^no video stream 1; it has 1, counted from 0$"):
+        next(read_frames(path, 1))
+    two = corpus.make("second_default.mkv")
+    first, second = (read_by_ffmpeg(two, stream=number).pictures[0] for number in (0, 1))
+    assert difference(next(read_frames(two, 0)).bgr(), first) < 1
+    assert difference(next(read_frames(two, 1)).bgr(), second) < 1
+    assert difference(next(read_frames(two)).bgr(), second) < 1
+
+
+@pytest.mark.parametrize("name", ["hourly.mkv", "fps0.1.mkv", "fps1000.mp4"])
+def test_extreme_rates_are_cropped(corpus: Corpus, tmp_path: Path, name: str) -> None:
+    config = CropConfig(preset="frames", size=32)
+    job = VideoToCrop(name, corpus.make(name))
+    (outcome,) = crop_videos([job], config, folder=tmp_path, workers=1)
+    assert not outcome.reject
+    count = len(read_by_ffmpeg(job.path).times)
+    assert sum(1 for _ in read_frames(tmp_path / f"{name}.mkv")) == count == outcome.clips[0].frames
