@@ -7,7 +7,6 @@ video. Any defect of the file itself raises `Reject`, whose message ends up in `
 other exception is a bug and is not caught.
 """
 
-import contextlib
 import logging
 import os
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from av.video.stream import VideoStream
 
 from svfap.order import natural_key
 from svfap.video.clock import Clock
+from svfap.video.declared import declared_by, rate_of
 from svfap.video.decoder import Decoder
 from svfap.video.deinterlace import deinterlaced
 from svfap.video.frame import Declared, Frame, Scalers
@@ -34,8 +34,6 @@ from svfap.video.streams import choose, video_streams
 logger = logging.getLogger(__name__)
 
 FOLDER_RATE = 25.0  # frames per second of a folder of images, which has no rate of its own
-_UNKNOWN_RATE = 25  # frames per second of a file that declares no rate
-_MOST_FRAMES_PER_GUESS = 1.5  # an average rate above so many times FFmpeg's guess is wrong
 # This limits one frame: a small file can hold compressed frames that would fill the memory.
 _MOST_PIXELS = 100_000_000
 _GUESS_TIMES = 1  # FFmpeg's flag AVFMT_FLAG_GENPTS
@@ -68,18 +66,18 @@ def declared(path: Path, stream: int | None = None) -> Declared:
     if path.is_dir():
         return Declared(FOLDER_RATE, len(_images(path)))
     with _opened(path, stream) as (container, source):
-        return _declared(container, source)
+        return declared_by(container, source)
 
 
 class StreamPlace(NamedTuple):
     """Where the video is in a file.
 
     Attributes:
-        index: number of its stream among all streams of the file.
+        number: number of its stream among all streams of the file.
         has_index: whether the file lists its key frames, so that a jump to a second is exact.
     """
 
-    index: int
+    number: int
     has_index: bool
 
 
@@ -92,23 +90,6 @@ def find_stream(path: Path) -> StreamPlace:
     with _opened(path, None) as (container, source):
         names = container.format.name.split(",")
         return StreamPlace(source.index, "mp4" in names or "matroska" in names)
-
-
-def _declared_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """Return how long a file says that its pictures last; 0 if it does not say.
-
-    The length of the whole file says that only if the file has no sound, which may go on after the
-    last picture.
-    """
-    # Matroska has "00:00:09.200000000", and the length of the whole file as the stream's duration.
-    parts = stream.metadata.get("DURATION", "").split(":")
-    if len(parts) == 3:
-        with contextlib.suppress(ValueError):
-            hours, minutes, seconds = map(float, parts)
-            return 3600 * hours + 60 * minutes + seconds
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return 0.0 if container.streams.audio else (container.duration or 0) / av.time_base
 
 
 def read_frames(path: Path, stream: int | None = None) -> Iterator[Frame]:
@@ -127,8 +108,8 @@ def read_frames(path: Path, stream: int | None = None) -> Iterator[Frame]:
         yield from _read_folder(path)
         return
     with _opened(path, stream) as (container, source):
-        video, scalers = _declared(container, source), Scalers()
-        decoder = Decoder(container, source, Clock(container, source, _rate(source)))
+        video, scalers = declared_by(container, source), Scalers()
+        decoder = Decoder(container, source, Clock(container, source, rate_of(source)))
         for number, picture in enumerate(deinterlaced(decoder)):
             frame = Frame(picture, video, scalers)
             if number == 0:
@@ -186,28 +167,6 @@ def _images(path: Path) -> list[str]:
     names = (entry.name for entry in os.scandir(path) if not entry.name.startswith("."))
     return sorted(
         (name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES), key=natural_key
-    )
-
-
-def _rate(stream: VideoStream) -> Fraction:
-    """Return the frames per second of a stream, on average if the rate varies."""
-    average, guessed = stream.average_rate, stream.guessed_rate
-    # An average is wrong where a file counts the parts of frames: H.264 in AVI had 600 of 25 fps.
-    if average and guessed and average > _MOST_FRAMES_PER_GUESS * guessed:
-        average = guessed
-    return Fraction(average or guessed or _UNKNOWN_RATE)
-
-
-def _declared(container: InputContainer, stream: VideoStream) -> Declared:
-    """Return what an open file says about itself."""
-    rate = _rate(stream)
-    seconds = _declared_seconds(container, stream)
-    return Declared(
-        fps=float(rate),
-        # Matroska and FLV do not store a number of frames, and other files may count something else
-        # than frames; it is then estimated from the duration.
-        frames=(rate == stream.average_rate and stream.frames) or round(seconds * rate),
-        aspect=stream.sample_aspect_ratio or Fraction(1),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import ffmpeg
 import imageio_ffmpeg
@@ -119,7 +119,7 @@ def cut(
             raise SvfapError(f"{source}: no frames between {start} s and {end} s; check its length")
 
 
-def _span_of(source: Path, start: float, end: float | None) -> Any:
+def _span_of(source: Path, start: float, end: float | None) -> ffmpeg.nodes.FilterableStream:
     """Return the frames of a video between two seconds, as a stream of ffmpeg-python."""
     try:
         place = find_stream(source)
@@ -133,7 +133,7 @@ def _span_of(source: Path, start: float, end: float | None) -> Any:
     if end is not None:
         read["t"] = end - jump + _LEAD
         wanted += f"*lt(t,{end - jump - _ROUNDING})"
-    video = ffmpeg.input(SOURCE, **read)[str(place.index)]
+    video = ffmpeg.input(SOURCE, **read)[str(place.number)]
     return video.filter("select", wanted).filter("setpts", "PTS-STARTPTS")
 
 

@@ -97,9 +97,9 @@ class Frame:
         """Return upright planes Y, U and V in the colours of the video, not to be changed.
 
         The pixels may not be square. None if the pixels have another format than YUV 4:2:0 with 8
-        bits.
+        bits, or if the picture is turned by another angle than a right one.
         """
-        planes = planes_of(self.picture)
+        planes = None if self.orientation.degrees else planes_of(self.picture)
         if planes is None or not any(self.orientation):
             return planes
         y, u, v = map(self.orientation.upright, planes)

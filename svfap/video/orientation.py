@@ -4,31 +4,40 @@ FFmpeg decodes the pixels as they were recorded. Only the frame's display matrix
 was held sideways, or that a camera for selfies mirrored the picture.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import av
+import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 from numpy.typing import NDArray
 
+_RIGHT_ANGLE = 1.0  # degrees by which a turn may differ from a right angle
+
 
 class Orientation(NamedTuple):
-    """One of the eight ways in which pixels can be stored.
+    """How pixels are stored: in one of eight ways, or turned by another angle.
 
     Attributes:
         transposed: whether rows and columns are exchanged; this comes before mirroring.
         left_right: whether the picture is then mirrored horizontally.
         upside_down: whether the picture is then mirrored vertically.
+        degrees: angle, clockwise, by which the picture is turned if that is no right angle.
     """
 
     transposed: bool = False
     left_right: bool = False
     upside_down: bool = False
+    degrees: float = 0.0
 
     def upright(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return an image or a plane, shape (height, width, ...), as it should be seen."""
-        if not any(self):
-            return np.ascontiguousarray(image)
+        if self.degrees:
+            height, width = image.shape[:2]
+            centre = (width - 1) / 2, (height - 1) / 2
+            turn = cv2.getRotationMatrix2D(centre, -self.degrees, 1.0)
+            return np.asarray(cv2.warpAffine(image, turn, (width, height)), dtype=np.uint8)
         image = image.swapaxes(0, 1) if self.transposed else image
         rows = slice(None, None, -1 if self.upside_down else 1)
         columns = slice(None, None, -1 if self.left_right else 1)
@@ -36,15 +45,18 @@ class Orientation(NamedTuple):
 
 
 def orientation_of(picture: av.VideoFrame) -> Orientation:
-    """Return the orientation of a decoded frame.
+    """Return the orientation of a decoded frame, as ffmpeg understands it.
 
     A display matrix has rows (a, b, u), (c, d, v), (x, y, w) and sends the pixel (p, q) to
-    (a p + c q, b p + d q). Turns by less than a right angle are rounded.
+    (a p + c q, b p + d q).
     """
     side_data: Any = picture.side_data
     if not len(side_data) or (data := side_data.get(Type.DISPLAYMATRIX)) is None:
         return Orientation()
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    degrees = math.degrees(math.atan2(b, a))
+    if abs(degrees - 90 * round(degrees / 90)) > _RIGHT_ANGLE:
+        return Orientation(degrees=degrees)
     if abs(b) > abs(a):
-        return Orientation(True, c < 0, b < 0)
-    return Orientation(False, a < 0, d < 0)
+        return Orientation(transposed=True, left_right=c < 0, upside_down=b < 0)
+    return Orientation(left_right=a < 0, upside_down=d < 0)

@@ -128,6 +128,24 @@ def _skip(_: Corpus, data: bytes, share: str) -> bytes:
     return data[round(float(share) * len(data)) :]
 
 
+def _drop(_: Corpus, data: bytes, size: str, every: str) -> bytes:
+    """Remove every n-th packet of a size, but the first."""
+    length, step = int(size), int(every)
+    packets = (data[start : start + length] for start in range(0, len(data), length))
+    return b"".join(packet for number, packet in enumerate(packets, 1) if number % step)
+
+
+def _disable(_: Corpus, data: bytes) -> bytes:
+    """Clear the flags of the first track of an mp4, so that players do not show it."""
+    start = data.index(b"tkhd") + 5
+    return data[:start] + bytes(3) + data[start + 3 :]
+
+
+def _prepend(_: Corpus, data: bytes, count: str) -> bytes:
+    """Put noise in front of the file."""
+    return b"\xa5" * int(count) + data
+
+
 def _replace(_: Corpus, data: bytes, old: str, new: str) -> bytes:
     """Replace a text by another of the same length, which may have escapes."""
     replacement = new.encode().decode("unicode_escape").encode("latin-1")
@@ -142,6 +160,9 @@ PATCHES: dict[str, Callable[..., bytes]] = {
     "join_flv": _join_flv,
     "damage": _damage,
     "cut": _cut,
+    "drop": _drop,
+    "disable": _disable,
+    "prepend": _prepend,
     "skip": _skip,
     "replace": _replace,
 }
