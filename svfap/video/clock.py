@@ -11,7 +11,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-# FFmpeg's flags of formats whose clock may start anew, and of formats that store no times.
+# FFmpeg's flags of formats whose clock may start again, and of formats that store no times.
 _NEW_CLOCKS, _NO_TIMES = 0x200, 0x80
 # Seconds by which a transport stream may leap forward, or backward, without a new clock.
 _LEAP, _BACK = 10, Fraction(1, 10)
