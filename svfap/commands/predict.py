@@ -96,8 +96,7 @@ def _score_videos(
                 continue
             results.add(scores.table)
             if not chosen.no_video:
-                reason = _try_to_write_video(scores, predictor, places[scores.video])
-                if reason:
+                if reason := _try_to_write_video(scores, predictor, places[scores.video]):
                     results.reject(scores.video, shown, reason)
     finally:
         if results is not None:
@@ -221,9 +220,7 @@ def _parser() -> argparse.ArgumentParser:
         help="score the main face of each moment, or all faces",
     )
     parser.add_argument(
-        "--crop-preset",
-        choices=get_args(Preset),
-        help="how to crop faces; default: as for training",
+        "--crop-preset", choices=get_args(Preset), help="how to crop faces; default: as in training"
     )
     parser.add_argument(
         "--pad", action="store_true", help="also score videos shorter than a window"
@@ -232,9 +229,7 @@ def _parser() -> argparse.ArgumentParser:
         "--batch-size", type=int, default=8, help="windows to score at a time; default: 8"
     )
     parser.add_argument(
-        "--stream",
-        type=int,
-        help="number of the video in files that hold several, from 0; default: as ffmpeg chooses",
+        "--stream", type=int, help="number of the video in a file of several; default: as ffmpeg"
     )
     parser.add_argument(
         "--no-video", action="store_true", help="write tables only, no annotated videos and pages"
