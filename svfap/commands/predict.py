@@ -95,9 +95,10 @@ def _score_videos(
                 results.reject(scores.video, shown, scores.reject)
                 continue
             results.add(scores.table)
-            if not chosen.no_video:
-                if reason := _try_to_write_video(scores, predictor, places[scores.video]):
-                    results.reject(scores.video, shown, reason)
+            if chosen.no_video:
+                continue
+            if reason := _try_to_write_video(scores, predictor, places[scores.video]):
+                results.reject(scores.video, shown, reason)
     finally:
         if results is not None:
             results.finish()
@@ -210,9 +211,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", required=True, type=output.path, help="folder for all output")
     parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")
-    parser.add_argument(
-        "--hop", type=_positive, help="seconds from one window to the next; default: half a window"
-    )
+    hop = "seconds from one window to the next; default: half a window"
+    parser.add_argument("--hop", type=_positive, help=hop)
     parser.add_argument(
         "--speaker",
         choices=("main", "all"),

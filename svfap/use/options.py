@@ -29,7 +29,7 @@ class Options:
             stream that ffmpeg takes.
 
     Raises:
-        SvfapError: a number is not above 0.
+        SvfapError: a number is not above 0, or the stream is below 0.
     """
 
     hop: float | None = None
@@ -44,6 +44,8 @@ class Options:
         for name, value in (("hop", self.hop), ("batch_size", self.batch_size)):
             if value is not None and not value > 0:
                 raise SvfapError(f"{name.replace('_', ' ')} is {value}; take a number above 0")
+        if self.stream is not None and self.stream < 0:
+            raise SvfapError(f"stream is {self.stream}; count streams from 0")
 
 
 def crop_settings(facts: "ModelFacts", options: Options) -> CropConfig:
