@@ -37,7 +37,7 @@ class Clock:
         self._packet: int | None = None
         self._next_packet: int | None = None
         self._guess = _Guess()
-        self._shown: list[int] = []  # the times of the last two frames
+        self._shown: list[int] = []  # the time of the last frame, once there is one
         self._duration = self._usual
 
     def _ticks(self, seconds: Fraction) -> int:
@@ -96,8 +96,10 @@ class Clock:
         time = self._guess.time(picture.pts, picture.dts) if self._has_times else None
         if time is None:
             time = self._shown[-1] + self._duration if self._shown else 0
-        self._shown = [*self._shown[-1:], time]
-        self._duration = picture.duration or self._usual
+        # A duration is often made up, such as a six hundredth of a second in AVI.
+        passed = time - self._shown[-1] if self._shown and self._has_times else 0
+        self._duration = passed if passed > 0 else picture.duration or self._usual
+        self._shown = [time]
         picture.pts, picture.time_base = time, self._base
 
 
