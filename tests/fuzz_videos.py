@@ -65,8 +65,8 @@ class Tally:
     Attributes:
         outcomes: number of videos by kind of damage and outcome.
         wrong: what should not have happened.
-        memory: megabytes of all processes together, at successive looks.
-        files: most files that a process had open, at successive looks.
+        memory: megabytes of all processes together, at each look.
+        files: most files that a process had open, at each look.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -170,16 +170,16 @@ def write_case(seeds: Mapping[str, Path], number: int, seed: int, folder: Path) 
     return path
 
 
-def fuzz(folder: Path, *, cases: int, seed: int = 0, workers: int = 2) -> Tally:
-    """Crop damaged videos; return what became of them."""
+def fuzz(folder: Path, *, cases: int, seed: int = 0) -> Tally:
+    """Crop damaged videos in two processes; return what became of them."""
     seeds = make_seeds(folder / "seeds")
     (folder / "cases").mkdir()
     paths = [write_case(seeds, number, seed, folder / "cases") for number in range(cases)]
     alone = dict(zip(seeds, _crop([*seeds.values()], folder / "alone", workers=1), strict=True))
     tally = Tally()
     before = time.monotonic()
-    outcomes = _crop(paths, folder / "clips", workers=workers)
-    for number, (path, outcome) in enumerate(zip(paths, outcomes, strict=True)):
+    outcomes = zip(paths, _crop(paths, folder / "clips", workers=2), strict=True)
+    for number, (path, outcome) in enumerate(outcomes):
         _, kind, name = path.name.split("-", 2)
         tally.outcomes[f"{kind}: {'reason' if outcome.reject else 'clips'}"] += 1
         problem = _problem(outcome, alone[name] if kind == "whole" else None)
@@ -236,11 +236,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Crop damaged videos.")
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="an empty folder to work in")
     chosen = parser.parse_args()
-    folder = chosen.folder or Path(tempfile.mkdtemp())
-    tally = fuzz(folder, cases=chosen.cases, seed=chosen.seed, workers=chosen.workers)
+    tally = fuzz(chosen.folder or Path(tempfile.mkdtemp()), cases=chosen.cases, seed=chosen.seed)
     for kind, count in sorted(tally.outcomes.items()):
         print(f"{count:6d}  {kind}")
     print("growth: {:.0f} MB, {} open files".format(*tally.growth()))

@@ -67,7 +67,7 @@ def annotate(
     *,
     show_progress: bool = False,
 ) -> AnnotatedSize:
-    """Write the annotated video as H.264 mp4, with the sound of the original.
+    """Write the annotated video as H.264 mp4, with the sound of the original if that decodes.
 
     Args:
         footage: the video and its faces.
