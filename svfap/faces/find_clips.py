@@ -204,6 +204,6 @@ def _clip(track: Track, corners: Floats, source: Indices, video: _Video) -> Face
         missing=found.missing,
         **describe_faces(track.faces),
     )
-    start = (found.times[source[0]] or 0.0) - (found.times[0] or 0.0)
+    start = float(np.searchsorted(timing.source, source[0])) / timing.fps
     shares = corners / [found.width, found.height]
     return FaceClip(timing.fps, video.config.size, start, source, shares, quality)

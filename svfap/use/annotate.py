@@ -1,8 +1,10 @@
 """The annotated video: a box around each face, its label, and curves below the picture."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import cv2
@@ -26,12 +28,19 @@ from svfap.use.footage import Footage
 from svfap.video.encode import write_video
 from svfap.video.frame import Frame
 from svfap.video.image import Image
+from svfap.video.sampling import Indices
+from svfap.video.sound import add_sound
+from svfap.video.timing import Times
 
 # These sizes were chosen by eye: a page stays small enough to send, and the curves' 7-point text
 # stays legible.
 _MAX_SIDE = 1280  # pixels of the picture's longer side; larger videos are shrunk
 _CURVES_SHARE = 0.3  # height of the curves, as a share of the picture's height ...
 _MIN_CURVES = 140  # ... but no less than this many pixels
+# The longest time in seconds between a frame of a slow, uneven video and its place among the
+# annotated frames. At 0.04 s one begins to see that lips and sound do not fit.
+_MOST_OFF = 0.02
+_MOST_REPEATS = 25  # most annotated frames in the time of one; reached below one frame per second
 _MAX_VALUES = 3  # most regressed values in a label; more would be wider than a small video
 
 
@@ -58,7 +67,7 @@ def annotate(
     *,
     show_progress: bool = False,
 ) -> AnnotatedSize:
-    """Write the annotated video as H.264 mp4, with the sound of the original.
+    """Write the annotated video as H.264 mp4, with the sound of the original if that decodes.
 
     Args:
         footage: the video and its faces.
@@ -71,38 +80,47 @@ def annotate(
         SvfapError: the video cannot be encoded, or `path` is the original.
     """
     keep_inputs([footage.path], [path])
-    fps, size = footage.fps, _annotated_size(footage)
+    size = _annotated_size(footage)
+    fps, shown = at_constant_rate(footage.times - footage.times[0], footage.fps)
     curves = CurvePanel(table, facts, size=(size.width, size.curves), seconds=footage.seconds)
     draw = partial(_draw_frame, footage=footage, labels=Labels(table, facts), size=size)
-    ticks: Iterable[tuple[int, Frame]] = at_constant_rate(footage.frames, fps)
+    ticks: Iterable[tuple[int, Frame]] = _repeated(footage.frames, shown)
     if show_progress:
-        total = round(footage.seconds * fps)
-        ticks = track(ticks, total=total, label=path.name, unit="frame")
+        ticks = track(ticks, total=len(shown), label=path.name, unit="frame")
     pictures = (
         np.vstack([draw(frame, number, tick / fps), curves.at(tick / fps)])
         for tick, (number, frame) in enumerate(ticks)
     )
-    sound = footage.path if footage.path.is_file() else None  # a folder of frames is silent
-    write_video(path, pictures, fps=fps, crf=23, sound=sound)
+    write_video(path, pictures, fps=fps, crf=23)
+    if footage.path.is_file():  # a folder of frames is silent
+        start = float(footage.times[0])
+        stream, seconds = footage.frames.stream, len(shown) / fps
+        add_sound(path, footage.path, stream=stream, start=start, seconds=seconds)
     return size
 
 
-def at_constant_rate(frames: Iterable[Frame], fps: float) -> Iterator[tuple[int, Frame]]:
-    """Yield numbered frames at a constant rate: repeat or drop frames of an uneven video.
+def at_constant_rate(times: Times, fps: float) -> tuple[float, Indices]:
+    """Choose the frames of a video at a constant rate, which browsers and the written mp4 assume.
 
-    Browsers and the written mp4 assume a constant rate; without it, sound and curves would drift.
+    Args:
+        times: seconds from the first frame to each frame, ascending.
+        fps: frames per second of the clips.
+
+    Returns:
+        Frames per second, and the number of the frame that is shown at each tick. The rate is a
+        multiple of `fps` if a slow, uneven video would be out of step with its sound at `fps`.
     """
-    first, ticks = None, 0
-    before: tuple[int, Frame] | None = None
-    for number, frame in enumerate(frames):
-        first = frame.seconds if first is None else first
-        seconds = number / fps if frame.seconds is None or first is None else frame.seconds - first
-        while before is not None and seconds - ticks / fps > 0.5 / fps:
-            yield before
-            ticks += 1
-        before = number, frame
-    if before is not None:
-        yield before
+    ticks, length = times * fps, times[-1] + 1 / fps  # the last frame is shown for one interval
+    if np.abs(ticks - ticks.round()).max() > _MOST_OFF * fps:
+        fps *= min(math.ceil(0.5 / (_MOST_OFF * fps)), _MOST_REPEATS)
+    middles = (np.arange(max(1, round(length * fps))) + 0.5) / fps
+    return fps, np.searchsorted(times, middles, side="right") - 1
+
+
+def _repeated(frames: Iterable[Frame], shown: Indices) -> Iterator[tuple[int, Frame]]:
+    """Yield frames with their numbers, each as often as it is shown."""
+    for number, (frame, count) in enumerate(zip(frames, np.bincount(shown), strict=False)):
+        yield from repeat((number, frame), int(count))
 
 
 class Labels:

@@ -22,6 +22,7 @@ from svfap.video.image import Image
 from svfap.video.planes import Picture
 from svfap.video.replay import Replay
 from svfap.video.resize import resize
+from svfap.video.timing import Times, complete_times
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ class Footage:
         frames: frames of the video, which can be read several times.
         faces: faces of the video, in the order of their first frames.
         size: width and height of the first frame in pixels.
-        seconds: length of the video.
+        times: second of the file at which each frame is shown, ascending.
     """
 
     path: Path
     frames: Replay
     faces: tuple[FaceInVideo, ...]
     size: tuple[int, int]
-    seconds: float
+    times: Times
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -77,6 +78,11 @@ class Footage:
     def fps(self) -> float:
         """Frames per second of all clips."""
         return self.faces[0].clip.fps
+
+    @property
+    def seconds(self) -> float:
+        """Length of the video; the last frame is shown for one interval."""
+        return float(self.times[-1] - self.times[0]) + 1 / self.fps
 
     def windows(self, *, quality: int, size: int) -> Iterator[Window]:
         """Yield all windows; `Window.clip` is an index of `faces`.
@@ -131,8 +137,7 @@ def find_faces(
         faces = _main_faces(faces)  # all faces keep the number 1, since they share one timeline
     else:
         faces = [replace(face, number=number) for number, face in enumerate(faces, 1)]
-    seconds = measured.duration + 1 / clips[0].fps  # the last frame is shown for one interval
-    return Footage(path, frames, tuple(faces), measured.size, seconds)
+    return Footage(path, frames, tuple(faces), measured.size, measured.times())
 
 
 class _MeasuredFrames:
@@ -140,20 +145,23 @@ class _MeasuredFrames:
 
     Attributes:
         size: width and height of the first frame in pixels.
-        duration: seconds from the first to the last frame.
     """
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self._frames = frames
-        self.size, self.duration = (0, 0), 0.0
+        self._seconds: list[float | None] = []
+        self.size, self._fps = (0, 0), 0.0
 
     def __iter__(self) -> Iterator[Frame]:
-        first = None
-        for number, frame in enumerate(self._frames):
-            self.size = self.size if number else frame.size
-            first = frame.seconds if first is None else first
-            self.duration = (frame.seconds or 0.0) - (first or 0.0)
+        for frame in self._frames:
+            if not self._seconds:
+                self.size, self._fps = frame.size, frame.video.fps
+            self._seconds.append(frame.seconds)
             yield frame
+
+    def times(self) -> Times:
+        """Return the second of the file at which each frame is shown."""
+        return complete_times(self._seconds, self._fps)
 
 
 def _step(clip: FaceClip, facts: ModelFacts) -> float:

@@ -29,17 +29,16 @@ logger = logging.getLogger(__name__)
 SOURCE, TARGET = "SOURCE", "TARGET"
 _LEAD = 5.0  # seconds before a cut at which decoding starts, so that no wanted frame is missed
 _ROUNDING = 0.001  # seconds; files and people round times to milliseconds
-X264 = {
+MP4 = {
     "format": "mp4",
-    "vcodec": "libx264",
-    # The same frames give the same bytes: x264 decides differently with more threads, and without
-    # "bitexact" the file would hold the version of ffmpeg.
-    "threads": 1,
+    # Without "bitexact" the file would hold the version of ffmpeg.
     "flags": "+bitexact",
     "fflags": "+bitexact",
     "map_metadata": -1,
     "movflags": "+faststart",  # puts the index first, so browsers start before the end is loaded
 }
+# The same frames give the same bytes: x264 decides differently with more threads.
+X264 = {**MP4, "vcodec": "libx264", "threads": 1}
 
 
 def write_video(
@@ -50,7 +49,6 @@ def write_video(
     crf: int = 20,
     preset: str = "veryfast",
     pix_fmt: str = "yuv420p",
-    sound: Path | None = None,
 ) -> None:
     """Encode frames to an H.264 mp4 file, which gets its name only when it is complete.
 
@@ -62,7 +60,6 @@ def write_video(
         crf: x264's quality, 0 (lossless) to 51.
         preset: x264's speed preset.
         pix_fmt: pixel format of the file.
-        sound: a video whose sound, if it has any, is added to the frames.
 
     Raises:
         SvfapError: there are no frames, their shapes differ, or ffmpeg fails.
@@ -75,12 +72,10 @@ def write_video(
     stream = ffmpeg.input(
         "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=fps
     )
-    # "a?": the sound, or nothing if the file has none.
-    streams = [stream] if sound is None else [stream, ffmpeg.input(SOURCE)["a?"]]
-    output = ffmpeg.output(*streams, TARGET, crf=crf, preset=preset, pix_fmt=pix_fmt, **X264)
+    output = stream.output(TARGET, crf=crf, preset=preset, pix_fmt=pix_fmt, **X264)
     with replacing(path) as partial:
         raw = _raw_frames(path, chain((first,), source), first.shape)
-        _run(output, raw, path, {SOURCE: sound or path, TARGET: partial})
+        run_ffmpeg(output, path, {TARGET: partial}, chunks=raw)
 
 
 def cut(
@@ -113,7 +108,7 @@ def cut(
         **X264,
     )
     with replacing(destination) as partial:
-        log = _run(output, (), source, {SOURCE: source, TARGET: partial})
+        log = run_ffmpeg(output, source, {SOURCE: source, TARGET: partial})
         # ffmpeg exits with 0 even if no frame lies within the span.
         if "Output file is empty" in log or partial.stat().st_size == 0:
             raise SvfapError(f"{source}: no frames between {start} s and {end} s; check its length")
@@ -166,14 +161,16 @@ def find_ffmpeg() -> str:
         raise SvfapError("no ffmpeg program found; reinstall imageio-ffmpeg") from None
 
 
-def _run(output: object, chunks: Iterable[bytes], about: Path, files: Mapping[str, Path]) -> str:
+def run_ffmpeg(
+    output: object, about: Path, files: Mapping[str, Path], *, chunks: Iterable[bytes] = ()
+) -> str:
     """Run ffmpeg and return its log.
 
     Args:
         output: the command to run, built by ffmpeg-python.
-        chunks: bytes for its standard input.
         about: the file to name in errors.
-        files: the files to put in place of SOURCE and TARGET.
+        files: the files to put in place of words such as SOURCE and TARGET.
+        chunks: bytes for its standard input.
 
     Raises:
         SvfapError: ffmpeg fails; the message is the last line of its log.

@@ -21,7 +21,7 @@ class Replay:
     """
 
     def __init__(self, path: Path, *, stream: int | None = None, limit: int = _BYTES) -> None:
-        self._path, self._stream, self._limit = path, stream, limit
+        self._path, self.stream, self._limit = path, stream, limit
         self._kept: list[Frame] = []
         self._complete = False
 
@@ -36,7 +36,7 @@ class Replay:
             return
         self._kept = []
         room = self._limit
-        for frame in read_frames(self._path, self._stream):
+        for frame in read_frames(self._path, self.stream):
             room -= sum(plane.buffer_size for plane in frame.picture.planes)
             if room >= 0:
                 self._kept.append(frame)

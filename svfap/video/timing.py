@@ -51,7 +51,7 @@ def on_grid(times: Sequence[float | None], *, fps: float, target: float | None =
     Raises:
         Reject: nearly all of the result would be one frame, shown for very long.
     """
-    shown = _complete_times(times, fps)
+    shown = complete_times(times, fps)
     rate = _own_rate(shown, fps)
     if (target is None or target == rate) and _is_steady(shown, rate):
         return Timing(rate, np.arange(len(shown)))
@@ -67,7 +67,7 @@ def on_grid(times: Sequence[float | None], *, fps: float, target: float | None =
     return Timing(wanted, source.astype(np.int64))
 
 
-def _complete_times(times: Sequence[float | None], fps: float) -> Times:
+def complete_times(times: Sequence[float | None], fps: float) -> Times:
     """Return ascending times of all frames, from the rate if the file's are absent or unordered."""
     counted = np.arange(len(times)) / fps
     if any(time is None for time in times):

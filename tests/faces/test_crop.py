@@ -196,7 +196,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, videos: dict[str, Path]) -
         run(folder, table, CropConfig(max_rejects=0.5))
         outcomes.append(contents(folder / "crops"))
     assert outcomes[0] == outcomes[1]
-    assert len(outcomes[0]) == 8
+    assert len(outcomes[0]) == 9
     assert not [name for name in outcomes[0] if name.endswith(".partial")]
 
 
