@@ -67,6 +67,12 @@ STAGES = (
         "fine-tuned model, test parts",
         "`results/evaluate/DATASET/FOLD/predictions.parquet`, `embedding.png`, `attention.png`",
     ),
+    Stage(
+        "baseline",
+        "dataset",
+        "training and test parts",
+        "`results/baseline/DATASET/predictions.parquet` of HOG features and a linear model",
+    ),
     Stage("cost", "all runs", "sizes of the models", "`results/tables/costs.csv`"),
     Stage(
         "tabulate",

@@ -30,6 +30,7 @@ DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md", "models.csv"),
+    "summary.md",
 ]
 
 put_interpreter_first()
@@ -147,6 +148,25 @@ def evaluate_config(wildcards):
         .experiment.evaluate_section(wildcards.dataset, wildcards.fold)
         .model_dump_json()
     )
+
+
+def baseline_config(wildcards):
+    return EXPERIMENT.baseline_section(wildcards.dataset).model_dump_json()
+
+
+def baseline_shards(wildcards):
+    """The shards of every part that a fold trains on or tests."""
+    folds = EXPERIMENT.folds(wildcards.dataset).values()
+    parts = dict.fromkeys(part for fold in folds for part in fold.train + fold.test)
+    return shards(wildcards.dataset, parts)
+
+
+def all_predictions():
+    """Predictions of every run and fold, and of the classical baseline."""
+    baselines = EXPERIMENT.labelled if EXPERIMENT.config.baseline else []
+    return of_each_fold(layout.PREDICTIONS) + [
+        str(layout.BASELINE.path(RESULTS, dataset=name)) for name in baselines
+    ]
 
 
 def cost_config(wildcards):

@@ -1,4 +1,22 @@
-"""Predictions -> tables and figures, which `snakemake --report` shows."""
+"""Predictions and a classical baseline -> tables and figures, which `snakemake --report` shows."""
+
+
+rule baseline:
+    input:
+        shards=baseline_shards,
+    output:
+        output_path(layout.BASELINE),
+    log:
+        output_path(layout.LOGS["baseline"]),
+    benchmark:
+        output_path(layout.JOB_TIMES["baseline"])
+    conda:
+        "../../envs/data.yaml"
+    params:
+        config=baseline_config,
+    shell:
+        "python -m svfap baseline --config {params.config:q} --shards {input.shards:q}"
+        " --output {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule cost:
@@ -18,7 +36,7 @@ rule cost:
 
 rule tabulate:
     input:
-        predictions=of_each_fold(layout.PREDICTIONS),
+        predictions=all_predictions(),
         curves=training_curves(),
         costs=rules.cost.output,
         crops=of_each_part(layout.CLIPS),
