@@ -71,14 +71,14 @@ STAGES = (
         "baseline",
         "dataset",
         "training and test parts",
-        "`results/baseline/DATASET/predictions.parquet` of HOG features and a linear model",
+        "`results/baseline/DATASET/predictions.parquet`",
     ),
     Stage("cost", "all runs", "sizes of the models", "`results/tables/costs.csv`"),
     Stage(
         "tabulate",
         "all runs",
         "predictions",
-        "`results/tables/benchmark.{md,csv,tex,html}`, `results/figures`",
+        "`results/tables/{summary,benchmark}.md`, `results/figures`",
     ),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)

@@ -9,7 +9,7 @@ from svfap.config import yaml_file
 from svfap.datasets.dataset import is_dataset
 from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
-from svfap.experiment import layout, resolve, runs
+from svfap.experiment import job_lines, layout, resolve, runs
 from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
@@ -33,6 +33,13 @@ TABLE_FILES = [
     "summary.md",
 ]
 
+# Snakemake's own options for its output bring back its own output.
+shown = workflow.output_settings
+if workflow.is_main_process and not (
+    shown.dryrun or shown.quiet or shown.verbose or shown.printshellcmds or shown.debug_dag
+):
+    job_lines.show_job_lines(workflow.logger_manager.logger)
+
 put_interpreter_first()
 # `python -m svfap` works in a conda environment too, which does not contain this package.
 PYTHONPATH_VALUE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
@@ -47,7 +54,7 @@ MACHINE = EXPERIMENT.config.machine.flags()
 # SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a
 # preemption. The stage must survive to save its state and to print where it stopped, and the others
 # must wait for it. So the stage installs handlers of its own, Snakemake ignores SIGUSR1, and the
-# shell and its child `tee` ignore SIGTERM. `tee -i` ignores Ctrl-C.
+# shell ignores SIGTERM.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={PYTHONPATH_VALUE}; ")
 

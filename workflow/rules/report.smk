@@ -16,7 +16,7 @@ rule baseline:
         config=baseline_config,
     shell:
         "python -m svfap baseline --config {params.config:q} --shards {input.shards:q}"
-        " --output {output:q} 2>&1 | tee -i {log:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule cost:
@@ -31,7 +31,7 @@ rule cost:
     params:
         config=cost_config,
     shell:
-        "python -m svfap cost --config {params.config:q} --output {output:q} 2>&1 | tee -i {log:q}"
+        "python -m svfap cost --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate:
@@ -58,7 +58,7 @@ rule tabulate:
     shell:
         "python -m svfap tabulate --config {params.config:q}"
         " --predictions {input.predictions:q} --curves {input.curves:q}"
-        " --crops {input.crops:q} --costs {input.costs:q} --output {output.table:q} 2>&1 | tee -i {log:q}"
+        " --crops {input.crops:q} --costs {input.costs:q} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule review:
@@ -76,4 +76,4 @@ rule review:
         config=review_config,
     shell:
         "python -m svfap review --config {params.config:q} --crops {input.crops:q}"
-        " --output {output.sheet:q} 2>&1 | tee -i {log:q}"
+        " --output {output.sheet:q} > {log:q} 2>&1"
