@@ -65,7 +65,7 @@ def compare(
 
 
 def difference(first: pd.DataFrame, second: pd.DataFrame, metric: str) -> Difference:
-    """Return a metric of the second run minus that of the first, in the unit of tables."""
+    """Return the change of a metric from the first run to the second, in the unit of tables."""
     found = bootstrap.paired(first, second, metric)
     scale = 100 if METRICS[metric].percent else 1
     ends = Interval(scale * found.interval.low, scale * found.interval.high)

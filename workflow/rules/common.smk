@@ -36,7 +36,11 @@ TABLE_FILES = [
 # Snakemake's own options for its output bring back its own output.
 shown = workflow.output_settings
 if workflow.is_main_process and not (
-    shown.dryrun or shown.quiet or shown.verbose or shown.printshellcmds or shown.debug_dag
+    shown.dryrun
+    or shown.quiet
+    or shown.verbose
+    or shown.printshellcmds
+    or shown.debug_dag
 ):
     job_lines.show_job_lines(workflow.logger_manager.logger)
 
