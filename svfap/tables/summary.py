@@ -23,7 +23,7 @@ def summary(config: TabulateConfig, results: Iterable[Result], folder: Path) -> 
     """
     measured = by_dataset(results)
     tables = [_table(name, facts, measured[name]) for name, facts in config.datasets.items()]
-    lines = [f"- `{path}`: {shown}" for path, shown in _next_paths(config, folder)]
+    lines = [f"- {path}: {shown}" for path, shown in _next_paths(config, folder)]
     return "\n".join([markdown(tables, heading="Summary"), "Look next at", "", *lines, ""])
 
 
@@ -42,7 +42,7 @@ def _table(dataset: str, facts: DatasetFacts, results: Iterable[Result]) -> Tabl
         cells = (_value(found.get(name)) for name in facts.metrics)
         rows.append((model, *cells, _signed(lead, metric) if lead else MISSING))
     columns = ("Model", *facts.metrics, f"ours ahead, {metric}")
-    title = ", ".join(filter(None, (dataset, ours.folds, ours.resampled)))
+    title = f"{dataset}: {', '.join(filter(None, (ours.folds, ours.resampled)))}"
     notes = (_meaning(metric, by_model, facts), facts.notice)
     return Table(
         title, columns, tuple(rows), "l" + "r" * (len(columns) - 1), tuple(filter(None, notes))

@@ -93,7 +93,7 @@ def test_the_first_screen_says_what_the_figures_mean(ours, baseline, meaning):
     assert "On people that it has not seen" in text
     assert "chance gives 50.0." in text
     assert next(line for line in text.splitlines() if line.startswith("- ")).startswith(
-        "- `results/tables/benchmark.html`"
+        "- results/tables/benchmark.html: "
     )
     names = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     assert names[-3:] == [CHANCE, HOG, "ours"]
