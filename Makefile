@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 demo: $(READY)  ## raw video -> benchmark table on the embedded demo
 	$(SNAKEMAKE)
-	@cat results/tables/benchmark.md
+	@cat results/tables/summary.md
 
 setup: $(READY)  ## create .venv with exactly the locked packages
 

@@ -28,8 +28,10 @@ from helpers.toy_videos import render_toys
 
 STARTED = re.compile(r"^\[(.+)\]\n(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
 FINISHED = re.compile(r"^\[(.+)\]\nFinished jobid: (\d+) ", re.MULTILINE)
+OWN_OUTPUT = "--printshellcmds"  # Snakemake's own output, which has the moment each job starts
 RULES = (
-    "cost", "download", "crop", "shard", "review", "pretrain", "finetune", "evaluate", "tabulate",
+    "cost", "download", "crop", "shard", "baseline", "review", "pretrain", "finetune", "evaluate",
+    "tabulate",
 )  # fmt: skip
 # Times, speeds and addresses are each run's own, and so is what shows them.
 OWN = re.compile(r"run\.jsonl|runs\.html|report\.html|curve\.csv|curves\.png|.*\.(log|tsv|db|lock)")
@@ -125,7 +127,7 @@ def _attempt(
     with (
         log.open("w") as file,
         subprocess.Popen(
-            command(folder), stdout=file, stderr=file, start_new_session=True
+            command(folder, OWN_OUTPUT), stdout=file, stderr=file, start_new_session=True
         ) as workflow,
     ):
         while workflow.poll() is None:
@@ -145,7 +147,7 @@ def _attempt(
 
 def unbroken(folder: Path) -> dict[str, float]:
     """Run a project once; rule -> seconds that its shortest job took."""
-    done = subprocess.run(command(folder), check=False, capture_output=True, text=True)
+    done = subprocess.run(command(folder, OWN_OUTPUT), check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return durations(done.stderr)
 

@@ -22,6 +22,7 @@ LIGHT = {
     "svfap.stages.crop": HEAVY,
     "svfap.stages.review": HEAVY,
     "svfap.stages.shard": HEAVY,
+    "svfap.stages.baseline": HEAVY,
     "svfap.stages.tabulate": HEAVY | {"cv2"},
 }
 LAYERS = (  # from bottom to top; a room imports rooms of lower layers only

@@ -22,6 +22,7 @@ FORBIDDEN = {
     "pretrain": TIMM | TABLES | {"mlflow", "av"},
     "finetune": TIMM | TABLES | {"mlflow", "av"},
     "evaluate": TIMM | TABLES | {"mlflow", "av"},
+    "baseline": TORCH | TABLES | {"mlflow", "av", "skimage"},
     "tabulate": TORCH | {"mlflow", "cv2", "sklearn", "scipy"},
     "cost": TORCH | TABLES | {"mlflow", "cv2", "pyarrow"},
     "predict": TORCH | TABLES | {"mlflow"},

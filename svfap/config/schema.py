@@ -143,6 +143,9 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     pretrain: PretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
+    baseline: bool = Field(
+        default=True, description="score a classical baseline too, and show it in every table"
+    )
     machine: MachineConfig = MachineConfig()
     variants: dict[Name, Variant] = Field(default_factory=dict, description="further runs, by name")
 

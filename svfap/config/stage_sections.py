@@ -83,6 +83,24 @@ class EvaluateJob(Section):
     views: int = Field(default=2, ge=1)
 
 
+class BaselineFold(Section):
+    """The parts that the classical baseline trains on, and those that it scores."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+class BaselineJob(Section):
+    """Everything that the classical baseline of a dataset depends on."""
+
+    dataset: str = Field(default="", description="name of the dataset, for the predictions")
+    task: Literal["classification", "regression"]
+    targets: tuple[str, ...] = Field(min_length=1, description="class names or regressed values")
+    folds: dict[str, BaselineFold] = Field(min_length=1, description="the folds to run")
+    fraction: float = Field(default=1, gt=0, le=1, description="share of each class to train on")
+    seed: int = Field(default=0, description="seed of the choice of that share")
+
+
 class CostJob(Section):
     """What the cost of a run's model depends on."""
 

@@ -94,9 +94,9 @@ def to_table(predictions: Predictions) -> pa.Table:
     return pa.Table.from_pydict(columns, schema=SCHEMA.with_metadata(made_by))
 
 
-def write(path: Path, predictions: Predictions) -> None:
-    """Write one fold's predictions atomically."""
-    table = to_table(predictions)
+def write(path: Path, *folds: Predictions) -> None:
+    """Write the predictions of one fold or more atomically."""
+    table = pa.concat_tables([to_table(fold) for fold in folds])
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         pq.write_table(table, partial)

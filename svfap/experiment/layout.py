@@ -94,6 +94,7 @@ PREDICTIONS = Output("results", "{run}evaluate/{dataset}/{fold}/predictions.parq
 EMBEDDING = PREDICTIONS.beside("embedding.png")
 ATTENTION = PREDICTIONS.beside("attention.png")
 
+BASELINE = Output("results", "baseline/{dataset}/predictions.parquet")
 COSTS = Output("results", "tables/costs.csv")
 BENCHMARK = Output("results", "tables/benchmark.md")
 
@@ -112,6 +113,7 @@ _JOBS = {
     "pretrain": "{run}pretrain",
     "finetune": "{run}finetune/{dataset}/{fold}",
     "evaluate": "{run}evaluate/{dataset}/{fold}",
+    "baseline": "baseline/{dataset}",
     "cost": "cost",
     "tabulate": "tabulate",
 }

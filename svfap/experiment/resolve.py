@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from svfap import datasets
 from svfap.config import Config, CropConfig, DatasetConfig
 from svfap.config.stage_sections import (
+    BaselineFold,
+    BaselineJob,
     DatasetFacts,
     EvaluateJob,
     FinetuneJob,
@@ -138,6 +140,22 @@ class Experiment:
         """Return the section of stage `evaluate`."""
         views = finetune_for(self.config, dataset).views
         return EvaluateJob(dataset=dataset, fold=fold, views=views)
+
+    def baseline_section(self, dataset: str) -> BaselineJob:
+        """Return the section of stage `baseline`: it learns from the clips of fine-tuning."""
+        facts = self.finetune_section(dataset)
+        share = facts.finetune.fraction
+        return BaselineJob(
+            dataset=dataset,
+            task=facts.task,
+            targets=facts.targets,
+            folds={
+                name: BaselineFold(train=fold.train, test=fold.test)
+                for name, fold in self.folds(dataset).items()
+            },
+            fraction=share,
+            seed=self.config.seed if share < 1 else 0,
+        )
 
     def tabulate_section(self) -> TabulateConfig:
         """Return the section of stage `tabulate`, without the variants."""

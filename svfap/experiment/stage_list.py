@@ -67,12 +67,18 @@ STAGES = (
         "fine-tuned model, test parts",
         "`results/evaluate/DATASET/FOLD/predictions.parquet`, `embedding.png`, `attention.png`",
     ),
+    Stage(
+        "baseline",
+        "dataset",
+        "training and test parts",
+        "`results/baseline/DATASET/predictions.parquet`",
+    ),
     Stage("cost", "all runs", "sizes of the models", "`results/tables/costs.csv`"),
     Stage(
         "tabulate",
         "all runs",
         "predictions",
-        "`results/tables/benchmark.{md,csv,tex,html}`, `results/figures`",
+        "`results/tables/{summary,benchmark}.md`, `results/figures`",
     ),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)

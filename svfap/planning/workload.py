@@ -45,6 +45,10 @@ def jobs_of(experiment: Experiment, videos: Videos, *, jpeg_bytes: float) -> lis
     jobs = [*_dataset_jobs(experiment, videos, jpeg_bytes)]
     for run in runs.expand(experiment).values():
         jobs += _model_jobs(run, videos)
+    for name in experiment.labelled if experiment.config.baseline else ():
+        predictions = layout.BASELINE.path(experiment.config.results, dataset=name)
+        work = {JOB: 1, "clips described": videos[name].total}
+        jobs.append(Job(stage="baseline", output=predictions, work=work))
     for stage, output in (("cost", layout.COSTS), ("tabulate", layout.BENCHMARK)):
         jobs.append(Job(stage=stage, output=output.path(experiment.config.results)))
     return jobs

@@ -16,7 +16,6 @@ import pandas as pd
 
 from svfap.config.stage_sections import TabulateConfig
 from svfap.errors import SvfapError
-from svfap.evaluation.predictions import by_clip, by_group, read
 from svfap.experiment import layout
 from svfap.experiment.layout import MAIN
 from svfap.plots.classes import draw_class_bars, draw_confusion
@@ -24,9 +23,12 @@ from svfap.plots.curves import draw_curves, read_curve
 from svfap.tables import ablations, benchmark, comparison, folds, models, per_class, provenance
 from svfap.tables import rejects as reject_lists
 from svfap.tables.costs import CountedCost, read_costs
+from svfap.tables.references import CHANCE, reference_results, variant_results
 from svfap.tables.render import with_note
-from svfap.tables.results import Result, check_predictions, folds_done, measure
+from svfap.tables.results import Result, folds_done, measure
+from svfap.tables.scored import BASELINE_RUN, Scored, by_run, parse, read_scored
 from svfap.tables.seeds import over_seeds
+from svfap.tables.summary import summary
 from svfap.tables.write import write_all_formats, write_csv, write_html, write_markdown
 
 logger = logging.getLogger(__name__)
@@ -63,18 +65,22 @@ def run(
     tables, results = output.parent, output.parents[1]
     figures = layout.FIGURES.path(results)
     tables.mkdir(parents=True, exist_ok=True)
-    files = _by_run(config, predictions, results)
-    scored = {run: _read_units(config, found) for run, found in files.items()}
+    files, baselines = by_run(config, predictions, results)
+    scored = read_scored(config, files, baselines)
     made = models.read_models(files)
     models.refuse_stale(made, config.expected)
     config = models.with_notices(config, made)
-    groups = scored[MAIN]
     seeds = [name for name, facts in config.runs.items() if facts.seed_of == MAIN]
     measured = {name: _measure(config, scored[name]) for name in (MAIN, *seeds) if name in scored}
+    references = reference_results(config, scored)
     note = models.source_note(made)
-    _write_benchmark(config, measured[MAIN], over_seeds(measured, seeds), output, note)
+    shown = benchmark.beside_paper(measured[MAIN], over_seeds(measured, seeds), references)
+    _write_benchmark(config, shown, output, note)
+    _write_folds(config, [*measured[MAIN], *references], tables, note)
+    compared = [*references, *measured[MAIN], *variant_results(config, scored)]
+    (tables / "summary.md").write_text(summary(config, compared, results), encoding="utf-8")
     _write_variants(config, scored, read_costs(costs), tables, note)
-    _write_classes(config, groups, tables, results, note)
+    _write_classes(config, scored, tables, results, note)
     _write_rejects([clips.with_name("rejects.csv") for clips in crops], tables)
     _draw_curves(config, curves, results)
     write_csv(tables / "models.csv", models.model_rows(made))
@@ -93,56 +99,26 @@ def _measure(config: TabulateConfig, groups: Mapping[str, pd.DataFrame]) -> list
     ]
 
 
-def _by_run(config: TabulateConfig, paths: list[Path], results: Path) -> dict[str, list[Path]]:
-    """Return run -> its predictions, the main run first."""
-    by_run: dict[str, list[Path]] = {MAIN: []}
-    for path in paths:
-        names = _parse(layout.PREDICTIONS, path, results) or {"run": MAIN}
-        by_run.setdefault(layout.variant_of(names["run"]), []).append(path)
-    strays = sorted({*by_run} - {MAIN, *config.runs})
-    if strays:
-        raise SvfapError(f"predictions of a variant '{strays[0]}', which the configuration lacks")
-    return by_run
-
-
-def _parse(output: layout.Output, path: Path, results: Path) -> dict[str, str] | None:
-    """Return the names in the path of an input, which may also be a copy in another folder."""
-    return output.parse(path, below=results) or output.parse(path)
-
-
-def _read_units(config: TabulateConfig, paths: list[Path]) -> dict[str, pd.DataFrame]:
-    """Return the checked rows of scored units by dataset; there are none without predictions."""
-    frame = read(paths)
-    unknown = sorted({*frame["dataset"]} - {*config.datasets})
-    if unknown:
-        raise SvfapError(
-            f"predictions of {', '.join(unknown)}, which the configuration does not name; it has"
-            f" {', '.join(config.datasets)}"
-        )
-    groups = {}
-    for name, facts in config.datasets.items():
-        rows = frame[frame["dataset"] == name]
-        check_predictions(rows, name, facts)
-        groups[name] = by_group(by_clip(rows)) if len(rows) else rows
-    return groups
-
-
 def _write_benchmark(
-    config: TabulateConfig, measured: list[Result], seeds: list[Result], output: Path, note: str
+    config: TabulateConfig, results: list[Result], output: Path, note: str
 ) -> None:
     notices = {name: facts.notice for name, facts in config.datasets.items()}
-    results = benchmark.beside_paper(measured, seeds)
     shown = with_note(benchmark.benchmark_tables(results, notices), note)
     write_all_formats(output, shown, "Benchmark")
     write_csv(output.with_suffix(".csv"), benchmark.benchmark_rows(results, notices))
+
+
+def _write_folds(config: TabulateConfig, results: list[Result], tables: Path, note: str) -> None:
+    notices = {name: facts.notice for name, facts in config.datasets.items()}
+    measured = [result for result in results if result.model != CHANCE]
     by_fold = with_note(folds.fold_tables(measured, notices), note)
-    write_markdown(output.with_name("folds.md"), by_fold, "Results by fold")
-    write_csv(output.with_name("folds.csv"), folds.fold_rows(measured, notices))
+    write_markdown(tables / "folds.md", by_fold, "Results by fold")
+    write_csv(tables / "folds.csv", folds.fold_rows(measured, notices))
 
 
 def _write_variants(
     config: TabulateConfig,
-    scored: Mapping[str, Mapping[str, pd.DataFrame]],
+    scored: Scored,
     costs: Mapping[str, CountedCost],
     tables: Path,
     note: str,
@@ -153,7 +129,7 @@ def _write_variants(
         shown = [ablations.ablation_table(ablation) for ablation in found]
         write_all_formats(tables / "ablations.md", with_note(shown, note), "Ablations")
         write_csv(tables / "ablations.csv", ablations.ablation_rows(found))
-    compared = comparison.comparison_table(config, scored[MAIN], costs)
+    compared = comparison.comparison_table(config, scored[MAIN], costs, scored.get(BASELINE_RUN))
     if compared:
         shown = with_note([compared], note)
         write_all_formats(tables / "comparison.md", shown, "Pre-trained models")
@@ -161,17 +137,19 @@ def _write_variants(
 
 def _write_classes(
     config: TabulateConfig,
-    groups: Mapping[str, pd.DataFrame],
+    scored: Scored,
     tables: Path,
     results: Path,
     note: str,
 ) -> None:
     """Write the table of classes, and draw bars and confusion matrix of each dataset."""
     classes = []
+    groups = scored[MAIN]
     for name, facts in config.datasets.items():
         if facts.task == "classification" and len(groups[name]):
             matrix = per_class.confusion_of(groups[name], len(facts.targets))
-            found = per_class.class_results(name, matrix, facts.targets, facts.notice)
+            floor = scored.get(BASELINE_RUN, {}).get(name)
+            found = per_class.class_results(name, matrix, facts.targets, facts.notice, floor)
             classes += found
             draw_class_bars(
                 per_class.by_model(found),
@@ -220,9 +198,9 @@ def _draw_curves(config: TabulateConfig, paths: list[Path], results: Path) -> No
 
 def _training_of(path: Path, results: Path) -> tuple[str, str]:
     """Return dataset and fold of a curve; "pretrain" and no fold for pre-training."""
-    if _parse(PRETRAIN_CURVE, path, results):
+    if parse(PRETRAIN_CURVE, path, results):
         return PRETRAIN, ""
-    names = _parse(FINETUNE_CURVE, path, results)
+    names = parse(FINETUNE_CURVE, path, results)
     if names is None:
         raise SvfapError(
             f"{path}: not a training curve's place; pass {PRETRAIN_CURVE.pattern} or"

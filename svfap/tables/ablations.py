@@ -19,10 +19,11 @@ from svfap.experiment.layout import MAIN
 from svfap.tables.cells import MISSING, NOT_RUN, csv_number, interval_text
 from svfap.tables.costs import CountedCost
 from svfap.tables.paper import notes_on, rows_of
+from svfap.tables.references import BASELINES, difference, is_main
 from svfap.tables.render import Table
-from svfap.tables.results import AVERAGE, Result, measure
+from svfap.tables.results import Result, measure
+from svfap.tables.scored import BASELINE_RUN, Scored
 
-Scored = Mapping[str, Mapping[str, pd.DataFrame]]
 PAPER_DATASET = "DFEW"
 PAPER_METRICS = ("UAR", "WAR")
 _NOTE = (
@@ -87,7 +88,7 @@ def ablations(
 
     Args:
         config: facts of datasets and variants.
-        scored: run -> dataset -> rows of `predictions.by_group`.
+        scored: run -> dataset -> rows of `predictions.by_group`; `BASELINE_RUN` is a run too.
         costs: run -> cost of its model.
     """
     titles = {name: _title(facts) for name, facts in config.runs.items()}
@@ -101,6 +102,8 @@ def ablations(
                 if dataset in f.folds
             }
             if settings:
+                if len(scored.get(BASELINE_RUN, {}).get(dataset, ())):
+                    settings[BASELINES[facts.task]] = BASELINE_RUN
                 yield _ablation(title, (dataset, facts), settings, scored, costs)
 
 
@@ -207,8 +210,7 @@ def _measure_pooled(
     """Return metric -> its pooled result, averaged over the targets if there are several."""
     if rows is None or not len(rows):
         return {}
-    pooled = (result for result in measure(rows, dataset, facts) if not result.fold)
-    return {r.metric: r for r in pooled if r.target in ("", AVERAGE) or len(facts.targets) == 1}
+    return {r.metric: r for r in measure(rows, dataset, facts) if is_main(r, facts.targets)}
 
 
 def _change(
@@ -217,11 +219,7 @@ def _change(
     """Return the change of the first metric against the main run, in the unit of tables."""
     if not run or run not in units or MAIN not in units:
         return None
-    metric = facts.metrics[0]
-    found = bootstrap.paired(units[MAIN], units[run], metric)
-    scale = 100 if METRICS[metric].percent else 1
-    ends = bootstrap.Interval(scale * found.interval.low, scale * found.interval.high)
-    return bootstrap.Difference(scale * found.value, ends, found.p)
+    return difference(units[MAIN], units[run], facts.metrics[0])
 
 
 def _cells(row: AblationRow, metrics: Sequence[str], published: bool) -> tuple[str, ...]:

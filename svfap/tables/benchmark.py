@@ -10,10 +10,12 @@ from svfap.tables.cells import (
     csv_number,
     footnote_marks,
     footnotes,
+    interval_text,
     result_rows,
     results_table,
 )
 from svfap.tables.paper import notes_on, results_for
+from svfap.tables.references import CHANCE, NOTE
 from svfap.tables.render import Table
 from svfap.tables.results import THIS_RUN, Result
 
@@ -24,18 +26,22 @@ _POOLED_NOTE = (
 )
 
 
-def beside_paper(measured: Iterable[Result], seeds: Iterable[Result] = ()) -> list[Result]:
+def beside_paper(
+    measured: Iterable[Result], seeds: Iterable[Result] = (), references: Iterable[Result] = ()
+) -> list[Result]:
     """Return our pooled results; published ones for the same metrics follow those on each dataset.
 
     Args:
         measured: results of the main run.
         seeds: results averaged over seeds.
+        references: results of chance and of the classical baseline.
     """
     together: list[Result] = []
     repeated = by_dataset(seeds)
+    compared = by_dataset(result for result in references if not result.fold)
     for dataset, ours in by_dataset(r for r in measured if not r.fold).items():
         metrics = {result.metric for result in ours}
-        together += [*ours, *repeated.get(dataset, ())]
+        together += [*ours, *repeated.get(dataset, ()), *compared.get(dataset, ())]
         together += [result for result in results_for(dataset) if result.metric in metrics]
     return together
 
@@ -65,7 +71,12 @@ def benchmark_tables(results: Sequence[Result], notices: Mapping[str, str]) -> l
                 ("Dataset", "Model"),
                 rows,
                 ("Folds", "Source"),
-                (_pooled_note(datasets), *footnotes(marks, notices), *notes_on(*datasets)),
+                (
+                    _pooled_note(datasets),
+                    *_reference_notes(datasets),
+                    *footnotes(marks, notices),
+                    *notes_on(*datasets),
+                ),
             )
         )
     return tables
@@ -93,7 +104,25 @@ def benchmark_rows(
             "folds": result.folds,
             "clips": result.clips or "",
             "notice": notices.get(result.dataset, "") if result.source == THIS_RUN else "",
+            "lead": csv_number(result.lead.value) if result.lead else "",
+            "lead_low": csv_number(result.lead.interval.low) if result.lead else "",
+            "lead_high": csv_number(result.lead.interval.high) if result.lead else "",
         }
+
+
+def _reference_notes(datasets: Mapping[str, Sequence[Result]]) -> list[str]:
+    """Return what chance and the baseline are, and how far ours is ahead of the baseline."""
+    results = [result for found in datasets.values() for result in found]
+    leads = [
+        f"{r.dataset} {r.metric} {r.lead.value:+.{r.decimals}f}"
+        f"{interval_text(r.lead.interval, r.decimals - 1)}"
+        for r in results
+        if r.lead
+    ]
+    notes = [NOTE] if any(result.model == CHANCE for result in results) else []
+    if leads:
+        notes.append(f"Ours minus the HOG model, on the same clips: {'; '.join(leads)}.")
+    return notes
 
 
 def _pooled_note(datasets: Mapping[str, Sequence[Result]]) -> str:

@@ -14,7 +14,7 @@ from svfap.tables.cells import (
     results_table,
 )
 from svfap.tables.render import Table
-from svfap.tables.results import Result
+from svfap.tables.results import OURS, Result
 
 _FOLDS_NOTE = (
     "mean ± std is taken over folds (sample standard deviation); pooled is one figure of the"
@@ -26,24 +26,25 @@ def fold_tables(results: Sequence[Result], notices: Mapping[str, str]) -> list[T
     """Return tables with a row per dataset and fold, the mean over folds and the pooled result.
 
     Args:
-        results: results of `measure`.
+        results: results of `measure`, of our model and possibly of the classical baseline.
         notices: dataset -> sentence that must accompany its results, or "".
     """
     tables = []
     for by_dataset in by_columns(results).values():
         rows: list[tuple[str, ...]] = []
         marks = footnote_marks(by_dataset, notices)
-        for dataset, own in by_dataset.items():
+        for dataset, model in _models(by_dataset):
+            columns = columns_of(by_dataset[dataset])
+            own = [result for result in by_dataset[dataset] if result.model == model]
             pooled = [result for result in own if not result.fold]
             single = [result for result in own if result.fold]
-            columns = columns_of(own)
             # Single folds come first, then their summaries.
             of_dataset = [
                 *result_rows(single, columns, "fold"),
                 *_rename("mean ± std", result_rows(_means(pooled), columns, "fold")),
                 *_rename("pooled", result_rows(pooled, columns, "fold", spread=False)),
             ]
-            label = dataset + marks.get(dataset, "")
+            label = dataset + marks.get(dataset, "") + ("" if model == OURS else f", {model}")
             rows += [(label, row.name, f"{row.result.clips:,}", *row.cells) for row in of_dataset]
         tables.append(
             results_table(
@@ -57,8 +58,14 @@ def fold_tables(results: Sequence[Result], notices: Mapping[str, str]) -> list[T
     return tables
 
 
+def _models(by_dataset: Mapping[str, Sequence[Result]]) -> list[tuple[str, str]]:
+    """Return each dataset with each of its models."""
+    found = ((r.dataset, r.model) for results in by_dataset.values() for r in results)
+    return list(dict.fromkeys(found))
+
+
 def fold_rows(results: Iterable[Result], notices: Mapping[str, str]) -> Iterator[dict[str, object]]:
-    """Yield our results as rows of a CSV; `fold` is a fold's name, mean, std or pooled."""
+    """Yield results as rows of a CSV; `fold` is a fold's name, mean, std or pooled."""
     # Single folds come first: `sorted` keeps the order of results with equal keys.
     for result in sorted(results, key=lambda result: not result.fold):
         values = {result.fold: result.value}
@@ -74,6 +81,7 @@ def fold_rows(results: Iterable[Result], notices: Mapping[str, str]) -> Iterator
                 "unit": result.unit,
                 "clips": result.clips,
                 "notice": notices.get(result.dataset, ""),
+                "model": result.model,
             }
 
 

@@ -38,6 +38,7 @@ class Result:
         seed_std: sample standard deviation over seeds, if `value` is a mean over seeds.
         interval: 95 % bootstrap interval of a pooled result, in the unit of `value`.
         resampled: what the bootstrap draws, for example "91 subjects".
+        lead: our value minus this one on the same clips, if this is a result to compare ours with.
     """
 
     dataset: str
@@ -54,6 +55,7 @@ class Result:
     seed_std: float = math.nan
     interval: bootstrap.Interval = bootstrap.UNDEFINED
     resampled: str = ""
+    lead: bootstrap.Difference | None = None
 
     @property
     def unit(self) -> str:
@@ -106,13 +108,16 @@ def check_predictions(frame: pd.DataFrame, dataset: str, facts: DatasetFacts) ->
         )
 
 
-def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Result]:
+def measure(
+    groups: pd.DataFrame, dataset: str, facts: DatasetFacts, *, model: str = OURS
+) -> list[Result]:
     """Compute each metric on all folds pooled (`fold` empty), then on each fold with predictions.
 
     Args:
         groups: rows of `predictions.by_group`, of this dataset only; may be empty.
         dataset: its name.
         facts: its task, targets, metrics and folds.
+        model: the model that made the predictions.
     """
     parts = {fold: groups[groups["fold"] == fold] for fold in facts.folds}
     parts = {fold: rows for fold, rows in parts.items() if len(rows)}
@@ -121,13 +126,13 @@ def measure(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Res
     pooled, by_fold = [], []
     for metric in facts.metrics:
         intervals = _intervals(groups, metric, facts)
-        overall = _compute(groups, metric, facts)
-        single = {fold: _compute(rows, metric, facts) for fold, rows in parts.items()}
+        overall = compute(groups, metric, facts)
+        single = {fold: compute(rows, metric, facts) for fold, rows in parts.items()}
         for target, value in overall.items():
             values = [figures[target] for figures in single.values()]
             spread = statistics.stdev(values) if len(values) > 1 else math.nan
             mean = statistics.fmean(values) if values else math.nan
-            names = (dataset, OURS, metric, target)
+            names = (dataset, model, metric, target)
             pooled.append(
                 Result(
                     *names,
@@ -174,8 +179,8 @@ def _intervals(
     return found
 
 
-def _compute(groups: pd.DataFrame, metric: str, facts: DatasetFacts) -> dict[str, float]:
-    """Return target -> value in the unit of tables.
+def compute(groups: pd.DataFrame, metric: str, facts: DatasetFacts) -> dict[str, float]:
+    """Return target -> value of a metric in the unit of tables.
 
     If there are several targets, add their average. An undefined target makes the average
     undefined: omitting it would flatter the model.

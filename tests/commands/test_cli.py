@@ -17,6 +17,7 @@ BAD_CALLS = {
     "pretrain": ("--config", "{}", "--shards", "none.parquet"),
     "finetune": ("--config", '{"seed": "x"}', "--shards", "none.parquet"),
     "evaluate": ("--config", "{}", "--model", "none.pt"),
+    "baseline": ("--config", '{"task": "sorting"}', "--shards", "none.parquet"),
     "cost": ("--config", '{"rums": {}}'),
     "tabulate": ("--config", '{"datasets": {}}', "--costs", "none.csv"),
 }

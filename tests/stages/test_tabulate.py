@@ -128,6 +128,7 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         "tables/costs.csv",
         "tables/runs.html",
         "tables/models.csv",
+        "tables/summary.md",
         *(f"tables/comparison.{end}" for end in ("md", "html", "tex")),
         "figures/demo/confusion.png",
         "figures/demo/curves.png",

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -33,7 +34,32 @@ def project(tmp_path_factory, toy_videos):
     write_project(folder, toy_videos)
     done = snakemake(folder, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
+    (folder / "screen.txt").write_text(done.stderr)
     return folder
+
+
+def test_the_screen_shows_one_line_a_job_and_what_was_rejected(project):
+    lines = (project / "screen.txt").read_text().splitlines()
+    jobs = [line.split()[2:-2] for line in lines if re.match(r"[\d:]{8} +\d+/\d+ ", line)]
+    assert len(jobs) == int(next(line.split()[1] for line in lines if "jobs;" in line))
+    for job in (["download", "toy"], ["crop", "toy", "fold1"], ["finetune", "toy", "fold2"]):
+        assert job in [words[: len(job)] for words in jobs]
+    assert sum("rejected: " in line for line in lines) == 3
+    assert len(lines) < 3 * len(jobs)
+
+
+def test_the_summary_has_chance_the_baseline_and_a_sentence(project):
+    text = (project / "results/tables/summary.md").read_text()
+    for words in ("| chance", "| HOG + logistic regression", "| ours", "has not seen", "Look next"):
+        assert words in text
+
+
+def test_without_a_baseline_nothing_else_changes(project):
+    try:
+        changed(project, baseline=False)
+        assert planned(project) == {"tabulate": 1, "all": 1, "total": 2}
+    finally:
+        changed(project)
 
 
 def test_tables_and_figures_are_made(project):
@@ -174,6 +200,7 @@ def test_mlflow_shows_every_job_below_one_parent_and_what_it_was_made_from(proje
         "pretrain": 1,
         "finetune": 2,
         "evaluate": 2,
+        "baseline": 1,
         "cost": 1,
         "tabulate": 1,
     }

@@ -9,7 +9,7 @@ from svfap.config import yaml_file
 from svfap.datasets.dataset import is_dataset
 from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
-from svfap.experiment import layout, resolve, runs
+from svfap.experiment import job_lines, layout, resolve, runs
 from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
@@ -30,7 +30,19 @@ DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md", "models.csv"),
+    "summary.md",
 ]
+
+# Snakemake's own options for its output bring back its own output.
+shown = workflow.output_settings
+if workflow.is_main_process and not (
+    shown.dryrun
+    or shown.quiet
+    or shown.verbose
+    or shown.printshellcmds
+    or shown.debug_dag
+):
+    job_lines.show_job_lines(workflow.logger_manager.logger)
 
 put_interpreter_first()
 # `python -m svfap` works in a conda environment too, which does not contain this package.
@@ -46,7 +58,7 @@ MACHINE = EXPERIMENT.config.machine.flags()
 # SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a
 # preemption. The stage must survive to save its state and to print where it stopped, and the others
 # must wait for it. So the stage installs handlers of its own, Snakemake ignores SIGUSR1, and the
-# shell and its child `tee` ignore SIGTERM. `tee -i` ignores Ctrl-C.
+# shell ignores SIGTERM.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 shell.prefix("set -euo pipefail; trap '' TERM; export PYTHONPATH={PYTHONPATH_VALUE}; ")
 
@@ -147,6 +159,25 @@ def evaluate_config(wildcards):
         .experiment.evaluate_section(wildcards.dataset, wildcards.fold)
         .model_dump_json()
     )
+
+
+def baseline_config(wildcards):
+    return EXPERIMENT.baseline_section(wildcards.dataset).model_dump_json()
+
+
+def baseline_shards(wildcards):
+    """The shards of every part that a fold trains on or tests."""
+    folds = EXPERIMENT.folds(wildcards.dataset).values()
+    parts = dict.fromkeys(part for fold in folds for part in fold.train + fold.test)
+    return shards(wildcards.dataset, parts)
+
+
+def all_predictions():
+    """Predictions of every run and fold, and of the classical baseline."""
+    baselines = EXPERIMENT.labelled if EXPERIMENT.config.baseline else []
+    return of_each_fold(layout.PREDICTIONS) + [
+        str(layout.BASELINE.path(RESULTS, dataset=name)) for name in baselines
+    ]
 
 
 def cost_config(wildcards):

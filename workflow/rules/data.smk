@@ -18,7 +18,7 @@ rule download:
         cuts=raw_cuts,  # changes with the videos that clips are cut from
     shell:
         "python -m svfap download --config {params.config:q}"
-        " --dataset {wildcards.dataset} --output {output:q} 2>&1 | tee -i {log:q}"
+        " --dataset {wildcards.dataset} --output {output:q} > {log:q} 2>&1"
 
 
 rule crop:
@@ -39,7 +39,7 @@ rule crop:
     shell:
         "python -m svfap crop --config {params.config:q} --manifest {input.manifest:q}"
         " --part {wildcards.part:q} --workers {threads} --raw {params.raw}"
-        " --output {output.clips:q} 2>&1 | tee -i {log:q}"
+        " --output {output.clips:q} > {log:q} 2>&1"
 
 
 rule shard:
@@ -58,4 +58,4 @@ rule shard:
         config=shard_config,
     shell:
         "python -m svfap shard --config {params.config:q} --clips {input.clips:q}"
-        " --output {output:q} 2>&1 | tee -i {log:q}"
+        " --output {output:q} > {log:q} 2>&1"

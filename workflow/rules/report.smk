@@ -1,4 +1,22 @@
-"""Predictions -> tables and figures, which `snakemake --report` shows."""
+"""Predictions and a classical baseline -> tables and figures, which `snakemake --report` shows."""
+
+
+rule baseline:
+    input:
+        shards=baseline_shards,
+    output:
+        output_path(layout.BASELINE),
+    log:
+        output_path(layout.LOGS["baseline"]),
+    benchmark:
+        output_path(layout.JOB_TIMES["baseline"])
+    conda:
+        "../../envs/data.yaml"
+    params:
+        config=baseline_config,
+    shell:
+        "python -m svfap baseline --config {params.config:q} --shards {input.shards:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule cost:
@@ -13,12 +31,12 @@ rule cost:
     params:
         config=cost_config,
     shell:
-        "python -m svfap cost --config {params.config:q} --output {output:q} 2>&1 | tee -i {log:q}"
+        "python -m svfap cost --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule tabulate:
     input:
-        predictions=of_each_fold(layout.PREDICTIONS),
+        predictions=all_predictions(),
         curves=training_curves(),
         costs=rules.cost.output,
         crops=of_each_part(layout.CLIPS),
@@ -40,7 +58,7 @@ rule tabulate:
     shell:
         "python -m svfap tabulate --config {params.config:q}"
         " --predictions {input.predictions:q} --curves {input.curves:q}"
-        " --crops {input.crops:q} --costs {input.costs:q} --output {output.table:q} 2>&1 | tee -i {log:q}"
+        " --crops {input.crops:q} --costs {input.costs:q} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule review:
@@ -58,4 +76,4 @@ rule review:
         config=review_config,
     shell:
         "python -m svfap review --config {params.config:q} --crops {input.crops:q}"
-        " --output {output.sheet:q} 2>&1 | tee -i {log:q}"
+        " --output {output.sheet:q} > {log:q} 2>&1"

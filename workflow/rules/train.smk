@@ -25,7 +25,7 @@ rule pretrain:
     shell:
         "python -m svfap.launch {resources.gpu}/{resources.nodes} pretrain --machine {MACHINE[pretrain]:q}"
         " --config {params.config:q} --shards {input.shards:q}"
-        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
+        " --output {output.checkpoint:q} > {log:q} 2>&1"
 
 
 rule finetune:
@@ -52,7 +52,7 @@ rule finetune:
         "python -m svfap.launch {resources.gpu} finetune --machine {MACHINE[finetune]:q}"
         " --config {params.config:q} --pretrained {input.pretrained:q}"
         " --shards {input.shards:q} --validation {input.validation:q}"
-        " --output {output.checkpoint:q} 2>&1 | tee -i {log:q}"
+        " --output {output.checkpoint:q} > {log:q} 2>&1"
 
 
 rule evaluate:
@@ -77,4 +77,4 @@ rule evaluate:
     shell:
         "python -m svfap evaluate --machine {MACHINE[evaluate]:q} --config {params.config:q}"
         " --model {input.model:q} --shards {input.shards:q} --output {output.predictions:q}"
-        " 2>&1 | tee -i {log:q}"
+        " > {log:q} 2>&1"
