@@ -52,7 +52,7 @@ environment.set_tracking_defaults(RESULTS)
 PIPELINE = stage_run.Pipeline(
     RESULTS, EXPERIMENT.config.model_dump(mode="json", exclude={"machine"})
 )
-# What describes the machine reaches the stages apart from `params`, so it reruns nothing.
+# What describes the machine is a resource of a job, not a parameter, so it reruns nothing.
 MACHINE = EXPERIMENT.config.machine.flags()
 
 # SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a

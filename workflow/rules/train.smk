@@ -19,11 +19,12 @@ rule pretrain:
     resources:
         gpu=1,
         gpu_manufacturer="nvidia",
+        machine=MACHINE["pretrain"],
         nodes=1,
     params:
         config=pretrain_config,
     shell:
-        "python -m svfap.launch {resources.gpu}/{resources.nodes} pretrain --machine {MACHINE[pretrain]:q}"
+        "python -m svfap.launch {resources.gpu}/{resources.nodes} pretrain --machine {resources.machine:q}"
         " --config {params.config:q} --shards {input.shards:q}"
         " --output {output.checkpoint:q} > {log:q} 2>&1"
 
@@ -46,10 +47,11 @@ rule finetune:
     resources:
         gpu=1,
         gpu_manufacturer="nvidia",
+        machine=MACHINE["finetune"],
     params:
         config=finetune_config,
     shell:
-        "python -m svfap.launch {resources.gpu} finetune --machine {MACHINE[finetune]:q}"
+        "python -m svfap.launch {resources.gpu} finetune --machine {resources.machine:q}"
         " --config {params.config:q} --pretrained {input.pretrained:q}"
         " --shards {input.shards:q} --validation {input.validation:q}"
         " --output {output.checkpoint:q} > {log:q} 2>&1"
@@ -72,9 +74,10 @@ rule evaluate:
     resources:
         gpu=1,
         gpu_manufacturer="nvidia",
+        machine=MACHINE["evaluate"],
     params:
         config=evaluate_config,
     shell:
-        "python -m svfap evaluate --machine {MACHINE[evaluate]:q} --config {params.config:q}"
+        "python -m svfap evaluate --machine {resources.machine:q} --config {params.config:q}"
         " --model {input.model:q} --shards {input.shards:q} --output {output.predictions:q}"
         " > {log:q} 2>&1"
