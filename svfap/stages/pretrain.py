@@ -50,10 +50,8 @@ def run(
     """
     settings, optim = config.pretrain, config.pretrain.optim
     store = fraction.of(ClipStore(shards), settings.fraction, seed=config.seed)
+    store, shown = fraction.hold_out(store, settings.held_out)
     # No target is used, and datasets may differ in their number of targets.
-    store, unseen = (
-        fraction.hold_out(store, settings.held_out) if settings.held_out else (store, None)
-    )
     store = store.with_targets(np.empty((len(store), 0), np.float32))
     seed_everything(config.seed)
     model = Autoencoder(config.model, fusion=settings.fusion)
@@ -72,7 +70,7 @@ def run(
         parameter_groups(model, weight_decay=optim.weight_decay),
         log=log,
         picture=lambda: _picture(
-            output.with_name("reconstruction.png"), model, (store, unseen), config, log
+            output.with_name("reconstruction.png"), model, (store, shown), config, log
         ),
     )
 
@@ -80,19 +78,19 @@ def run(
 def _picture(
     path: Path,
     model: Autoencoder,
-    stores: tuple[ClipStore, ClipStore | None],
+    stores: tuple[ClipStore, ClipStore],
     config: PretrainJob,
     log: Log,
 ) -> None:
     """Measure reconstructions, and draw a few of them as a picture and as a video.
 
-    The clips are of people that were held out, or training clips if nobody was.
+    The stores have the training clips and the clips to show: of people that were held out, or the
+    training clips again if nobody was.
     """
     # It imports Matplotlib, which only the first process needs, when the training is over.
     from svfap.plots.clip_figures import draw_filmstrips
 
-    trained, unseen = stores
-    shown = trained if unseen is None else unseen
+    trained, shown = stores
     mean = reconstruction.mean_face(config.model, _spread_clips(trained, config))
     seed_everything(config.seed)  # the masks are drawn from torch's global generator
     ratio = config.pretrain.mask_ratio
@@ -104,7 +102,7 @@ def _picture(
     few = np.linspace(0, count - 1, min(PICTURE_CLIPS, count)).round().astype(int)
     rows = {label: videos[few] for label, videos in found.rows.items()}
     write_video(path.with_suffix(".mp4"), reconstruction.montage(rows), fps=VIDEO_FPS)
-    people = "training clips" if unseen is None else "people left out of pre-training"
+    people = "people left out of pre-training" if config.pretrain.held_out else "training clips"
     draw_filmstrips(
         reconstruction.strips(rows),
         title=f"Reconstruction of {ratio:.0%} hidden patches: {people}",

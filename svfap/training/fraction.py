@@ -1,4 +1,4 @@
-"""Choose the training clips: a share of them (paper figure 7 and table 8), or without some people."""
+"""Choose training clips: a share (paper figure 7 and table 8), or all but some people's."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,9 +34,13 @@ def of(store: ClipStore, share: float, *, seed: int, classes: ArrayLike | None =
 def hold_out(store: ClipStore, people: int) -> tuple[ClipStore, ClipStore]:
     """Split a store into the clips to train on and the clips of some people, spread over it.
 
+    For nobody, both are the whole store.
+
     Raises:
         SvfapError: nobody would be left to train on.
     """
+    if not people:
+        return store, store
     subjects = np.array(store.subjects)
     everyone = list(dict.fromkeys(store.subjects))
     if people >= len(everyone):
