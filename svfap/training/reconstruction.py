@@ -51,7 +51,8 @@ def mean_face(config: ModelConfig, frames: NDArray[np.uint8]) -> Tensor:
     sites = torch.arange((config.image_size // config.patch_size) ** 2)
     every = sites.expand(len(video), slices, -1)
     patches = reconstruction_target(video, every, config.tubelet, config.patch_size)
-    return patches.unflatten(1, (slices, -1)).mean(dim=0)
+    mean: Tensor = patches.unflatten(1, (slices, -1)).mean(dim=0)
+    return mean
 
 
 @torch.no_grad()
