@@ -100,6 +100,12 @@ class PretrainConfig(Section):
     )
     fusion: bool = Field(default=True, description="decode the sum of all stages; false: the last")
     fraction: float = Field(default=1, gt=0, le=1, description="share of the clips to use")
+    held_out: int = Field(
+        default=0,
+        ge=0,
+        description="people to leave out, whose reconstruction is drawn and measured; 0: the"
+        " picture shows training clips",
+    )
     seed: int | None = Field(default=None, description="seed of pre-training; null: the run's")
     optim: OptimConfig = OptimConfig()
 

@@ -20,7 +20,11 @@ from svfap.datasets.facts import About, Published
 CLASSES = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
 PARTS = ("subjects1", "subjects2", "subjects3")
 REAL = ("carphone", "astronaut")
-PRETRAIN_SUBJECTS = 100_000  # first subject to pre-train on; labelled subjects count from 0
+# The first subject of each set. Choose settings on the sets for tuning, so that the people of the
+# reported results have no part in the choice.
+LABELLED, UNLABELLED = 0, 100_000
+TUNING_UNLABELLED, TUNING_LABELLED = 200_000, 300_000
+TUNING = "tuning"  # name of the variant
 MAX_WORKERS = 16
 VIDEOS_PER_WORKER = 4  # for fewer, starting a process that imports OpenCV does not pay
 NOTICE = "Synthetic faces: the accuracy says nothing about real faces."
@@ -50,9 +54,13 @@ class SyntheticClip(NamedTuple):
     take: int
 
 
-def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> Dataset:
+def demo(
+    name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1, first: int = LABELLED
+) -> Dataset:
     """Return a labelled demo of any size: seven expressions, subjects in three disjoint parts."""
-    listing = partial(_labelled_clips, subjects_per_part=subjects_per_part, takes=takes)
+    listing = partial(
+        _labelled_clips, subjects_per_part=subjects_per_part, takes=takes, first=first
+    )
     clips = subjects_per_part * len(CLASSES) * takes
     return Dataset(
         name=name,
@@ -72,9 +80,11 @@ def demo(name: str = "demo", *, subjects_per_part: int = 24, takes: int = 1) -> 
     )
 
 
-def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int = 1) -> Dataset:
+def demo_pretrain(
+    name: str = "demo_pretrain", *, subjects: int = 16, takes: int = 1, first: int = UNLABELLED
+) -> Dataset:
     """Return an unlabelled demo of any size; no labelled demo shows its synthetic subjects."""
-    numbers = range(PRETRAIN_SUBJECTS, PRETRAIN_SUBJECTS + subjects)
+    numbers = range(first, first + subjects)
     listing = partial(_synthetic_clips, part="synthetic", subjects=numbers, takes=takes)
 
     def fetch(root: Path) -> None:
@@ -96,7 +106,9 @@ def demo_pretrain(name: str = "demo_pretrain", *, subjects: int = 16, takes: int
     )
 
 
-def _labelled_clips(root: Path, *, subjects_per_part: int, takes: int) -> list[SyntheticClip]:
+def _labelled_clips(
+    root: Path, *, subjects_per_part: int, takes: int, first: int
+) -> list[SyntheticClip]:
     """List the labelled clips.
 
     The parts of a larger demo contain the subjects of a smaller one, so the smaller demo's videos
@@ -104,7 +116,7 @@ def _labelled_clips(root: Path, *, subjects_per_part: int, takes: int) -> list[S
     """
     listing = []
     for index, part in enumerate(PARTS):
-        subjects = range(index, len(PARTS) * subjects_per_part, len(PARTS))
+        subjects = range(first + index, first + len(PARTS) * subjects_per_part, len(PARTS))
         for synthetic in _synthetic_clips(root, part, subjects, takes):
             target = (float(CLASSES.index(synthetic.expression)),)
             listing.append(synthetic._replace(clip=replace(synthetic.clip, target=target)))
@@ -174,5 +186,5 @@ def _usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-DEMO = demo()
-DEMO_PRETRAIN = demo_pretrain()
+DEMO = replace(demo(), variants={TUNING: demo(first=TUNING_LABELLED)})
+DEMO_PRETRAIN = replace(demo_pretrain(), variants={TUNING: demo_pretrain(first=TUNING_UNLABELLED)})

@@ -17,6 +17,9 @@ from svfap.video.sampling import evaluation_indices
 MAP_CLIPS = 2000  # t-SNE of so many clips takes about half a minute on one CPU core
 BATCH_SIZE = 16
 SHADE = 0.65  # share of the attention's colours in a picture; the rest is the frame in grey
+HIGHEST = 4.0  # the brightest colour: a patch that gets 4 times its even share of the attention
+COLOURS = "inferno"
+FEWEST = 30  # clips below which neighbours on a map mean little
 PERPLEXITY = 30.0  # scikit-learn's default
 
 
@@ -36,12 +39,15 @@ def embeddings(
     return np.concatenate(features), store.targets[clips]
 
 
-def tsne_map(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float32]:
-    """Map features (n, C) to points (n, 2) by t-SNE, so that similar clips lie close together."""
+def tsne_map(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float32] | None:
+    """Map features (n, C) to points (n, 2) by t-SNE, so that similar clips lie close together.
+
+    Returns None for fewer than `FEWEST` clips.
+    """
+    if len(features) < FEWEST:
+        return None
     from sklearn.manifold import TSNE
 
-    if len(features) < 4:
-        return np.zeros((len(features), 2), np.float32)
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)  # scikit-learn refuses n or more
     points: NDArray[np.float32] = TSNE(
         perplexity=perplexity, init="pca", random_state=seed
@@ -86,30 +92,50 @@ def attention_maps(model: VideoModel, video: Tensor) -> dict[str, Tensor]:
 
 def attention_strips(
     model: VideoModel, store: ClipStore, job: FinetuneJob, *, clips: int = 3, columns: int = 4
-) -> dict[str, NDArray[np.float32]]:
+) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
     """Draw frames of some clips, and the same frames under the attention of each later stage.
 
     Returns:
-        Label -> strips (clips, H, columns * W, 3) in [0, 1]; a stage attends to the bright parts.
+        Label -> strips (clips, H, columns * W, 3) in [0, 1]. The colour of a patch shows its share
+        of a clip's attention, from 0 to `HIGHEST` times an even share. And a caption of each clip:
+        its true and its predicted class, or its target and score.
     """
     from matplotlib import colormaps
 
     scorer = Scorer(model, job).eval()
     chosen = _spread(store, min(clips, len(store)))
-    video = unit_range(scorer.to_video(_first_views(store, job, chosen)))
+    views = _first_views(store, job, chosen)
+    captions = _captions(job, store.targets[chosen], scorer.score(views).scores)
+    video = unit_range(scorer.to_video(views))
     times = torch.linspace(0, video.shape[2] - 1, columns).round().int().tolist()
     frames = video[:, :, times].permute(0, 2, 3, 4, 1).cpu()
     rows = {"input": frames}
     for name, shares in attention_maps(model, normalise(video)).items():
         size = (video.shape[2], *video.shape[3:])
-        heat = F.interpolate(shares[:, None].float(), size=size, mode="trilinear")[:, 0, times]
-        heat = heat.cpu() / heat.amax(dim=(1, 2, 3), keepdim=True).cpu()
-        colours = torch.from_numpy(colormaps["inferno"](heat.numpy())[..., :3]).float()
+        even = shares.float() * shares[0].numel()
+        heat = F.interpolate(even[:, None], size=size, mode="trilinear")[:, 0, times].cpu()
+        colours = torch.from_numpy(colormaps[COLOURS](heat.numpy() / HIGHEST)[..., :3]).float()
         rows[name] = (1 - SHADE) * frames.mean(dim=-1, keepdim=True) + SHADE * colours
-    return {
+    strips = {
         name: torch.cat([row[:, t] for t in range(columns)], dim=2).numpy()
         for name, row in rows.items()
     }
+    return strips, captions
+
+
+def _captions(
+    job: FinetuneJob, targets: NDArray[np.float32], scores: NDArray[np.float32]
+) -> list[str]:
+    """Return the true and the predicted label of each clip, (n, targets) and (n, outputs)."""
+    if job.task != "classification":
+        return [
+            f"{job.targets[0]}: true {true:.2f}, predicted {score:.2f}"
+            for true, score in zip(targets[:, 0], scores[:, 0], strict=True)
+        ]
+    return [
+        f"true: {job.targets[int(true)]}, predicted: {job.targets[int(score.argmax())]}"
+        for true, score in zip(targets[:, 0], scores, strict=True)
+    ]
 
 
 def _record_attention(

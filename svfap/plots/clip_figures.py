@@ -5,9 +5,12 @@ A dataset's notice is printed at the foot of its figures.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
@@ -15,8 +18,28 @@ from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
 _MARKERS = ("o", "^", "s")
 
 
+class Scale(NamedTuple):
+    """The colours of a picture, from 0 to the highest value.
+
+    Attributes:
+        colours: name of a colour map.
+        highest: value of the last colour; higher values have it too.
+        label: what the values are.
+    """
+
+    colours: str
+    highest: float
+    label: str
+
+
 def draw_filmstrips(
-    rows: Mapping[str, NDArray[np.floating]], *, title: str, path: Path, notice: str = ""
+    rows: Mapping[str, NDArray[np.floating]],
+    *,
+    title: str,
+    path: Path,
+    notice: str = "",
+    captions: Sequence[str] = (),
+    scale: Scale | None = None,
 ) -> None:
     """Draw labelled strips of frames, one column per clip.
 
@@ -25,6 +48,8 @@ def draw_filmstrips(
         title: title above the figure.
         path: PNG to write.
         notice: text at the foot.
+        captions: text above each clip.
+        scale: colours to explain by a bar at the side.
     """
     strips = list(rows.values())
     clips, height, width = strips[0].shape[:3]
@@ -41,14 +66,20 @@ def draw_filmstrips(
         axes = figure.add_subplot()
         axes.imshow(sheet, interpolation="nearest")
         axes.set_yticks([(row + 0.5) * height for row in range(len(strips))], list(rows))
-        axes.set_xticks([])
+        centres = [clip * (width + gap) + width / 2 for clip in range(len(captions))]
+        axes.set_xticks(centres, captions)
+        axes.xaxis.tick_top()
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
+        if scale:
+            values = ScalarMappable(Normalize(0, scale.highest), scale.colours)
+            bar = figure.colorbar(values, ax=axes, label=scale.label, shrink=0.8, extend="max")
+            bar.outline.set_visible(False)
         save(figure, path)
 
 
 def draw_embedding(
-    points: NDArray[np.floating],
+    points: NDArray[np.floating] | None,
     labels: NDArray[np.number],
     classes: Sequence[str],
     *,
@@ -60,7 +91,7 @@ def draw_embedding(
     """Draw clips as points of a map, with a colour and a marker per class.
 
     Args:
-        points: positions on the map, (n, 2).
+        points: positions on the map, (n, 2); None for too few clips, which the figure then says.
         labels: class index, or the regressed value, of each point (n,).
         classes: names of the classes in index order.
         title: title above the figure.
@@ -73,6 +104,11 @@ def draw_embedding(
         axes = figure.add_subplot()
         axes.set_axis_off()
         axes.set_aspect("equal", adjustable="datalim")
+        if points is None:
+            text = f"{len(labels)} clips are too few for a map"
+            axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+            save(figure, path)
+            return
         if values:
             drawn = axes.scatter(
                 points[:, 0], points[:, 1], s=12, c=labels, cmap="cividis", linewidths=0

@@ -47,7 +47,7 @@ def run(
 def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path, name: str) -> None:
     """Draw a map of the clips' embeddings, and where the later stages attend."""
     # It imports Matplotlib, which takes seconds: a wrong argument must not wait for it.
-    from svfap.plots.clip_figures import draw_embedding, draw_filmstrips
+    from svfap.plots.clip_figures import Scale, draw_embedding, draw_filmstrips
 
     features, targets = insight.embeddings(network, store, job)
     classes = job.task == "classification"
@@ -60,9 +60,12 @@ def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path,
         notice=job.notice,
         values="" if classes else job.targets[0],
     )
+    strips, captions = insight.attention_strips(network, store, job)
     draw_filmstrips(
-        insight.attention_strips(network, store, job),
+        strips,
         title=f"{name}: where the later stages look",
         path=output.with_name("attention.png"),
         notice=job.notice,
+        captions=captions,
+        scale=Scale(insight.COLOURS, insight.HIGHEST, "attention, 1 = even share"),
     )

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svfap.augment.crop_box import multi_scale_crop
 from svfap.config import TrainingMachine
@@ -23,6 +24,7 @@ from svfap.video.resize import resize
 from svfap.video.sampling import pretrain_indices
 
 PICTURE_CLIPS = 4
+MEASURED_CLIPS = 64  # clips that the error is measured on, and clips that make the mean face
 VIDEO_FPS = 6  # about real time: clips hold every 4th of 25 frames per second (paper section 4.1)
 
 
@@ -48,6 +50,7 @@ def run(
     """
     settings, optim = config.pretrain, config.pretrain.optim
     store = fraction.of(ClipStore(shards), settings.fraction, seed=config.seed)
+    store, shown = fraction.hold_out(store, settings.held_out)
     # No target is used, and datasets may differ in their number of targets.
     store = store.with_targets(np.empty((len(store), 0), np.float32))
     seed_everything(config.seed)
@@ -66,30 +69,56 @@ def run(
         draws,
         parameter_groups(model, weight_decay=optim.weight_decay),
         log=log,
-        picture=lambda: _picture(output.with_name("reconstruction.png"), model, store, config),
+        picture=lambda: _picture(
+            output.with_name("reconstruction.png"), model, (store, shown), config, log
+        ),
     )
 
 
-def _picture(path: Path, model: Autoencoder, store: ClipStore, config: PretrainJob) -> None:
-    """Draw reconstructions of a few clips, spread over all parts, as a picture and as a video."""
+def _picture(
+    path: Path,
+    model: Autoencoder,
+    stores: tuple[ClipStore, ClipStore],
+    config: PretrainJob,
+    log: Log,
+) -> None:
+    """Measure reconstructions, and draw a few of them as a picture and as a video.
+
+    The stores have the training clips and the clips to show: of people that were held out, or the
+    training clips again if nobody was.
+    """
     # It imports Matplotlib, which only the first process needs, when the training is over.
     from svfap.plots.clip_figures import draw_filmstrips
 
-    clips = np.linspace(0, len(store) - 1, PICTURE_CLIPS).round().astype(int).tolist()
-    rng = np.random.default_rng(0)
-    frames = [
-        store.frames(
-            clip,
-            pretrain_indices(
-                store.length(clip), config.model.num_frames, config.pretrain.stride, rng
-            ),
-        )
-        for clip in clips
-    ]
+    trained, shown = stores
+    mean = reconstruction.mean_face(config.model, _spread_clips(trained, config))
     seed_everything(config.seed)  # the masks are drawn from torch's global generator
-    sized = np.stack([resize(clip, config.model.image_size) for clip in frames])
     ratio = config.pretrain.mask_ratio
-    rows = reconstruction.reconstruct_clips(model, sized, mask_ratio=ratio)
+    found = reconstruction.reconstruct_clips(
+        model, _spread_clips(shown, config), mean, mask_ratio=ratio
+    )
+    log({"reconstruction R2": found.r2, "mean face R2": found.mean_face_r2})
+    count = len(found.rows["input"])
+    few = np.linspace(0, count - 1, min(PICTURE_CLIPS, count)).round().astype(int)
+    rows = {label: videos[few] for label, videos in found.rows.items()}
     write_video(path.with_suffix(".mp4"), reconstruction.montage(rows), fps=VIDEO_FPS)
-    title = f"Pre-training: {ratio:.0%} of the patches are hidden"
-    draw_filmstrips(reconstruction.strips(rows), title=title, path=path, notice=config.notice)
+    people = "people left out of pre-training" if config.pretrain.held_out else "training clips"
+    draw_filmstrips(
+        reconstruction.strips(rows),
+        title=f"Reconstruction of {ratio:.0%} hidden patches: {people}",
+        path=path,
+        notice=f"R² within hidden patches, {count} clips: model {found.r2:.2f}, mean face"
+        f" {found.mean_face_r2:.2f}. {config.notice}".strip(),
+    )
+
+
+def _spread_clips(store: ClipStore, config: PretrainJob) -> NDArray[np.uint8]:
+    """Read clips spread over a store, (B, T, size, size, 3) with B at most `MEASURED_CLIPS`."""
+    rng = np.random.default_rng(0)
+    sizes = config.model.num_frames, config.pretrain.stride
+    count = min(len(store), MEASURED_CLIPS)
+    clips = np.linspace(0, len(store) - 1, count).round().astype(int).tolist()
+    frames = [
+        store.frames(clip, pretrain_indices(store.length(clip), *sizes, rng)) for clip in clips
+    ]
+    return np.stack([resize(clip, config.model.image_size) for clip in frames])

@@ -1,8 +1,9 @@
-"""Choose a share of the training clips, to train on less data (paper figure 7 and table 8)."""
+"""Choose training clips: a share (paper figure 7 and table 8), or all but some people's."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from svfap.errors import SvfapError
 from svfap.shards.store import ClipStore
 
 
@@ -28,3 +29,24 @@ def of(store: ClipStore, share: float, *, seed: int, classes: ArrayLike | None =
         for members in (np.flatnonzero(labels == label) for label in np.unique(labels))
     ]
     return store.take(np.sort(np.concatenate(kept)))
+
+
+def hold_out(store: ClipStore, people: int) -> tuple[ClipStore, ClipStore]:
+    """Split a store into the clips to train on and the clips of some people, spread over it.
+
+    For nobody, both are the whole store.
+
+    Raises:
+        SvfapError: nobody would be left to train on.
+    """
+    if not people:
+        return store, store
+    subjects = np.array(store.subjects)
+    everyone = list(dict.fromkeys(store.subjects))
+    if people >= len(everyone):
+        raise SvfapError(
+            f"pretrain.held_out is {people}, but the clips show {len(everyone)} people; lower it"
+        )
+    places = (np.arange(people) + 0.5) * len(everyone) / people
+    is_out = np.isin(subjects, [everyone[place] for place in places.astype(int)])
+    return store.take(np.flatnonzero(~is_out)), store.take(np.flatnonzero(is_out))

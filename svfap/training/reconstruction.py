@@ -1,19 +1,37 @@
-"""Pictures of a masked autoencoder at work: input, masked input and reconstruction."""
+"""A masked autoencoder at work: pictures of clips that it completes, and how well it does so."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from svfap.models import Autoencoder
+from svfap.config import ModelConfig
+from svfap.models import Autoencoder, reconstruction_target
 from svfap.models.autoencoder import TARGET_EPS, patch_pixels
 from svfap.models.masking import tube_sites
+from svfap.models.tokens import take_sites
 from svfap.training.distributed import device
 from svfap.training.objectives import normalise, unit_range
 
 GREY = 0.5  # grey level of a hidden patch in the picture of the masked input
+
+
+class Reconstructions(NamedTuple):
+    """Completed clips, and how close the completed patches are to the true ones.
+
+    Attributes:
+        rows: "input", "masked", "output" and "mean face" -> videos (B, T, H, W, 3) in [0, 1]. The
+            mean face completes the clips as well, by the mean of other clips at the same places.
+        r2: share of the variance within hidden patches that the model explains.
+        mean_face_r2: the share that the mean face explains.
+    """
+
+    rows: dict[str, NDArray[np.float32]]
+    r2: float
+    mean_face_r2: float
 
 
 def unpatch(pixels: Tensor, *, slices: int, tubelet: int, patch: int) -> Tensor:
@@ -26,56 +44,81 @@ def unpatch(pixels: Tensor, *, slices: int, tubelet: int, patch: int) -> Tensor:
     )
 
 
+def mean_face(config: ModelConfig, frames: NDArray[np.uint8]) -> Tensor:
+    """Return the mean of clips (B, T, H, W, 3), as normalised patches (T', S, values)."""
+    slices = config.num_frames // config.tubelet
+    video = unit_range(torch.from_numpy(frames))
+    sites = torch.arange((config.image_size // config.patch_size) ** 2)
+    every = sites.expand(len(video), slices, -1)
+    patches = reconstruction_target(video, every, config.tubelet, config.patch_size)
+    mean: Tensor = patches.unflatten(1, (slices, -1)).mean(dim=0)
+    return mean
+
+
 @torch.no_grad()
-def reconstruct(model: Autoencoder, video: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the masked video and the model's completion of it.
-
-    Args:
-        model: a masked autoencoder.
-        video: (B, 3, T, H, W) in [0, 1].
-        mask: (B, N) boolean, True = masked.
-
-    Returns:
-        Two videos of the shape of `video`. The model predicts normalised patches; they are scaled
-        back with the mean and standard deviation of the true patches, as usual for such pictures.
-    """
-    config = model.encoder.config
-    predicted = model.predict(normalise(video), mask).float()
-    pixels = patch_pixels(video, config.tubelet, config.patch_size)
-    mean, spread = pixels.mean(dim=2, keepdim=True), pixels.std(dim=2, keepdim=True) + TARGET_EPS
-    completed, hidden = pixels.clone(), pixels.clone()
-    hidden[mask] = GREY
-    patches = predicted.flatten(0, 1).unflatten(-1, (-1, 3))
-    completed[mask] = patches * spread[mask] + mean[mask]
-    slices, tubelet, patch = model.encoder.slices, config.tubelet, config.patch_size
-    masked, output = (
-        unpatch(p, slices=slices, tubelet=tubelet, patch=patch) for p in (hidden, completed)
-    )
-    return masked, output.clamp(0, 1)
-
-
 def reconstruct_clips(
-    model: Autoencoder, frames: NDArray[np.uint8], *, mask_ratio: float
-) -> dict[str, NDArray[np.float32]]:
-    """Hide random tubes of some clips and reconstruct them.
+    model: Autoencoder, frames: NDArray[np.uint8], mean: Tensor, *, mask_ratio: float
+) -> Reconstructions:
+    """Hide random tubes of some clips and complete them.
 
     Args:
         model: a masked autoencoder.
         frames: (B, T, H, W, 3) RGB uint8.
+        mean: the mean face, from `mean_face`.
         mask_ratio: share of hidden tokens.
-
-    Returns:
-        "input", "masked" and "output" -> videos (B, T, H, W, 3) in [0, 1].
     """
-    model.to(device()).eval()
+    encoder, config = model.to(device()).eval().encoder, model.encoder.config
     video = unit_range(torch.from_numpy(frames)).to(device())
-    grid = model.encoder.slices, model.encoder.sites
-    draws = torch.rand(len(video), model.encoder.sites, device=video.device)
-    visible, _ = tube_sites(draws, model.encoder.slices, mask_ratio)
-    mask = torch.ones(len(video), *grid, dtype=torch.bool, device=video.device)
-    masked, output = reconstruct(model, video, mask.scatter(2, visible, False).flatten(1))
-    rows = {"input": video, "masked": masked, "output": output}
-    return {label: row.permute(0, 2, 3, 4, 1).cpu().numpy() for label, row in rows.items()}
+    draws = torch.rand(len(video), encoder.sites, device=video.device)
+    visible, hidden = tube_sites(draws, encoder.slices, mask_ratio)
+    target = reconstruction_target(video, hidden, config.tubelet, config.patch_size)
+    predicted = model(normalise(video), visible, hidden).float()
+    expected = take_sites(mean.to(video.device).expand(len(video), -1, -1, -1), hidden).flatten(
+        1, 2
+    )
+    videos = {
+        "input": video,
+        "masked": completed(video, hidden, None, config),
+        "output": completed(video, hidden, predicted, config),
+        "mean face": completed(video, hidden, expected, config),
+    }
+    return Reconstructions(
+        {label: row.permute(0, 2, 3, 4, 1).cpu().numpy() for label, row in videos.items()},
+        _r2(predicted, target),
+        _r2(expected, target),
+    )
+
+
+def completed(video: Tensor, hidden: Tensor, patches: Tensor | None, config: ModelConfig) -> Tensor:
+    """Return a video whose hidden patches are replaced.
+
+    Args:
+        video: (B, 3, T, H, W) in [0, 1].
+        hidden: (B, T', S_hidden) hidden sites of each slice.
+        patches: (B, T' * S_hidden, values) normalised patches. They are scaled by the mean and the
+            standard deviation of the true patches, as usual for such pictures. None for grey.
+        config: sizes of the patches.
+    """
+    slices = hidden.shape[1]
+    pixels = patch_pixels(video, config.tubelet, config.patch_size).unflatten(1, (slices, -1))
+    chosen = hidden[..., None, None].expand(-1, -1, -1, *pixels.shape[3:])
+    true = pixels.gather(2, chosen)
+    if patches is None:
+        new = torch.full_like(true, GREY)
+    else:
+        mean, spread = true.mean(dim=3, keepdim=True), true.std(dim=3, keepdim=True) + TARGET_EPS
+        new = patches.reshape(true.shape) * spread + mean
+    return unpatch(
+        pixels.scatter(2, chosen, new).flatten(1, 2),
+        slices=slices,
+        tubelet=config.tubelet,
+        patch=config.patch_size,
+    ).clamp(0, 1)
+
+
+def _r2(patches: Tensor, target: Tensor) -> float:
+    """Return the share of the variance of normalised patches that a prediction explains."""
+    return float(1 - (patches - target).square().sum() / target.square().sum())
 
 
 def strips(

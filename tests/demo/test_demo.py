@@ -179,6 +179,9 @@ def test_no_subject_is_in_two_parts_or_in_both_datasets(
     subjects = [{clip.subject for clip in labelled if clip.part == part} for part in DEMO.parts]
     subjects.append({clip.subject for clip in unlabelled})
     assert [len(group) for group in subjects] == [24, 24, 24, 18]
+    for dataset in (DEMO, DEMO_PRETRAIN):
+        tuning = dataset.variants["tuning"].clips(tmp_path / "t")
+        subjects.append({clip.subject for clip in tuning if clip.part != "real"})
     assert len(set().union(*subjects)) == sum(len(group) for group in subjects)
     for part in DEMO.parts:
         targets = [clip.target for clip in labelled if clip.part == part]

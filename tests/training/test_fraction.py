@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.toy_shards import make_shards
 
+from svfap.errors import SvfapError
 from svfap.shards.store import ClipStore
 from svfap.training import fraction
 
@@ -48,3 +49,12 @@ def test_clips_keep_their_frames_and_labels(store):
 
 def test_without_classes_the_share_is_of_all_clips(store):
     assert len(fraction.of(store, 0.1, seed=0)) == 3
+
+
+def test_held_out_people_are_spread_and_in_one_store_only(store):
+    trained, unseen = fraction.hold_out(store, 2)
+    assert len({*unseen.subjects}) == 2
+    assert not {*unseen.subjects} & {*trained.subjects}
+    assert sorted(trained.keys + unseen.keys) == sorted(store.keys)
+    with pytest.raises(SvfapError, match="held_out is 99"):
+        fraction.hold_out(store, 99)

@@ -17,14 +17,12 @@ from svfap.config import FinetuneConfig, OptimConfig, PretrainConfig, TrainingMa
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, VideoModel
-from svfap.models.autoencoder import patch_pixels
 from svfap.shards.store import ClipStore
 from svfap.stages import finetune, pretrain
 from svfap.training import tensor_file
 from svfap.training.batch import Batch
 from svfap.training.checkpoint import Checkpoint, load_model
 from svfap.training.objectives import Classification, Reconstruction, Regression
-from svfap.training.reconstruction import reconstruct, unpatch
 from svfap.training.step import seed_everything
 from svfap.training.training_run import run_hash
 
@@ -273,20 +271,3 @@ def test_clips_must_match_the_head(tmp_path, finetuning, task, targets, message)
         finetune.run(
             job, pretrained=[], shards=shards, validation=[], output=tmp_path / "x.pt", log=no_log
         )
-
-
-def test_reconstruction_keeps_visible_patches(toy_model):
-    model = Autoencoder(toy_model).eval()
-    video = torch.rand(2, 3, 8, 32, 32)
-    mask = torch.zeros(2, 64, dtype=torch.bool)
-    mask[:, ::4] = True
-    masked, output = reconstruct(model, video, mask)
-    assert masked.shape == output.shape == video.shape
-    assert torch.allclose(masked[:, :, 0, :8, 8:], video[:, :, 0, :8, 8:], atol=1e-6)
-    assert (masked[:, :, :2, :8, :8] == 0.5).all()
-    assert torch.allclose(output[:, :, 0, :8, 8:], video[:, :, 0, :8, 8:], atol=1e-6)
-
-
-def test_unpatch_undoes_patching():
-    video = torch.rand(2, 3, 8, 32, 32)
-    assert torch.equal(unpatch(patch_pixels(video, 2, 8), slices=4, tubelet=2, patch=8), video)
