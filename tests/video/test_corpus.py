@@ -84,7 +84,7 @@ def test_a_video_is_read_as_ffmpeg_reads_it(corpus: Corpus, recipe: Recipe) -> N
     check(corpus.make(recipe.name))
 
 
-_CUT_DAILY = {"h264.ts", "mpeg2.vob", "late.mkv"}
+_CUT_DAILY = ["h264.ts", "mpeg2.vob", "late.mkv"]
 _CUT = [
     "h264.mp4",
     "h264.avi",
