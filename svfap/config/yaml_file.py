@@ -58,7 +58,7 @@ def read(path: Path) -> object:
         SvfapError: the file is missing, empty or not YAML.
     """
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        values = _Loader(path.read_text(encoding="utf-8")).get_single_data()
     except SvfapError as error:
         raise SvfapError(f"{path}: {error}") from None
     except OSError as error:
