@@ -112,5 +112,6 @@ def test_a_lost_input_stops_the_next_run_with_a_line_that_names_it(project, tmp_
     (copy / name).unlink()
     done = snakemake(copy, check=False)
     assert done.returncode != 0
-    assert name in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr
+    assert name in done.stderr.strip().splitlines()[-1]
+    if name != CONFIGURATION:  # Snakemake opens that itself, before it reads our rules
+        assert "Traceback" not in done.stderr

@@ -3,7 +3,7 @@
 A clip is described by histograms of oriented gradients (HOG; Dalal and Triggs, 2005) of three
 frames. Logistic regression predicts classes, and ridge regression predicts values. It needs no GPU
 and no pre-training, so a deep model that scores lower has learnt little. All numbers here are
-common defaults, except the places of the frames: of two choices, the better one on the demo's folds.
+common defaults, except the places of the frames: the better of two choices on the demo's folds.
 """
 
 from collections.abc import Iterator, Mapping

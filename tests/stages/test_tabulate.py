@@ -15,6 +15,7 @@ from svfap.errors import SvfapError
 from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
 from svfap.stages import tabulate
+from svfap.tables.references import CHANCE
 
 NOTICE = "Synthetic: drawn faces."
 CONFIG = TabulateConfig(
@@ -165,8 +166,9 @@ def test_csv_is_tidy_and_carries_the_notice(inputs: dict[str, Any]) -> None:
     run(inputs)
     frame = pd.read_csv(inputs["output"].with_suffix(".csv"), dtype=str, keep_default_na=False)
     demo = frame[frame["dataset"] == "demo"]
-    assert demo["notice"].tolist() == [NOTICE] * 2
-    assert demo["value"].tolist() == ["66.6667"] * 2
+    assert {*demo["notice"]} == {NOTICE}
+    assert demo[demo["model"] != CHANCE]["value"].tolist() == ["66.6667"] * 2
+    assert demo[demo["model"] == CHANCE]["metric"].tolist() == ["UAR", "WAR"]
     paper = frame[(frame["model"] == "SVFAP-B") & (frame["dataset"] == "first_impressions")]
     assert (
         dict(zip(paper["metric"] + paper["target"], paper["value"], strict=True))["ACCneuroticism"]

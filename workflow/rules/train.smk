@@ -25,8 +25,7 @@ rule pretrain:
         config=pretrain_config,
     shell:
         "python -m svfap.launch {resources.gpu}/{resources.nodes} pretrain --machine {resources.machine:q}"
-        " --config {params.config:q} --shards {input.shards:q}"
-        " --output {output.checkpoint:q} > {log:q} 2>&1"
+        " --config {params.config:q} --shards {input.shards:q} --output {output.checkpoint:q} > {log:q} 2>&1"
 
 
 rule finetune:
@@ -52,9 +51,8 @@ rule finetune:
         config=finetune_config,
     shell:
         "python -m svfap.launch {resources.gpu} finetune --machine {resources.machine:q}"
-        " --config {params.config:q} --pretrained {input.pretrained:q}"
-        " --shards {input.shards:q} --validation {input.validation:q}"
-        " --output {output.checkpoint:q} > {log:q} 2>&1"
+        " --config {params.config:q} --pretrained {input.pretrained:q} --shards {input.shards:q}"
+        " --validation {input.validation:q} --output {output.checkpoint:q} > {log:q} 2>&1"
 
 
 rule evaluate:
