@@ -1,9 +1,11 @@
 """What each stage and command imports, and that a wrong argument is reported before torch loads."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,7 @@ LOADED = TIMM | {"mlflow", "sklearn", "scipy"}
 def modules_after(code):
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
         capture_output=True,
         text=True,
         check=True,

@@ -19,7 +19,6 @@ from svfap.training.objectives import Reconstruction
 from svfap.training.optim import parameter_groups
 from svfap.training.step import seed_everything
 from svfap.training.training_run import TrainingRun
-from svfap.video.encode import write_video
 from svfap.video.resize import resize
 from svfap.video.sampling import pretrain_indices
 
@@ -89,6 +88,7 @@ def _picture(
     """
     # It imports Matplotlib, which only the first process needs, when the training is over.
     from svfap.plots.clip_figures import draw_filmstrips
+    from svfap.video.encode import write_video
 
     trained, shown = stores
     mean = reconstruction.mean_face(config.model, _spread_clips(trained, config))
