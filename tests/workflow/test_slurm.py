@@ -80,9 +80,12 @@ def copy_of(project: Path, folder: Path) -> None:
 def unbroken(project: Path, folder: Path, *, epochs: int) -> dict[str, torch.Tensor]:
     """Return the weights of a pre-training without interruption and without SLURM."""
     with chdir(project):
-        job = resolve.resolve(config(epochs), where="config").pretrain_section()
+        experiment = resolve.resolve(config(epochs), where="config")
+    job, machine = experiment.pretrain_section(), experiment.config.machine.flags()["pretrain"]
     output = folder / "unbroken" / "checkpoint.pt"
-    stage = ["pretrain", "--config", job.model_dump_json(), "--shards", *SHARDS]
+    # Clips per forward pass decide how sums are rounded.
+    stage = ["pretrain", "--config", job.model_dump_json(), "--machine", machine]
+    stage += ["--shards", *SHARDS]
     subprocess.run(
         [sys.executable, "-m", "svfap.launch", "1", *stage, "--output", str(output)],
         env=ENVIRONMENT,
