@@ -8,7 +8,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all --rerun-incomplete
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 export PYTHONUTF8 := 1
 
-.PHONY: demo setup test test-all test-slurm docs lint report mlflow lock clean
+.PHONY: demo setup test test-all test-long test-slurm docs lint report mlflow lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## raw video -> benchmark table on the embedded demo
@@ -33,8 +33,11 @@ test: $(READY)  ## everyday tests: at most 8 minutes on 2 idle cores
 	$(PYTEST) -m "not slow and not slurm"
 
 test-all: test  ## also the tests that take long and guard rare things, and test-slurm
-	$(PYTEST) -m "slow and not slurm"
+	$(PYTEST) -m "slow and not slurm and not long"
 	$(MAKE) test-slurm
+
+test-long: $(READY)  ## tests of many minutes each: secrets, provenance, a million clips
+	$(BIN)/python -m pytest -m long
 
 test-slurm: $(READY)  ## the workflow on a SLURM cluster that is started here; root, installs SLURM by apt
 	$(BIN)/python -m pytest -m slurm -rs

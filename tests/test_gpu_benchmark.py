@@ -22,6 +22,7 @@ def setting(tmp_path: Path) -> Setting:
 
 
 @pytest.mark.slow
+@pytest.mark.long  # .ci/run calls the same rehearsal
 def test_the_whole_benchmark_can_be_rehearsed_on_a_cpu(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.gpu", "--cpu", "--tiny", "--out", str(tmp_path)]
     subprocess.run([*command, "--minutes", "9"], cwd=ROOT, check=True, capture_output=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from svfap.config import ModelConfig
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(3600)]
 
 LINE = re.compile(r"Made from predictions .*")
 LIST, CHECKPOINT, CONFIGURATION = "my videos.csv", "own.pt", "toy.yaml"

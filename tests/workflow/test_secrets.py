@@ -38,6 +38,7 @@ def write_project(folder: Path, videos: dict[tuple[int, str], Path], server: str
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_nothing_that_a_run_writes_or_prints_shows_a_secret(tmp_path, toy_videos, monkeypatch):
     """The run, its report and `sync-tracking`; the server of the run does not answer."""
