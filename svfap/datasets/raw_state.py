@@ -81,26 +81,29 @@ def raw_state_path(clips: Path) -> Path:
 
 def present_token(record: Path, changed_by: ChangedBy) -> str:
     """Return a part's token: the recorded one, or another if a video changed since."""
-    state = RawState.read(record)
-    if state is not None and changed_by == "never":
-        return state.token
-    if state is None:
-        return f"{changed_by}:"
-    changed = state.changed()
-    token = state.token.partition(":")[2]
-    if changed:
-        token = digest([token, *changed, *(str(file_state(Path(path))) for path in changed)])[:16]
-    return f"{changed_by}:{token}"
+    return _present_token(RawState.read(record), changed_by)
 
 
 def token_of_cuts(records: Iterable[Path], changed_by: ChangedBy) -> str:
     """Return a token that changes with the videos that clips are cut from."""
     tokens = [
-        present_token(record, changed_by).partition(":")[2]
-        for record in records
-        if (state := RawState.read(record)) is not None and state.cut
+        _present_token(state, changed_by).partition(":")[2]
+        for state in map(RawState.read, records)
+        if state is not None and state.cut
     ]
     return digest(tokens)[:16] if any(tokens) else ""
+
+
+def _present_token(state: RawState | None, changed_by: ChangedBy) -> str:
+    if state is None:
+        return f"{changed_by}:"
+    if changed_by == "never":
+        return state.token
+    changed = state.changed()
+    token = state.token.partition(":")[2]
+    if changed:
+        token = digest([token, *changed, *(str(file_state(Path(path))) for path in changed)])[:16]
+    return f"{changed_by}:{token}"
 
 
 def file_state(path: Path) -> State:
