@@ -28,7 +28,7 @@ from svfap.faces.detectors.make import make_detector
 from svfap.faces.detectors.weights import yunet_weights
 from svfap.faces.detectors.yunet import MIN_SCORE
 from svfap.faces.find_clips import find_clips
-from svfap.video.decode import frame_rate, read_frames
+from svfap.video.decode import declared, read_frames
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.image import Image
 from svfap.video.replay import Replay
@@ -75,7 +75,7 @@ def main() -> None:
 
 def _speed(video: Path, *, rounds: int) -> list[dict[str, Any]]:
     """Measure the CPU time of each contender, and how far our crops are from a full search's."""
-    fps, frames = frame_rate(video), sum(1 for _ in read_frames(video))
+    fps, frames = declared(video).fps, sum(1 for _ in read_frames(video))
     config, fixed = _config("auto"), _config("voxceleb2")
     each = config.model_copy(update={"every": 1})
     detector = make_detector(config)
@@ -228,7 +228,7 @@ def _memory(video: Path, folder: Path) -> list[dict[str, Any]]:
     for path in (video, longer):
         command = [sys.executable, "-c", code, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        seconds = sum(1 for _ in read_frames(path)) / frame_rate(path)
+        seconds = sum(1 for _ in read_frames(path)) / declared(path).fps
         rows.append({"name": f"memory for {seconds:.0f} s", "peak_megabytes": float(done.stdout)})
     return rows
 

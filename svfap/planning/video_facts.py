@@ -102,7 +102,7 @@ def _published(dataset: Dataset) -> dict[str, float]:
 
 def _opened(paths: Sequence[Path], videos: dict[str, float]) -> VideoFacts:
     """Return the facts of videos on this machine by opening some, evenly spaced in the list."""
-    from svfap.video.decode import Reject, declared_frames, read_frames
+    from svfap.video.decode import Reject, declared, read_frames
 
     count = min(OPENED, len(paths))
     chosen = [paths[len(paths) * number // count] for number in range(count)]
@@ -110,7 +110,7 @@ def _opened(paths: Sequence[Path], videos: dict[str, float]) -> VideoFacts:
     for path in chosen:
         with suppress(Reject):
             size = next(read_frames(path)).size
-            found.append((declared_frames(path) or sum(1 for _ in read_frames(path)), *size))
+            found.append((declared(path).frames or sum(1 for _ in read_frames(path)), *size))
     if not found:
         raise SvfapError(
             f"{chosen[0]}: cannot be opened, nor can {count - 1} other videos; replace them"

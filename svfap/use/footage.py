@@ -15,7 +15,7 @@ from svfap.progress import track
 from svfap.use.bundle import ModelFacts
 from svfap.use.options import Options
 from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
-from svfap.video.decode import Reject, declared_frames
+from svfap.video.decode import Reject, declared
 from svfap.video.facevideo import encode_jpeg
 from svfap.video.frame import Frame
 from svfap.video.image import Image
@@ -125,7 +125,7 @@ def find_faces(
     frames = Replay(path, stream=config.stream)
     frames_to_read: Iterable[Frame] = frames
     if show_progress:
-        total = declared_frames(path, config.stream)
+        total = declared(path, config.stream).frames
         frames_to_read = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
     measured = _MeasuredFrames(frames_to_read)
     clips = find_clips(path, config, detector, frames=measured)

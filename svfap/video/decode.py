@@ -47,16 +47,6 @@ class Reject(Exception):
     """A video cannot be used; the message is the reason, without the file's name."""
 
 
-def frame_rate(path: Path) -> float:
-    """Return the frames per second that a file declares, see `declared`."""
-    return declared(path).fps
-
-
-def declared_frames(path: Path, stream: int | None = None) -> int:
-    """Return the number of frames that a file declares, see `declared`."""
-    return declared(path, stream).frames
-
-
 def declared(path: Path, stream: int | None = None) -> Declared:
     """Return what a video says about itself; a folder of images has `FOLDER_RATE`.
 

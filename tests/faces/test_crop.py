@@ -23,7 +23,7 @@ from svfap.errors import SvfapError
 from svfap.faces.clip_tables import CLIP_COLUMNS, QUALITY_COLUMNS
 from svfap.faces.cropped_video import file_stem
 from svfap.stages import crop
-from svfap.video.decode import frame_rate
+from svfap.video.decode import declared
 from svfap.video.facevideo import read_jpegs
 
 
@@ -105,7 +105,7 @@ def test_good_videos_become_face_clips(tmp_path: Path, videos: dict[str, Path]) 
         clip = tmp_path / "crops" / row["path"]
         jpegs = read_jpegs(clip)
         assert len(jpegs) == int(row["frames"])
-        assert frame_rate(clip) == pytest.approx(float(row["fps"]), rel=1e-3)
+        assert declared(clip).fps == pytest.approx(float(row["fps"]), rel=1e-3)
         for data in jpegs:
             picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
             assert picture is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.photo_videos import Image, convert, face_frames, noise_frames, photograph, save
 
-from svfap.video.decode import FOLDER_RATE, Reject, frame_rate, read_frames
+from svfap.video.decode import FOLDER_RATE, Reject, declared, read_frames
 from svfap.video.facevideo import encode_jpeg, read_jpegs, write_face_video
 
 
@@ -25,12 +25,12 @@ def video(tmp_path: Path) -> Path:
 def test_frames_come_complete_and_in_order(video: Path) -> None:
     levels = [float(frame.bgr().mean()) for frame in read_frames(video)]
     assert np.allclose(levels, np.arange(20) * 10, atol=3)
-    assert frame_rate(video) == 25
+    assert declared(video).fps == 25
 
 
 def test_a_fractional_frame_rate_is_kept(tmp_path: Path) -> None:
     path = save(tmp_path / "film.mp4", [grey(9)] * 10, fps=24000 / 1001)
-    assert frame_rate(path) == pytest.approx(24000 / 1001, rel=1e-6)
+    assert declared(path).fps == pytest.approx(24000 / 1001, rel=1e-6)
 
 
 def test_channels_are_blue_green_red(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_folder_of_frames_is_a_video_in_natural_order(tmp_path: Path) -> None:
     (folder / "._frame3.jpg").write_bytes(b"x")
     levels = [float(frame.bgr().mean()) for frame in read_frames(folder)]
     assert np.allclose(levels, [10, 20, 90, 100, 110], atol=2)
-    assert frame_rate(folder) == FOLDER_RATE
+    assert declared(folder).fps == FOLDER_RATE
     assert next(read_frames(folder)).bgr(32).shape == (32, 32, 3)
 
 
@@ -215,7 +215,7 @@ def test_face_clips_return_the_very_jpegs(tmp_path: Path) -> None:
         path = tmp_path / f"{fps:.3f}.mkv"
         assert write_face_video(path, iter(jpegs), fps=fps, size=240) == 30
         assert read_jpegs(path) == jpegs
-        assert frame_rate(path) == pytest.approx(fps, rel=1e-3)
+        assert declared(path).fps == pytest.approx(fps, rel=1e-3)
 
 
 def test_the_same_frames_give_the_same_file(tmp_path: Path) -> None:

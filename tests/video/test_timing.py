@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.photo_videos import convert, face_frames, noise_frames, save
 
-from svfap.video.decode import Reject, declared_frames, frame_rate, read_frames
+from svfap.video.decode import Reject, declared, read_frames
 from svfap.video.timing import on_grid
 
 
@@ -63,7 +63,7 @@ def test_a_variable_rate_file_plays_at_its_speed(tmp_path: Path) -> None:
         plain, tmp_path / "varying.mkv", vf="select='not(between(n,10,29))'", fps_mode="passthrough"
     )
     times = [frame.seconds for frame in read_frames(path)]
-    timing = on_grid(times, fps=frame_rate(path))
+    timing = on_grid(times, fps=declared(path).fps)
     assert len(times) == 30
     assert timing.fps == 50
     assert len(timing.source) == 50
@@ -95,8 +95,8 @@ def test_the_declared_frames_of_a_truncated_file_are_known(tmp_path: Path) -> No
     whole = save(tmp_path / "whole.mp4", noise_frames(60))
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    assert declared_frames(whole) == declared_frames(cut) == 60
-    assert declared_frames(tmp_path) == 0
+    assert declared(whole).frames == declared(cut).frames == 60
+    assert declared(tmp_path).frames == 0
 
 
 def test_time_stamps_that_leap_do_not_fill_the_memory() -> None:
