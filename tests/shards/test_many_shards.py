@@ -19,6 +19,7 @@ CLIPS, PARTS, FRAMES, WORKERS = 1_100_000, 64, 200, 16
 
 CODE = """
 import json, multiprocessing, os, resource, sys, time, warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 import torch
@@ -31,8 +32,11 @@ from svfap.training.loader import Loader
 from svfap.video.sampling import pretrain_indices
 
 def opened(process, suffix=""):
-    folder = f"/proc/{process}/fd"
-    return sum(os.path.realpath(f"{folder}/{fd}").endswith(suffix) for fd in os.listdir(folder))
+    count = 0
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since
+            count += os.readlink(link).endswith(suffix)
+    return count
 
 def megabytes(process):
     rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
