@@ -4,6 +4,8 @@ A process pre-trains a small model in fp32 on every core, for a few seconds at a
 beside one busy neighbour, a process that occupies one core. The share of clips per second that is
 left is compared for OpenMP's default, whose threads spin while they wait, and for the passive
 policy that `svfap.threads` sets. Both take turns, so other work on the machine slows all alike.
+A further row has two trainings side by side, each on half of the cores as Snakemake bounds them,
+against one training after the other on every core.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from benchmarks.common import Headline, make_parser, report
 from svfap.threads import wait_passively
 
 SPINNING, PASSIVE = "spinning", "passive"
+PAIR = 2  # trainings side by side
 CLIPS = 16  # of a step
 SECONDS = 3.0  # of a measurement
 # The neighbour ends with this process, whose death closes its standard input.
@@ -39,23 +42,30 @@ def main() -> None:
         return
     rounds = 9 if given.full else 3
     trainers = {policy: _start(policy) for policy in (SPINNING, PASSIVE)}
+    half = max(1, (os.cpu_count() or 1) // PAIR)
+    pair = [_start(PASSIVE, threads=half) for _ in range(PAIR)]
     rates: dict[tuple[str, str], list[float]] = {}
+    together: list[float] = []
     try:
         for _ in range(rounds):
+            together.append(_rate(*pair))
             for policy, trainer in trainers.items():
                 rates.setdefault((policy, "alone"), []).append(_rate(trainer))
                 with _neighbour():
                     rates.setdefault((policy, "beside"), []).append(_rate(trainer))
     finally:
-        for trainer in trainers.values():
+        for trainer in (*trainers.values(), *pair):
             trainer.kill()
             trainer.wait()
     medians = {key: statistics.median(values) for key, values in rates.items()}
-    rows = [_row(policy, medians) for policy in trainers]
+    alone = max(medians[policy, "alone"] for policy in trainers)
+    rows = [_row(policy, medians, alone) for policy in trainers]
     left = {str(row["policy"]): float(row["share_left"]) for row in rows}
+    both = statistics.median(together)
+    rows.append({"policy": "two side by side", "clips_per_s": both, "times_in_turn": both / alone})
     ratio = left[PASSIVE] / left[SPINNING]
     headline = Headline(
-        "clips/s beside a busy neighbour, as a share of clips/s alone",
+        "clips/s beside a busy neighbour, as a share of the best clips/s alone",
         left[PASSIVE],
         "of clips/s alone",
         left[SPINNING],
@@ -64,14 +74,15 @@ def main() -> None:
     report(headline, rows, path=given.json)
 
 
-def _row(policy: str, medians: Mapping[tuple[str, str], float]) -> dict[str, str | float]:
-    """Return the figures of a policy."""
-    alone, beside = medians[policy, "alone"], medians[policy, "beside"]
+def _row(
+    policy: str, medians: Mapping[tuple[str, str], float], alone: float
+) -> dict[str, str | float]:
+    """Return the figures of a policy; `alone` is the best rate on an idle machine, in clips/s."""
     return {
         "policy": policy,
-        "alone_clips_per_s": alone,
-        "beside_clips_per_s": beside,
-        "share_left": beside / alone,
+        "alone_clips_per_s": medians[policy, "alone"],
+        "beside_clips_per_s": medians[policy, "beside"],
+        "share_left": medians[policy, "beside"] / alone,
     }
 
 
@@ -81,10 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _start(policy: str) -> "subprocess.Popen[str]":
-    """Start a training that waits for commands, with OpenMP's defaults but for its policy."""
+def _start(policy: str, threads: int | None = None) -> "subprocess.Popen[str]":
+    """Start a training that waits for commands, with OpenMP's defaults but for its policy.
+
+    `threads` is the number of its threads; None is one for each core.
+    """
     own = ("OMP_", "GOMP_", "KMP_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(own)}
+    environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
     return subprocess.Popen(
         [sys.executable, "-m", "benchmarks.contention", "--policy", policy],
         env=environment,
@@ -94,13 +109,14 @@ def _start(policy: str) -> "subprocess.Popen[str]":
     )
 
 
-def _rate(trainer: "subprocess.Popen[str]") -> float:
-    """Let a training run for some seconds and return its clips per second."""
-    answer, _ = trainer.stdout, print("go", file=trainer.stdin, flush=True)
-    line = answer.readline() if answer else ""
-    if not line:
+def _rate(*trainers: "subprocess.Popen[str]") -> float:
+    """Let trainings run for some seconds and return their clips per second, in all."""
+    for trainer in trainers:
+        print("go", file=trainer.stdin, flush=True)
+    lines = [trainer.stdout.readline() for trainer in trainers if trainer.stdout]
+    if not all(lines):
         raise SystemExit("a training ended; its error is above")
-    return float(line)
+    return sum(map(float, lines))
 
 
 @contextmanager

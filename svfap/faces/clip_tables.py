@@ -47,6 +47,7 @@ class ClipRow:
         fps: frames per second.
         start: second of the raw video at which the clip starts.
         crop: settings that the clip was cropped with, as JSON.
+        checksum: of the clip's video, see `svfap.video.facevideo.checksum`; empty if unknown.
     """
 
     key: str
@@ -58,6 +59,7 @@ class ClipRow:
     fps: float
     start: float
     crop: str
+    checksum: str = ""
 
 
 CLIP_COLUMNS = tuple(field.name for field in fields(ClipRow))
@@ -164,6 +166,7 @@ def _clip_rows(videos: Iterable[tuple[Clip, CroppedVideo]], crop: str) -> Iterat
             fps=cropped.fps,
             start=cropped.start,
             crop=crop,
+            checksum=cropped.checksum,
         )
 
 
@@ -171,7 +174,7 @@ def _cells(row: ClipRow) -> tuple[object, ...]:
     """Format a row of `clips.csv`, in the order of its columns."""
     target = " ".join(f"{value:g}" for value in row.target)
     numbers = (row.frames, f"{row.fps:.6g}", f"{row.start:.6g}")
-    return (row.key, row.path, row.subject, row.group, target, *numbers, row.crop)
+    return (row.key, row.path, row.subject, row.group, target, *numbers, row.crop, row.checksum)
 
 
 def _clip_row(cells: dict[str, str]) -> ClipRow:
@@ -186,6 +189,7 @@ def _clip_row(cells: dict[str, str]) -> ClipRow:
         fps=float(cells["fps"]),
         start=float(cells["start"]),
         crop=cells["crop"],
+        checksum=cells.get("checksum") or "",  # earlier versions wrote none
     )
 
 

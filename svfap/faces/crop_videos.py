@@ -36,7 +36,7 @@ from svfap.faces.detectors.make import make_detector
 from svfap.faces.find_clips import find_clips
 from svfap.faces.quality import blur
 from svfap.video.decode import Reject
-from svfap.video.facevideo import FaceVideoWriter, encode_jpeg
+from svfap.video.facevideo import FaceVideoWriter, checksum, encode_jpeg
 from svfap.video.frame import Frame
 from svfap.video.replay import Replay
 from svfap.video.reuse_memory import reuse_freed_memory
@@ -232,9 +232,10 @@ def _write_clips(
             counts[number] += 1
             if counts[number] == len(clip):
                 writers.pop(number).close()
-    for source, path in zip(unfinished, paths, strict=True):
-        source.replace(path)
-    return tuple(
-        CroppedClip(count, clip.fps, clip.start, replace(clip.quality, blur=float(np.mean(values))))
-        for clip, count, values in zip(clips, counts, blurs, strict=True)
-    )
+    found = []
+    for number, clip in enumerate(clips):
+        quality_found = replace(clip.quality, blur=float(np.mean(blurs[number])))
+        mark = checksum(unfinished[number].read_bytes())
+        unfinished[number].replace(paths[number])
+        found.append(CroppedClip(counts[number], clip.fps, clip.start, quality_found, mark))
+    return tuple(found)

@@ -66,12 +66,14 @@ class CroppedClip:
         fps: frames per second.
         start: second of the video at which the clip starts.
         quality: how well the face is seen.
+        checksum: of the clip's file, see `svfap.video.facevideo.checksum`; empty if unknown.
     """
 
     frames: int
     fps: float
     start: float
     quality: Quality
+    checksum: str = ""
 
 
 @dataclass(frozen=True)

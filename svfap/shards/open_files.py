@@ -33,8 +33,9 @@ class OpenFile:
 
 def opener(paths: Sequence[Path]) -> Callable[[int], OpenFile]:
     """Return a function that opens the file of a number, and keeps `file_limit` files open."""
-    # This cache has no lock that a forked process could inherit locked.
-    return functools.lru_cache(file_limit())(lambda number: OpenFile(paths[number]))
+    # This cache has no lock that a forked process could inherit locked. When it is full, it opens
+    # the next file before it forgets the oldest.
+    return functools.lru_cache(file_limit() - 1)(lambda number: OpenFile(paths[number]))
 
 
 def file_limit() -> int:

@@ -46,4 +46,4 @@ def _samples(rows: Sequence[ClipRow], folder: Path) -> Iterator[tuple[Sample, li
             fps=row.fps,
             crop=row.crop,
         )
-        yield sample, read_jpegs(folder / row.path)
+        yield sample, read_jpegs(folder / row.path, row.checksum)

@@ -4,6 +4,8 @@ Any player shows the clip. Every frame is compressed by itself, so a frame is re
 its neighbours, and the stage `shard` copies the JPEG bytes unchanged.
 """
 
+import io
+import zlib
 from collections.abc import Iterable
 from contextlib import closing
 from fractions import Fraction
@@ -14,6 +16,7 @@ import av
 import cv2
 import simplejpeg
 
+from svfap.errors import SvfapError
 from svfap.video.planes import JpegPlanes, Picture
 
 # FFmpeg otherwise writes its version, the date and a random id into the file.
@@ -95,12 +98,30 @@ def write_face_video(path: Path, jpegs: Iterable[bytes], *, fps: float, size: in
     return writer.count
 
 
-def read_jpegs(path: Path) -> list[bytes]:
+def checksum(content: bytes) -> str:
+    """Return the CRC-32 of a face clip's file, in hexadecimal digits."""
+    return f"{zlib.crc32(content):08x}"
+
+
+def read_jpegs(path: Path, expected: str = "") -> list[bytes]:
     """Return the JPEGs of a face clip, byte for byte as they were written.
 
+    Args:
+        path: the face clip.
+        expected: its checksum; empty if unknown. A JPEG with a wrong bit shows another picture,
+            and no decoder complains.
+
     Raises:
-        FFmpegError: the file is missing or not a video.
+        SvfapError: the file has another checksum.
+        OSError: the file is missing.
+        FFmpegError: the file is not a video.
     """
-    with av.open(str(path)) as container:
+    content = path.read_bytes()
+    if expected and checksum(content) != expected:
+        raise SvfapError(
+            f"{path}: changed since it was cropped; delete it and clips.csv beside its folder, and"
+            " run again"
+        )
+    with av.open(io.BytesIO(content), "r") as container:
         # PyAV ends a demuxed stream with an empty packet, which flushes decoders.
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]

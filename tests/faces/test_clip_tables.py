@@ -25,7 +25,8 @@ VIDEOS = [
     (
         Clip("a/b", Path("a.mp4"), "p0", "anna", (1.0, 0.5)),
         CroppedVideo(
-            "f", (CroppedClip(20, 25.0, 0.0, QUALITY), CroppedClip(9, 25.0, 1.5, QUALITY))
+            "f",
+            (CroppedClip(20, 25.0, 0.0, QUALITY, "0badcafe"), CroppedClip(9, 25.0, 1.5, QUALITY)),
         ),
     ),
     (Clip("NA", Path("b, c.mp4"), "p0"), CroppedVideo("f", reject="no face, at all")),
@@ -43,7 +44,16 @@ def test_clips_are_read_back(clips: Path) -> None:
     first, second = read_clips(clips)
     settings = CropConfig().model_dump(mode="json", exclude={"max_rejects"})
     assert first == ClipRow(
-        "a/b", "faces/a%2Fb.mkv", "anna", "a/b", (1.0, 0.5), 20, 25.0, 0.0, json.dumps(settings)
+        "a/b",
+        "faces/a%2Fb.mkv",
+        "anna",
+        "a/b",
+        (1.0, 0.5),
+        20,
+        25.0,
+        0.0,
+        json.dumps(settings),
+        "0badcafe",
     )
     assert (second.key, second.group, second.start) == ("a/b~2", "a/b", 1.5)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from helpers.photo_videos import Image, convert, face_frames, noise_frames, photograph, save
 
+from svfap.errors import SvfapError
 from svfap.video.decode import FOLDER_RATE, Reject, declared, read_frames
-from svfap.video.facevideo import encode_jpeg, read_jpegs, write_face_video
+from svfap.video.facevideo import checksum, encode_jpeg, read_jpegs, write_face_video
 
 
 def grey(level: int, *, side: int = 64) -> Image:
@@ -242,3 +243,15 @@ def test_jpeg_quality_and_chroma() -> None:
     data = np.frombuffer(encode_jpeg(image, quality=92), dtype=np.uint8)
     start = data.tobytes().index(b"\xff\xc0")
     assert data[start + 11] == 0x22  # luma sampled 2 x 2: 4:2:0
+
+
+def test_a_face_clip_with_one_wrong_bit_is_refused(tmp_path: Path) -> None:
+    path, jpegs = tmp_path / "a.mkv", [encode_jpeg(np.full((16, 16, 3), 90, np.uint8), quality=90)]
+    write_face_video(path, jpegs, fps=25, size=16)
+    content = bytearray(path.read_bytes())
+    right = checksum(content)
+    assert read_jpegs(path, right) == jpegs
+    content[content.index(jpegs[0]) + len(jpegs[0]) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SvfapError, match="changed since it was cropped"):
+        read_jpegs(path, right)

@@ -1,0 +1,97 @@
+"""Kill single jobs again and again: `python tests/job_kills.py --kills 200 [--folder F]`.
+
+A system that runs short of memory kills a process of a job with SIGKILL; the workflow lives on and
+starts the job again. Here that happens at random moments, to every rule equally often. The result
+must have the same bytes as that of an unbroken run. `tests/faults.py` kills the whole workflow,
+which costs far more time for each kill.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from faults import RULES, contents, unbroken
+from helpers.toy_project import command, works_in, write_project
+from helpers.toy_videos import render_toys
+
+
+def kill_jobs(folder: Path, kills: int, seconds: dict[str, float], *, seed: int) -> Counter[str]:
+    """Run a project to its end while its jobs are killed; return rule -> number of kills.
+
+    Args:
+        folder: the project.
+        kills: how many there should be. Rules take turns; a rule without jobs left takes no more.
+        seconds: rule -> how long its shortest job takes. A kill comes within that time.
+        seed: of the moments.
+
+    Raises:
+        AssertionError: the workflow failed for another reason than a kill.
+    """
+    draw, done = random.Random(seed), Counter[str]()
+    share = -(-kills // len(RULES))
+    words = command(folder, "--retries", str(kills))
+    with (
+        (folder / "jobs.log").open("w") as log,
+        subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True) as workflow,
+    ):
+        ends: dict[int, float] = {}  # process -> when it is killed
+        while workflow.poll() is None:
+            time.sleep(0.02)
+            for process, rule in _processes(folder, workflow.pid).items():
+                if process not in ends:
+                    ends[process] = time.monotonic() + draw.random() * seconds[rule]
+                if done[rule] < share and time.monotonic() >= ends[process]:
+                    os.kill(process, signal.SIGKILL)
+                    done[rule] += 1
+                    ends[process] = float("inf")
+    assert workflow.returncode == 0, (folder / "jobs.log").read_text()[-3000:]
+    return done
+
+
+def _processes(folder: Path, session: int) -> dict[int, str]:
+    """Return process -> rule, for the processes of stages that run in a project."""
+    listed = subprocess.run(
+        ["ps", "-s", str(session), "-o", "pid=,args="], capture_output=True, text=True, check=False
+    )
+    found = {}
+    for line in listed.stdout.splitlines():
+        pid, _, text = line.strip().partition(" ")
+        words = text.split()
+        # A shell that starts a stage has the same words, but later.
+        stages = [word for word in words[:8] if word in RULES]
+        if "python" in words[0] and "svfap" in text and stages and works_in(folder, pid):
+            found[int(pid)] = stages[0]
+    return found
+
+
+def main() -> int:
+    """Run the two projects, and print what came of it."""
+    parser = argparse.ArgumentParser(description="Kill the jobs of the pipeline again and again.")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="an empty folder to work in")
+    chosen = parser.parse_args()
+    os.environ["MLFLOW_TRACKING_URI"] = "sqlite:///results/mlflow.db"
+    folder = chosen.folder or Path(tempfile.mkdtemp())
+    videos = render_toys(folder / "videos")
+    for name in ("unbroken", "killed"):
+        (folder / name).mkdir()
+        write_project(folder / name, videos)
+    seconds = unbroken(folder / "unbroken")
+    done = kill_jobs(folder / "killed", chosen.kills, seconds, seed=chosen.seed)
+    wanted, made = contents(folder / "unbroken"), contents(folder / "killed")
+    differing = sorted(name for name in wanted.keys() | made if wanted.get(name) != made.get(name))
+    print(f"{done.total()} kills: {dict(done)}")
+    print(f"{len(differing)} of {len(wanted)} files differ from the unbroken run: {differing}")
+    return int(bool(differing or done.total() < chosen.kills))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
