@@ -12,9 +12,11 @@ from svfap.datasets import folder
 from svfap.datasets.avcaffe import AVCAFFE_AROUSAL, AVCAFFE_VALENCE
 from svfap.datasets.chalearn import CHALEARN
 from svfap.datasets.crema_d import CREMA_D
+from svfap.datasets.daisee import DAISEE
 from svfap.datasets.dataset import Dataset, is_dataset
 from svfap.datasets.demo import DEMO, DEMO_PRETRAIN
 from svfap.datasets.dfew import DFEW
+from svfap.datasets.engagenet import ENGAGENET
 from svfap.datasets.enterface05 import ENTERFACE05
 from svfap.datasets.ferv39k import FERV39K
 from svfap.datasets.holdout import with_validation
@@ -39,6 +41,8 @@ DATASETS: dict[str, Dataset] = {
         AVCAFFE_VALENCE,
         CHALEARN,
         MEAD,
+        ENGAGENET,
+        DAISEE,
         VOXCELEB2,
         DEMO,
         DEMO_PRETRAIN,

@@ -1,17 +1,16 @@
 """ChaLearn First Impressions: apparent personality of 10,000 video bloggers (paper 4.4)."""
 
-import io
-import pickle
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.datasets.facts import About, Published
 from svfap.datasets.local_copy import require, safe_key, unpacker, videos_by_name
+from svfap.datasets.plain_pickle import UNPICKLING_ERRORS, load_plain
 from svfap.errors import SvfapError
 
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
@@ -26,37 +25,22 @@ FACES = {
 }
 ANNOTATIONS = "annotation_training.pkl"
 ANY_VIDEO = "*.mp4"
-# `pickle` documents that damaged data may raise errors other than its own.
-UNPICKLING_ERRORS = (
-    pickle.UnpicklingError,
-    EOFError,
-    AttributeError,
-    ValueError,
-    TypeError,
-    IndexError,
-)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Unpickler for dictionaries, text and numbers only; it never imports or calls anything."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        # A pickle runs code through the classes and functions that it names, so allow none.
-        raise pickle.UnpicklingError(f"it refers to {module}.{name}")
 
 
 def read_annotations(path: Path) -> Mapping[str, Mapping[str, float]]:
     """Return trait -> video -> score from one of the publisher's pickles.
 
+    The files also hold the score `interview`, which nothing here uses.
+
     Raises:
         SvfapError: the file is not a pickle, or contains more than dictionaries, text and numbers.
     """
     try:
-        # The publisher's files were pickled by Python 2, whose strings decode as latin-1.
-        content: Any = _PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        content: Any = load_plain(path.read_bytes())
         return {
             str(trait): {str(video): float(score) for video, score in scores.items()}
             for trait, scores in content.items()
+            if trait in TRAITS
         }
     except UNPICKLING_ERRORS as error:
         raise SvfapError(

@@ -6,6 +6,11 @@ from typing import Literal
 
 Access = Literal["open", "sign-up", "closed", "own", "embedded"]
 FoldSizes = tuple[int, int]
+# Shown with the results on engagement, whose data are made for schools and offices.
+AI_ACT = (
+    "In the European Union, Regulation 2024/1689, article 5(1)(f), prohibits systems that infer"
+    " emotions at work and in education, except for medical and safety reasons."
+)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from email.message import Message
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request
+from zipfile import ZipFile
 
 import pytest
 from helpers.dataset_copies import COPIES, Media, dfew, mafw, write
@@ -21,6 +22,7 @@ from svfap.config import DatasetConfig
 from svfap.datasets import DATASETS, get
 from svfap.datasets.chalearn import read_annotations
 from svfap.datasets.dataset import Clip, Dataset, read_manifest
+from svfap.datasets.spreadsheet import read_table
 from svfap.datasets.verify import Census, has_content, list_clips
 from svfap.errors import SvfapError
 from svfap.evaluation.metrics import METRICS
@@ -51,6 +53,8 @@ SIZES = {
                     "sessions13-18": (11_391, 3066), "sessions19-24": (10_930, 3527),
                     "sessions25-30": (12_686, 1771)},
     "ChaLearn": {"official": (6000, 2000)},
+    "EngageNet": {"official": (7944, 2246)},  # without the clips that show nobody
+    "DAiSEE": {"official": (5358, 1784)},
 }  # fmt: skip
 # Dataset -> clips of each class, likewise.
 CLASSES = {
@@ -162,7 +166,8 @@ def without():
 
 
 @pytest.mark.parametrize(
-    "name", ["DFEW", "MAFW", "CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL", "ChaLearn"]
+    "name",
+    ["DFEW", "MAFW", "CREMA-D", "RAVDESS", "eNTERFACE05", "Werewolf-XL", "ChaLearn", "DAiSEE"],
 )
 def test_a_missing_clip_stops_unless_it_is_allowed(name, copy, without, tmp_path):
     variant = CHOSEN.get(name, DatasetConfig()).variant
@@ -403,6 +408,64 @@ def test_mead_uses_frontal_views_of_the_actors_in_the_copy(copy, tmp_path):
     homes = {clip.subject: clip.part for clip in clips}
     assert homes["M003"] == homes["W037"] == "fold1"
     assert "our choice" in dataset.notice
+
+
+def test_engagenet_leaves_out_clips_of_nobody_and_tests_either_split(copy, tmp_path):
+    dataset, clips = prepare("EngageNet", copy("EngageNet"), tmp_path / "a")
+    assert len(clips) == 11_311 - 55
+    assert len({clip.subject for clip in clips}) == 127
+    chosen = DatasetConfig(variant="validation")
+    validation, fewer = prepare("EngageNet", copy("EngageNet"), tmp_path / "b", chosen)
+    assert len(fewer) == 7983 + 1071 - 39 - 5
+    assert validation.folds["validation"].test == dataset.folds["official"].validation
+    for each in (dataset, validation, get("DAiSEE")):
+        assert "2024/1689" in each.notice
+
+
+def test_engagenet_lists_may_be_saved_as_csv(media, tmp_path):
+    name = "subject_7_as2uk9lhe2_vid_0_0.mp4"
+    write(tmp_path / "train_engagement_labels.csv", ["chunk,label", f"{name},Barely-Engaged"])
+    write(tmp_path / "validation_engagement_labels.csv", ["chunk,label"])
+    write(tmp_path / "test_engagement_labels.csv", ["label,chunk", f"engaged,{name}"])
+    clips = list(get("EngageNet").clips(tmp_path))
+    assert [clip.target for clip in clips] == [(1.0,), (2.0,)]
+    assert clips[0].path == tmp_path / "Train" / name
+    write(tmp_path / "test_engagement_labels.csv", ["label,chunk", f"bored,{name}"])
+    with pytest.raises(SvfapError, match=r"with label 'bored' is not of EngageNet"):
+        list(get("EngageNet").clips(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"not a zip", "not a workbook of Excel"),
+        ({"xl/other.xml": "<a/>"}, "not a workbook of Excel"),
+        ({"xl/worksheets/sheet1.xml": "<a>"}, "not a workbook of Excel"),
+        ({"xl/worksheets/sheet1.xml": "<!DOCTYPE a><a/>"}, "declares a document type"),
+        ({"xl/worksheets/sheet1.xml": "<a/>"}, "no column 'chunk'"),
+    ],
+)
+def test_a_damaged_workbook_gives_one_line(content, problem, tmp_path):
+    path = tmp_path / "labels.xlsx"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with ZipFile(path, "w") as archive:
+            for name, text in content.items():
+                archive.writestr(name, text)
+    with pytest.raises(SvfapError, match=problem) as caught:
+        list(read_table(path, ("chunk", "label")))
+    assert "\n" not in str(caught.value)
+
+
+def test_daisee_levels_and_people(copy, tmp_path):
+    dataset, clips = prepare("DAiSEE", copy("DAiSEE"), tmp_path)
+    counts = Counter(
+        clip.target[0] for clip in clips if clip.part in dataset.folds["official"].train
+    )
+    assert [counts[level] for level in range(4)] == [34, 213, 2617, 2494]
+    assert {len(clip.subject) for clip in clips} == {6}
+    assert all(has_content(clip.path) for clip in clips)
 
 
 def test_voxceleb2_from_a_list(media, tmp_path):

@@ -5,13 +5,14 @@ counts are repeated here, from papers and official lists, so that tests compare 
 """
 
 import os
-import pickle
 import random
 import shutil
+import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import cv2
 import numpy as np
@@ -217,15 +218,32 @@ def avcaffe(root: Path, media: Media) -> None:
         media.put(folder / f"{video}_{index // len(videos):03d}.avi")
 
 
-def py2_pickle(path: Path, content: dict[str, dict[str, float]]) -> None:
-    """Write a pickle as Python 2 did: protocol 2, text as bytes in latin-1."""
-    data = pickle.dumps(content, protocol=2)
-    for name in {*content, *(video for scores in content.values() for video in scores)}:
-        raw = name.encode()
-        old = b"X" + len(raw).to_bytes(4, "little") + raw
-        data = data.replace(old, b"U" + bytes([len(raw)]) + raw)
+# What Python 2's NumPy wrote before the eight bytes of a number: the function and the type.
+NUMPY_NUMBER = (
+    b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\n(U\x02f8K\x00K\x01tR"
+    b"(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+)
+
+
+def py2_pickle(path: Path, content: Mapping[str, Mapping[str, float]]) -> None:
+    """Write a pickle as Python 2 did: protocol 2, text as bytes, and numbers of NumPy as bytes."""
+
+    def text(value: str) -> bytes:
+        return b"U" + bytes([len(value)]) + value.encode("latin-1")
+
+    def number(value: float) -> bytes:
+        if isinstance(value, np.float64):
+            return NUMPY_NUMBER + b"U\x08" + struct.pack("<d", value) + b"\x86R"
+        return b"G" + struct.pack(">d", value)
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    with path.open("wb") as file:
+        file.write(b"\x80\x02}(")
+        for name, scores in content.items():
+            file.write(text(name) + b"}(")
+            file.writelines(text(video) + number(score) for video, score in scores.items())
+            file.write(b"u")
+        file.write(b"u.")
 
 
 def chalearn(root: Path, media: Media) -> None:
@@ -244,9 +262,75 @@ def chalearn(root: Path, media: Media) -> None:
             f"{''.join(random_.choices(letters, k=11))}.{n % 6:03d}.mp4" for n in range(number)
         ]
         content = {trait: {video: random_.random() for video in videos} for trait in traits}
+        # In the real files, only this score is of NumPy.
+        content["interview"] = {name: np.float64(v) for name, v in content["interview"].items()}
         py2_pickle(root / f"annotation_{side}.pkl", content)
         for index, video in enumerate(videos):
             media.put(root / side / f"{side}80_{index // 80:02d}" / video)
+
+
+def xlsx(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Write a workbook as Excel and pandas do: texts apart, empty cells and the index left out."""
+    texts = {text: number for number, text in enumerate({cell: 0 for row in rows for cell in row})}
+    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    cells = [
+        "".join(
+            f'<c r="{"ABCDEFGH"[place]}{line}" t="s"><v>{texts[text]}</v></c>'
+            for place, text in enumerate(row)
+            if text
+        )
+        for line, row in enumerate(rows, start=1)
+    ]
+    sheet = "".join(f'<row r="{n}">{text}</row>' for n, text in enumerate(cells, start=1))
+    shared = "".join(f"<si><t>{text}</t></si>" for text in texts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr(
+            "xl/worksheets/sheet1.xml",
+            f"<worksheet {main}><sheetData>{sheet}</sheetData></worksheet>",
+        )
+        archive.writestr("xl/sharedStrings.xml", f"<sst {main}>{shared}</sst>")
+
+
+def engagenet(root: Path, media: Media) -> None:
+    """90, 11 and 26 people; some clips show nobody."""
+    levels = ("Not-Engaged", "Barely-engaged", "Engaged", "Highly-Engaged")
+    first = 1
+    for split, people, number in (
+        ("Train", 90, 7983),
+        ("Validation", 11, 1071),
+        ("Test", 26, 2257),
+    ):
+        rows = [("", "chunk", "label")]
+        for index, label in enumerate(labels(*[number // 4] * 3, number - 3 * (number // 4))):
+            name = f"subject_{first + index % people}_as2uk9lhe2_vid_{index % 5}_{index}.mp4"
+            absent = index % 200 == 199
+            rows.append((str(index), name, "SNP(Subject Not Present)" if absent else levels[label]))
+            media.put(root / split / name)
+        first += people
+        listing = root / f"{split.lower()}_engagement_labels"
+        if split == "Test":
+            write(listing.with_suffix(".csv"), [",".join(row) for row in rows])
+        else:
+            xlsx(listing.with_suffix(".xlsx"), rows)
+
+
+def daisee(root: Path, media: Media) -> None:
+    """The header of the real lists ends in a blank, and one suffix differs from its file's."""
+    sides = {
+        "Train": (34, 213, 2617, 2494),
+        "Validation": (23, 143, 813, 450),
+        "Test": (4, 80, 900, 800),
+    }
+    for number, (split, counts) in enumerate(sides.items(), start=1):
+        rows = ["ClipID,Boredom,Engagement,Confusion,Frustration "]
+        for index, label in enumerate(labels(*counts)):
+            person = f"{number}{index % 20:05d}"
+            clip = f"{person}{index // 20:04d}"
+            rows.append(f"{clip}.{'mp4' if index == 7 else 'avi'},{index % 4},{label},0,1")
+            media.put(root / "DAiSEE" / "DataSet" / split / person / clip / f"{clip}.avi")
+        write(root / "DAiSEE" / "Labels" / f"{split}Labels.csv", rows, end="\r\n")
 
 
 def mead(root: Path, media: Media) -> None:
@@ -279,5 +363,7 @@ COPIES: dict[str, Callable[[Path, Media], None]] = {
     "AVCAffe-valence": avcaffe,
     "ChaLearn": chalearn,
     "MEAD": mead,
+    "EngageNet": engagenet,
+    "DAiSEE": daisee,
     "VoxCeleb2": voxceleb2,
 }
