@@ -149,7 +149,8 @@ def _results() -> str:
         "Published figures, each with its source; none was measured for this page. Your own runs'"
         " figures are beside them in `results/tables`.",
     ]
-    names = dict.fromkeys(row["dataset"] for row in rows_of("paper_results"))
+    known = [*rows_of("paper_results"), *rows_of("other_results")]
+    names = dict.fromkeys(row["dataset"] for row in known)
     parts += [_published(name, title=name) for name in names]
     models = [
         (row["model"], row["data"], row["parameters"], row["flops"], row["UAR"], row["WAR"])

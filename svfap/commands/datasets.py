@@ -109,6 +109,7 @@ def _protocol(dataset: Dataset) -> dict[str, str]:
         "variants": variants and f"{variants} (key `variant`)",
         "split": dataset.split,
         "gaps": dataset.gaps,
+        "broken": "; ".join(f"{key}: {fault}" for key, fault in published.broken.items()),
         "notice": dataset.notice,
     }
 

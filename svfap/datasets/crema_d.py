@@ -28,6 +28,13 @@ CLIP_LIST = "SentenceFilenames.csv"
 FOLDER = "VideoFlash"
 CLIPS = 7_442
 ALIGNED = "face_aligned"
+# As users found them: https://github.com/CheyneyComputerScience/CREMA-D/issues/8
+BROKEN = {
+    "1064_IEO_DIS_MD": "a minute with several emotions",
+    "1064_TIE_SAD_XX": "no duration",
+    "1076_MTI_NEU_XX": "no sound and hardly any frames",
+    "1076_MTI_SAD_XX": "no face and no sound",
+}
 REPOSITORY = "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master"
 MEDIA = "https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-D/master"
 
@@ -104,10 +111,13 @@ CREMA_D = Dataset(
         place=(CLIP_LIST, FOLDER),
         remarks="the paper crops faces with OpenFace: variant `aligned`, `face_aligned/<clip>/`",
     ),
-    published=Published.cross_validation(
-        dict(zip(LAST_ACTORS, (1463, 1470, 1476, 1476, 1557), strict=True)),
-        classes=(1271, 1271, 1271, 1271, 1087, 1271),
-        subjects=91,
+    published=replace(
+        Published.cross_validation(
+            dict(zip(LAST_ACTORS, (1463, 1470, 1476, 1476, 1557), strict=True)),
+            classes=(1271, 1271, 1271, 1271, 1087, 1271),
+            subjects=91,
+        ),
+        broken=BROKEN,
     ),
 )
 CREMA_D = replace(

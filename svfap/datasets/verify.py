@@ -28,11 +28,13 @@ class Census:
         clips: number of clips listed.
         missing: number of clips listed whose file is missing; 0 if no count is published.
         subjects: number of people.
+        broken: clips listed that are broken at the publisher -> what is wrong with them.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.clips = self.missing = 0
+        self.broken: dict[str, str] = {}
         self._missing_names: list[str] = []
         self._keys: set[str] = set()
         # (part, target) -> clips
@@ -109,6 +111,8 @@ class Census:
     def _add(self, clip: Clip) -> None:
         self.clips += 1
         self._keys.add(clip.key.casefold())
+        if fault := self.dataset.published.broken.get(clip.key):
+            self.broken[clip.key] = fault
         labels = clip.target if self.dataset.task == "classification" else ()
         self._counts[clip.part, labels] += 1
         if clip.subject:

@@ -43,6 +43,8 @@ def run(config: DatasetConfig, *, dataset: str, output: Path, log: Callable[...,
             f"{error.filename or output}: cannot be written ({error.strerror});"
             " check the folder's permissions and free space"
         ) from None
+    for key, fault in census.broken.items():
+        logger.warning("%s: %s is broken at its publisher: %s", dataset, key, fault)
     if source.split:
         logger.info("%s: %s", dataset, source.split)
     if source.gaps:

@@ -327,6 +327,15 @@ def test_a_person_in_training_and_test_is_refused():
         list(Census(dataset).count(clips))
 
 
+def test_broken_clips_are_kept_and_named(copy, tmp_path, caplog):
+    with caplog.at_level("WARNING"):
+        _, clips = prepare("CREMA-D", copy("CREMA-D"), tmp_path)
+    assert len(clips) == 7_442
+    told = [text for text in caplog.messages if "broken at its publisher" in text]
+    assert len(told) == 4
+    assert "CREMA-D: 1076_MTI_SAD_XX is broken at its publisher: no face and no sound" in told
+
+
 def test_a_wrong_label_shows_as_a_class_count(copy, tmp_path):
     base = copy("eNTERFACE05") / "enterface database" / "subject 9"
     right, wrong = base / "anger" / "sentence 1", base / "fear" / "sentence 9"
