@@ -64,6 +64,11 @@ class CropConfig(Section):
         le=1,
         description="lowest share of searched frames in which a clip's face is found",
     )
+    missing: Literal["reject", "hold", "blank"] = Field(
+        default="reject",
+        description="what clips show where the face is missing; reject: nothing, the clip ends;"
+        " hold: the place where it was last seen; blank: black frames",
+    )
     min_frames: int = Field(default=8, ge=1, description="reject shorter clips")
     smoothing: float = Field(
         default=0.4, ge=0, description="seconds over which face positions are averaged"
@@ -72,6 +77,15 @@ class CropConfig(Section):
     max_rejects: float = Field(
         default=0.2, ge=0, le=1, description="highest share of rejected videos; more is an error"
     )
+
+    @model_validator(mode="after")
+    def _one_face_of_the_whole_video(self) -> "CropConfig":
+        if self.missing != "reject" and self.speaker == "all":
+            raise ValueError(
+                f"missing: {self.missing} makes one clip of a whole video; set speaker to main or"
+                " largest, or missing to reject"
+            )
+        return self
 
 
 class ShardConfig(Section):

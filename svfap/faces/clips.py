@@ -1,7 +1,7 @@
 """Describe face clips, and cut all clips of a video out of its frames in a second pass."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 from svfap.faces.align import cut_out
 from svfap.faces.cropped_video import Quality
 from svfap.faces.detectors.detector import Floats
+from svfap.faces.fill import Flags
 from svfap.video.frame import Frame
 from svfap.video.image import Image
 from svfap.video.planes import Picture, Planes, in_jpeg_colours
@@ -31,6 +32,7 @@ class FaceClip:
         corners: corners of the square in that frame, as shares of the frame's width and height;
             shape (frames, 3, 2).
         quality: how well the face is seen; the blur is known only after the clip is cut.
+        blank: whether each frame is black instead, shape (frames,); None if none is.
     """
 
     fps: float
@@ -39,10 +41,21 @@ class FaceClip:
     source: Indices
     corners: Floats
     quality: Quality
+    blank: Flags | None = None
 
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.source)
+
+    def is_blank(self, place: int) -> bool:
+        """Return whether a frame of the clip is black."""
+        return self.blank is not None and bool(self.blank[place])
+
+    def sampled(self, places: Indices) -> "FaceClip":
+        """Return the clip reduced to some of its frames."""
+        blank = None if self.blank is None else self.blank[places]
+        source, corners = self.source[places], self.corners[places]
+        return replace(self, source=source, corners=corners, blank=blank)
 
 
 def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tuple[int, Picture]]:
@@ -64,7 +77,10 @@ def cut_clips(frames: Iterable[Frame], clips: Sequence[FaceClip]) -> Iterator[tu
             whole = frame.planes() if even else None
             image = frame.bgr(max_side(frame.size)) if whole is None else whole
             for index, (start, end) in showing:
-                face = _cut(frame, image, clips[index].corners[start], size=clips[index].size)
+                clip = clips[index]
+                face: Picture = np.zeros((clip.size, clip.size, 3), np.uint8)
+                if not clip.is_blank(int(start)):
+                    face = _cut(frame, image, clip.corners[start], size=clip.size)
                 yield from ((index, face) for _ in range(start, end))
         if number == last:
             return

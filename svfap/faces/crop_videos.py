@@ -226,7 +226,7 @@ def _write_clips(
             if number not in writers:
                 writer = FaceVideoWriter(unfinished[number], fps=clip.fps, size=clip.size)
                 writers[number] = opened.enter_context(closing(writer))
-            if counts[number] % _BLUR_EVERY == 0:
+            if counts[number] % _BLUR_EVERY == 0 and not clip.is_blank(counts[number]):
                 blurs[number].append(blur(picture))
             writers[number].add(encode_jpeg(picture, quality=quality))
             counts[number] += 1
@@ -234,7 +234,7 @@ def _write_clips(
                 writers.pop(number).close()
     found = []
     for number, clip in enumerate(clips):
-        quality_found = replace(clip.quality, blur=float(np.mean(blurs[number])))
+        quality_found = replace(clip.quality, blur=float(np.mean(blurs[number] or 0)))
         mark = checksum(unfinished[number].read_bytes())
         unfinished[number].replace(paths[number])
         found.append(CroppedClip(counts[number], clip.fps, clip.start, quality_found, mark))

@@ -40,6 +40,7 @@ class Quality:
         cuts: number of scene cuts in the video.
         people: number of tracks in the video.
         missing: share of the video's declared frames that do not decode.
+        faceless: share of the clip's frames without the face, see `crop.missing`.
     """
 
     detection_rate: float
@@ -55,6 +56,7 @@ class Quality:
     cuts: int
     people: int
     missing: float
+    faceless: float = 0.0  # outcomes of earlier versions lack it
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,9 @@ def file_stem(key: str) -> str:
 
 def clip_settings(config: CropConfig) -> dict[str, Any]:
     """Return the settings that decide how a clip looks, ready for JSON."""
-    return config.model_dump(mode="json", exclude=_SETTINGS_OF_THE_PART)
+    # Clips of earlier versions, which had no key `missing`, keep their fingerprint.
+    new = {"missing"} if config.missing == "reject" else set()
+    return config.model_dump(mode="json", exclude=_SETTINGS_OF_THE_PART | new)
 
 
 def fingerprint(config: CropConfig, video: Path) -> str:

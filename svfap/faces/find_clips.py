@@ -15,9 +15,10 @@ from svfap.faces import presets
 from svfap.faces.clips import FaceClip
 from svfap.faces.cropped_video import Quality
 from svfap.faces.detectors.detector import Detector, Floats
+from svfap.faces.fill import hold
 from svfap.faces.quality import describe_faces, jitter
 from svfap.faces.search import SearchResult, Shot, search
-from svfap.faces.track import Speaker, Track, choose, link
+from svfap.faces.track import Speaker, Track, choose, link, main_at_each_time
 from svfap.video.decode import Reject, read_frames
 from svfap.video.frame import Frame
 from svfap.video.sampling import Indices
@@ -40,6 +41,11 @@ class _Video:
     def choose_tracks(self, tracks: Sequence[Track], speaker: Speaker) -> list[Track]:
         """Return the tracks that become clips, see `svfap.faces.track.choose`."""
         return choose(tracks, speaker, width=self.found.width, height=self.found.height)
+
+    def choose_main(self, tracks: Sequence[Track]) -> Track:
+        """Return the one main or largest track."""
+        (track,) = self.choose_tracks(tracks, self.config.speaker)
+        return track
 
     def source(self, first: int, end: int) -> Indices:
         """Return the frames of a clip that shows the video's frames from `first` up to `end`."""
@@ -93,6 +99,8 @@ def find_clips(
     candidates = [
         candidate for shot in found.shots for candidate in _candidates(shot, found.fps, config)
     ]
+    if config.missing != "reject":
+        return [_whole_clip(video, candidates)]
     return _followed_clips(video, candidates)
 
 
@@ -141,6 +149,36 @@ def _followed_clips(video: _Video, candidates: Sequence[_Candidate]) -> list[Fac
         for candidate in good
         if any(candidate.track is track for track in chosen)
     ]
+
+
+def _whole_clip(video: _Video, candidates: Sequence[_Candidate]) -> FaceClip:
+    """Return a clip of all frames, whether or not they show the face that is followed.
+
+    Raises:
+        Reject: no track is good enough, so that no square can be held.
+    """
+    found, source, blank = video.found, video.timing.source, video.config.missing == "blank"
+    good = [candidate for candidate in candidates if not _reject_reason(candidate, video)]
+    tracks = main_at_each_time([candidate.track for candidate in good], video.choose_main)
+    chosen = [one for one in good if any(one.track is track for track in tracks)]
+    if chosen or not blank:
+        # Without a good track, `_followed_clips` raises the reason.
+        clips = [_followed_clip(one, video, people=len(candidates)) for one in chosen]
+        clips = clips or _followed_clips(video, candidates)
+        clip = max(clips, key=len)  # its jitter and pose are the whole clip's
+        stretches = [(int(np.searchsorted(source, c.source[0])), c.corners) for c in clips]
+        corners, seen = hold(stretches, len(source))
+        clip = replace(clip, start=0.0, source=source, corners=corners)
+    else:
+        clip = _clip(Track(), presets.frames(found.width, found.height, source), source, video)
+        seen = np.zeros(len(source), bool)
+    quality = replace(
+        clip.quality,
+        coverage=1.0,
+        detection_rate=sum(len(one.track.frames) for one in chosen) / found.looks,
+        faceless=1 - float(seen.mean()),
+    )
+    return replace(clip, quality=quality, blank=~seen if blank else None)
 
 
 def _reject_reason(candidate: _Candidate, video: _Video) -> str:

@@ -71,6 +71,11 @@ class SearchResult:
     shots: list[Shot]
 
     @property
+    def looks(self) -> int:
+        """Number of frames that were searched."""
+        return sum(len(shot.looks) for shot in self.shots)
+
+    @property
     def missing(self) -> float:
         """Share of the declared frames that do not decode."""
         return missing_share(self.times, declared=self.declared, fps=self.fps)

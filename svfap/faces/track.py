@@ -1,6 +1,6 @@
 """Link detections into tracks over time, and choose the tracks that become clips."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -112,6 +112,18 @@ def choose(
     if speaker == "largest":
         return [max(tracks, key=lambda track: float(np.median([f.side for f in track.faces])))]
     return [max(tracks, key=lambda track: weight(track, width=width, height=height))]
+
+
+def main_at_each_time(
+    tracks: Iterable[Track], choose_main: Callable[[Sequence[Track]], Track]
+) -> list[Track]:
+    """Return tracks of which no two overlap in time; where some do, the main one of them."""
+    left, chosen = [*tracks], []
+    while left:
+        main = choose_main(left)
+        chosen.append(main)
+        left = [t for t in left if t.frames[-1] < main.frames[0] or t.frames[0] > main.frames[-1]]
+    return chosen
 
 
 def _is_lost(track: Track, frame: int, previous: int, *, fps: float, max_gap: float) -> bool:

@@ -41,8 +41,7 @@ class FaceInVideo:
 
     def sampled_clip(self) -> FaceClip:
         """Return the clip reduced to the frames that windows sample."""
-        clip, sampled = self.clip, self.grid.sampled
-        return replace(clip, source=clip.source[sampled], corners=clip.corners[sampled])
+        return self.clip.sampled(self.grid.sampled)
 
     def span(self, window: int) -> tuple[float, float]:
         """Return the first and the last second of a window."""

@@ -62,9 +62,11 @@ def crop_settings(facts: "ModelFacts", options: Options) -> CropConfig:
         preset = None
     # Keep clips of any length and all faces: `footage.find_faces` chooses faces moment by moment,
     # and compares their length with a window.
+    whole = options.speaker == "main" and facts.crop.get("missing", "reject") != "reject"
     changes = {
         "preset": preset or "auto",
-        "speaker": "all",
+        "speaker": "main" if whole else "all",
+        "missing": facts.crop["missing"] if whole else "reject",
         "min_frames": 1,
         "stream": options.stream,
     }
