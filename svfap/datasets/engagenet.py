@@ -82,7 +82,7 @@ ENGAGENET = Dataset(
         place=(*(_lists(split)[0] for split in PARTS), *PARTS),
         remarks="11,311 clips of 10 s: 7,983 of 90 people for training, 1,071 of 11 for validation,"
         " 2,257 of 26 for testing; clips labelled SNP (subject not present) are left out, and how"
-        " many they are is not published; stride 16, which covers most of a clip, is ours",
+        " many they are is not published; stride 16, which covers most of a clip, is ours; works on engagement set `crop.missing: blank`",
     ),
 )
 ENGAGENET = replace(

@@ -1,20 +1,25 @@
 """What clips show where the face is missing: `crop.missing`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.photo_videos import face_frames, noise_frames, save, to_bgr
 
 from svfap.config import CropConfig
 from svfap.config.yaml_file import parse
+from svfap.datasets.dataset import Clip, write_manifest
 from svfap.errors import SvfapError
+from svfap.faces.clip_tables import quality_path
 from svfap.faces.clips import FaceClip, cut_clips
-from svfap.faces.cropped_video import clip_settings
+from svfap.faces.cropped_video import clip_settings, read_cropped_video
 from svfap.faces.detectors.make import make_detector
 from svfap.faces.fill import hold
 from svfap.faces.find_clips import find_clips
+from svfap.stages import crop
 from svfap.video.decode import Reject, read_frames
 
 FACE, NOBODY = 50, 60  # frames
@@ -94,3 +99,26 @@ def test_one_face_only_and_old_settings_stay_the_same() -> None:
         parse(CropConfig, {"missing": "blank", "speaker": "all"}, where="crop")
     assert "missing" not in clip_settings(CropConfig())
     assert clip_settings(CropConfig(missing="hold"))["missing"] == "hold"
+
+
+def test_the_stage_marks_and_writes_blank_frames(away: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path / "manifest.csv", [Clip("a", away, "one")])
+    output = tmp_path / "crops" / "one" / "clips.csv"
+    config = CropConfig(missing="blank", size=64)
+    manifest = tmp_path / "manifest.csv"
+    crop.run(config, manifest=manifest, part="one", output=output, workers=1, log=lambda _: None)
+    quality = pd.read_parquet(quality_path(output))
+    assert quality["faceless"].tolist() == pytest.approx([NOBODY / (2 * FACE + NOBODY)], abs=0.1)
+    assert 0 < quality["blur"][0] < 1
+    frames = [frame.bgr() for frame in read_frames(output.parent / "faces" / "a.mkv")]
+    assert len(frames) == 2 * FACE + NOBODY
+    assert frames[FACE + NOBODY // 2].max() == 0
+    assert frames[0].mean() > 20
+    # Outcomes of earlier versions are read, so that nothing is cropped again.
+    sidecar = output.parent / "faces" / "a.json"
+    values = json.loads(sidecar.read_text())
+    values["clips"][0]["quality"].pop("faceless")
+    sidecar.write_text(json.dumps(values))
+    earlier = read_cropped_video(sidecar)
+    assert earlier is not None
+    assert earlier.clips[0].quality.faceless == 0
