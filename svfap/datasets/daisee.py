@@ -58,14 +58,14 @@ DAISEE = Dataset(
     notice=AI_ACT,
     about=About(
         access="sign-up",
-        people="112 students who watched lectures; crowd workers judged the level",
+        people="112 students who watched videos; crowd workers judged the level",
         licence="research only",
         citation="Gupta et al., DAiSEE: Towards User Engagement Recognition in the Wild,"
         " arXiv 1609.01885, 2016",
         homepage="https://people.iith.ac.in/vineethnb/resources/daisee/index.html",
         apply="fill in the form on https://people.iith.ac.in/vineethnb/resources/daisee/index.html",
         place=(LABELS, VIDEOS),
-        remarks="9,068 clips of 10 s, of which the lists of the three splits label 8,571: 5,358"
+        remarks="9,068 clips of 10 s; the lists of the three splits label 8,571 of them: 5,358"
         " for training (34, 213, 2,617 and 2,494 of the four levels), 1,429 for validation (23,"
         " 143, 813, 450), 1,784 for testing; stride 16, which covers most of a clip, is ours",
     ),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, Fold
 from svfap.datasets.facts import AI_ACT, About
-from svfap.datasets.local_copy import require, safe_key, unpacker, videos_by_name
+from svfap.datasets.local_copy import MissingFiles, require, safe_key, unpacker, videos_by_name
 from svfap.datasets.spreadsheet import read_table
 from svfap.errors import SvfapError
 
@@ -24,6 +24,11 @@ TRAIN = tuple(f"train{number}" for number in range(1, 5))
 VALIDATION = ("validation",)
 TEST = ("test",)
 PARTS = {"Train": TRAIN, "Validation": VALIDATION, "Test": TEST}
+LISTS = {
+    "Train": "train_engagement_labels.xlsx",
+    "Validation": "validation_engagement_labels.xlsx",
+    "Test": "test_engagement_labels.csv",
+}
 NAME = re.compile(r"(?P<person>subject_[^_]+)_.+")
 NOTICE = (
     "Tested on the validation split, as most published figures are; settings chosen on it flatter"
@@ -31,16 +36,18 @@ NOTICE = (
 )
 
 
-def _lists(split: str) -> tuple[str, str]:
-    """Return the names that a split's list of labels may have."""
-    stem = f"{split.lower()}_engagement_labels"
-    return f"{stem}.xlsx", f"{stem}.csv"
+def _list_of(root: Path, split: str) -> Path:
+    """Return a split's list of labels, by the publisher's name or saved in the other format."""
+    name = LISTS[split]
+    return require(root, name, f"{name.rpartition('.')[0]}.{'xlsx' if split == 'Test' else 'csv'}")
 
 
 def _clips(root: Path, *, splits: Sequence[str]) -> Iterator[Clip]:
     """Yield the labelled clips of some splits, wherever the videos were unpacked."""
-    lists = {split: require(root, *_lists(split)) for split in splits}
+    lists = {split: _list_of(root, split) for split in splits}
     found = videos_by_name(root)
+    if not found:
+        raise MissingFiles(f"`{splits[0]}/*.mp4`")
     for split, listing in lists.items():
         for row in read_table(listing, ("chunk", "label")):
             name, label = Path(row["chunk"]).name, row["label"].casefold().replace(" ", "-")
@@ -66,7 +73,7 @@ ENGAGENET = Dataset(
     parts=TRAIN + VALIDATION + TEST,
     folds={"official": Fold(TRAIN, TEST, VALIDATION)},
     clips=partial(_clips, splits=tuple(PARTS)),
-    fetch=unpacker(*(_lists(split)[0] for split in PARTS), *PARTS),
+    fetch=unpacker(*LISTS.values(), *PARTS),
     stride=16,
     metrics=("WAR", "UAR"),
     notice=AI_ACT,
@@ -79,10 +86,11 @@ ENGAGENET = Dataset(
         " Dataset and Baselines, ICMI 2023",
         homepage="https://github.com/engagenet/engagenet_baselines",
         apply="write to the addresses on https://github.com/engagenet/engagenet_baselines",
-        place=(*(_lists(split)[0] for split in PARTS), *PARTS),
+        place=(*LISTS.values(), *PARTS),
         remarks="11,311 clips of 10 s: 7,983 of 90 people for training, 1,071 of 11 for validation,"
         " 2,257 of 26 for testing; clips labelled SNP (subject not present) are left out, and how"
-        " many they are is not published; stride 16, which covers most of a clip, is ours; works on engagement set `crop.missing: blank`",
+        " many they are is not published; stride 16, which covers most of a clip, is ours;"
+        " PriorNet (arXiv 2605.03615) shows black frames where no face is found: `crop.missing: blank`",
     ),
 )
 ENGAGENET = replace(

@@ -117,7 +117,7 @@ def choose(
 def main_at_each_time(
     tracks: Iterable[Track], choose_main: Callable[[Sequence[Track]], Track]
 ) -> list[Track]:
-    """Return tracks of which no two overlap in time; where some do, the main one of them."""
+    """Return tracks that do not overlap in time; where some do, only the main one."""
     left, chosen = [*tracks], []
     while left:
         main = choose_main(left)

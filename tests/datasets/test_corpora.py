@@ -435,6 +435,7 @@ def test_engagenet_lists_may_be_saved_as_csv(media, tmp_path):
     name = "subject_7_as2uk9lhe2_vid_0_0.mp4"
     write(tmp_path / "train_engagement_labels.csv", ["chunk,label", f"{name},Barely-Engaged"])
     write(tmp_path / "validation_engagement_labels.csv", ["chunk,label"])
+    media.put(tmp_path / "Train" / name)
     write(tmp_path / "test_engagement_labels.csv", ["label,chunk", f"engaged,{name}"])
     clips = list(get("EngageNet").clips(tmp_path))
     assert [clip.target for clip in clips] == [(1.0,), (2.0,)]
