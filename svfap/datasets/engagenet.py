@@ -90,7 +90,8 @@ ENGAGENET = Dataset(
         remarks="11,311 clips of 10 s: 7,983 of 90 people for training, 1,071 of 11 for validation,"
         " 2,257 of 26 for testing; clips labelled SNP (subject not present) are left out, and how"
         " many they are is not published; stride 16, which covers most of a clip, is ours;"
-        " PriorNet (arXiv 2605.03615) shows black frames where no face is found: `crop.missing: blank`",
+        " PriorNet (arXiv 2605.03615) shows black frames where no face is found: `crop.missing:"
+        " blank`",
     ),
 )
 ENGAGENET = replace(

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ from svfap.faces.detectors.make import make_detector
 from svfap.faces.fill import hold
 from svfap.faces.find_clips import find_clips
 from svfap.stages import crop
+from svfap.use.bundle import ModelFacts
+from svfap.use.options import Options, crop_settings
 from svfap.video.decode import Reject, read_frames
 
 FACE, NOBODY = 50, 60  # frames
@@ -122,3 +124,17 @@ def test_the_stage_marks_and_writes_blank_frames(away: Path, tmp_path: Path) -> 
     earlier = read_cropped_video(sidecar)
     assert earlier is not None
     assert earlier.clips[0].quality.faceless == 0
+
+
+@pytest.mark.parametrize(
+    ("trained", "speaker", "used"),
+    [("blank", "main", "blank"), ("blank", "all", "reject"), (None, "main", "reject")],
+)
+def test_predictions_crop_as_the_model_was_trained(
+    trained: str | None, speaker: Literal["main", "all"], used: str
+) -> None:
+    learned = {"preset": "auto"} | ({"missing": trained} if trained else {})
+    facts = ModelFacts.model_construct(crop=learned)
+    settings = crop_settings(facts, Options(speaker=speaker))
+    assert settings.missing == used
+    assert settings.speaker == ("main" if used == "blank" else "all")
