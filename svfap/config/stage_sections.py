@@ -111,6 +111,9 @@ class CostJob(Section):
     outputs: int = Field(ge=1, description="outputs of the head")
     mask_ratio: float = Field(gt=0, lt=1)
     target_fraction: float = Field(default=1, gt=0, le=1)
+    finetune: FinetuneConfig = Field(
+        default=FinetuneConfig(), description="which weights fine-tuning trains"
+    )
 
 
 class CostConfig(Section):

@@ -159,14 +159,10 @@ def _by_clips(
     validation: list[Path],
 ) -> Teaching:
     """Teach the model by clips, which it encodes anew whenever it sees them."""
-    weights = _class_weights(config, store)
-    objective: Objective = Regression(model)
-    if config.task == "classification":
-        objective = Classification(model, config.finetune, weights)
     validate = None
     if validation:
         validate = partial(validation_metrics, model, ClipStore(validation), config, scale)
-    return Teaching(objective, _draws(store, config), validate)
+    return Teaching(_objective(model, config, store), _draws(store, config), validate)
 
 
 def _by_features(
@@ -204,6 +200,13 @@ def _groups(model: VideoModel, settings: FinetuneConfig) -> list[dict[str, Any]]
     """Group the trained parameters; only full fine-tuning slows down the first layers."""
     decay = settings.layer_decay if settings.tune == "full" else 1.0
     return parameter_groups(model, weight_decay=settings.rates.weight_decay, layer_decay=decay)
+
+
+def _objective(model: VideoModel, config: FinetuneJob, store: ClipStore) -> Objective:
+    """Choose the loss of the task."""
+    if config.task != "classification":
+        return Regression(model)
+    return Classification(model, config.finetune, _class_weights(config, store))
 
 
 def _class_weights(config: FinetuneJob, store: ClipStore) -> Tensor | None:
