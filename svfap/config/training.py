@@ -132,7 +132,7 @@ class ProbeConfig(Section):
 class LoraConfig(Section):
     """Low-rank updates of frozen layers (LoRA, arXiv 2106.09685).
 
-    Rank, alpha and layers are those of its experiments with RoBERTa base (appendix D, table 9),
+    Rank, alpha and layers are from its experiments with RoBERTa base (appendix D, table 9),
     which trains at 4e-4 to 5e-4. `lr` is 1e-3 per 256 clips, so 4e-4 at the 96 clips of a step.
     """
 

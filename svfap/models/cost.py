@@ -56,7 +56,7 @@ def finetune_cost(config: ModelConfig, num_classes: int, pool: Pool = "mean") ->
 def trained_parameters(config: ModelConfig, num_classes: int, settings: FinetuneConfig) -> int:
     """Return the number of parameters that fine-tuning trains, as `training.tuning` chooses them.
 
-    LoRA's are those of its updates, which a finished model has absorbed.
+    LoRA trains its updates, which a finished model has absorbed, and the head.
     """
     head = _head(config, num_classes, settings.pool).parameters
     if settings.tune == "probe":

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
-from svfap.evaluation.scoring import as_predictions, list_views, metrics_of
+from svfap.evaluation.predictions import Predictions
+from svfap.evaluation.scoring import ScoredClips, as_predictions, list_views, metrics_of
 from svfap.models import VideoModel
 from svfap.probing.features import Features
 from svfap.shards.store import ClipStore
@@ -31,8 +32,17 @@ class Probe(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn means of tokens (B, C), or tokens (B, N, C), into outputs (B, n)."""
+        return self.outputs(self.embed(features))
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Turn means of tokens (B, C), or tokens (B, N, C), into embeddings (B, C)."""
         pooled = features if self.pool is None else self.pool(features)
-        out: Tensor = self.activation(self.head(self.fc_norm(pooled)))
+        out: Tensor = self.fc_norm(pooled)
+        return out
+
+    def outputs(self, embeddings: Tensor) -> Tensor:
+        """Turn embeddings (B, C) into outputs (B, n)."""
+        out: Tensor = self.activation(self.head(embeddings))
         return out
 
 
@@ -95,6 +105,37 @@ class FeatureDraws(Draws):
 
 
 @torch.inference_mode()
+def score(probe: Probe, features: Features, job: FinetuneJob) -> ScoredClips:
+    """Score every kept view, as `evaluation.scoring.Scorer` scores frames.
+
+    Args:
+        probe: the head; it is left in evaluation mode.
+        features: the kept views.
+        job: the task.
+    """
+    probe.eval()
+    where = probe.fc_norm.weight.device
+    batches = features.values.split(SCORED_AT_ONCE)
+    embeddings = torch.cat([probe.embed(batch.to(where).float()) for batch in batches])
+    kind = Classification if job.task == "classification" else Regression
+    scores = kind.scores(probe.outputs(embeddings))
+    return ScoredClips(scores.cpu().numpy(), embeddings.cpu().numpy())
+
+
+def predict(
+    probe: Probe, store: ClipStore, job: FinetuneJob, config: EvaluateJob, features: Features
+) -> tuple[Predictions, NDArray[np.float32]]:
+    """Score the views of a store's clips whose features are kept.
+
+    Returns:
+        The predictions, and the embedding of the first view of each clip, (clips, C).
+    """
+    views = list_views(store, job, job.finetune.probe.views)
+    found = score(probe, features, job)
+    first = [row for row, view in enumerate(views) if view.number == 0]
+    return as_predictions(found.scores, views, store, config), found.embeddings[first]
+
+
 def validation_metrics(
     probe: Probe, store: ClipStore, job: FinetuneJob, scale: TargetScale, features: Features
 ) -> dict[str, float]:
@@ -107,11 +148,5 @@ def validation_metrics(
         scale: the scale in which the head has learnt the targets.
         features: features of the plain views of the clips.
     """
-    probe.eval()
-    where = probe.fc_norm.weight.device
-    batches = features.values.split(SCORED_AT_ONCE)
-    outputs = torch.cat([probe(batch.to(where).float()).cpu() for batch in batches])
-    kind = Classification if job.task == "classification" else Regression
-    views = list_views(store, job, job.finetune.probe.views)
-    found = as_predictions(kind.scores(outputs).numpy(), views, store, EvaluateJob())
+    found, _ = predict(probe, store, job, EvaluateJob(), features)
     return metrics_of(found, job, scale)

@@ -158,7 +158,7 @@ def _by_clips(
     scale: TargetScale,
     validation: list[Path],
 ) -> Teaching:
-    """Teach the model by clips, which it encodes anew whenever it sees them."""
+    """Teach the model by clips, which it encodes again whenever it sees them."""
     validate = None
     if validation:
         validate = partial(validation_metrics, model, ClipStore(validation), config, scale)

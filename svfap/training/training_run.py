@@ -41,7 +41,7 @@ class TrainingRun:
         origin: the pre-training that the run starts from; empty if it starts from scratch.
         machine: how to use the machine; a stopped run may resume with other values.
         scale: the scale of the training clips' targets.
-        finished: function that turns the trained weights into those of the model to keep.
+        finished: function that turns the trained weights into the weights of the model to keep.
     """
 
     job: PretrainJob | FinetuneJob

@@ -3,6 +3,7 @@
 import csv
 import re
 
+import numpy as np
 import pytest
 import torch
 from helpers.random_checkpoints import write_pretrained
@@ -18,7 +19,7 @@ from svfap.evaluation.scoring import predict
 from svfap.models import VideoModel
 from svfap.probing import features
 from svfap.shards.store import ClipStore
-from svfap.stages import finetune
+from svfap.stages import evaluate, finetune
 from svfap.training import tuning
 from svfap.training.checkpoint import Checkpoint, load_model
 from svfap.training.loop import Trainer
@@ -144,6 +145,27 @@ def test_folds_compute_the_features_of_a_part_once(tmp_path, toy_model, monkeypa
     job = job_of(toy_model, tune="probe")
     features.features_of(VideoModel(toy_model, 2), [index], job, encoder="")
     assert computed[-1] == "c5_000"
+
+
+@pytest.mark.parametrize("pool", ["mean", "attention"])
+def test_a_probe_is_evaluated_by_the_features_that_folds_share(
+    tmp_path, toy_model, monkeypatch, pool
+):
+    train(tmp_path, job_of(toy_model, tune="probe", pool=pool, epochs=2), validation=True)
+    model, index = tmp_path / "finetune" / "checkpoint.pt", tmp_path / "held" / "index.parquet"
+    monkeypatch.delattr(features, "_compute")  # the folds have kept all that is needed
+    drawn = []
+    monkeypatch.setattr(evaluate, "_draw_map", lambda mapped, *_: drawn.append(mapped))
+    monkeypatch.setattr(evaluate, "_draw_attention", lambda *_: None)
+    table, config = tmp_path / "predictions.parquet", EvaluateJob(dataset="d", fold="1", views=2)
+    evaluate.run(config, model=model, shards=[index], output=table, log=no_log)
+    network, job = load_model(model)
+    store = ClipStore([index])
+    expected = predict(network, store, job, config, shown=False)
+    found = predictions.read([table])
+    assert [*found["key"]] == expected.keys
+    assert np.stack(found["score"].to_list()) == pytest.approx(expected.scores, abs=1e-3)
+    assert drawn[0][0].shape == (len(store), toy_model.dim)
 
 
 @pytest.mark.parametrize("tune", ["probe", "lora"])
