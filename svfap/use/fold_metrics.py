@@ -72,7 +72,7 @@ def find_predictions(checkpoint: Path) -> list[Path]:
 
 
 def fold_warning(bundle: Bundle) -> str:
-    """Return a warning if a model belongs to a fold, and say where a model of all clips is or comes."""
+    """Return a warning if a model belongs to a fold, with where to find a model of all clips."""
     place = _place(Path(bundle.name))
     names = FINETUNED.parse(place)
     if names is None or bundle.facts.final:
