@@ -128,7 +128,8 @@ def _model_jobs(run: runs.Run, videos: Videos) -> Iterator[Job]:
             job = Job(stage="finetune", output=output, cost=cost, optim=optim, machine=machine)
             yield _with_work(job, model.num_frames, clips, scored)
             if fold in folds:
-                scored = count(split.test) * settings.views
+                kept = settings.tune == "probe" and settings.views == own.views
+                scored = 0 if kept else count(split.test) * settings.views
                 output = layout.PREDICTIONS.path(results, **place)
                 job = Job(stage="evaluate", output=output, cost=cost)
                 yield _with_work(job, model.num_frames, scored=scored)
