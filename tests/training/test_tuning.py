@@ -145,6 +145,10 @@ def test_folds_compute_the_features_of_a_part_once(tmp_path, toy_model, monkeypa
     job = job_of(toy_model, tune="probe")
     features.features_of(VideoModel(toy_model, 2), [index], job, encoder="")
     assert computed[-1] == "c5_000"
+    for kept in index.parent.glob("features/*.pt"):
+        kept.write_bytes(kept.read_bytes()[:-100])
+    with pytest.raises(SvfapError, match=r"features/.*\.pt: not a whole .* delete it"):
+        train(tmp_path, job)
 
 
 @pytest.mark.parametrize("pool", ["mean", "attention"])
