@@ -72,14 +72,9 @@ def run(
     Raises:
         SvfapError: a shard is damaged, the checkpoint does not fit, or training diverged.
     """
-    store = ClipStore(shards)
-    _check_targets(store, config)
+    store, scale = _training_clips(shards, config)
     seed_everything(config.seed)
-    settings, optim = config.finetune, config.finetune.rates
-    classes = store.targets[:, 0] if config.task == "classification" else None
-    store = fraction.of(store, settings.fraction, seed=config.seed, classes=classes)
-    scale = TargetScale.of(config, store.targets)
-    store = store.with_targets(scale.standardise(store.targets))
+    settings = config.finetune
     model = _untrained(config)
     origin = _load_encoder(model, pretrained) if settings.init == "pretrained" else Origin()
     tuning.prepare(model, settings)
@@ -92,13 +87,25 @@ def run(
     label = f"finetune {'/'.join(output.parent.parts[-2:])}"
     inputs = [*pretrained, *shards, *validation]
     finished = partial(_finished, model, settings)
-    TrainingRun(config, optim, inputs, output, label, origin, machine, scale, finished).train(
+    TrainingRun(
+        config, settings.rates, inputs, output, label, origin, machine, scale, finished
+    ).train(
         taught.objective,
         taught.draws,
         _groups(model, settings),
         log=log,
         validate=taught.validate,
     )
+
+
+def _training_clips(shards: list[Path], config: FinetuneJob) -> tuple[ClipStore, TargetScale]:
+    """Return the clips to train on, with targets in the scale of training, and that scale."""
+    store = ClipStore(shards)
+    _check_targets(store, config)
+    classes = store.targets[:, 0] if config.task == "classification" else None
+    store = fraction.of(store, config.finetune.fraction, seed=config.seed, classes=classes)
+    scale = TargetScale.of(config, store.targets)
+    return store.with_targets(scale.standardise(store.targets)), scale
 
 
 def _check_targets(store: ClipStore, config: FinetuneJob) -> None:

@@ -63,7 +63,6 @@ def run(
         SvfapError: a file is missing, damaged, or does not fit the configuration.
     """
     tables, results = output.parent, output.parents[1]
-    figures = layout.FIGURES.path(results)
     tables.mkdir(parents=True, exist_ok=True)
     files, baselines = by_run(config, predictions, results)
     scored = read_scored(config, files, baselines)
@@ -88,7 +87,7 @@ def run(
     runs = [models.model_table(made), *provenance.provenance_tables(results)]
     write_html(tables / "runs.html", runs, "Runs")
     log(_pooled_metrics(measured[MAIN]))
-    logger.info("tables in %s, figures in %s", tables, figures)
+    logger.info("tables in %s, figures in %s", tables, layout.FIGURES.path(results))
 
 
 def _measure(config: TabulateConfig, groups: Mapping[str, pd.DataFrame]) -> list[Result]:
