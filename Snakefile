@@ -39,4 +39,5 @@ rule all:
     default_target: True
     input:
         rules.tabulate.output,
+        final_models(),
         expand(rules.review.output, dataset=EXPERIMENT.datasets),

@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 from pydantic_core import PydanticUndefined
 
 from svfap.commands import datasets
-from svfap.config import Config, DatasetConfig, OptimConfig
+from svfap.config import Config, DatasetConfig, LoraConfig, OptimConfig, ProbeConfig
 from svfap.config.section import Section
 from svfap.config.variants import Variant
 from svfap.datasets import DATASETS
@@ -169,6 +169,7 @@ def _configuration() -> str:
         if inspect.isclass(field.annotation) and issubclass(field.annotation, Section):
             sections[name] = field.annotation
     sections["pretrain.optim, finetune.optim"] = OptimConfig
+    sections |= {"finetune.probe": ProbeConfig, "finetune.lora": LoraConfig}
     lead = "Keys of `config/config.yaml` and their defaults, which are the paper's values."
     parts = ["# Configuration", lead]
     for name, section in sections.items():

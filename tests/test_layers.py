@@ -33,6 +33,7 @@ LAYERS = (  # from bottom to top; a room imports rooms of lower layers only
     ("experiment", "demo", "shards", "faces"),
     ("training",),
     ("evaluation",),
+    ("probing",),
     ("tables", "doctor"),
     ("use", "stages"),
     ("planning", "predictor"),

@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> str:
     keep_inputs(inputs, [chosen.folder / name for name in FILES])
     # These import torch, which takes seconds: a wrong argument must not wait for it.
     from svfap.use import bundle as bundles
-    from svfap.use.fold_metrics import with_metrics
+    from svfap.use.fold_metrics import fold_warning, with_metrics
     from svfap.use.share import write_folder
 
     bundle = bundles.load(chosen.checkpoint)
@@ -39,6 +39,7 @@ def run(arguments: Sequence[str]) -> str:
     lines = [f"{file} differs from the model by at most {d:.1e}" for file, d in differences.items()]
     if not bundle.metrics:
         lines.append("no predictions found, so the card has no metrics (add --predictions)")
+    lines += filter(None, [fold_warning(bundle)])
     return "\n".join([*lines, f"written to {folder}; read its README.md before you share it"])
 
 
@@ -47,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m svfap export", description="Write a model as a folder to share."
     )
     parser.add_argument(
-        "checkpoint", help="checkpoint of the stage finetune, exported folder, or hub id"
+        "checkpoint",
+        help="checkpoint or folder of the stage finetune, exported folder, or hub id",
     )
     parser.add_argument(
         "folder", type=output.path, help="folder for weights, configuration and card"

@@ -207,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--checkpoint",
         required=True,
-        help="checkpoint of the stage finetune, exported folder, or hub id",
+        help="checkpoint or folder of the stage finetune, exported folder, or hub id",
     )
     parser.add_argument("--output", required=True, type=output.path, help="folder for all output")
     parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")

@@ -13,10 +13,14 @@ from svfap.config.schema import (
 from svfap.config.training import (
     Activation,
     FinetuneConfig,
+    LoraConfig,
     ModelConfig,
     OptimConfig,
+    Pool,
     Precision,
     PretrainConfig,
+    ProbeConfig,
+    Tune,
 )
 
 __all__ = [
@@ -27,11 +31,15 @@ __all__ = [
     "DatasetConfig",
     "Detector",
     "FinetuneConfig",
+    "LoraConfig",
     "ModelConfig",
     "OptimConfig",
+    "Pool",
     "Precision",
     "Preset",
     "PretrainConfig",
+    "ProbeConfig",
     "ShardConfig",
     "TrainingMachine",
+    "Tune",
 ]

@@ -56,9 +56,12 @@ class FinetuneJob(Section):
     finetune: FinetuneConfig
 
     @model_validator(mode="after")
-    def _balanced_classes(self) -> "FinetuneJob":
+    def _consistent(self) -> "FinetuneJob":
         if self.finetune.balance != "none" and self.task != "classification":
             raise ValueError("finetune.balance needs classes; remove it if task is regression")
+        blocks = sum(self.model.depths)
+        if self.finetune.freeze > blocks:
+            raise ValueError(f"finetune.freeze: the model has {blocks} blocks, fewer than that")
         limited = self.finetune.activation != "none"
         if self.task == "regression" and self.finetune.target_scale == "standardise" and limited:
             raise ValueError(
@@ -108,6 +111,9 @@ class CostJob(Section):
     outputs: int = Field(ge=1, description="outputs of the head")
     mask_ratio: float = Field(gt=0, lt=1)
     target_fraction: float = Field(default=1, gt=0, le=1)
+    finetune: FinetuneConfig = Field(
+        default=FinetuneConfig(), description="which weights fine-tuning trains"
+    )
 
 
 class CostConfig(Section):

@@ -13,6 +13,10 @@ from svfap.config.section import Section
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 Activation = Literal["none", "sigmoid", "tanh"]
+Pool = Literal["mean", "attention"]
+LoraTarget = Literal["q", "k", "v", "proj", "fc1", "fc2"]  # names in `svfap/models/layers.py`
+Tune = Literal["full", "probe", "lora"]
+DROP_PATH = 0.1  # VideoMAE's, as the paper follows it
 
 
 class ModelConfig(Section):
@@ -110,6 +114,36 @@ class PretrainConfig(Section):
     optim: OptimConfig = OptimConfig()
 
 
+class ProbeConfig(Section):
+    """A head on features of the frozen encoder; rates are V-JEPA's for its frozen evaluation.
+
+    They are in facebookresearch/jepa, `configs/evals/vith16_k400_16x8x3.yaml`: 64 GPUs with 4 clips
+    each make the 256 clips that rates here are for.
+    """
+
+    views: int = Field(default=2, ge=1, description="views per clip to learn from, spread evenly")
+    flip: bool = Field(default=False, description="learn from mirrored views too")
+    lr: float = Field(default=1e-3, gt=0, description="peak learning rate, in place of optim.lr")
+    weight_decay: float = Field(
+        default=0.01, ge=0, description="weight decay, in place of optim.weight_decay"
+    )
+
+
+class LoraConfig(Section):
+    """Low-rank updates of frozen layers (LoRA, arXiv 2106.09685).
+
+    Rank, alpha and layers are from its experiments with RoBERTa base (appendix D, table 9),
+    which trains at 4e-4 to 5e-4. `lr` is 1e-3 per 256 clips, so 4e-4 at the 96 clips of a step.
+    """
+
+    rank: int = Field(default=8, ge=1, description="rank of each update")
+    alpha: float = Field(default=8, gt=0, description="updates are scaled by alpha / rank")
+    targets: tuple[LoraTarget, ...] = Field(
+        default=("q", "v"), min_length=1, description="linear layers of each block to update"
+    )
+    lr: float = Field(default=1e-3, gt=0, description="peak learning rate, in place of optim.lr")
+
+
 class FinetuneConfig(Section):
     """Fine-tuning on one dataset (paper section 4.1)."""
 
@@ -119,11 +153,33 @@ class FinetuneConfig(Section):
     init: Literal["pretrained", "scratch"] = Field(
         default="pretrained", description="weights to start from; scratch: random ones"
     )
-    layer_decay: float = Field(
-        default=0.75, gt=0, le=1, description="factor of the learning rate from layer to layer"
+    tune: Tune = Field(
+        default="full",
+        description="weights to train: all; a head on frozen features (probe); or low-rank updates"
+        " and the head (lora)",
     )
-    drop_path: float = Field(
-        default=0.1, ge=0, lt=1, description="rate at which the last block is dropped"
+    freeze: int = Field(
+        default=0, ge=0, description="first blocks that stay as pre-trained, with `tune: full`"
+    )
+    pool: Pool = Field(
+        default="mean", description="how the head pools tokens; attention: by a learned query"
+    )
+    probe: ProbeConfig = ProbeConfig()
+    lora: LoraConfig = LoraConfig()
+    final: bool = Field(
+        default=False, description="train once more on all clips, for use on new videos"
+    )
+    layer_decay: float = Field(
+        default=0.75,
+        gt=0,
+        le=1,
+        description="factor of the learning rate from layer to layer, with `tune: full`",
+    )
+    drop_path: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="rate at which the last block is dropped; null: 0.1, and 0 for a probe",
     )
     label_smoothing: float = Field(
         default=0.1, ge=0, lt=1, description="probability spread over all classes"
@@ -153,3 +209,32 @@ class FinetuneConfig(Section):
     )
     views: int = Field(default=2, ge=1, description="test clips per video, spread evenly")
     optim: OptimConfig = OptimConfig(batch_size=96, lr=1e-3, min_lr=1e-6, betas=(0.9, 0.999))
+
+    @model_validator(mode="after")
+    def _tunable(self) -> "FinetuneConfig":
+        if self.init == "scratch" and (self.tune != "full" or self.freeze):
+            key = f"tune: {self.tune}" if self.tune != "full" else "freeze"
+            raise ValueError(
+                f"{key} keeps random weights with init: scratch; remove one of the two"
+            )
+        if self.freeze and self.tune != "full":
+            raise ValueError(f"tune: {self.tune} freezes all blocks; remove freeze")
+        if self.tune == "probe" and self.drop_path:
+            raise ValueError("tune: probe trains no block to drop; remove drop_path")
+        return self
+
+    @property
+    def dropped(self) -> float:
+        """Rate at which the last block is dropped in training."""
+        default = 0.0 if self.tune == "probe" else DROP_PATH
+        return default if self.drop_path is None else self.drop_path
+
+    @property
+    def rates(self) -> OptimConfig:
+        """The optimiser's settings with the rates of `tune`."""
+        if self.tune == "probe":
+            own = {"lr": self.probe.lr, "weight_decay": self.probe.weight_decay}
+            return self.optim.model_copy(update=own)
+        if self.tune == "lora":
+            return self.optim.model_copy(update={"lr": self.lora.lr})
+        return self.optim

@@ -32,11 +32,15 @@ def embeddings(
         Embeddings (n, C) and targets (n, d).
     """
     scorer = Scorer(model, job).eval()
-    count = min(len(store), MAP_CLIPS)
-    clips = _spread(store, count)
-    batches = np.array_split(clips, -(-count // BATCH_SIZE))
+    clips = mapped_clips(store)
+    batches = np.array_split(clips, -(-len(clips) // BATCH_SIZE))
     features = [scorer.score(_first_views(store, job, batch)).embeddings for batch in batches]
     return np.concatenate(features), store.targets[clips]
+
+
+def mapped_clips(store: ClipStore) -> NDArray[np.int64]:
+    """Choose the clips of a store that a map shows, at most `MAP_CLIPS`."""
+    return _spread(store, min(len(store), MAP_CLIPS))
 
 
 def tsne_map(features: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float32] | None:

@@ -112,11 +112,19 @@ def predict(
     """
     scorer = Scorer(model, job).eval()
     views = list_views(store, job, config.views)
-    clips = [view.clip for view in views]
     starts = range(0, len(views), machine.batch_size)
     batches: Iterable[list[View]] = [views[s : s + machine.batch_size] for s in starts]
     if shown:
         batches = track(batches, total=len(starts), label="evaluate", unit="batch")
+    scores = [scorer.score([store.frames(v.clip, v.indices) for v in b]).scores for b in batches]
+    return as_predictions(np.concatenate(scores), views, store, config)
+
+
+def as_predictions(
+    scores: NDArray[np.float32], views: Sequence[View], store: ClipStore, config: EvaluateJob
+) -> Predictions:
+    """Return the scores (n, c) of n views of a store's clips as predictions."""
+    clips = [view.clip for view in views]
     return Predictions(
         dataset=config.dataset,
         fold=config.fold,
@@ -125,12 +133,7 @@ def predict(
         subjects=[store.subjects[clip] for clip in clips],
         views=np.array([view.number for view in views]),
         targets=store.targets[clips],
-        scores=np.concatenate(
-            [
-                scorer.score([store.frames(v.clip, v.indices) for v in batch]).scores
-                for batch in batches
-            ]
-        ),
+        scores=scores,
     )
 
 
@@ -163,7 +166,12 @@ def validation_metrics(
         Name of the metric -> value, a fraction.
     """
     config = EvaluateJob(views=job.finetune.views)
-    frame = predictions.to_table(predict(model, store, job, config, shown=False)).to_pandas()
+    return metrics_of(predict(model, store, job, config, shown=False), job, scale)
+
+
+def metrics_of(found: Predictions, job: FinetuneJob, scale: TargetScale = RAW) -> dict[str, float]:
+    """Compute all metrics of the job's task from predictions in the scale of its training."""
+    frame = predictions.to_table(found).to_pandas()
     units = predictions.by_group(predictions.by_clip(frame))
     targets, scores = (np.stack(units[column].to_list()) for column in ("target", "score"))
     scores = scale.restore(scores)

@@ -15,6 +15,7 @@ CURVE = "curve.csv"  # beside a checkpoint
 STATE = "state"  # folder beside a checkpoint, from which an interrupted training resumes
 VARIANTS = "variants"
 MAIN = ""  # name of the main run
+FINAL = "final"  # in place of a fold: the model that has learnt from all clips of a dataset
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from svfap.config.stage_sections import (
 from svfap.config.yaml_file import check, finetune_for, parse
 from svfap.datasets.dataset import Dataset, Fold
 from svfap.errors import SvfapError
+from svfap.experiment.layout import FINAL
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,28 @@ class Experiment:
         """Check the chosen folds of every dataset.
 
         Raises:
-            SvfapError: `only` names a fold that a dataset does not have.
+            SvfapError: `only` names a fold that a dataset does not have, or a fold has the name of
+                the final training.
         """
         for dataset in self.datasets:
             self.folds(dataset)
+        for dataset in self.finals:
+            if FINAL in self.datasets[dataset].folds:
+                raise SvfapError(
+                    f"datasets.{dataset}: a fold is called '{FINAL}', the name of the training on"
+                    " all clips; rename the fold or remove finetune.final"
+                )
+
+    @property
+    def finals(self) -> dict[str, Fold]:
+        """Dataset -> all parts of its folds, for the datasets to train on once more as a whole."""
+        found = {}
+        for name, dataset in self.labelled.items():
+            if finetune_for(self.config, name).final:
+                folds = dataset.folds.values()
+                parts = dict.fromkeys(p for f in folds for p in (*f.train, *f.validation, *f.test))
+                found[name] = Fold(train=tuple(parts), test=())
+        return found
 
     @property
     def pretrain_notice(self) -> str:
@@ -113,8 +132,8 @@ class Experiment:
             pretrain=config.pretrain.model_copy(update={"seed": None}),
         )
 
-    def finetune_section(self, dataset: str) -> FinetuneJob:
-        """Return the section of stage `finetune`.
+    def finetune_section(self, dataset: str, fold: str = "") -> FinetuneJob:
+        """Return the section of stage `finetune`, which is the same for all folds but `FINAL`.
 
         Raises:
             SvfapError: the dataset has no labels, or its overrides do not fit it.
@@ -123,6 +142,7 @@ class Experiment:
         if facts.task == "unlabelled":
             raise SvfapError(f"{dataset} has no labels to fine-tune on; choose another dataset")
         finetune = finetune_for(self.config, dataset)
+        finetune = finetune.model_copy(update={"final": fold == FINAL})
         if facts.raw_targets and finetune.target_scale is None:
             finetune = finetune.model_copy(update={"target_scale": "raw"})
         job = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from svfap.config import Config
+from svfap.config import Config, FinetuneConfig
 from svfap.config.made_by import recipe
 from svfap.config.stage_sections import (
     CostConfig,
@@ -94,16 +94,20 @@ def tabulate_section(runs: Mapping[str, Run]) -> TabulateConfig:
 
 def cost_section(runs: Mapping[str, Run]) -> CostConfig:
     """Return the section of stage `cost`: each run's model, with the head of its first dataset."""
-    return CostConfig(
-        runs={
-            run.name: CostJob(
-                model=run.experiment.config.model,
-                outputs=len(next(iter(run.experiment.labelled.values())).targets),
-                mask_ratio=run.experiment.config.pretrain.mask_ratio,
-                target_fraction=run.experiment.config.pretrain.target_fraction,
-            )
-            for run in runs.values()
-        }
+    return CostConfig(runs={run.name: _cost_job(run.experiment) for run in runs.values()})
+
+
+def _cost_job(experiment: Experiment) -> CostJob:
+    job = experiment.finetune_section(next(iter(experiment.labelled)))
+    pretrain = experiment.config.pretrain
+    # No other key of fine-tuning changes the cost, so none other reruns the stage.
+    chosen = job.finetune.model_dump(include={"tune", "freeze", "pool", "lora"})
+    return CostJob(
+        model=job.model,
+        outputs=len(job.targets),
+        mask_ratio=pretrain.mask_ratio,
+        target_fraction=pretrain.target_fraction,
+        finetune=FinetuneConfig(**chosen),
     )
 
 

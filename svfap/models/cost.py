@@ -12,7 +12,7 @@ attention product; a tensor that feeds three layers is converted and kept three 
 
 from dataclasses import dataclass
 
-from svfap.config import ModelConfig
+from svfap.config import FinetuneConfig, LoraConfig, ModelConfig, Pool
 from svfap.models.token_counts import POOL_HIDDEN, hidden_sites, target_count, token_grid
 
 NORM_OPERATIONS = 5
@@ -47,10 +47,57 @@ class Cost:
         )
 
 
-def finetune_cost(config: ModelConfig, num_classes: int) -> Cost:
+def finetune_cost(config: ModelConfig, num_classes: int, pool: Pool = "mean") -> Cost:
     """Return the cost of the classifier (table 7 and the ablations: "Params" and "FLOPs")."""
-    head = _norm(1, config.dim) + _linear(1, config.dim, num_classes)
-    return _encoder(config, token_grid(config).sites) + head + _clip(config)
+    encoder = _encoder(config, token_grid(config).sites)
+    return encoder + _head(config, num_classes, pool) + _clip(config)
+
+
+def trained_parameters(config: ModelConfig, num_classes: int, settings: FinetuneConfig) -> int:
+    """Return the number of parameters that fine-tuning trains, as `training.tuning` chooses them.
+
+    LoRA trains its updates, which a finished model has absorbed, and the head.
+    """
+    head = _head(config, num_classes, settings.pool).parameters
+    if settings.tune == "probe":
+        return head
+    if settings.tune == "lora":
+        return head + _update_parameters(config, settings.lora)
+    whole = finetune_cost(config, num_classes, settings.pool).parameters
+    if not settings.freeze:
+        return whole
+    # The frozen part is an encoder that ends after the frozen blocks.
+    kept, depths = settings.freeze, []
+    for depth in config.depths:
+        depths += [min(depth, kept)] if kept else []
+        kept -= min(depth, kept)
+    first = config.model_copy(update={"depths": tuple(depths)})
+    return whole - _encoder(first, token_grid(config).sites).parameters
+
+
+def _head(config: ModelConfig, num_classes: int, pool: Pool) -> Cost:
+    """Return the cost of pool, norm and linear layer."""
+    dim, (slices, sites, _) = config.dim, token_grid(config)
+    head = _norm(1, dim) + _linear(1, dim, num_classes)
+    if pool == "mean":
+        return head
+    if config.pyramid != "none":
+        slices //= config.temporal_kernel ** (len(config.depths) - 1)
+    tokens, mlp = slices * sites, _mlp(1, dim, MLP_RATIO * dim, dim)
+    attention = _norm(tokens, dim) + _attention(1, tokens, dim) + _norm(1, dim)
+    return head + Cost(parameters=dim) + attention + mlp
+
+
+def _update_parameters(config: ModelConfig, lora: LoraConfig) -> int:
+    """Return the number of parameters of LoRA's updates: inputs and outputs, times the rank."""
+    first, later = config.depths[0], sum(config.depths[1:])
+    attentions = first + later * (2 if config.bottleneck else 1)  # a bottleneck block has two
+    count = 0
+    for target in {*lora.targets}:
+        mlp = target in ("fc1", "fc2")
+        ends = (1 + MLP_RATIO if mlp else 2) * config.dim
+        count += lora.rank * ends * (first + later if mlp else attentions)
+    return count
 
 
 def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float = 1) -> Cost:

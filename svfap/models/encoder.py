@@ -7,8 +7,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svfap.config import Activation, ModelConfig
+from svfap.config import Activation, ModelConfig, Pool
 from svfap.errors import SvfapError
+from svfap.models.attentive import AttentivePool
 from svfap.models.layers import (
     Block,
     CrossBlock,
@@ -148,7 +149,7 @@ def _spatial_pool(config: ModelConfig, stage: int) -> nn.Module:
 
 
 class VideoModel(nn.Module):
-    """Encoder, global average pool, LayerNorm and a linear head (paper section 4.1).
+    """Encoder, pool, LayerNorm and a linear head (paper section 4.1: a global average pool).
 
     Args:
         config: sizes of the encoder.
@@ -159,6 +160,7 @@ class VideoModel(nn.Module):
         per_frame: whether to return an output per frame, not per clip; the pool is then over space
             only.
         fusion: whether to pool the sum of all stages instead of the last stage (an ablation).
+        pool: how to pool the tokens; a mean, or by attention.
     """
 
     HEAD_INIT_SCALE = 0.001  # not in the paper; from the authors' fine-tuning code
@@ -173,10 +175,12 @@ class VideoModel(nn.Module):
         activation: Activation = "none",
         per_frame: bool = False,
         fusion: bool = False,
+        pool: Pool = "mean",
     ) -> None:
         super().__init__()
         self.num_classes, self.per_frame, self.fusion = num_classes, per_frame, fusion
         self.encoder = Encoder(config, drop_path)
+        self.pool = AttentivePool(config.dim, config.heads) if pool == "attention" else None
         self.fc_norm = norm(config.dim)
         self.head = nn.Linear(config.dim, num_classes) if num_classes else nn.Identity()
         self.activation = self.ACTIVATIONS[activation]()
@@ -195,14 +199,26 @@ class VideoModel(nn.Module):
         Returns:
             (B, C); with `per_frame` (B, T, C), interpolated between the slices of the last stage.
         """
-        outputs = self.encoder(video, draws=draws)
-        pooled = (fuse(outputs) if self.fusion else outputs[-1]).mean(dim=2)
+        tokens = self.tokens(video, draws)
         if self.per_frame:
-            frames = F.interpolate(pooled.mT, size=video.shape[2], mode="linear").mT
+            slices = self.pooled(tokens.flatten(0, 1)[:, None]).unflatten(0, tokens.shape[:2])
+            features = F.interpolate(slices.mT, size=video.shape[2], mode="linear").mT
         else:
-            frames = pooled.mean(dim=1)
-        features: Tensor = self.fc_norm(frames)
-        return features
+            features = self.pooled(tokens)
+        out: Tensor = self.fc_norm(features)
+        return out
+
+    def tokens(self, video: Tensor, draws: Tensor | None = None) -> Tensor:
+        """Encode a video into the tokens (B, T, S, C) that are pooled; arguments as above."""
+        outputs = self.encoder(video, draws=draws)
+        return fuse(outputs) if self.fusion else outputs[-1]
+
+    def pooled(self, tokens: Tensor) -> Tensor:
+        """Pool tokens (B, T, S, C) to (B, C)."""
+        if self.pool is None:
+            return tokens.mean(dim=2).mean(dim=1)
+        pooled: Tensor = self.pool(tokens.flatten(1, 2))
+        return pooled
 
     def forward(self, video: Tensor, draws: Tensor | None = None) -> Tensor:
         """Compute logits or regressed values.

@@ -96,7 +96,7 @@ def _dataset_jobs(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> 
 
 
 def _model_jobs(run: runs.Run, videos: Videos) -> Iterator[Job]:
-    """Yield the pre-training of a run, and the fine-tuning and the evaluation of each fold.
+    """Yield the pre-training of a run, the trainings of its folds and their evaluations.
 
     Subjects that are held back for validation are scored after every epoch.
     """
@@ -110,20 +110,29 @@ def _model_jobs(run: runs.Run, videos: Videos) -> Iterator[Job]:
         job = Job(stage="pretrain", output=output, cost=cost, optim=pretrain.optim, machine=machine)
         yield _with_work(job, model.num_frames, clips)
     machine = config.machine.training("finetune")
+    finals = experiment.finals if run.name == layout.MAIN else {}
     for name, dataset in experiment.labelled.items():
         settings, count = experiment.finetune_section(name).finetune, videos[name].count
-        cost, optim = finetune_cost(model, len(dataset.targets)), settings.optim
-        for fold, split in experiment.folds(name).items():
+        cost = finetune_cost(model, len(dataset.targets), settings.pool)
+        optim, own, folds = settings.optim, settings.probe, experiment.folds(name)
+        last = {layout.FINAL: finals[name]} if name in finals else {}
+        # The folds share the features that a probe learns from: each view is encoded once.
+        encoded = videos[name].total * own.views * (1 + own.flip) / len(folds)
+        for fold, split in (folds | last).items():
             place = {"run": run.folder, "dataset": name, "fold": fold}
             clips = count(split.train) * settings.fraction
             scored = count(split.validation) * settings.views * optim.epochs
+            if settings.tune == "probe":
+                clips, scored = 0, encoded if fold in folds else 0
             output = layout.FINETUNED.path(results, **place)
             job = Job(stage="finetune", output=output, cost=cost, optim=optim, machine=machine)
             yield _with_work(job, model.num_frames, clips, scored)
-            scored = count(split.test) * settings.views
-            output = layout.PREDICTIONS.path(results, **place)
-            job = Job(stage="evaluate", output=output, cost=cost)
-            yield _with_work(job, model.num_frames, scored=scored)
+            if fold in folds:
+                kept = settings.tune == "probe" and settings.views == own.views
+                scored = 0 if kept else count(split.test) * settings.views
+                output = layout.PREDICTIONS.path(results, **place)
+                job = Job(stage="evaluate", output=output, cost=cost)
+                yield _with_work(job, model.num_frames, scored=scored)
 
 
 def _with_work(job: Job, num_frames: int, clips: float = 0, scored: float = 0) -> Job:

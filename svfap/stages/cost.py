@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from svfap.config.stage_sections import CostConfig, CostJob
-from svfap.models.cost import finetune_cost, pretrain_cost
+from svfap.models.cost import finetune_cost, pretrain_cost, trained_parameters
 from svfap.tables.costs import COLUMNS
 from svfap.tracking.stage_run import Log
 
@@ -27,11 +27,12 @@ def run(config: CostConfig, *, output: Path, log: Log) -> None:
 
 def _figures(job: CostJob) -> dict[str, int]:
     """Return a row of the table by column, without the run's name."""
-    finetune = finetune_cost(job.model, job.outputs)
+    finetune = finetune_cost(job.model, job.outputs, job.finetune.pool)
     pretrain = pretrain_cost(job.model, job.mask_ratio, job.target_fraction)
     return {
         "parameters": finetune.parameters,
         "multiply_adds": finetune.multiply_adds,
+        "trained_parameters": trained_parameters(job.model, job.outputs, job.finetune),
         "pretrain_parameters": pretrain.parameters,
         "pretrain_multiply_adds": pretrain.multiply_adds,
     }

@@ -3,11 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from svfap.config.machine import DEFAULT_SCORING, ScoringMachine
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import insight, predictions
 from svfap.evaluation.scoring import predict
 from svfap.models import VideoModel
+from svfap.probing import probe
+from svfap.probing.features import features_of
 from svfap.shards.store import ClipStore
 from svfap.tracking.stage_run import Log
 from svfap.training.checkpoint import load_model, made_by
@@ -38,33 +43,54 @@ def run(
     """
     store = ClipStore(shards)
     network, job = load_model(model)
-    scored = predict(network, store, job, config, machine=machine)
-    predictions.write(output, replace(scored, made_by=made_by(model)))
-    _draw(network, store, job, output, f"{config.dataset} {config.fold}")
+    made = made_by(model)
+    if job.finetune.tune == "probe" and job.finetune.probe.views == config.views:
+        # Other folds have learnt from these views, so their features are there.
+        kept = features_of(network, shards, job, encoder=made.pretrained)
+        scored, embeddings = probe.predict(probe.Probe(network), store, job, config, kept)
+        clips = insight.mapped_clips(store)
+        mapped = embeddings[clips], store.targets[clips]
+    else:
+        scored = predict(network, store, job, config, machine=machine)
+        mapped = insight.embeddings(network, store, job)
+    predictions.write(output, replace(scored, made_by=made))
+    name = f"{config.dataset} {config.fold}"
+    _draw_map(mapped, job, output.with_name("embedding.png"), name)
+    _draw_attention(network, store, job, output.with_name("attention.png"), name)
     log({"clips": len(store), "views": len(scored.keys)})
 
 
-def _draw(network: VideoModel, store: ClipStore, job: FinetuneJob, output: Path, name: str) -> None:
-    """Draw a map of the clips' embeddings, and where the later stages attend."""
+def _draw_map(
+    mapped: tuple[NDArray[np.float32], NDArray[np.float32]], job: FinetuneJob, path: Path, name: str
+) -> None:
+    """Draw a map of the clips by their embeddings (n, C) and targets (n, d)."""
     # It imports Matplotlib, which takes seconds: a wrong argument must not wait for it.
-    from svfap.plots.clip_figures import Scale, draw_embedding, draw_filmstrips
+    from svfap.plots.clip_figures import draw_embedding
 
-    features, targets = insight.embeddings(network, store, job)
+    features, targets = mapped
     classes = job.task == "classification"
     draw_embedding(
         insight.tsne_map(features, seed=job.seed),
         targets[:, 0],
         job.targets if classes else (),
         title=f"{name}: test clips by their embedding (t-SNE)",
-        path=output.with_name("embedding.png"),
+        path=path,
         notice=job.notice,
         values="" if classes else job.targets[0],
     )
+
+
+def _draw_attention(
+    network: VideoModel, store: ClipStore, job: FinetuneJob, path: Path, name: str
+) -> None:
+    """Draw where the later stages attend."""
+    from svfap.plots.clip_figures import Scale, draw_filmstrips
+
     strips, captions = insight.attention_strips(network, store, job)
     draw_filmstrips(
         strips,
         title=f"{name}: where the later stages look",
-        path=output.with_name("attention.png"),
+        path=path,
         notice=job.notice,
         captions=captions,
         scale=Scale(insight.COLOURS, insight.HIGHEST, "attention, 1 = even share"),

@@ -22,7 +22,7 @@ from svfap.plots.classes import draw_class_bars, draw_confusion
 from svfap.plots.curves import draw_curves, read_curve
 from svfap.tables import ablations, benchmark, comparison, folds, models, per_class, provenance
 from svfap.tables import rejects as reject_lists
-from svfap.tables.costs import CountedCost, read_costs
+from svfap.tables.costs import CountedCost, read_costs, trained_note
 from svfap.tables.references import CHANCE, reference_results, variant_results
 from svfap.tables.render import with_note
 from svfap.tables.results import Result, folds_done, measure
@@ -63,7 +63,6 @@ def run(
         SvfapError: a file is missing, damaged, or does not fit the configuration.
     """
     tables, results = output.parent, output.parents[1]
-    figures = layout.FIGURES.path(results)
     tables.mkdir(parents=True, exist_ok=True)
     files, baselines = by_run(config, predictions, results)
     scored = read_scored(config, files, baselines)
@@ -73,13 +72,14 @@ def run(
     seeds = [name for name, facts in config.runs.items() if facts.seed_of == MAIN]
     measured = {name: _measure(config, scored[name]) for name in (MAIN, *seeds) if name in scored}
     references = reference_results(config, scored)
-    note = models.source_note(made)
+    counted = read_costs(costs)
+    note = " ".join(filter(None, (models.source_note(made), trained_note(counted))))
     shown = benchmark.beside_paper(measured[MAIN], over_seeds(measured, seeds), references)
     _write_benchmark(config, shown, output, note)
     _write_folds(config, [*measured[MAIN], *references], tables, note)
     compared = [*references, *measured[MAIN], *variant_results(config, scored)]
     (tables / "summary.md").write_text(summary(config, compared, results), encoding="utf-8")
-    _write_variants(config, scored, read_costs(costs), tables, note)
+    _write_variants(config, scored, counted, tables, note)
     _write_classes(config, scored, tables, results, note)
     _write_rejects([clips.with_name("rejects.csv") for clips in crops], tables)
     _draw_curves(config, curves, results)
@@ -87,7 +87,7 @@ def run(
     runs = [models.model_table(made), *provenance.provenance_tables(results)]
     write_html(tables / "runs.html", runs, "Runs")
     log(_pooled_metrics(measured[MAIN]))
-    logger.info("tables in %s, figures in %s", tables, figures)
+    logger.info("tables in %s, figures in %s", tables, layout.FIGURES.path(results))
 
 
 def _measure(config: TabulateConfig, groups: Mapping[str, pd.DataFrame]) -> list[Result]:

@@ -17,7 +17,7 @@ from svfap.evaluation import bootstrap
 from svfap.evaluation.metrics import METRICS
 from svfap.experiment.layout import MAIN
 from svfap.tables.cells import MISSING, NOT_RUN, csv_number, interval_text
-from svfap.tables.costs import CountedCost
+from svfap.tables.costs import TRAINED, CountedCost
 from svfap.tables.paper import notes_on, rows_of
 from svfap.tables.references import BASELINES, difference, is_main
 from svfap.tables.render import Table
@@ -111,10 +111,11 @@ def ablation_table(ablation: Ablation) -> Table:
     """Return an ablation as a table."""
     published = any(row.paper for row in ablation.rows)
     theirs = [f"{metric}, paper" for metric in PAPER_METRICS] if published else []
-    costs = ("Params (M)", "FLOPs (G)", "pre-training (G)")
+    frozen = any(row.cost and row.cost.trained is not None for row in ablation.rows)
+    costs = ("Params (M)", *([TRAINED] if frozen else []), "FLOPs (G)", "pre-training (G)")
     change = f"change of {ablation.metrics[0]}"
     columns = ("Setting", *costs, *theirs, *ablation.metrics, change)
-    rows = tuple(_cells(row, ablation.metrics, published) for row in ablation.rows)
+    rows = tuple(_cells(row, ablation.metrics, published, frozen) for row in ablation.rows)
     notes = [_NOTE.format(folds=", ".join(ablation.folds) or MISSING, drawn=ablation.drawn)]
     notes += [_PAPER_NOTE] if published else []
     notes += [ablation.notice] if ablation.notice else []
@@ -222,10 +223,14 @@ def _change(
     return difference(units[MAIN], units[run], facts.metrics[0])
 
 
-def _cells(row: AblationRow, metrics: Sequence[str], published: bool) -> tuple[str, ...]:
+def _cells(
+    row: AblationRow, metrics: Sequence[str], published: bool, frozen: bool
+) -> tuple[str, ...]:
     cost = row.cost
     costs = (cost.parameters, cost.flops, cost.pretrain_flops) if cost else ()
     shown = [f"{value:.1f}" if value >= 1 else f"{value:.2g}" for value in costs] or [MISSING] * 3
+    if frozen:
+        shown.insert(1, cost.trained_text if cost else MISSING)
     if published:
         shown += [f"{row.paper[m]:.2f}" if m in row.paper else MISSING for m in PAPER_METRICS]
     for metric in metrics:

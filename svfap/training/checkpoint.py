@@ -137,7 +137,11 @@ def build_model(job: FinetuneJob, weights: Mapping[str, Tensor], *, where: objec
     """
     settings = job.finetune
     model = VideoModel(
-        job.model, len(job.targets), activation=settings.activation, fusion=settings.fusion
+        job.model,
+        len(job.targets),
+        activation=settings.activation,
+        fusion=settings.fusion,
+        pool=settings.pool,
     )
     load_weights(model, weights, where=where)
     return model.eval()

@@ -74,6 +74,13 @@ def path_draws(model: VideoModel, batch: Batch) -> Tensor | None:
     return batch.rand(len(model.encoder.blocks), BRANCHES)
 
 
+def soft_labels(target: Tensor, classes: int, smoothing: float) -> Tensor:
+    """Return smoothed one-hot labels (B, classes) of targets (B, 1)."""
+    # F.one_hot would make the host wait for the device.
+    hot = target == torch.arange(classes, device=target.device)
+    return hot * (1 - smoothing) + smoothing / classes
+
+
 class Reconstruction:
     """Mean squared error of the masked, normalised patches (paper eq. 10 and 11).
 
@@ -121,7 +128,8 @@ class Classification:
         flat = video.flatten(1, 2)  # frames become channels, so that they all share one box
         seed = int(torch.randint(2**62, ()))  # on the CPU, so that the host need not wait
         self._erase(flat, batch, seed)
-        flat, soft = self._mix(flat, self._soft_labels(batch.target), seed)
+        soft = soft_labels(batch.target, self.model.num_classes, self.config.label_smoothing)
+        flat, soft = self._mix(flat, soft, seed)
         draws = path_draws(self.model, batch)
         logits = forward(flat.unflatten(1, (3, -1)), draws).float()
         # non_blocking: the host must not wait for the device here.
@@ -140,13 +148,6 @@ class Classification:
             box = draw_erasure(self.config.erasing, size, rng)
             if box is not None:
                 erase(clip, box)
-
-    def _soft_labels(self, target: Tensor) -> Tensor:
-        """Return smoothed one-hot labels (B, classes) of targets (B, 1)."""
-        classes, smoothing = self.model.num_classes, self.config.label_smoothing
-        # F.one_hot would make the host wait for the device.
-        hot = target == torch.arange(classes, device=target.device)
-        return hot * (1 - smoothing) + smoothing / classes
 
     def _mix(self, flat: Tensor, soft: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Apply mixup or cutmix to clips (B, C, H, W) and soft labels, if configured."""

@@ -40,17 +40,19 @@ def layer_of(name: str, blocks: int) -> int:
 def parameter_groups(
     model: nn.Module, *, weight_decay: float, layer_decay: float = 1.0
 ) -> list[dict[str, Any]]:
-    """Group parameters by depth and weight decay; each group has its factor `lr_scale`.
+    """Group trained parameters by depth and weight decay; each group has its factor `lr_scale`.
 
-    Biases, norms and the mask token have no weight decay. A parameter of depth d has
-    `lr_scale = layer_decay ** (L + 1 - d)` with L blocks; down-sampling and head have
+    Biases, norms, the mask token and a pool's query have no weight decay. A parameter of depth d
+    has `lr_scale = layer_decay ** (L + 1 - d)` with L blocks; down-sampling and head have
     `lr_scale = 1`.
     """
     blocks = len(model.get_submodule("encoder.blocks"))  # type: ignore[arg-type]
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         depth = layer_of(name, blocks)
-        decayed = parameter.ndim > 1 and not name.endswith("mask_token")
+        decayed = parameter.ndim > 1 and not name.endswith(("mask_token", "pool.query"))
         group = groups.setdefault(
             (depth, decayed),
             {

@@ -21,7 +21,7 @@ from svfap.training.loader import Loader
 from svfap.training.loop import Trainer
 from svfap.training.objectives import Objective
 from svfap.training.state import State
-from svfap.training.step import Stepper
+from svfap.training.step import Stepper, Weights
 from svfap.training.target_scale import RAW, TargetScale
 
 STATE = "state"
@@ -41,6 +41,7 @@ class TrainingRun:
         origin: the pre-training that the run starts from; empty if it starts from scratch.
         machine: how to use the machine; a stopped run may resume with other values.
         scale: the scale of the training clips' targets.
+        finished: function that turns the trained weights into the weights of the model to keep.
     """
 
     job: PretrainJob | FinetuneJob
@@ -51,6 +52,7 @@ class TrainingRun:
     origin: Origin = field(default_factory=Origin)
     machine: TrainingMachine = DEFAULT_MACHINE
     scale: TargetScale = RAW
+    finished: Callable[[Weights], Weights] = dict
 
     def train(
         self,
@@ -103,8 +105,9 @@ class TrainingRun:
 
     def _checkpoint(self, stepper: Stepper, draws: Draws) -> Checkpoint:
         """Collect the learned weights and the facts of the training clips."""
+        weights = {k: v.cpu() for k, v in stepper.result_weights.items()}
         return Checkpoint(
-            model=self.scale.absorbed({k: v.cpu() for k, v in stepper.result_weights.items()}),
+            model=self.scale.absorbed(self.finished(weights)),
             job=self.job,
             clips=len(draws.store),
             crop=draws.store.crop,

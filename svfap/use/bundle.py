@@ -18,6 +18,7 @@ from svfap.config.section import Section
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
+from svfap.experiment.layout import FINAL, FINETUNED
 from svfap.models import VideoModel
 from svfap.training.checkpoint import Checkpoint, Origin, build_model, foreign
 from svfap.use.shared_files import CONFIG, METRICS, PREPROCESSING, WEIGHTS
@@ -41,6 +42,11 @@ class ModelFacts(Section):
     def notices(self) -> str:
         """Notices of the training data, to be shown with all results of the model."""
         return " ".join(dict.fromkeys(filter(None, (self.job.notice, self.origin.notice))))
+
+    @property
+    def final(self) -> bool:
+        """Whether the model has learnt from all clips of its dataset, the test clips included."""
+        return self.job.finetune.final
 
     @property
     def stride(self) -> int:
@@ -91,12 +97,15 @@ class Bundle:
 def load(source: str | Path) -> Bundle:
     """Load a bundle from a checkpoint, an exported folder or a hub id such as `name/model`.
 
+    Of a folder of results, or of a dataset's models in it, the final model is loaded.
+
     Raises:
         SvfapError: the source does not exist, is damaged, or is not a model of this package.
     """
     path = Path(source)
     if path.is_dir():
-        return read_folder(path)
+        final = None if (path / CONFIG).exists() else _final_model(path)
+        return read_checkpoint(final) if final else read_folder(path)
     if not path.exists() and HUB_ID.match(str(source)) and path.suffix not in {".pt", ".pth"}:
         return read_folder(_from_hub(str(source)), name=str(source))
     return read_checkpoint(path)
@@ -131,6 +140,27 @@ def read_folder(folder: Path, *, name: str = "") -> Bundle:
             f"{folder / WEIGHTS}: cannot be read ({error}); export the model again"
         ) from None
     return Bundle(name or str(folder), facts, weights, tuple(metrics))
+
+
+def _final_model(folder: Path) -> Path | None:
+    """Find the model of all clips in a folder of results; None if it holds no models.
+
+    Raises:
+        SvfapError: the folder has models of folds alone, or final models of several datasets.
+    """
+    place = Path(FINETUNED.pattern)  # ...finetune/DATASET/FOLD/checkpoint.pt
+    below = (f"*/{place.name}", f"finetune/*/*/{place.name}")
+    models = sorted(path for pattern in below for path in folder.glob(pattern))
+    found = [path for path in models if FINETUNED.parse(path.absolute())]
+    finals = [path for path in found if path.parent.name == FINAL]
+    if len(finals) > 1:
+        raise SvfapError(f"{folder}: models of several datasets; name one, such as {finals[0]}")
+    if found and not finals:
+        raise SvfapError(
+            f"{folder}: models of folds, none of all clips; set finetune.final: true and run the"
+            f" workflow again, or name the model of a fold, such as {found[0]}"
+        )
+    return finals[0] if finals else None
 
 
 def _from_hub(source: str) -> Path:

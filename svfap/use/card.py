@@ -149,9 +149,15 @@ def _results(bundle: "Bundle") -> Iterator[str]:
         cells = [dataset, fold, str(rows[0]["clips"]), *(values.get(c, "") for c in columns)]
         yield f"| {' | '.join(cells)} |"
     yield ""
+    this = (
+        "this model has learnt from all of their clips, so none of the figures is its own: they say"
+        " what models of the same recipe do on clips that they have not seen"
+        if bundle.facts.final
+        else "this is one of these models"
+    )
     yield (
-        "Each fold is the test set of its own model; this is one of these models. The row pooled"
-        " holds the metrics of all folds' predictions together."
+        f"Each fold is the test set of its own model; {this}. The row pooled holds the metrics of"
+        " all folds' predictions together."
     )
 
 

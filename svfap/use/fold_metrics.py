@@ -11,7 +11,7 @@ import pandas as pd
 from svfap.datasets import DATASETS
 from svfap.evaluation import predictions
 from svfap.evaluation.metrics import METRICS
-from svfap.experiment.layout import FINETUNED, PREDICTIONS
+from svfap.experiment.layout import FINAL, FINETUNED, PREDICTIONS
 from svfap.use.bundle import Bundle
 
 POOLED = "pooled"
@@ -61,8 +61,7 @@ def with_metrics(bundle: Bundle, paths: Sequence[Path] = ()) -> Bundle:
 
 def find_predictions(checkpoint: Path) -> list[Path]:
     """Find the predictions of all folds of a checkpoint's dataset, in the workflow's results."""
-    # Users rename checkpoints; the folder alone says which run and dataset it belongs to.
-    place = checkpoint.absolute().parent / Path(FINETUNED.pattern).name
+    place = _place(checkpoint)
     names = FINETUNED.parse(place)
     if names is None:
         return []
@@ -70,6 +69,27 @@ def find_predictions(checkpoint: Path) -> list[Path]:
     results = place.parents[len(below_results.parts) - 1]
     pattern = PREDICTIONS.path(Path(), run=names["run"], dataset=names["dataset"], fold="*")
     return sorted(results.glob(str(pattern)))
+
+
+def fold_warning(bundle: Bundle) -> str:
+    """Return a warning if a model belongs to a fold, with where to find a model of all clips."""
+    place = _place(Path(bundle.name))
+    names = FINETUNED.parse(place)
+    if names is None or bundle.facts.final:
+        return ""
+    final = place.parents[1] / FINAL / place.name
+    advice = (
+        f"export {final} instead, the model of all clips"
+        if final.is_file()
+        else "set finetune.final: true to train a model on all clips"
+    )
+    return f"the model of fold {names['fold']} has not learnt from that fold's test clips; {advice}"
+
+
+def _place(checkpoint: Path) -> Path:
+    """Return where the workflow would have written a checkpoint in the same folder."""
+    # Users rename checkpoints; the folder alone says which run, dataset and fold it belongs to.
+    return checkpoint.absolute().parent / Path(FINETUNED.pattern).name
 
 
 def _fold_rows(

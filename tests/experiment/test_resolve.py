@@ -1,5 +1,7 @@
 """The section of each stage: what its output depends on and no more."""
 
+from dataclasses import replace
+
 import pytest
 
 from svfap.config.yaml_file import merge
@@ -68,3 +70,22 @@ def test_an_experiment_needs_labels():
 def test_an_unlabelled_dataset_cannot_be_fine_tuned():
     with pytest.raises(SvfapError, match="no labels"):
         experiment().finetune_section("demo_pretrain")
+
+
+def test_a_final_training_has_all_parts_and_changes_no_fold():
+    before, after = experiment(), experiment(finetune={"final": True})
+    assert not before.finals
+    assert before.finetune_section("demo") == after.finetune_section("demo", "subjects1")
+    assert after.finetune_section("demo", "final").finetune.final
+    fold = after.finals["demo"]
+    assert {*fold.train} == {*after.datasets["demo"].parts}
+    assert len({*fold.train}) == len(fold.train)
+    assert not fold.test
+
+
+def test_a_fold_with_the_name_of_the_final_training_is_refused():
+    found = experiment(finetune={"final": True})
+    dataset = found.datasets["demo"]
+    renamed = replace(dataset, folds={"final": next(iter(dataset.folds.values()))})
+    with pytest.raises(SvfapError, match="a fold is called 'final'"):
+        replace(found, datasets={"demo": renamed}).check_folds()

@@ -24,6 +24,7 @@ def write_checkpoint(
     crop=None,
     fps=None,
     origin=None,
+    final=False,
 ) -> Path:
     """Write a fine-tuned model with random weights and a frame stride of 2."""
     torch.manual_seed(0)
@@ -36,7 +37,7 @@ def write_checkpoint(
         stride=2,
         notice=NOTICE,
         model=model,
-        finetune=FinetuneConfig(activation=activation),
+        finetune=FinetuneConfig(activation=activation, final=final),
     )
     facts = {"crop": crop or {"preset": "auto"}, "origin": origin and Origin(**origin)}
     Checkpoint(network.state_dict(), job, clips=9, fps=fps, **facts).write(path)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from svfap.config import ModelConfig
+from svfap.config import FinetuneConfig, ModelConfig
 from svfap.config.stage_sections import CostConfig, CostJob
 from svfap.models import Autoencoder, VideoModel
 from svfap.models.cost import (
@@ -18,10 +18,12 @@ from svfap.models.cost import (
     finetune_cost,
     pretrain_cost,
     skipped_multiply_adds,
+    trained_parameters,
 )
 from svfap.models.masking import target_sites, tube_sites
 from svfap.stages import cost as stage
 from svfap.tables import costs
+from svfap.training import tuning
 
 SMALL = {"dim": 384, "heads": 6, "depths": (8, 4, 2)}
 FLAT = {"bottleneck": False, "depths": (12, 8, 4)}
@@ -73,6 +75,32 @@ def test_formulas_of_the_classifier_agree_with_torch(sizes):
         found = counted(VideoModel(config, 7), meta_clip(config))
     cost = finetune_cost(config, 7)
     assert (cost.parameters, cost.multiply_adds) == found
+
+
+@pytest.mark.parametrize("sizes", ALL_SIZES)
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"pool": "attention"},
+        *({"freeze": count} for count in (1, 3, 13)),
+        {"tune": "probe"},
+        {"tune": "probe", "pool": "attention"},
+        {"tune": "lora"},
+        {"tune": "lora", "lora": {"rank": 3, "targets": ["k", "proj", "fc1", "fc2", "fc2"]}},
+    ],
+)
+def test_trained_parameters_are_those_that_torch_trains(sizes, keys):
+    config, settings = ModelConfig(**sizes), FinetuneConfig(**keys)
+    with torch.device("meta"):
+        model = VideoModel(config, 7, pool=settings.pool)
+        if not settings.freeze and settings.tune == "full":
+            found = counted(model, meta_clip(config))
+            cost = finetune_cost(config, 7, settings.pool)
+            assert (cost.parameters, cost.multiply_adds) == found
+        tuning.prepare(model, settings)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert trained_parameters(config, 7, settings) == trained
 
 
 @pytest.mark.parametrize("sizes", ALL_SIZES)

@@ -49,6 +49,10 @@ def demo_jobs(config=DEMO):
     return jobs_of(experiment, video_facts.of_all(experiment), jpeg_bytes=0.2)
 
 
+def demo_videos():
+    return video_facts.of_all(resolve.resolve(yaml.safe_load(DEMO.read_text()), where="demo"))
+
+
 def record(output, stage, cpu_seconds, points=(), status="FINISHED"):
     """The events of an attempt, as a stage records them; points are (time, data_share)."""
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +88,23 @@ def test_loading_in_the_training_process_takes_turns_with_the_steps():
     each = 1 / pace["model"] + 1 / pace["loaders"]
     assert alone["seconds"] == pytest.approx(CLIPS * EPOCHS * each, rel=0.01)
     assert helped["seconds"] < alone["seconds"]
+
+
+def test_a_final_training_and_a_probe_are_counted(tmp_path):
+    def finetuning(**keys):
+        values = yaml.safe_load(DEMO.read_text())
+        values["finetune"] |= keys
+        path = tmp_path / "changed.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return [job for job in demo_jobs(path) if job.stage in ("finetune", "evaluate")]
+
+    full, final, probe = finetuning(), finetuning(final=True), finetuning(tune="probe")
+    assert len(final) == len(full) + 1
+    last = next(job for job in final if job.output.parent.name == "final")
+    assert last.clips > max(job.clips for job in full)  # all parts, not those of a fold
+    # Every clip is encoded twice (`probe.views`), for all folds and their evaluation together.
+    clips = sum(facts.total for name, facts in demo_videos().items() if name == "demo")
+    assert sum(job.clips for job in probe) == pytest.approx(2 * clips)
 
 
 def test_a_shared_copy_is_fetched_once():

@@ -45,9 +45,9 @@ CONFIG = TabulateConfig(
 
 
 COSTS = """\
-run,parameters,multiply_adds,pretrain_parameters,pretrain_multiply_adds
-,77640000,43600000000,85500000,12900000000
-mask75,77640000,43600000000,85500000,18400000000
+run,parameters,multiply_adds,trained_parameters,pretrain_parameters,pretrain_multiply_adds
+,77640000,43600000000,77640000,85500000,12900000000
+mask75,77640000,43600000000,77640000,85500000,18400000000
 """
 
 

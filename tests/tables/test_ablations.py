@@ -139,9 +139,14 @@ def test_the_comparison_of_models_has_our_first_fold_and_counted_costs():
 def test_costs_are_read_or_named(tmp_path):
     path = tmp_path / "costs.csv"
     path.write_text(
-        "run,parameters,multiply_adds,pretrain_parameters,pretrain_multiply_adds\n,2000000,3e9,1,4e9\n"
+        "run,parameters,multiply_adds,trained_parameters,pretrain_parameters,"
+        "pretrain_multiply_adds\n,2000000,3e9,2000000,1,4e9\nprobe,2e6,3e9,5000,1,4e9\n"
     )
-    assert costs.read_costs(path) == {"": CountedCost(2, 3, 4)}
+    found = costs.read_costs(path)
+    assert found == {"": CountedCost(2, 3, 4), "probe": CountedCost(2, 3, 4, trained=0.005)}
+    assert found["probe"].trained_text == "0.005 (0.25 %)"
+    assert costs.trained_note(found) == ""
+    assert "trains 0.005 (0.25 %) of its 2 million" in costs.trained_note({"": found["probe"]})
     path.write_text("run\n1\n")
     with pytest.raises(SvfapError, match=r"costs\.csv: not a list of costs"):
         costs.read_costs(path)

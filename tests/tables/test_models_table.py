@@ -13,9 +13,10 @@ from svfap.errors import SvfapError
 from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
 from svfap.stages import tabulate
+from svfap.tables.costs import COLUMNS
 
 FACTS = DatasetFacts(task="classification", targets=("a", "b"), metrics=("UAR",), folds=("1",))
-COSTS = "run,parameters,multiply_adds,pretrain_parameters,pretrain_multiply_adds\n,1,1,1,1\n"
+COSTS = f"{','.join(COLUMNS)}\n,1,1,1,1,1\n"
 MADE = MadeBy(model="m" * 64, recipe="r1", pretrained="p" * 64, pretrain_recipe="q1")
 
 

@@ -38,7 +38,8 @@ def train(folder, job, factor, shift, monkeypatch) -> tuple[np.ndarray, np.ndarr
     index, labelled = shards_of(folder / "shards", factor, shift)
     for stage in (finetune, evaluate):
         monkeypatch.setattr(stage, "ClipStore", lambda _: labelled)
-    monkeypatch.setattr(evaluate, "_draw", lambda *_: None)  # figures take most of the time
+    for name in ("_draw_map", "_draw_attention"):  # figures take most of the time
+        monkeypatch.setattr(evaluate, name, lambda *_: None)
     model, table = folder / "checkpoint.pt", folder / "predictions.parquet"
     inputs = {"pretrained": [], "shards": [index], "validation": [index]}
     finetune.run(job, **inputs, output=model, log=no_log)

@@ -102,6 +102,32 @@ def test_the_card_names_data_licence_limits_and_metrics(tmp_path, toy_model):
     assert f"{pooled:.4f}" in text
 
 
+def test_a_model_of_all_clips_is_taken_from_its_folder(tmp_path, toy_model, capsys):
+    fold = workflow(tmp_path, toy_model)
+    for folder in (tmp_path, fold.parents[1]):
+        with pytest.raises(SvfapError, match=r"none of all clips; set finetune\.final: true"):
+            bundle.load(folder)
+    assert export(fold, tmp_path / "of a fold") == 0
+    assert "fold one has not learnt from" in capsys.readouterr().out
+    final = fold.parents[1] / "final" / "checkpoint.pt"
+    final.parent.mkdir()
+    write_checkpoint(final, toy_model, final=True)
+    for number, source in enumerate((tmp_path, fold.parents[1], final)):
+        assert bundle.load(source).name == str(final)
+        assert export(source, tmp_path / f"shared{number}") == 0
+        assert "has not learnt" not in capsys.readouterr().out
+        text = (tmp_path / f"shared{number}" / "README.md").read_text()
+        assert "| demo | pooled | 40 | " in text
+        assert "learnt from all of their clips, so none of the figures is its own" in text
+    assert export(fold, tmp_path / "of a fold again") == 0
+    assert f"export {final} instead" in capsys.readouterr().out
+    other = tmp_path / "finetune" / "other" / "final" / "checkpoint.pt"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    with pytest.raises(SvfapError, match="models of several datasets; name one"):
+        bundle.load(tmp_path)
+
+
 @pytest.mark.parametrize("run", ["", "variants/small/"])
 @pytest.mark.parametrize("name", ["checkpoint.pt", "renamed.pt"])
 def test_predictions_are_found_in_the_run_of_a_checkpoint(tmp_path, run, name):

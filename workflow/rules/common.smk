@@ -91,6 +91,14 @@ def of_each_fold(output):
     ]
 
 
+def final_models():
+    """The main run's models that have learnt from all clips of a dataset."""
+    return [
+        str(layout.FINETUNED.path(RESULTS, dataset=name, fold=layout.FINAL))
+        for name in EXPERIMENT.finals
+    ]
+
+
 def of_each_part(output):
     """Paths of an output for every dataset and part."""
     return [
@@ -148,7 +156,7 @@ def pretrain_config(wildcards):
 def finetune_config(wildcards):
     return (
         RUNS[wildcards.run]
-        .experiment.finetune_section(wildcards.dataset)
+        .experiment.finetune_section(wildcards.dataset, wildcards.fold)
         .model_dump_json()
     )
 
@@ -225,6 +233,8 @@ def pretrained(wildcards):
 
 
 def fold_of(wildcards):
+    if wildcards.fold == layout.FINAL:
+        return EXPERIMENT.finals[wildcards.dataset]
     return EXPERIMENT.datasets[wildcards.dataset].folds[wildcards.fold]
 
 
