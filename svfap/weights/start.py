@@ -118,7 +118,8 @@ def check(config: Config, *, where: str) -> None:
         if licence not in config.pretrain.accept_licences:
             raise SvfapError(
                 f"{where}: pretrain.accept_licences: {chosen.model.name} is under {licence},"
-                f" without commercial use; write accept_licences: [{licence}] if that fits your work"
+                f" without commercial use; if that fits your work, write accept_licences:"
+                f" [{licence}]"
             )
 
 
