@@ -37,7 +37,7 @@ class Converted:
     where: str = ""
 
     def check_sizes(self, model: ModelConfig) -> None:
-        """Compare the sizes with those of a configuration.
+        """Compare the sizes with a configuration's.
 
         Raises:
             SvfapError: some differ; the message lists what to write.
