@@ -31,7 +31,16 @@ from svfap.overwriting import keep_inputs
 from svfap.threads import wait_passively
 from svfap.tracking import stage_run
 
-COMMANDS = ("predict", "export", "convert", "datasets", "plan", "doctor", "sync-tracking")
+COMMANDS = (
+    "predict",
+    "export",
+    "convert",
+    "weights",
+    "datasets",
+    "plan",
+    "doctor",
+    "sync-tracking",
+)
 MODULES = {name: f"stages.{name}" for name in STAGE_NAMES} | {
     name: f"commands.{name.replace('-', '_')}" for name in COMMANDS
 }

@@ -30,6 +30,7 @@ FORBIDDEN = {
     "predict": TORCH | TABLES | {"mlflow"},
     "export": TORCH | TABLES | {"mlflow", "cv2"},
     "convert": TORCH | TABLES | {"mlflow", "cv2"},
+    "weights": TORCH | TABLES | {"mlflow", "cv2"},
     "datasets": TORCH | TABLES | {"mlflow", "cv2"},
     "plan": TORCH | TABLES | {"mlflow", "cv2"},
     "doctor": TORCH | TABLES | {"mlflow"},

@@ -52,6 +52,7 @@ class FinetuneJob(Section):
     targets: tuple[str, ...]
     stride: int = Field(ge=1, description="the dataset's own frame stride")
     notice: str = ""
+    public: str = Field(default="", description="public model to start from, see `svfap.weights`")
     model: ModelConfig
     finetune: FinetuneConfig
 

@@ -39,6 +39,9 @@ class ModelConfig(Section):
     bottleneck_tokens: int = Field(
         default=8, ge=1, description="G, tokens per time step after stage 1"
     )
+    norm_eps: float = Field(
+        default=1e-6, gt=0, description="epsilon of LayerNorm; public weights have their own"
+    )
     decoder_dim: int = Field(default=384, ge=8, description="width of the decoder")
     decoder_heads: int = Field(default=6, ge=1, description="attention heads of the decoder")
     decoder_depth: int = Field(default=4, ge=1, description="blocks of the decoder")
@@ -92,7 +95,12 @@ class PretrainConfig(Section):
         default=(), description="names under `datasets` to pre-train on"
     )
     checkpoint: ExpandedPath | None = Field(
-        default=None, description="use this model; null: pre-train one"
+        default=None,
+        description="start from this model: a file, an exported folder, or a public model of"
+        " `python -m svfap weights`; null: pre-train one",
+    )
+    accept_licences: tuple[str, ...] = Field(
+        default=(), description="licences of public models that you accept, such as CC-BY-NC-4.0"
     )
     stride: int = Field(default=4, ge=1, description="distance between sampled frames")
     mask_ratio: float = Field(default=0.9, gt=0, lt=1, description="share of masked tokens")

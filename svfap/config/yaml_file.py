@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from svfap.config import Config, FinetuneConfig, TrainingMachine, reserved
 from svfap.config.explain import explain
-from svfap.config.paths import check_file, check_folder
+from svfap.config.paths import check_folder
 from svfap.config.section import Section
 from svfap.errors import SvfapError
 
@@ -87,8 +87,6 @@ class _Loader(yaml.SafeLoader):
 def check(values: object, *, where: str = "config") -> Config:
     """Check a whole configuration, including its paths and the overrides of its datasets."""
     config = parse(Config, values, where=where)
-    if config.pretrain.checkpoint is not None:
-        check_file(config.pretrain.checkpoint, key=f"{where}: pretrain.checkpoint")
     check_folder(config.data, key=f"{where}: data")
     check_folder(config.results, key=f"{where}: results")
     reserved.check_results(config.results, where=where)

@@ -14,6 +14,7 @@ from svfap.config.yaml_file import load
 from svfap.doctor import machine, project
 from svfap.doctor.finding import FIX, OK, WARN, Finding, State
 from svfap.errors import SvfapError
+from svfap.weights import start
 
 __all__ = ["FIX", "OK", "WARN", "Finding", "lines"]
 
@@ -49,6 +50,7 @@ def _checks(path: Path) -> dict[str, Check]:
     config: Config | None = None
     try:
         config = load(path)
+        start.check(config, where=str(path))
         settings = Finding(OK, str(path))
     except SvfapError as error:
         settings = Finding(FIX, str(error))

@@ -19,10 +19,11 @@ from svfap.config.stage_sections import (
     ReviewConfig,
     TabulateConfig,
 )
-from svfap.config.yaml_file import check, finetune_for, parse
+from svfap.config.yaml_file import check, finetune_for, merge, parse
 from svfap.datasets.dataset import Dataset, Fold
 from svfap.errors import SvfapError
 from svfap.experiment.layout import FINAL
+from svfap.weights import start
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Experiment:
             seed=config.seed if own is None else own,
             notice=self.pretrain_notice,
             model=config.model,
-            pretrain=config.pretrain.model_copy(update={"seed": None}),
+            pretrain=config.pretrain.model_copy(update={"seed": None, "accept_licences": ()}),
         )
 
     def finetune_section(self, dataset: str, fold: str = "") -> FinetuneJob:
@@ -145,12 +146,14 @@ class Experiment:
         finetune = finetune.model_copy(update={"final": fold == FINAL})
         if facts.raw_targets and finetune.target_scale is None:
             finetune = finetune.model_copy(update={"target_scale": "raw"})
+        public = start.public(self.config.pretrain.checkpoint)
         job = {
             "seed": self.config.seed,
             "task": facts.task,
             "targets": facts.targets,
             "stride": facts.stride,
             "notice": facts.notice,
+            "public": str(public) if public and finetune.init == "pretrained" else "",
             "model": self.config.model,
             "finetune": finetune,
         }
@@ -209,7 +212,10 @@ def resolve(values: object, *, where: str) -> Experiment:
     Raises:
         SvfapError: the configuration or a dataset's CSV is wrong.
     """
+    if isinstance(values, Mapping):  # else the check explains it
+        values = merge(start.defaults_of(values), values)
     config = check(values, where=where)
+    start.check(config, where=where)
     found = {name: datasets.get(name, chosen) for name, chosen in config.datasets.items()}
     _check_roots(config, found)
     experiment = Experiment(config, found)

@@ -22,6 +22,7 @@ from svfap.config.yaml_file import check, merge
 from svfap.errors import SvfapError
 from svfap.experiment.layout import MAIN, PRETRAINED, run_folder
 from svfap.experiment.resolve import Experiment
+from svfap.weights import start
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ def _vary(experiment: Experiment, name: str, variant: Variant) -> Experiment:
         )
     # Unlabelled datasets stay: pre-training may need them.
     left_out: set[str] = {*experiment.labelled} - {*variant.datasets} if variant.datasets else set()
-    changes: dict[str, Any] = variant.model_dump(include={"model", "pretrain", "finetune"})
+    given = variant.model_dump(include={"model", "pretrain", "finetune"})
+    changes: dict[str, Any] = merge(start.defaults_of(given), given) | {"crop": {}}  # one for all
     changes["datasets"] = {
         dataset: chosen.model_dump(exclude_defaults=True)
         for dataset, chosen in variant.datasets.items()
@@ -155,6 +157,7 @@ def _vary(experiment: Experiment, name: str, variant: Variant) -> Experiment:
     values["datasets"] = {k: v for k, v in values["datasets"].items() if k not in left_out}
     machine = {"machine": experiment.config.machine}  # all runs use the same
     config: Config = check(values, where=where).model_copy(update=machine)
+    start.check(config, where=where)
     varied = Experiment(
         config, {k: v for k, v in experiment.datasets.items() if k in config.datasets}
     )

@@ -47,7 +47,7 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name = key
         for pattern, replacement in renames:
             name = re.sub(pattern, replacement, name)
-        ours |= _reshape(name, value)
+        ours |= reshape(name, value)
     return ours
 
 
@@ -57,7 +57,7 @@ def _block_number(key: str) -> str:
     return match[2] if match else ""
 
 
-def _reshape(key: str, value: Tensor) -> dict[str, Tensor]:
+def reshape(key: str, value: Tensor) -> dict[str, Tensor]:
     """Split fused projections, and flatten convolutions whose kernel equals their stride.
 
     `TemporalConv` and the patch embedding are linear layers here, see `layers.TemporalConv`.

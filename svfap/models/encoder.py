@@ -16,7 +16,6 @@ from svfap.models.layers import (
     SpatialPool,
     TemporalConv,
     TemporalPool,
-    norm,
     sinusoid_positions,
 )
 from svfap.models.tokens import fuse, patchify, take_sites
@@ -61,6 +60,9 @@ class Encoder(nn.Module):
         stages = range(1, len(config.depths))
         self.downsamples = nn.ModuleList(_downsample(config) for _ in stages)
         self.pools = nn.ModuleList(_spatial_pool(config, stage) for stage in stages)
+        for module in self.modules():
+            if isinstance(module, nn.LayerNorm):
+                module.eps = config.norm_eps
 
     def forward(
         self, video: Tensor, visible: Tensor | None = None, draws: Tensor | None = None
@@ -181,7 +183,7 @@ class VideoModel(nn.Module):
         self.num_classes, self.per_frame, self.fusion = num_classes, per_frame, fusion
         self.encoder = Encoder(config, drop_path)
         self.pool = AttentivePool(config.dim, config.heads) if pool == "attention" else None
-        self.fc_norm = norm(config.dim)
+        self.fc_norm = nn.LayerNorm(config.dim, eps=config.norm_eps)
         self.head = nn.Linear(config.dim, num_classes) if num_classes else nn.Identity()
         self.activation = self.ACTIVATIONS[activation]()
         initialise(self)

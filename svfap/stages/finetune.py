@@ -31,6 +31,8 @@ from svfap.training.step import Weights, seed_everything
 from svfap.training.target_scale import TargetScale
 from svfap.training.training_run import TrainingRun
 from svfap.video.sampling import finetune_indices
+from svfap.weights import converted
+from svfap.weights.cache import prepare
 
 
 class Teaching(NamedTuple):
@@ -76,7 +78,7 @@ def run(
     seed_everything(config.seed)
     settings = config.finetune
     model = _untrained(config)
-    origin = _load_encoder(model, pretrained) if settings.init == "pretrained" else Origin()
+    origin = _load_encoder(model, pretrained, config) if settings.init == "pretrained" else Origin()
     tuning.prepare(model, settings)
     if settings.tune == "probe":
         machine = machine.model_copy(update={"workers": 0})  # features are in memory
@@ -138,22 +140,30 @@ def _untrained(config: FinetuneJob) -> VideoModel:
     )
 
 
-def _load_encoder(model: VideoModel, pretrained: list[Path]) -> Origin:
-    """Load the encoder of a pre-trained checkpoint and return the facts of its pre-training."""
+def _load_encoder(model: VideoModel, pretrained: list[Path], config: FinetuneJob) -> Origin:
+    """Load the encoder to start from and return the facts of its pre-training."""
+    if config.public:
+        pretrained = [prepare(config.public)]
     if len(pretrained) != 1:
         raise SvfapError(
             "finetune.init is 'pretrained', which needs one checkpoint as --pretrained;"
             " give it or set finetune.init to 'scratch'"
         )
-    found = Checkpoint.read(pretrained[0])
+    path = pretrained[0]
+    if path.suffix == converted.SUFFIX:
+        public = converted.read(path)
+        public.check_sizes(config.model)
+        load_weights(model.encoder, public.encoder, where=path)
+        return Origin(notice=public.notice, checkpoint=file_hash(path))
+    found = Checkpoint.read(path)
     prefix = "encoder."
     encoder = {k.removeprefix(prefix): v for k, v in found.model.items() if k.startswith(prefix)}
-    load_weights(model.encoder, encoder, where=pretrained[0])
+    load_weights(model.encoder, encoder, where=path)
     return Origin(
         datasets=found.job.pretrain.datasets if isinstance(found.job, PretrainJob) else (),
         notice=found.job.notice if found.job else "",
         clips=found.clips or 0,
-        checkpoint=file_hash(pretrained[0]),
+        checkpoint=file_hash(path),
         recipe=recipe(found.job) if found.job else "",
     )
 

@@ -120,7 +120,7 @@ def foreign(path: Path) -> SvfapError:
     """Return the error for a file of weights that this package did not write."""
     return SvfapError(
         f"{path}: weights without this package's configuration; convert the authors' checkpoints"
-        " with `python -m svfap convert`"
+        " with `python -m svfap convert`, other public models with `python -m svfap weights`"
     )
 
 

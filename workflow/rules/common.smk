@@ -13,6 +13,7 @@ from svfap.experiment import job_lines, layout, resolve, runs
 from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
 from svfap.tracking import environment, stage_run
+from svfap.weights import start
 
 given = workflow.resource_settings
 try:
@@ -224,12 +225,17 @@ def pretrain_shards(wildcards):
 
 
 def pretrained(wildcards):
-    """The checkpoint that fine-tuning starts from: none, the user's, or this workflow's."""
+    """The checkpoint that fine-tuning starts from: none, the user's, or this workflow's.
+
+    A public model is no file of the workflow: the stage takes it from the cache of weights.
+    """
     run = RUNS[wildcards.run]
     if run.experiment.finetune_section(wildcards.dataset).finetune.init == "scratch":
         return []
     own = run.experiment.config.pretrain.checkpoint
-    return own or str(layout.PRETRAINED.path(RESULTS, run=run.pretrained_in))
+    if own is not None:
+        return [] if start.public(own) else str(start.file_of(own))
+    return str(layout.PRETRAINED.path(RESULTS, run=run.pretrained_in))
 
 
 def fold_of(wildcards):
