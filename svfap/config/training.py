@@ -35,9 +35,20 @@ class ModelConfig(Section):
     bottleneck_tokens: int = Field(
         default=8, ge=1, description="G, tokens per time step after stage 1"
     )
+    pool: Literal["average", "sites"] = Field(
+        default="average",
+        description="what the head reads: the average of all tokens, or the average over time at"
+        " each site, which tells the places apart and helps small models (not in the paper)",
+    )
     decoder_dim: int = Field(default=384, ge=8, description="width of the decoder")
     decoder_heads: int = Field(default=6, ge=1, description="attention heads of the decoder")
     decoder_depth: int = Field(default=4, ge=1, description="blocks of the decoder")
+
+    @property
+    def features(self) -> int:
+        """Number of values that the head reads: C, or C of each site."""
+        sites = (self.image_size // self.patch_size) ** 2
+        return self.dim * (sites if self.pool == "sites" else 1)
 
     @model_validator(mode="after")
     def _divisible(self) -> "ModelConfig":

@@ -49,7 +49,7 @@ class Cost:
 
 def finetune_cost(config: ModelConfig, num_classes: int) -> Cost:
     """Return the cost of the classifier (table 7 and the ablations: "Params" and "FLOPs")."""
-    head = _norm(1, config.dim) + _linear(1, config.dim, num_classes)
+    head = _norm(1, config.features) + _linear(1, config.features, num_classes)
     return _encoder(config, token_grid(config).sites) + head + _clip(config)
 
 

@@ -150,14 +150,17 @@ def _spatial_pool(config: ModelConfig, stage: int) -> nn.Module:
 class VideoModel(nn.Module):
     """Encoder, global average pool, LayerNorm and a linear head (paper section 4.1).
 
+    With `config.pool` "sites", the pool is over time only, and the features of all sites follow one
+    another. The number of features F, `config.features`, is then S * C instead of C.
+
     Args:
         config: sizes of the encoder.
         num_classes: number of outputs; 0 for no head, so that the model returns embeddings.
         drop_path: rate of stochastic depth in the last block; the rate grows linearly from 0 in the
             first block.
         activation: function applied to the outputs, for regressed values of limited range.
-        per_frame: whether to return an output per frame, not per clip; the pool is then over space
-            only.
+        per_frame: whether to return an output per frame, not per clip; the pool is then not over
+            time.
         fusion: whether to pool the sum of all stages instead of the last stage (an ablation).
     """
 
@@ -177,8 +180,8 @@ class VideoModel(nn.Module):
         super().__init__()
         self.num_classes, self.per_frame, self.fusion = num_classes, per_frame, fusion
         self.encoder = Encoder(config, drop_path)
-        self.fc_norm = norm(config.dim)
-        self.head = nn.Linear(config.dim, num_classes) if num_classes else nn.Identity()
+        self.fc_norm = norm(config.features)
+        self.head = nn.Linear(config.features, num_classes) if num_classes else nn.Identity()
         self.activation = self.ACTIVATIONS[activation]()
         initialise(self)
         if isinstance(self.head, nn.Linear):
@@ -193,10 +196,12 @@ class VideoModel(nn.Module):
             draws: (B, blocks, BRANCHES) uniform numbers for stochastic depth; None to draw them.
 
         Returns:
-            (B, C); with `per_frame` (B, T, C), interpolated between the slices of the last stage.
+            (B, F); with `per_frame` (B, T, F), interpolated between the slices of the last stage.
         """
         outputs = self.encoder(video, draws=draws)
-        pooled = (fuse(outputs) if self.fusion else outputs[-1]).mean(dim=2)
+        tokens = fuse(outputs) if self.fusion else outputs[-1]
+        by_site = self.encoder.config.pool == "sites"
+        pooled = tokens.flatten(2) if by_site else tokens.mean(dim=2)
         if self.per_frame:
             frames = F.interpolate(pooled.mT, size=video.shape[2], mode="linear").mT
         else:
@@ -217,7 +222,7 @@ class VideoModel(nn.Module):
         return self.forward_head(self.forward_features(video, draws))
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Turn features (..., C) into logits or regressed values (..., num_classes)."""
+        """Turn features (..., F) into logits or regressed values (..., num_classes)."""
         out: Tensor = self.activation(self.head(features))
         return out
 

@@ -193,8 +193,8 @@ class Predictor:
     def _rejected(self, name: str, path: Path, reason: str) -> VideoScores:
         job = self.facts.job
         table = build_timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
-        width = job.model.dim
-        return VideoScores(name, path, table, np.empty((0, width), np.float32), reject=reason)
+        empty = np.empty((0, job.model.features), np.float32)
+        return VideoScores(name, path, table, empty, reject=reason)
 
 
 @cache

@@ -36,7 +36,7 @@ ABLATIONS = [
     pytest.param({"pyramid": "max"}, 76.6, 43.3, 12.9, id="maximum pooling"),
 ]
 ALL_SIZES = [pytest.param(each.values[0], id=each.id) for each in ABLATIONS]
-ALL_SIZES += [pytest.param(SMALL, id="SVFAP-S")]
+ALL_SIZES += [pytest.param(SMALL, id="SVFAP-S"), pytest.param({"pool": "sites"}, id="sites")]
 TINY = {"image_size": 96, "dim": 128, "heads": 4, "depths": (3, 2, 2)}
 TINY |= {"decoder_dim": 96, "decoder_heads": 3, "decoder_depth": 3}
 
