@@ -13,7 +13,7 @@ from svfap.config.section import Section
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 Activation = Literal["none", "sigmoid", "tanh"]
-Pool = Literal["mean", "attention"]
+Pool = Literal["mean", "sites", "attention"]
 LoraTarget = Literal["q", "k", "v", "proj", "fc1", "fc2"]  # names in `svfap/models/layers.py`
 Tune = Literal["full", "probe", "lora"]
 DROP_PATH = 0.1  # VideoMAE's, as the paper follows it
@@ -170,7 +170,9 @@ class FinetuneConfig(Section):
         default=0, ge=0, description="first blocks that stay as pre-trained, with `tune: full`"
     )
     pool: Pool = Field(
-        default="mean", description="how the head pools tokens; attention: by a learned query"
+        default="mean",
+        description="how the head pools tokens; sites: the mean over time at each site, which tells"
+        " places apart and helps small models; attention: by a learned query",
     )
     probe: ProbeConfig = ProbeConfig()
     lora: LoraConfig = LoraConfig()

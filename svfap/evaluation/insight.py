@@ -65,7 +65,7 @@ def attention_maps(model: VideoModel, video: Tensor) -> dict[str, Tensor]:
 
     If a stage has bottleneck tokens, the map shows the last block in which they attend to the frame
     tokens, averaged over heads and tokens. Otherwise it shows the self-attention of the last block.
-    The first stage has no map.
+    The first of several stages has no map.
 
     Args:
         model: a fine-tuned model in evaluation mode.
@@ -83,7 +83,7 @@ def attention_maps(model: VideoModel, video: Tensor) -> dict[str, Tensor]:
         # In the last cross block of a stage, frame tokens attend to the bottleneck tokens. In the
         # blocks before it, bottleneck tokens attend to frame tokens, as the map needs.
         gathering = blocks[:-1] if isinstance(blocks[-1], CrossBlock) else blocks
-        if gathering and stage > 1:
+        if gathering and (stage > 1 or len(encoder.config.depths) == 1):
             last = gathering[-1]
             part = last.cross if isinstance(last, CrossBlock) else last.get_submodule("attn")
             hooks.append(_record_attention(part, f"stage {stage}", shares))

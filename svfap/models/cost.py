@@ -13,7 +13,13 @@ attention product; a tensor that feeds three layers is converted and kept three 
 from dataclasses import dataclass
 
 from svfap.config import FinetuneConfig, LoraConfig, ModelConfig, Pool
-from svfap.models.token_counts import POOL_HIDDEN, hidden_sites, target_count, token_grid
+from svfap.models.token_counts import (
+    POOL_HIDDEN,
+    hidden_sites,
+    pooled_width,
+    target_count,
+    token_grid,
+)
 
 NORM_OPERATIONS = 5
 BF16_BYTES, FP32_BYTES = 2, 4  # bytes of a bfloat16 and of a float32 value
@@ -78,8 +84,9 @@ def trained_parameters(config: ModelConfig, num_classes: int, settings: Finetune
 def _head(config: ModelConfig, num_classes: int, pool: Pool) -> Cost:
     """Return the cost of pool, norm and linear layer."""
     dim, (slices, sites, _) = config.dim, token_grid(config)
-    head = _norm(1, dim) + _linear(1, dim, num_classes)
-    if pool == "mean":
+    width = pooled_width(config, pool)
+    head = _norm(1, width) + _linear(1, width, num_classes)
+    if pool != "attention":
         return head
     if config.pyramid != "none":
         slices //= config.temporal_kernel ** (len(config.depths) - 1)

@@ -18,6 +18,7 @@ from svfap.models.layers import (
     TemporalPool,
     sinusoid_positions,
 )
+from svfap.models.token_counts import pooled_width
 from svfap.models.tokens import fuse, patchify, take_sites
 
 
@@ -159,10 +160,11 @@ class VideoModel(nn.Module):
         drop_path: rate of stochastic depth in the last block; the rate grows linearly from 0 in the
             first block.
         activation: function applied to the outputs, for regressed values of limited range.
-        per_frame: whether to return an output per frame, not per clip; the pool is then over space
-            only.
+        per_frame: whether to return an output per frame, not per clip; the pool is then not over
+            time.
         fusion: whether to pool the sum of all stages instead of the last stage (an ablation).
-        pool: how to pool the tokens; a mean, or by attention.
+        pool: how to pool the tokens: their mean, the mean over time at each site, or by attention.
+            The number of features F is S * C with "sites", and C otherwise.
     """
 
     HEAD_INIT_SCALE = 0.001  # not in the paper; from the authors' fine-tuning code
@@ -183,8 +185,9 @@ class VideoModel(nn.Module):
         self.num_classes, self.per_frame, self.fusion = num_classes, per_frame, fusion
         self.encoder = Encoder(config, drop_path)
         self.pool = AttentivePool(config.dim, config.heads) if pool == "attention" else None
-        self.fc_norm = nn.LayerNorm(config.dim, eps=config.norm_eps)
-        self.head = nn.Linear(config.dim, num_classes) if num_classes else nn.Identity()
+        self.by_site, width = pool == "sites", pooled_width(config, pool)
+        self.fc_norm = nn.LayerNorm(width, eps=config.norm_eps)
+        self.head = nn.Linear(width, num_classes) if num_classes else nn.Identity()
         self.activation = self.ACTIVATIONS[activation]()
         initialise(self)
         if isinstance(self.head, nn.Linear):
@@ -199,7 +202,7 @@ class VideoModel(nn.Module):
             draws: (B, blocks, BRANCHES) uniform numbers for stochastic depth; None to draw them.
 
         Returns:
-            (B, C); with `per_frame` (B, T, C), interpolated between the slices of the last stage.
+            (B, F); with `per_frame` (B, T, F), interpolated between the slices of the last stage.
         """
         tokens = self.tokens(video, draws)
         if self.per_frame:
@@ -216,9 +219,10 @@ class VideoModel(nn.Module):
         return fuse(outputs) if self.fusion else outputs[-1]
 
     def pooled(self, tokens: Tensor) -> Tensor:
-        """Pool tokens (B, T, S, C) to (B, C)."""
+        """Pool tokens (B, T, S, C) to (B, F)."""
         if self.pool is None:
-            return tokens.mean(dim=2).mean(dim=1)
+            slices = tokens.flatten(2) if self.by_site else tokens.mean(dim=2)
+            return slices.mean(dim=1)
         pooled: Tensor = self.pool(tokens.flatten(1, 2))
         return pooled
 
@@ -235,7 +239,7 @@ class VideoModel(nn.Module):
         return self.forward_head(self.forward_features(video, draws))
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Turn features (..., C) into logits or regressed values (..., num_classes)."""
+        """Turn features (..., F) into logits or regressed values (..., num_classes)."""
         out: Tensor = self.activation(self.head(features))
         return out
 

@@ -5,7 +5,7 @@ This module does not import torch, so that `svfap plan` and the stage `cost` sta
 
 from typing import NamedTuple
 
-from svfap.config import ModelConfig
+from svfap.config import ModelConfig, Pool
 
 POOL_HIDDEN = 128  # width of the spatial pool's MLP, as in the authors' checkpoints
 
@@ -29,6 +29,11 @@ def token_grid(config: ModelConfig) -> TokenGrid:
     slices = config.num_frames // config.tubelet
     sites = (config.image_size // config.patch_size) ** 2
     return TokenGrid(slices, sites, 3 * config.tubelet * config.patch_size**2)
+
+
+def pooled_width(config: ModelConfig, pool: Pool) -> int:
+    """Return how many values the head reads of a clip: C, or C of each site."""
+    return config.dim * (token_grid(config).sites if pool == "sites" else 1)
 
 
 def hidden_sites(sites: int, ratio: float) -> int:

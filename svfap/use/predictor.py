@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from svfap.errors import SvfapError
 from svfap.evaluation.scoring import Scorer
 from svfap.faces.detectors.make import make_detector
+from svfap.models.token_counts import pooled_width
 from svfap.progress import track
 from svfap.training.distributed import device
 from svfap.use import bundle as bundles
@@ -193,8 +194,8 @@ class Predictor:
     def _rejected(self, name: str, path: Path, reason: str) -> VideoScores:
         job = self.facts.job
         table = build_timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
-        width = job.model.dim
-        return VideoScores(name, path, table, np.empty((0, width), np.float32), reject=reason)
+        empty = np.empty((0, pooled_width(job.model, job.finetune.pool)), np.float32)
+        return VideoScores(name, path, table, empty, reject=reason)
 
 
 @cache

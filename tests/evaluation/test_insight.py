@@ -38,9 +38,13 @@ def test_attention_shares_equal_the_weights_that_attention_uses():
 
 @pytest.mark.parametrize(
     ("sizes", "slices"),
-    [({}, {"stage 2": 2, "stage 3": 1}), (PLAIN, {"stage 2": 4, "stage 3": 4})],
+    [
+        ({}, {"stage 2": 2, "stage 3": 1}),
+        (PLAIN, {"stage 2": 4, "stage 3": 4}),
+        ({"depths": (3,)}, {"stage 1": 4}),
+    ],
 )
-def test_attention_of_each_later_stage_sums_to_one_over_time_and_space(toy_model, sizes, slices):
+def test_attention_of_a_stage_sums_to_one_over_time_and_space(toy_model, sizes, slices):
     model = VideoModel(toy_model.model_copy(update=sizes), 2).eval()
     maps = insight.attention_maps(model, torch.randn(2, 3, 8, 32, 32))
     assert {name: tuple(m.shape) for name, m in maps.items()} == {

@@ -83,6 +83,7 @@ def test_formulas_of_the_classifier_agree_with_torch(sizes):
     [
         {},
         {"pool": "attention"},
+        {"pool": "sites"},
         *({"freeze": count} for count in (1, 3, 13)),
         {"tune": "probe"},
         {"tune": "probe", "pool": "attention"},

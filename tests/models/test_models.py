@@ -77,6 +77,20 @@ def test_outputs_per_frame(toy_model):
     assert model(torch.randn(2, 3, 16, 32, 32)).shape == (2, 16, 3)
 
 
+@pytest.mark.parametrize("per_frame", [False, True])
+def test_features_of_the_sites_have_the_average_of_all_tokens(toy_model, per_frame):
+    """A head on sites reads the same tokens as one on their average, before it mixes places."""
+    average = VideoModel(toy_model, 3, per_frame=per_frame)
+    by_site = VideoModel(toy_model, 3, per_frame=per_frame, pool="sites")
+    by_site.encoder.load_state_dict(average.encoder.state_dict())
+    video = torch.randn(2, 3, 8, 32, 32)
+    assert by_site(video).shape == average(video).shape
+    average.fc_norm = by_site.fc_norm = torch.nn.Identity()
+    sites = by_site.forward_features(video).unflatten(-1, (16, toy_model.dim))
+    assert sites.std(dim=-2).mean() > 0.1
+    torch.testing.assert_close(sites.mean(dim=-2), average.forward_features(video))
+
+
 def test_encoder_never_sees_masked_pixels(toy_model):
     """Hidden patches get no gradient, and changing them does not change the encoding."""
     torch.manual_seed(0)
