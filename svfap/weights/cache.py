@@ -47,7 +47,7 @@ def prepare(name: str) -> Path:
 
 
 def _notice(chosen: Choice, source: Path) -> str:
-    """Return the sentence about the origin that accompanies all results."""
+    """Return the sentence about the origin, which fine-tuned models keep."""
     licence = chosen.model.licence if chosen.model else "see the model's card"
     digest = file_hash(source)
     return f"Starts from the public weights {chosen} (SHA-256 {digest}; licence: {licence})."

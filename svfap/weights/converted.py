@@ -27,7 +27,7 @@ class Converted:
     Attributes:
         encoder: state dict of an `Encoder`.
         sizes: keys of the `model` section that the weights need.
-        notice: where the weights come from, and their licence; shown with all results.
+        notice: where the weights come from, and their licence; a fine-tuned model keeps it.
         where: the file.
     """
 

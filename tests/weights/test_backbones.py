@@ -33,6 +33,6 @@ def test_a_public_backbone_is_a_row_of_the_table(tmp_path, toy_videos, monkeypat
     tables = tmp_path / "results" / "tables"
     costs = pd.read_csv(tables / "costs.csv")
     assert len(costs) == 2
-    text = (tables / "variants.md").read_text()
+    text = (tables / "ablations.md").read_text()
     assert re.search(r"\| public ", text)
     assert len([*(tmp_path / "weights").iterdir()]) == 1
