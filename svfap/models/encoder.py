@@ -18,7 +18,7 @@ from svfap.models.layers import (
     TemporalPool,
     sinusoid_positions,
 )
-from svfap.models.token_counts import pooled_width
+from svfap.models.token_counts import pooled_width, token_grid
 from svfap.models.tokens import fuse, patchify, take_sites
 
 
@@ -43,9 +43,7 @@ class Encoder(nn.Module):
     def __init__(self, config: ModelConfig, drop_path: float = 0.0) -> None:
         super().__init__()
         self.config, self.drop_path = config, drop_path
-        self.slices = config.num_frames // config.tubelet
-        self.sites = (config.image_size // config.patch_size) ** 2
-        self.patch_dim = 3 * config.tubelet * config.patch_size**2
+        self.slices, self.sites, self.patch_dim = token_grid(config)
         self.patch_embed = nn.Linear(self.patch_dim, config.dim)
         positions = sinusoid_positions(self.slices * self.sites, config.dim)
         self.positions: Tensor
@@ -160,8 +158,7 @@ class VideoModel(nn.Module):
         drop_path: rate of stochastic depth in the last block; the rate grows linearly from 0 in the
             first block.
         activation: function applied to the outputs, for regressed values of limited range.
-        per_frame: whether to return an output per frame, not per clip; the pool is then not over
-            time.
+        per_frame: whether to return an output per frame; the pool is then not over time.
         fusion: whether to pool the sum of all stages instead of the last stage (an ablation).
         pool: how to pool the tokens: their mean, the mean over time at each site, or by attention.
             The number of features F is S * C with "sites", and C otherwise.
