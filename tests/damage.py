@@ -86,28 +86,29 @@ def unexplained(log: str) -> Iterator[str]:
             yield part.strip().splitlines()[-1]
 
 
-def flip(project: Path, copy: Path, kind: str, *, seed: int) -> str:
-    """Flip a byte in a copy of a project, and run the rule that reads it.
+def flip(project: Path, wanted: dict[str, str], kind: str, *, seed: int) -> str:
+    """Flip a byte in a finished project, and run the rule that reads it.
 
     Returns:
-        "harmless", "detected: MESSAGE", or "WRONG: ..." if tables differ or a bug shows.
+        "harmless", "detected: MESSAGE", or "WRONG: ..." if tables differ from the wanted ones or a
+        bug shows.
     """
-    shutil.copytree(project, copy, symlinks=True)
     draw = random.Random(seed)
-    path = draw.choice(sorted(path for path in copy.glob(kind) if path.stat().st_size))
+    path = draw.choice(sorted(path for path in project.glob(kind) if path.stat().st_size))
     content, date = bytearray(path.read_bytes()), path.stat().st_mtime_ns
     place = draw.randrange(len(content))
     content[place] ^= 1 << draw.randrange(8)
     path.write_bytes(content)
     os.utime(path, ns=(date, date))
-    words = command(copy, "--forcerun", KINDS[kind])
+    words = command(project, "--forcerun", KINDS[kind])
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    where = f"{path.relative_to(copy)} byte {place}"
+    where = f"{path.relative_to(project)} byte {place}"
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("svfap")]
+        said = [line.strip() for line in done.stderr.splitlines() if ": error: " in line]
         bug = [*unexplained(done.stderr)] or not said
         return f"WRONG: {where}: {bug}" if bug else f"detected: {where}: {said[-1]}"
-    differing = {k for k, v in tables(project).items() if tables(copy).get(k) != v}
+    found = tables(project)
+    differing = {name for name, digest in wanted.items() if found.get(name) != digest}
     return f"WRONG: {where}: {sorted(differing)} differ" if differing else f"harmless: {where}"
 
 
@@ -133,15 +134,19 @@ def main() -> int:
     unbroken(project)
     wrong, outcomes = [], Counter()
     if chosen.fills:
-        wanted = contents(project)
-        wrong += fill(folder / "disk", wanted, videos, fills=chosen.fills, seed=chosen.seed)
+        wrong += fill(
+            folder / "disk", contents(project), videos, fills=chosen.fills, seed=chosen.seed
+        )
+    # Tables can name the project's folder, so damage is done in the same folder again and again.
+    kept, wanted = folder / "kept", tables(project)
+    shutil.copytree(project, kept, symlinks=True)
     for number, kind in enumerate(islice(cycle(KINDS), chosen.flips)):
-        copy = folder / "copy"
-        outcome = flip(project, copy, kind, seed=chosen.seed + number)
+        outcome = flip(project, wanted, kind, seed=chosen.seed + number)
         print(outcome, flush=True)
         outcomes[outcome.partition(":")[0]] += 1
         wrong += [outcome] * outcome.startswith("WRONG")
-        shutil.rmtree(copy)
+        shutil.rmtree(project)
+        shutil.copytree(kept, project, symlinks=True)
     print(f"{chosen.flips} flips: {dict(outcomes)}; {len(wrong)} wrong: {wrong}")
     return int(bool(wrong))
 
