@@ -20,7 +20,9 @@ def test_a_public_backbone_is_a_row_of_the_table(tmp_path, toy_videos, monkeypat
         "pretrain": {"checkpoint": NAME},
         "finetune": {"init": "pretrained"},
     }
-    changed(tmp_path, finetune__init="scratch", pretrain__datasets=[], variants={"vit": variant})
+    probe = variant | {"label": "a probe", "finetune": {"init": "pretrained", "tune": "probe"}}
+    variants = {"vit": variant, "probe": probe}
+    changed(tmp_path, finetune__init="scratch", pretrain__datasets=[], variants=variants)
     with http_server.running() as server:
         server.files = {MODEL: (tmp_path / "model.safetensors").read_bytes()}
         server.cut, server.script = [], answer_as_the_hub
@@ -32,7 +34,8 @@ def test_a_public_backbone_is_a_row_of_the_table(tmp_path, toy_videos, monkeypat
     assert done.returncode == 0, done.stderr[-5000:]
     tables = tmp_path / "results" / "tables"
     costs = pd.read_csv(tables / "costs.csv")
-    assert len(costs) == 2
+    assert len(costs) == 3
     text = (tables / "ablations.md").read_text()
     assert re.search(r"\| public ", text)
+    assert re.search(r"\| a probe ", text)
     assert len([*(tmp_path / "weights").iterdir()]) == 1

@@ -39,6 +39,17 @@ def project(tmp_path_factory, toy_videos):
     return folder
 
 
+def test_a_label_that_no_font_draws_is_told_before_the_first_job(tmp_path):
+    rows = [f"{n}.mp4,{label},{n}" for n, label in enumerate(["\uf8ff", "plain"] * 2)]
+    (tmp_path / "own.csv").write_text("\n".join(["path,label,subject", *rows]), encoding="utf-8")
+    for n in range(4):
+        (tmp_path / f"{n}.mp4").touch()
+    datasets = {"toy": {"csv": "own.csv", "folds": 2}}
+    changed(tmp_path, datasets=datasets, pretrain__datasets=[], finetune__init="scratch")
+    done = snakemake(tmp_path, "--dry-run")
+    assert "svfap: warning: no font here draws '\uf8ff'" in done.stderr
+
+
 def test_the_screen_shows_one_line_a_job_and_what_was_rejected(project):
     lines = (project / "screen.txt").read_text().splitlines()
     jobs = [line.split()[2:-2] for line in lines if re.match(r"[\d:]{8} +\d+/\d+ ", line)]

@@ -27,6 +27,14 @@ except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
 
+if workflow.is_main_process:
+    # A name that no font here draws is told before the first job, not by the first figure.
+    from svfap.doctor.project import OK, fonts  # not needed by the jobs, which parse this too
+
+    names_drawn = fonts(EXPERIMENT.config)
+    if names_drawn.state != OK:
+        print(f"svfap: warning: {names_drawn.text}", file=sys.stderr)
+
 DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
