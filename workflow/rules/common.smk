@@ -28,7 +28,7 @@ except SvfapError as error:
     sys.exit(2)
 
 if workflow.is_main_process:
-    # A name that no font here draws is told before the first job, not by the first figure.
+    # A name that no font here draws is reported before the first job, not by the first figure.
     from svfap.doctor.project import OK, fonts  # not needed by the jobs, which parse this too
 
     names_drawn = fonts(EXPERIMENT.config)
