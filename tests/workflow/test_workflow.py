@@ -254,30 +254,29 @@ def test_the_report_shows_tables_and_pictures(project):
 
 
 @pytest.mark.slow
-def test_a_final_model_and_cheaply_tuned_variants_join_a_finished_run(project):
+def test_a_final_model_and_cheaply_tuned_variants_join_a_finished_run(project, tmp_path):
+    folder = tmp_path / "joined"
+    shutil.copytree(project, folder, symlinks=True)  # others compare the project with theirs
     variants = {
         "probe": {"finetune": {"tune": "probe", "pool": "attention"}},
         "lora": {"finetune": {"tune": "lora"}},
     }
-    try:
-        changed(project, finetune__final=True, variants=variants)
-        jobs = planned(project)
-        assert (jobs["finetune"], jobs["evaluate"]) == (5, 4)  # two folds twice, and all clips
-        assert not {*jobs} & {"pretrain", "shard", "crop"}
-        snakemake(project)
-        table = (project / "results/tables/ablations.md").read_text()
-        assert "trained (M)" in table
-        assert re.search(r"\| probe .*\(\d+\.\d+ %\)", table)
-        assert re.search(r"\| lora .*\(\d+\.\d+ %\)", table)
-        # The two folds share the features of a part.
-        assert len([*project.glob("data/shards/toy/*/features/*.pt")]) == 2
-        script = [sys.executable, "-m", "svfap", "export", "results/finetune/toy", "shared"]
-        subprocess.run(script, cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
-        card = (project / "shared/README.md").read_text()
-        assert "none of the figures is its own" in card
-        assert "| toy | pooled |" in card
-    finally:
-        changed(project)
+    changed(folder, finetune__final=True, variants=variants)
+    jobs = planned(folder)
+    assert (jobs["finetune"], jobs["evaluate"]) == (5, 4)  # two folds twice, and all clips
+    assert not {*jobs} & {"pretrain", "shard", "crop"}
+    snakemake(folder)
+    table = (folder / "results/tables/ablations.md").read_text()
+    assert "trained (M)" in table
+    assert re.search(r"\| probe .*\(\d+\.\d+ %\)", table)
+    assert re.search(r"\| lora .*\(\d+\.\d+ %\)", table)
+    # The two folds share the features of a part.
+    assert len([*folder.glob("data/shards/toy/*/features/*.pt")]) == 2
+    script = [sys.executable, "-m", "svfap", "export", "results/finetune/toy", "shared"]
+    subprocess.run(script, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    card = (folder / "shared/README.md").read_text()
+    assert "none of the figures is its own" in card
+    assert "| toy | pooled |" in card
 
 
 @pytest.mark.slow
