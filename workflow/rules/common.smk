@@ -28,8 +28,9 @@ except SvfapError as error:
     sys.exit(2)
 
 if workflow.is_main_process:
-    # A name that no font here draws is reported before the first job, not by the first figure.
-    from svfap.doctor.project import OK, fonts  # not needed by the jobs, which parse this too
+    # A name that no font here draws is reported before the first job, not by the first figure. The
+    # import takes time, and jobs, which parse this file too, do without.
+    from svfap.doctor.project import OK, fonts
 
     names_drawn = fonts(EXPERIMENT.config)
     if names_drawn.state != OK:
