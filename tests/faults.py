@@ -187,28 +187,45 @@ def _time(stamp: str) -> float:
     return datetime.strptime(stamp, "%a %b %d %H:%M:%S %Y").timestamp()
 
 
-def main() -> int:
-    """Run the two projects, and print what came of it."""
-    parser = argparse.ArgumentParser(description="Kill the pipeline again and again.")
-    parser.add_argument("--kills", type=int, default=20)
+def arguments(description: str, *, kills: int) -> argparse.Namespace:
+    """Read the command line: `kills`, which has a default, `seed` and `folder`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--kills", type=int, default=kills)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="an empty folder to work in")
     chosen = parser.parse_args()
+    chosen.folder = chosen.folder or Path(tempfile.mkdtemp())
+    return chosen
+
+
+def two_projects(folder: Path) -> dict[str, float]:
+    """Write the projects `unbroken` and `killed`, and run the first; see `unbroken`."""
     os.environ["MLFLOW_TRACKING_URI"] = "sqlite:///results/mlflow.db"
-    folder = chosen.folder or Path(tempfile.mkdtemp())
     videos = render_toys(folder / "videos")
     for name in ("unbroken", "killed"):
         (folder / name).mkdir()
         write_project(folder / name, videos)
-    seconds = unbroken(folder / "unbroken")
-    targets = islice(cycle(RULES), chosen.kills)
-    tally = kill_and_go_on(folder / "killed", targets, seconds, seed=chosen.seed)
+    return unbroken(folder / "unbroken")
+
+
+def compare(folder: Path) -> list[str]:
+    """Print and return the files that differ between the two projects."""
     wanted, made = contents(folder / "unbroken"), contents(folder / "killed")
     differing = sorted(name for name in wanted.keys() | made if wanted.get(name) != made.get(name))
+    print(f"{len(differing)} of {len(wanted)} files differ from the unbroken run: {differing}")
+    return differing
+
+
+def main() -> int:
+    """Run the two projects, and print what came of it."""
+    chosen = arguments("Kill the pipeline again and again.", kills=20)
+    seconds = two_projects(chosen.folder)
+    targets = islice(cycle(RULES), chosen.kills)
+    tally = kill_and_go_on(chosen.folder / "killed", targets, seconds, seed=chosen.seed)
     print(f"{tally.kills} kills; running jobs hit: {dict(tally.hit)}")
     print(f"{len(tally.repeated)} finished jobs ran twice: {tally.repeated}")
     print(f"{tally.lost} bytes of finished jobs lost, of {len(tally.finished)} files")
-    print(f"{len(differing)} of {len(wanted)} files differ from the unbroken run: {differing}")
+    differing = compare(chosen.folder)
     return int(bool(tally.repeated or tally.lost or differing or tally.kills < chosen.kills))
 
 

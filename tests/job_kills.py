@@ -6,20 +6,17 @@ that of an unbroken run. `tests/faults.py` kills the whole workflow,
 which costs far more time for each kill.
 """
 
-import argparse
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from faults import RULES, contents, unbroken
-from helpers.toy_project import command, works_in, write_project
-from helpers.toy_videos import render_toys
+from faults import RULES, arguments, compare, two_projects
+from helpers.toy_project import command, works_in
 
 
 def kill_jobs(folder: Path, kills: int, seconds: dict[str, float], *, seed: int) -> Counter[str]:
@@ -75,23 +72,11 @@ def _processes(folder: Path, session: int) -> dict[int, str]:
 
 def main() -> int:
     """Run the two projects, and print what came of it."""
-    parser = argparse.ArgumentParser(description="Kill the jobs of the pipeline again and again.")
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="an empty folder to work in")
-    chosen = parser.parse_args()
-    os.environ["MLFLOW_TRACKING_URI"] = "sqlite:///results/mlflow.db"
-    folder = chosen.folder or Path(tempfile.mkdtemp())
-    videos = render_toys(folder / "videos")
-    for name in ("unbroken", "killed"):
-        (folder / name).mkdir()
-        write_project(folder / name, videos)
-    seconds = unbroken(folder / "unbroken")
-    done = kill_jobs(folder / "killed", chosen.kills, seconds, seed=chosen.seed)
-    wanted, made = contents(folder / "unbroken"), contents(folder / "killed")
-    differing = sorted(name for name in wanted.keys() | made if wanted.get(name) != made.get(name))
+    chosen = arguments("Kill the jobs of the pipeline again and again.", kills=200)
+    seconds = two_projects(chosen.folder)
+    done = kill_jobs(chosen.folder / "killed", chosen.kills, seconds, seed=chosen.seed)
     print(f"{done.total()} kills: {dict(done)}")
-    print(f"{len(differing)} of {len(wanted)} files differ from the unbroken run: {differing}")
+    differing = compare(chosen.folder)
     return int(bool(differing or done.total() < chosen.kills))
 
 

@@ -61,7 +61,7 @@ def _checks(path: Path) -> dict[str, Check]:
     checks["decoder"] = machine.decoder
     if config:
         checks["detector"] = partial(project.detector, config.crop)
-        checks["fonts"] = partial(project.fonts, config)
+        checks["fonts"] = partial(project.fonts_of, config)
         for name in config.datasets:
             checks[f"dataset {name}"] = partial(project.dataset, config, name)
     results = config.results if config else Path("results")

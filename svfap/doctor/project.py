@@ -1,6 +1,7 @@
 """Checks of what the configuration names: the detector's weights, and the datasets."""
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from svfap import datasets
@@ -32,12 +33,18 @@ def detector(config: CropConfig) -> Finding:
     return Finding(OK, f"{config.detector} finds the face of a rendered head")
 
 
-def fonts(config: Config) -> Finding:
-    """Check that a font here draws the names of all classes and targets."""
-    letters: set[str] = set()
+def fonts_of(config: Config) -> Finding:
+    """Check that a font here draws the names of all classes and targets of a configuration."""
+    labels: list[str] = []
     for name, chosen in config.datasets.items():
         with contextlib.suppress(SvfapError):  # the check of the dataset reports it
-            letters.update(*datasets.get(name, chosen).targets)
+            labels += datasets.get(name, chosen).targets
+    return fonts(labels)
+
+
+def fonts(labels: Iterable[str]) -> Finding:
+    """Check that a font here draws all labels."""
+    letters = set("".join(labels))
     drawn = Finding(OK, "draw every label")
     if max(letters, default="") < HEBREW:
         return drawn

@@ -32,7 +32,9 @@ if workflow.is_main_process:
     # import takes time, and jobs, which parse this file too, do without.
     from svfap.doctor.project import OK, fonts
 
-    names_drawn = fonts(EXPERIMENT.config)
+    names_drawn = fonts(
+        label for known in EXPERIMENT.datasets.values() for label in known.targets
+    )
     if names_drawn.state != OK:
         print(f"svfap: warning: {names_drawn.text}", file=sys.stderr)
 
