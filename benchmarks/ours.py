@@ -13,9 +13,11 @@ from svfap.training.batch import Batch
 from svfap.training.distributed import Ranks, device
 from svfap.training.objectives import Classification, Objective, Reconstruction
 from svfap.training.optim import parameter_groups
-from svfap.training.step import Stepper
+from svfap.training.step import HostCopy, Stepper
 
 Task = Literal["pretrain", "finetune", "inference"]
+# Takes a step; its loss and the norm of its gradient are on their way to the host.
+Step = Callable[[], HostCopy | None]
 
 MASK_RATIO, CLASSES = 0.9, 7
 UNMIXED = FinetuneConfig(mixup=0.0, cutmix=0.0, erasing=0.0, label_smoothing=0.0)
@@ -35,13 +37,13 @@ def make_stepper(objective: Objective, config: OptimConfig, *, compiled: bool) -
 
 def pretrain_step(
     config: ModelConfig, frames: Tensor, *, compiled: bool, share: float = 1.0
-) -> Callable[[], None]:
+) -> Step:
     """Return a function that takes a pre-training step; it scores a share of the hidden tokens."""
     objective = Reconstruction(Autoencoder(config), MASK_RATIO, share)
     return _step(objective, frames, compiled=compiled)
 
 
-def finetune_step(config: ModelConfig, frames: Tensor, *, compiled: bool) -> Callable[[], None]:
+def finetune_step(config: ModelConfig, frames: Tensor, *, compiled: bool) -> Step:
     """Return a function that takes a fine-tuning step without augmentation."""
     return _step(Classification(VideoModel(config, CLASSES), UNMIXED), frames, compiled=compiled)
 
@@ -57,13 +59,14 @@ def operations(config: ModelConfig, task: Task, share: float = 1.0) -> int:
     return (2 if task == "inference" else 6) * work
 
 
-def _step(objective: Objective, frames: Tensor, *, compiled: bool) -> Callable[[], None]:
+def _step(objective: Objective, frames: Tensor, *, compiled: bool) -> Step:
     """Return a function that takes a step without waiting for its result, as training does."""
     stepper = make_stepper(objective, OptimConfig(), compiled=compiled)
     batch = Batch(frames, torch.zeros(len(frames), 1, device=frames.device))
 
-    def step() -> None:
+    def step() -> HostCopy | None:
         stepper.accumulate([batch])
         stepper.update(1e-5)
+        return stepper.pending_copy
 
     return step

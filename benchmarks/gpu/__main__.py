@@ -27,6 +27,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=8.0, help="time for everything")
     parser.add_argument("--cpu", action="store_true", help="rehearse without a GPU")
     parser.add_argument("--tiny", action="store_true", help="rehearse with sizes of seconds")
+    parser.add_argument("--parts", nargs="+", default=[], help="measure only these parts")
+    parser.add_argument("--batch", type=int, help="number of clips per batch; default: all")
     given = parser.parse_args()
     if given.reference and not (given.reference / "modeling_pretrain.py").is_file():
         parser.error(f"{given.reference}: give a checkout of the authors' repository")
@@ -41,12 +43,14 @@ def main() -> int:
     from benchmarks.gpu import parts, results, table
     from benchmarks.gpu.setting import Setting
 
-    setting = Setting(given.out.absolute(), work, given.reference, given.tiny)
+    setting = Setting(given.out.absolute(), work, given.reference, given.tiny, given.batch)
+    if unknown := {*given.parts} - {*parts.PARTS}:
+        parser.error(f"no part {', '.join(unknown)}; the parts are {', '.join(parts.PARTS)}")
     if not given.cpu and not parts.has_gpu():
         parser.error("no GPU found; add --cpu --tiny to rehearse without one")
     for name in (results.RESULTS, parts.LOG):
         (setting.out / name).unlink(missing_ok=True)
-    succeeded = parts.run_all(setting, 60 * given.minutes)
+    succeeded = parts.run_all(setting, 60 * given.minutes, given.parts or parts.PARTS)
     text = table.markdown(results.read(setting.out))
     (setting.out / "table.md").write_text(text, encoding="utf-8")
     print(text)

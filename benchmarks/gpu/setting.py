@@ -90,12 +90,14 @@ class Setting:
         work: folder of clips, compiled kernels and trainings.
         reference: a checkout of the authors' repository.
         tiny: whether to rehearse with sizes that take seconds on a CPU.
+        batch: the only number of clips per batch to measure in part `steps`; None for all.
     """
 
     out: Path
     work: Path
     reference: Path | None
     tiny: bool
+    batch: int | None = None
 
     @property
     def sizes(self) -> Sizes:

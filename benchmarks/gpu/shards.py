@@ -91,11 +91,11 @@ def _write(setting: Setting, form: FrameFormat, number: int) -> None:
 
 
 def _frames(count: int, side: int, rng: np.random.Generator) -> list[bytes]:
-    """Return JPEG frames of random blobs and some noise, about as large as face frames."""
+    """Return JPEG frames of random blobs and some noise, as large as those of a real face."""
     jpegs = []
     for _ in range(min(count, DIFFERENT)):
-        blobs = rng.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
-        noise = rng.normal(0, 3, (side, side, 3)).astype(np.float32)
+        blobs = rng.integers(0, 256, (side // 16, side // 16, 3), dtype=np.uint8)
+        noise = rng.normal(0, 2, (side, side, 3)).astype(np.float32)
         image = cv2.resize(blobs, (side, side), interpolation=cv2.INTER_CUBIC) + noise
         pixels = image.clip(0, 255).astype(np.uint8)
         jpegs.append(simplejpeg.encode_jpeg(pixels, quality=QUALITY, colorsubsampling="420"))

@@ -23,14 +23,13 @@ def seconds_per_call(call: Callable[[], object], *, window: float) -> dict[str, 
         window: seconds that all rounds take together, except for functions that take longer.
 
     Returns:
-        `median`, `least` and `greatest` seconds per call of a round, and `first`, the seconds of
-        the very first call, which compiles.
+        `median`, `least` and `greatest` seconds per call of a round.
     """
-    first = _timed(call, 1)
-    _timed(call, 1)  # memory is allocated and clocks rise
+    for _ in range(2):
+        _timed(call, 1)  # memory is allocated and clocks rise
     calls = max(1, int(window / ROUNDS / _timed(call, 1)))
     rounds = [_timed(call, calls) / calls for _ in range(ROUNDS)]
-    return {"first": first} | spread(rounds)
+    return spread(rounds)
 
 
 def _timed(call: Callable[[], object], calls: int) -> float:

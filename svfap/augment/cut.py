@@ -6,6 +6,8 @@ from torch import Tensor
 
 from svfap.augment.crop_box import CropBoxes
 
+CONTIGUOUS = torch.contiguous_format
+
 
 def cut(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     """Cut the boxes out of their clips and scale each crop to a square.
@@ -63,16 +65,19 @@ def cut_batched(video: Tensor, boxes: CropBoxes, size: int) -> Tensor:
     """
     # float16 represents the pixel values 0 to 255 exactly, and GPUs multiply it fastest.
     dtype = torch.float16 if video.is_cuda else torch.float32
-    planes = video[boxes.column("clip")].permute(0, 1, 4, 2, 3)
-    planes = planes.flatten(1, 2).to(dtype)  # (B, T * 3, H, W)
-    rows = _weights(boxes.column("top"), boxes.column("height"), planes.shape[2], size)
-    columns = _weights(boxes.column("left"), boxes.column("width"), planes.shape[3], size)
+    times, height, width = video.shape[1:4]
+    rows = _weights(boxes.column("top"), boxes.column("height"), height, size)
+    columns = _weights(boxes.column("left"), boxes.column("width"), width, size)
     mirrored = boxes.column("mirrored")[:, None, None] > 0
     columns = torch.where(mirrored, columns.flip(1), columns)
-    scaled = (rows.to(dtype)[:, None] @ planes) @ columns.to(dtype)[:, None].mT
-    pixels = scaled.round_().clamp_(0, 255).to(torch.uint8)
-    frames: Tensor = pixels.unflatten(1, (-1, 3)).permute(0, 1, 3, 4, 2).contiguous()
-    return frames
+    # Each product is one matrix per box: a batched product would copy the weights for every frame.
+    lines = video[boxes.column("clip")].transpose(1, 2).to(dtype, memory_format=CONTIGUOUS)
+    scaled = rows.to(dtype) @ lines.flatten(2)  # (B, size, T * W * 3)
+    turned = scaled.unflatten(2, (times, width, 3)).permute(0, 3, 1, 2, 4).flatten(2)
+    pixels = (columns.to(dtype) @ turned).round_().clamp_(0, 255)  # (B, size, size * T * 3)
+    frames = pixels.unflatten(2, (size, times, 3)).permute(0, 3, 2, 1, 4)
+    out: Tensor = frames.to(torch.uint8, memory_format=CONTIGUOUS)
+    return out
 
 
 def _weights(start: Tensor, length: Tensor, source: int, size: int) -> Tensor:

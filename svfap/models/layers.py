@@ -1,5 +1,6 @@
 """Building blocks of the encoder and decoder: attention, transformer block, bottleneck block."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -27,6 +28,24 @@ def sinusoid_positions(count: int, dim: int) -> Tensor:
     return table.float()[None]
 
 
+def project(x: Tensor, *layers: nn.Module) -> Sequence[Tensor]:
+    """Apply linear layers to the same tokens; on a GPU, with one matrix product for all."""
+    plain = [layer for layer in layers if isinstance(layer, nn.Linear)]  # not those of LoRA
+    if not x.is_cuda or len(plain) < len(layers):
+        return [layer(x) for layer in layers]
+    return project_at_once(x, plain)
+
+
+def project_at_once(x: Tensor, layers: Sequence[nn.Linear]) -> tuple[Tensor, ...]:
+    """Apply linear layers to the same tokens with one matrix product."""
+    weights: list[Tensor] = [layer.weight for layer in layers]
+    biases: list[Tensor] = [
+        x.new_zeros(layer.out_features) if layer.bias is None else layer.bias for layer in layers
+    ]
+    products = F.linear(x, torch.cat(weights), torch.cat(biases))
+    return torch.split(products, [len(weight) for weight in weights], dim=-1)
+
+
 class Attention(nn.Module):
     """Multi-head attention of queries over a context; self-attention when both are the same.
 
@@ -44,11 +63,11 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, context: Tensor) -> Tensor:
         """Attend with queries (B, N, C) over a context (B, M, C); return (B, N, C)."""
-        q, k, v = (
-            self._split(self.q(query)),
-            self._split(self.k(context)),
-            self._split(self.v(context)),
-        )
+        if query is context:
+            q, k, v = map(self._split, project(query, self.q, self.k, self.v))
+        else:
+            q = self._split(self.q(query))
+            k, v = map(self._split, project(context, self.k, self.v))
         attended = F.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return out
@@ -129,7 +148,8 @@ class Block(nn.Module):
             (B, N - skip, C).
         """
         y = self.norm1(x)
-        x = x[:, skip:] + self.drop_path(self.attn(y[:, skip:], y), draws, 0)
+        queries = y[:, skip:] if skip else y  # a slice would be another tensor
+        x = x[:, skip:] + self.drop_path(self.attn(queries, y), draws, 0)
         out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)), draws, 1)
         return out
 

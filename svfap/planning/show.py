@@ -53,7 +53,7 @@ def assumptions(given: Assumptions, jobs: list[Job], videos: Videos) -> Iterator
     """Yield the assumptions that the figures are based on."""
     yield f"Rates: {given.rates.source}; a CPU of the machine is as fast, and jobs scale with CPUs."
     if given.machine.gpus:
-        yield f"GPUs reach {given.share:.0%} of their peak in training (assumed; --gpu-share)."
+        yield f"GPUs reach {given.share:.0%} of their peak in training (like an H200; --gpu-share)."
         yield "Pre-training uses all GPUs of one machine, other trainings one each."
         yield (
             "GPU memory: 18 bytes per parameter (22 with optim.ema), and the activations of"

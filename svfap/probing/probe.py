@@ -58,7 +58,8 @@ class ProbeObjective:
     block = 1
 
     def __init__(self, probe: Probe, job: FinetuneJob, weights: Tensor | None = None) -> None:
-        self.model, self.job, self.weights = probe, job, weights
+        self.model = self.network = probe
+        self.job, self.weights = job, weights
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Return the mean loss of a batch, whose `video` holds features."""

@@ -31,6 +31,11 @@ class Objective(Protocol):
         ...
 
     @property
+    def network(self) -> nn.Module:
+        """What a batch runs through: the model, perhaps with its loss; this is compiled."""
+        ...
+
+    @property
     def block(self) -> int:
         """Number of successive crops that the loss mixes; a batch has whole blocks of a step."""
         ...
@@ -42,7 +47,7 @@ class Objective(Protocol):
         same ones: use `Batch.rand` for numbers of each crop.
 
         Args:
-            forward: the model, perhaps compiled or wrapped for several processes.
+            forward: `network`, perhaps compiled or wrapped for several processes.
             batch: clips on the model's device.
         """
         ...
@@ -81,6 +86,33 @@ def soft_labels(target: Tensor, classes: int, smoothing: float) -> Tensor:
     return hot * (1 - smoothing) + smoothing / classes
 
 
+class ReconstructionError(nn.Module):
+    """A masked autoencoder and its error on frames as bytes.
+
+    On a GPU, operations on whole videos take as long as the memory takes to move them. As one
+    module, the compiler fuses them: the bytes are read once, and only targets are written.
+
+    Args:
+        model: the masked autoencoder.
+    """
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: Tensor, visible: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean squared error of the predicted patches, a scalar.
+
+        Args:
+            frames: (B, T, H, W, 3) uint8.
+            visible: (B, T', S_visible) sites of each slice that the encoder sees.
+            targets: (B, T', S_target) sites to predict.
+        """
+        config, video = self.model.encoder.config, unit_range(frames)
+        target = reconstruction_target(video, targets, config.tubelet, config.patch_size)
+        return F.mse_loss(self.model(normalise(video), visible, targets).float(), target)
+
+
 class Reconstruction:
     """Mean squared error of the masked, normalised patches (paper eq. 10 and 11).
 
@@ -94,15 +126,14 @@ class Reconstruction:
 
     def __init__(self, model: Autoencoder, mask_ratio: float, target_fraction: float = 1) -> None:
         self.model, self.mask_ratio, self.target_fraction = model, mask_ratio, target_fraction
+        self.network = ReconstructionError(model)
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Hide random tubes of the batch and return the error of their reconstruction."""
-        encoder, config = self.model.encoder, self.model.encoder.config
-        video = unit_range(batch.video)
+        encoder = self.model.encoder
         visible, masked = tube_sites(batch.rand(encoder.sites), encoder.slices, self.mask_ratio)
         chosen = target_sites(masked, batch.rand(*masked.shape[1:]), self.target_fraction)
-        target = reconstruction_target(video, chosen, config.tubelet, config.patch_size)
-        return F.mse_loss(forward(normalise(video), visible, chosen).float(), target)
+        return forward(batch.video, visible, chosen)
 
 
 class Classification:
@@ -117,7 +148,8 @@ class Classification:
     def __init__(
         self, model: VideoModel, config: FinetuneConfig, weights: Tensor | None = None
     ) -> None:
-        self.model, self.config, self.weights = model, config, weights
+        self.model = self.network = model
+        self.config, self.weights = config, weights
         self.mixed = config.mixup > 0 or config.cutmix > 0
         # Blocks of two clips' crops: half a block on, there is a crop of another clip.
         self.block = 2 * config.optim.repeats if self.mixed else 1
@@ -170,7 +202,7 @@ class Regression:
     block = 1
 
     def __init__(self, model: VideoModel) -> None:
-        self.model = model
+        self.model = self.network = model
 
     def loss(self, forward: Forward, batch: Batch) -> Tensor:
         """Return the mean squared error of the targets of a batch."""

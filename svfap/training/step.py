@@ -108,7 +108,8 @@ class Stepper:
     ) -> None:
         self.objective, self.config, self.ranks, self.seed = objective, config, ranks, seed
         model = objective.model.to(ranks.device).train()
-        trained = torch.compile(model, fullgraph=True) if compiled else model
+        network = objective.network.to(ranks.device).train()
+        trained = torch.compile(network, fullgraph=True) if compiled else network
         self.forward = ranks.data_parallel(trained)  # type: ignore[arg-type]
         self.optimizer = EagerAdamW(groups, lr=0.0, betas=config.betas, fused=True)
         self.dtype = autocast_dtype(config, ranks.device)

@@ -9,7 +9,14 @@ from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models import Autoencoder, Encoder, VideoModel, reconstruction_target
 from svfap.models.autoencoder import patch_pixels
-from svfap.models.layers import DropPath, Mlp, TemporalConv, TemporalPool, sinusoid_positions
+from svfap.models.layers import (
+    DropPath,
+    Mlp,
+    TemporalConv,
+    TemporalPool,
+    project_at_once,
+    sinusoid_positions,
+)
 from svfap.models.masking import split_sites, target_sites, tube_sites
 from svfap.models.tokens import fuse, patchify
 
@@ -251,3 +258,9 @@ def test_fusion_pools_and_decodes_the_sum_of_all_stages(toy_model):
     assert seen.shape == together.encode(video, visible).shape == (2, 4, 4, 24)
     torch.testing.assert_close(seen[:, 0], seen[:, 3])
     assert not torch.allclose(seen, together.encode(video, visible))
+
+
+def test_layers_projected_at_once_equal_those_projected_one_by_one():
+    x, layers = torch.randn(2, 5, 8), [torch.nn.Linear(8, 6), torch.nn.Linear(8, 4, bias=False)]
+    for found, layer in zip(project_at_once(x, layers), layers, strict=True):
+        torch.testing.assert_close(found, layer(x))

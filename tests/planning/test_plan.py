@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from svfap.commands import plan
+from svfap.commands.plan import SHARE
 from svfap.config import ModelConfig
 from svfap.demo.videos import render_video
 from svfap.errors import SvfapError
@@ -71,7 +72,7 @@ def test_the_paper_on_an_h100():
     assert pretrain["clips"] == CLIPS * EPOCHS
     assert pretrain["flop"] == pytest.approx(8.4e18, rel=0.02)
     pace = pretrain["clips_per_second"]
-    assert pace["model"] == pytest.approx(0.4 * 989.4e12 * CLIPS * EPOCHS / pretrain["flop"])
+    assert pace["model"] == pytest.approx(SHARE * 989.4e12 * CLIPS * EPOCHS / pretrain["flop"])
     slower = min(pace["model"], pace["loaders"])
     assert pretrain["seconds"] == pytest.approx(CLIPS * EPOCHS / slower, rel=0.01)
     assert pretrain["limit"] == ("steps" if slower == pace["model"] else "loading")

@@ -143,28 +143,29 @@ def test_regression_is_the_mean_squared_error(toy_model):
     assert loss.item() == pytest.approx(np.mean([0.01, 0.09, 0.36, 0.49]))
 
 
+class OffBy(Autoencoder):
+    """A masked autoencoder whose predictions of known clips are all wrong by the same amount."""
+
+    def __init__(self, config, batch, error):
+        super().__init__(config)
+        self.batch, self.error, self.shapes = batch, error, None
+
+    def forward(self, video, visible, targets):
+        torch.testing.assert_close(video, plain(self.batch))
+        self.shapes = visible.shape[1:], targets.shape[1:]
+        return reconstruction_target(unit_range(self.batch.video), targets, 2, 8) + self.error
+
+
 def test_reconstruction_scores_the_masked_patches(toy_model):
     """Equations 10 and 11, with an answer that is off by two everywhere."""
-    objective, batch = Reconstruction(Autoencoder(toy_model), 0.75), random_batch()
-
-    def forward(video, visible, masked):
-        assert (visible.shape, masked.shape) == ((4, 4, 4), (4, 4, 12))
-        torch.testing.assert_close(video, plain(batch))
-        return reconstruction_target(unit_range(batch.video), masked, 2, 8) + 2
-
-    assert objective.loss(forward, batch).item() == pytest.approx(4)
+    batch = random_batch()
+    objective = Reconstruction(model := OffBy(toy_model, batch, 2), 0.75)
+    assert objective.loss(objective.network, batch).item() == pytest.approx(4)
+    assert model.shapes == ((4, 4), (4, 12))
 
 
 def test_half_of_the_masked_patches_are_scored(toy_model):
-    objective, batch = Reconstruction(Autoencoder(toy_model), 0.75, 0.5), random_batch()
-
-    def forward(video, visible, targets):
-        assert (visible.shape, targets.shape) == ((4, 4, 4), (4, 4, 6))
-        return reconstruction_target(unit_range(batch.video), targets, 2, 8) + 3
-
-    assert objective.loss(forward, batch).item() == pytest.approx(9)
-
-
-def test_scores():
-    assert torch.allclose(Classification.scores(LOGITS), LOGITS.softmax(1))
-    assert torch.equal(Regression.scores(LOGITS), LOGITS)
+    batch = random_batch()
+    objective = Reconstruction(model := OffBy(toy_model, batch, 3), 0.75, 0.5)
+    assert objective.loss(objective.network, batch).item() == pytest.approx(9)
+    assert model.shapes == ((4, 4), (4, 6))
