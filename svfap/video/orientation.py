@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import av
 import cv2
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from numpy.typing import NDArray
 
 _RIGHT_ANGLE = 1.0  # degrees by which a turn may differ from a right angle
@@ -50,7 +50,9 @@ def orientation_of(picture: av.VideoFrame) -> Orientation:
     A display matrix has rows (a, b, u), (c, d, v), (x, y, w) and sends the pixel (p, q) to
     (a p + c q, b p + d q).
     """
-    side_data: Any = picture.side_data
+    # `picture.side_data` would store a container that refers back to the picture. Such pictures are
+    # freed late, by the garbage collector; meanwhile the decoder needs new memory for each frame.
+    side_data: Any = SideDataContainer(picture)  # type: ignore[call-arg]
     if not len(side_data) or (data := side_data.get(Type.DISPLAYMATRIX)) is None:
         return Orientation()
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()

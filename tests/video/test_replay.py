@@ -1,7 +1,9 @@
 """A video that is read twice."""
 
+import gc
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from helpers.photo_videos import face_frames, save
@@ -33,3 +35,14 @@ def test_a_bad_file_is_rejected_each_time(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(Reject, match="no such file"):
             list(replay)
+
+
+def test_frames_are_freed_without_the_garbage_collector(tmp_path: Path) -> None:
+    replay = Replay(save(tmp_path / "a.mp4", face_frames(30)))
+    gc.disable()
+    try:
+        assert len({frame.size for frame in replay}) == 1
+        del replay
+        assert not any(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
