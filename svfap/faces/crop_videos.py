@@ -43,8 +43,8 @@ from svfap.video.reuse_memory import reuse_freed_memory
 
 _QUEUED = 4  # videos submitted ahead for each process
 _BLUR_EVERY = 25  # blur is measured in every n-th frame, often enough for a mean
-# A frame that takes more CPU seconds than this counts as one that hangs the decoder. A frame that
-# decodes takes far less.
+# A portion of frames that takes more CPU seconds than this counts as one that hangs the decoder.
+# Frames that decode take far less.
 _FRAME_SECONDS = 120.0
 
 _detector = cache(make_detector)  # a worker loads the weights once, not for every video
@@ -155,7 +155,7 @@ def _start_worker() -> None:
 
 
 class _TimeLimitedReplay(Replay):
-    """A video that is read twice, with a limit of CPU time for every frame.
+    """A video that is read twice, with a limit of CPU time for the frames decoded in one go.
 
     Some damaged files make a decoder loop forever inside C code, which Python exceptions cannot
     interrupt. The timer's signal, SIGPROF, ends the whole process. `crop_videos` handles this end.
