@@ -132,6 +132,15 @@ def recorded_digests(output: Path) -> dict[str, str]:
     return known
 
 
+def digests_of_inputs(inputs: Sequence[Path], output: Path) -> dict[str, str]:
+    """Return name -> recorded digest of the inputs that lie beside an output.
+
+    The run that writes this output replaces the record, and so takes them over.
+    """
+    beside = {path.name for path in inputs if path.parent == output.parent}
+    return {name: known for name, known in recorded_digests(output).items() if name in beside}
+
+
 def written_digests(output: Path, since: float) -> dict[str, str]:
     """Return name -> digest of the tables and checkpoints that a stage has written.
 

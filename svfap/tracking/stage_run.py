@@ -30,11 +30,11 @@ from svfap.tracking.record import (
     check_unchanged,
     config_hash,
     describe_inputs,
+    digests_of_inputs,
     flatten,
     is_of_run,
     read_record,
     record_id,
-    recorded_digests,
     written_digests,
 )
 
@@ -184,9 +184,6 @@ def track_stage(
         check_unchanged(path)
     pipeline = os.environ.get(PIPELINE_VARIABLE)
     ids = {str(path): record_id(path) for path in paths}
-    # The record of a stage that wrote into the same folder ends here; its digests go on.
-    beside = {path.name for path in paths if path.parent == output.parent}
-    kept = {name: known for name, known in recorded_digests(output).items() if name in beside}
     start = {
         "stage": stage,
         "name": str(output),
@@ -195,7 +192,7 @@ def track_stage(
         "parent": record_id(Path(pipeline)) if pipeline else None,
         "upstream": {path: known for path, known in ids.items() if known},
         "inputs": describe_inputs(inputs, stage),
-        "digests": kept,
+        "digests": digests_of_inputs(paths, output),
     }
     tracked, status = TrackedRun(output.parent / RECORD, start), "FAILED"
     try:
@@ -208,7 +205,7 @@ def track_stage(
         tracked.log({CPU_SECONDS: cpu_seconds() * int(os.environ.get("WORLD_SIZE", "1"))})
         files = [p for p in sorted(output.parent.rglob("*")) if _is_artifact(p, started)]
         finished = status == "FINISHED"
-        model = output if stage in STAGES_WITH_MODEL and finished else None
+        model = output if finished and stage in STAGES_WITH_MODEL else None
         digests = written_digests(output, started) if finished else {}
         tracked.end(status, files, model=model, digests=digests)
 
