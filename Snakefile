@@ -16,6 +16,10 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
 
 
+if workflow.is_main_process:
+    interrupts.raise_once()
+
+
 report: "workflow/report/workflow.rst"
 
 

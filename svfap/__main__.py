@@ -3,6 +3,11 @@
 Commands other than stages parse their own arguments and return the text to print.
 """
 
+from svfap import interrupts
+
+if __name__ == "__main__":
+    interrupts.end_at_once()  # before the imports, which take a while
+
 import argparse
 import ast
 import errno
@@ -67,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a label may not fit the encoding
     wait_passively()
     name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
+    interrupts.raise_again()
     try:
         if name in COMMANDS:
             print(_load(name)(rest), flush=True)
@@ -90,9 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename or dict(pairwise(rest)).get("--output", "disk")
         return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
     except KeyboardInterrupt:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # this process ends; another Ctrl-C is too late
+        interrupts.ignore()
         advice = "" if name in COMMANDS else "; the same command resumes"
         return _print_error(name, f"interrupted{advice}", code=130)
     return 0
@@ -197,4 +201,7 @@ def _print_error(stage: str, message: str, *, code: int = 2) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        interrupts.ignore()

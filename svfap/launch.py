@@ -7,6 +7,11 @@ GPUS/NODES@HOST:PORT. This module suppresses torchrun's own report of a failure:
 failed first has printed its error, and this module exits with its status.
 """
 
+from svfap import interrupts
+
+if __name__ == "__main__":
+    interrupts.end_at_once()  # before the imports, which take a while
+
 import logging
 import os
 import re
@@ -92,4 +97,7 @@ def torchrun(options: Sequence[str], stage: Sequence[str], *, processes: int) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        interrupts.ignore()

@@ -91,7 +91,7 @@ def _write(setting: Setting, form: FrameFormat, number: int) -> None:
 
 
 def _frames(count: int, side: int, rng: np.random.Generator) -> list[bytes]:
-    """Return JPEG frames of random blobs and some noise, as large as those of a real face."""
+    """Return JPEG frames of random blobs and some noise, as large as a real face's frames."""
     jpegs = []
     for _ in range(min(count, DIFFERENT)):
         blobs = rng.integers(0, 256, (side // 16, side // 16, 3), dtype=np.uint8)

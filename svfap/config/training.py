@@ -140,9 +140,8 @@ class ProbeConfig(Section):
 class LoraConfig(Section):
     """Low-rank updates of frozen layers (LoRA, arXiv 2106.09685).
 
-    Rank, layers and rate are from its experiments with RoBERTa base: its authors' script for MNLI
-    trains at 5e-4 with 128 sequences a step, so `lr` is 1e-3 per 256 clips. That script has alpha
-    16; alpha 8 is from the paper (appendix D, table 9).
+    Rank, layers and rate are its authors' for RoBERTa base on MNLI: 5e-4 at 128 sequences a step,
+    which is 1e-3 per 256. Alpha is 16 in their script and 8 in the paper (appendix D, table 9).
     """
 
     rank: int = Field(default=8, ge=1, description="rank of each update")

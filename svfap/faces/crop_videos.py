@@ -40,12 +40,10 @@ from svfap.video.facevideo import FaceVideoWriter, checksum, encode_jpeg
 from svfap.video.frame import Frame
 from svfap.video.replay import Replay
 from svfap.video.reuse_memory import reuse_freed_memory
+from svfap.video.shield import CRASHES, FRAME_SECONDS, set_cpu_limit
 
 _QUEUED = 4  # videos submitted ahead for each process
 _BLUR_EVERY = 25  # blur is measured in every n-th frame, often enough for a mean
-# A portion of frames that takes more CPU seconds than this counts as one that hangs the decoder.
-# Frames that decode take far less.
-_FRAME_SECONDS = 120.0
 
 _detector = cache(make_detector)  # a worker loads the weights once, not for every video
 
@@ -106,8 +104,7 @@ def _crop_alone(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVi
             return pool.submit(_crop, job, config, folder).result()
     except BrokenProcessPool:
         logger.warning("%s: killed the process that cropped it, twice", job.path)
-        reason = "crashes the decoder, keeps it from coming to an end, or needs too much memory"
-        return CroppedVideo("", reject=reason)
+        return CroppedVideo("", reject=CRASHES)
 
 
 @contextmanager
@@ -157,19 +154,13 @@ def _start_worker() -> None:
 class _TimeLimitedReplay(Replay):
     """A video that is read twice, with a limit of CPU time for the frames decoded in one go.
 
-    Some damaged files make a decoder loop forever inside C code, which Python exceptions cannot
-    interrupt. The timer's signal, SIGPROF, ends the whole process. `crop_videos` handles this end.
+    `crop_videos` handles the end of a process that exceeds it.
     """
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in super().__iter__():
-            _set_cpu_limit(_FRAME_SECONDS)
+            set_cpu_limit(FRAME_SECONDS)
             yield frame
-
-
-def _set_cpu_limit(seconds: float) -> None:
-    """End this process once it has used this much more CPU time; 0 removes the limit."""
-    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _crop(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
@@ -182,7 +173,7 @@ def _crop(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
     if earlier and earlier.fingerprint == mark and complete:
         return earlier
     sidecar.unlink(missing_ok=True)  # the video's clips are incomplete from here on
-    _set_cpu_limit(_FRAME_SECONDS)
+    set_cpu_limit(FRAME_SECONDS)
     try:
         frames = _TimeLimitedReplay(job.path, stream=config.stream)
         clips = find_clips(job.path, config, _detector(config), frames=frames)
@@ -195,7 +186,7 @@ def _crop(job: VideoToCrop, config: CropConfig, folder: Path) -> CroppedVideo:
         # PyAV's error is not an OSError; it also cannot be pickled for the parent.
         raise OSError(error.errno, error.strerror, str(folder)) from None
     finally:
-        _set_cpu_limit(0)
+        set_cpu_limit(0)
     # Remove clips that only an earlier run had. Without clips, remove `<key>.mkv` in any case.
     for path in _clip_paths(job, folder, max(1, len(earlier_paths)))[len(outcome.clips) :]:
         path.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ def sinusoid_positions(count: int, dim: int) -> Tensor:
 
 def project(x: Tensor, *layers: nn.Module) -> Sequence[Tensor]:
     """Apply linear layers to the same tokens; on a GPU, with one matrix product for all."""
-    plain = [layer for layer in layers if isinstance(layer, nn.Linear)]  # not those of LoRA
+    plain = [layer for layer in layers if isinstance(layer, nn.Linear)]  # not LoRA's layers
     if not x.is_cuda or len(plain) < len(layers):
         return [layer(x) for layer in layers]
     return project_at_once(x, plain)

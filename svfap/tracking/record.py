@@ -19,6 +19,7 @@ from svfap.redact import redacted, redacted_values
 
 RECORD = "run.jsonl"
 TABLES = {".csv", ".parquet"}
+CHECKPOINTS = {".pt"}
 DATASETS = {"manifest", "clips", "crops", "shards", "validation", "predictions"}
 NEEDED = {
     "start": {"stage", "params"},
@@ -103,25 +104,61 @@ def begin(record: Path, start: Mapping[str, Any]) -> None:
         append(record, {**start, "id": uuid.uuid4().hex})
 
 
-def check_unchanged(path: Path, digest: str) -> None:
-    """Check that a table is the one that its stage wrote, by the digest in the stage's record.
+def check_unchanged(output: Path) -> None:
+    """Check that an output, and the tables beside it, are as their stage wrote them.
 
-    A flipped bit of a disk would otherwise give other figures without a word.
+    A flipped bit of a disk would otherwise give other figures without a word. A file without a
+    digest is accepted: a user's own, or one of an earlier version.
 
     Raises:
-        SvfapError: the table has changed since.
+        SvfapError: a file has changed since.
     """
-    ends = [e for e in read_record(path) if e["event"] == "end" and e["status"] == "FINISHED"]
-    if ends and ends[-1].get("digest") not in (None, digest):
-        raise SvfapError(
-            f"{path}: has changed since its stage wrote it; delete it and run again, or, if you"
-            f" changed it on purpose, delete {path.with_name(RECORD)}"
-        )
+    for name, digest in recorded_digests(output).items():
+        path = output.with_name(name)
+        if name != output.name and path.suffix not in TABLES:
+            continue  # such as the checkpoint beside a curve, which is large
+        if path.is_file() and _digest(path) != digest:
+            raise SvfapError(
+                f"{path}: has changed since its stage wrote it; delete {output} and run again, or,"
+                f" if you changed it on purpose, delete {output.with_name(RECORD)}"
+            )
 
 
-def table_digest(path: Path) -> str | None:
-    """Return the digest of a table that a stage has written; None for another output."""
-    return _digest(path) if path.suffix in TABLES and path.is_file() else None
+def recorded_digests(output: Path) -> dict[str, str]:
+    """Return name -> digest of files in the folder of `output`, as its record has them."""
+    known: dict[str, str] = {}
+    for event in read_record(output):
+        known |= event.get("digests") or {}
+    return known
+
+
+def digests_of_inputs(inputs: Sequence[Path], output: Path) -> dict[str, str]:
+    """Return name -> recorded digest of the inputs that lie beside an output.
+
+    The run that writes this output replaces the record, and so takes them over.
+    """
+    beside = {path.name for path in inputs if path.parent == output.parent}
+    return {name: known for name, known in recorded_digests(output).items() if name in beside}
+
+
+def written_digests(output: Path, since: float) -> dict[str, str]:
+    """Return name -> digest of the tables and checkpoints that a stage has written.
+
+    Args:
+        output: the output of the stage; files beside it count if they are not older than `since`.
+        since: when the stage began.
+    """
+    return {
+        path.name: _digest(path)
+        for path in sorted(output.parent.iterdir())
+        if path.suffix in TABLES | CHECKPOINTS and (path == output or is_of_run(path, since))
+    }
+
+
+def is_of_run(path: Path, since: float) -> bool:
+    """Return whether a file has been written since a run began."""
+    # Tolerate one second, because some file systems store times in whole seconds.
+    return path.is_file() and path.stat().st_mtime >= since - 1
 
 
 def describe_inputs(inputs: Mapping[str, Sequence[Path]], stage: str) -> list[dict[str, Any]]:

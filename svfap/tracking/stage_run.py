@@ -30,10 +30,12 @@ from svfap.tracking.record import (
     check_unchanged,
     config_hash,
     describe_inputs,
+    digests_of_inputs,
     flatten,
+    is_of_run,
     read_record,
     record_id,
-    table_digest,
+    written_digests,
 )
 
 PIPELINE = "pipeline"
@@ -86,9 +88,9 @@ class TrackedRun:
         files: Iterable[Path],
         *,
         model: Path | None = None,
-        digest: str | None = None,
+        digests: Mapping[str, str] | None = None,
     ) -> None:
-        """Record the outcome, the files to upload, and the digest of the output if it is a table.
+        """Record the outcome, the files to upload, and the digests of what the stage has written.
 
         Wait a limited time for the writer.
         """
@@ -98,7 +100,7 @@ class TrackedRun:
             "status": status,
             "artifacts": [os.path.relpath(path, folder) for path in files],
             "model": os.path.relpath(model, folder) if model else None,
-            "digest": digest,
+            "digests": dict(digests or {}),
         }
         append(self.record, event)
         if self._ticket:
@@ -171,17 +173,17 @@ def track_stage(
     the first process's time x the number of processes.
 
     Raises:
-        SvfapError: an input table has changed since its stage wrote it.
+        SvfapError: an input has changed since its stage wrote it.
     """
     if not first_process():
         yield lambda metrics, step=0: None
         return
     flat, started = flatten(params), time.time()
-    tables = describe_inputs(inputs, stage)
-    for table in tables:
-        check_unchanged(Path(table["path"]), table["digest"])
+    paths = [path for given in inputs.values() for path in given]
+    for path in paths:
+        check_unchanged(path)
     pipeline = os.environ.get(PIPELINE_VARIABLE)
-    ids = {str(path): record_id(path) for paths in inputs.values() for path in paths}
+    ids = {str(path): record_id(path) for path in paths}
     start = {
         "stage": stage,
         "name": str(output),
@@ -189,7 +191,8 @@ def track_stage(
         "tags": _tags(stage, flat) | flatten(tags or {}),
         "parent": record_id(Path(pipeline)) if pipeline else None,
         "upstream": {path: known for path, known in ids.items() if known},
-        "inputs": tables,
+        "inputs": describe_inputs(inputs, stage),
+        "digests": digests_of_inputs(paths, output),
     }
     tracked, status = TrackedRun(output.parent / RECORD, start), "FAILED"
     try:
@@ -201,8 +204,10 @@ def track_stage(
     finally:
         tracked.log({CPU_SECONDS: cpu_seconds() * int(os.environ.get("WORLD_SIZE", "1"))})
         files = [p for p in sorted(output.parent.rglob("*")) if _is_artifact(p, started)]
-        model = output if stage in STAGES_WITH_MODEL and status == "FINISHED" else None
-        tracked.end(status, files, model=model, digest=table_digest(output))
+        finished = status == "FINISHED"
+        model = output if finished and stage in STAGES_WITH_MODEL else None
+        digests = written_digests(output, started) if finished else {}
+        tracked.end(status, files, model=model, digests=digests)
 
 
 def git_commit() -> str:
@@ -236,8 +241,5 @@ def _device() -> str:
 
 def _is_artifact(path: Path, since: float) -> bool:
     """Return whether a file beside the output is a small picture or table of this run."""
-    if path.suffix not in ARTIFACTS or not path.is_file():
-        return False
-    stat = path.stat()
-    # Tolerate one second, because some file systems store times in whole seconds.
-    return stat.st_mtime >= since - 1 and stat.st_size < ARTIFACT_BYTES
+    small = path.suffix in ARTIFACTS and is_of_run(path, since)
+    return small and path.stat().st_size < ARTIFACT_BYTES

@@ -5,6 +5,7 @@ Checkpoints, saves of a run and saved batches are such files.
 
 import functools
 import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from svfap import __version__
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.tracking.stage_run import git_commit
+
+_DAMAGE = (
+    *(OSError, RuntimeError, EOFError, LookupError, ValueError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
 
 
 class ForeignFileError(SvfapError):
@@ -54,15 +60,29 @@ def read(path: Path, *, allowed: Sequence[type] = ()) -> dict[str, Any]:
 
     Raises:
         ForeignFileError: the file holds other objects, or PyTorch did not write it.
-        SvfapError: the file is missing or incomplete.
+        SvfapError: the file is missing, incomplete or damaged.
     """
     try:
+        _check_sums(path)
         with torch.serialization.safe_globals(list(allowed)):
             content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise SvfapError(f"{path}: cannot be read ({error.strerror})") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+    except _DAMAGE as error:
         kind = ForeignFileError if isinstance(error, pickle.UnpicklingError) else SvfapError
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise kind(f"{path}: not a whole checkpoint ({reason}); delete it and run again") from None
     return content
+
+
+def _check_sums(path: Path) -> None:
+    """Check the CRC-32 of every tensor; `torch.load` (2.13) does not.
+
+    Raises:
+        zipfile.BadZipFile: a byte has changed since the file was written.
+    """
+    if not zipfile.is_zipfile(path):
+        return  # missing, which torch reports, or of PyTorch before 1.6, without sums
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"{damaged} has changed since it was written")

@@ -8,7 +8,8 @@ from svfap.errors import SvfapError
 from svfap.sources.addresses import why_no_path
 from svfap.use.results import is_output
 from svfap.video.decode import IMAGE_SUFFIXES
-from svfap.video.recognise import VIDEO_NAMES, why_no_video
+from svfap.video.recognise import VIDEO_NAMES
+from svfap.video.shield import Shield
 
 _SHOWN = 3  # files to name in a message
 
@@ -53,7 +54,8 @@ def find_videos(source: str | Path) -> FoundVideos:
     if path.is_file():
         found.videos[printable(path.name)] = path
         return found
-    _search(path, path, found, above=frozenset())
+    with Shield() as shield:
+        _search(path, path, found, frozenset(), shield)
     if not found.videos:
         reason = found.describe_left_out() or "it is empty"
         raise SvfapError(f"{path}: no video in this folder; {reason}")
@@ -61,7 +63,11 @@ def find_videos(source: str | Path) -> FoundVideos:
 
 
 def _search(
-    folder: Path, root: Path, found: FoundVideos, above: frozenset[tuple[int, int]]
+    folder: Path,
+    root: Path,
+    found: FoundVideos,
+    above: frozenset[tuple[int, int]],
+    shield: Shield,
 ) -> bool:
     """Add the videos of a folder to `found`; return whether there are any.
 
@@ -70,6 +76,7 @@ def _search(
         root: the folder that names are relative to.
         found: takes what is found.
         above: device and inode of the folders above, which a link may lead back to.
+        shield: reads files that may be videos.
     """
     status = folder.stat()
     here = above | {(status.st_dev, status.st_ino)}
@@ -82,10 +89,10 @@ def _search(
             elif is_output(path):
                 _leave_out(path, root, found, "results of an earlier call")
             else:
-                any_video |= _search(path, root, found, here)
+                any_video |= _search(path, root, found, here, shield)
         elif path.suffix.lower() in IMAGE_SUFFIXES:
             pictures.append(path)
-        elif reason := _why_no_video(path):
+        elif reason := _why_no_video(path, shield):
             _leave_out(path, root, found, reason)
         else:
             any_video = True
@@ -108,13 +115,13 @@ def _entries(folder: Path, root: Path, found: FoundVideos) -> Iterator[Path]:
     yield from (path for path in paths if not path.name.startswith("."))
 
 
-def _why_no_video(path: Path) -> str:
+def _why_no_video(path: Path, shield: Shield) -> str:
     """Return why a file is no video; an empty text if it is one, or has the name of one."""
     if path.is_symlink() and not path.exists():
         return "a link to a file that does not exist"
     if not path.is_file():
         return "not a file"
-    return "" if path.suffix.lower() in VIDEO_NAMES else why_no_video(path)
+    return "" if path.suffix.lower() in VIDEO_NAMES else shield.why_no_video(path)
 
 
 def _leave_out(path: Path, root: Path, found: FoundVideos, reason: str) -> None:

@@ -28,6 +28,7 @@ from svfap.use.timeline import build_timeline
 from svfap.use.windows import Window
 from svfap.video.decode import Reject
 from svfap.video.resize import Frames
+from svfap.video.shield import Shield
 
 logger = logging.getLogger(__name__)
 
@@ -110,25 +111,31 @@ class Predictor:
     def score_videos(self, videos: Mapping[str, Path]) -> Iterator[VideoScores]:
         """Score videos one after the other; a video that fails is rejected, and the rest goes on.
 
+        Each of several videos is decoded in another process first, which it may crash.
+
         Args:
             videos: name -> path, see `find_videos`.
 
         Raises:
             Exception: any error of a single video that is not the video's fault.
         """
-        for name, path in videos.items():
-            try:
-                scores = self._score_video(name, path)
-            except Reject as reject:
-                scores = self._rejected(name, path, str(reject))
-            except Exception as error:
-                if len(videos) == 1:
-                    raise
-                # One video must not cost the scores of the others, whatever is wrong with it.
-                logger.exception("%s", path)
-                scores = self._rejected(name, path, f"failed: {type(error).__name__}: {error}")
-            yield scores
-            del scores  # frees the decoded frames before the next video is decoded
+        with Shield() as shield:
+            for name, path in videos.items():
+                try:
+                    # A crash of the decoder would cost the scores of the other videos.
+                    if len(videos) > 1 and (why := shield.why_unreadable(path, self.crop.stream)):
+                        raise Reject(why)
+                    scores = self._score_video(name, path)
+                except Reject as reject:
+                    scores = self._rejected(name, path, str(reject))
+                except Exception as error:
+                    if len(videos) == 1:
+                        raise
+                    # One video must not cost the scores of the others, whatever is wrong with it.
+                    logger.exception("%s", path)
+                    scores = self._rejected(name, path, f"failed: {type(error).__name__}: {error}")
+                yield scores
+                del scores  # frees the decoded frames before the next video is decoded
 
     def score(self, windows: Iterable[Frames]) -> tuple[Float32, Float32]:
         """Return scores (n, targets) and embeddings (n, C) of windows (T, H, W, 3) uint8, RGB.

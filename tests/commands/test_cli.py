@@ -1,8 +1,11 @@
 """The command line: every stage has help, and reports in one line an error the user can fix."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -39,6 +42,17 @@ def test_help_of_commands(command, capsys):
         main([command, "--help"])
     assert exit_.value.code == 0
     assert f"python -m svfap {command}" in capsys.readouterr().out
+
+
+SLOW_IMPORT = """
+import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "yaml":
+            print("importing", flush=True)
+            time.sleep(1)
+sys.meta_path.insert(0, Slow())
+"""
 
 
 def test_help_lists_every_stage_with_a_line(capsys):
@@ -128,3 +142,26 @@ def test_paths_that_cannot_be_meant(call, tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert any(word in error for word in ("blank", "s3://", "write / instead"))
     assert [*tmp_path.iterdir()] == [tmp_path / "a.mp4"]
+
+
+@pytest.mark.parametrize("program", [["svfap"], ["svfap.launch", "1"]])
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+def test_an_impatient_interrupt_is_one_line(tmp_path, program, seconds):
+    """It comes while the program imports, and twice more."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_IMPORT)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, "-m", *program, "doctor"],
+        env=os.environ | {"PYTHONPATH": path},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as started:
+        assert started.stdout.readline() == "importing\n"
+        time.sleep(seconds)
+        for _ in range(3):
+            os.killpg(started.pid, signal.SIGINT)
+        _, errors = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert errors == "svfap: error: interrupted\n"

@@ -1,4 +1,4 @@
-"""A video that kills any process that reads it."""
+"""Videos that kill any process that reads them."""
 
 import os
 import signal
@@ -10,3 +10,23 @@ class CrashingPath(type(Path())):
 
     def stat(self, **_):
         os.kill(os.getpid(), signal.SIGSEGV)
+
+
+# Python runs a `sitecustomize.py` on its path before the program.
+CRASHING_OPEN = """
+import os, signal, av
+whole = av.open
+def open_or_crash(file, *given, **named):
+    if "crash" in os.path.basename(file):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return whole(file, *given, **named)
+av.open = open_or_crash
+"""
+
+
+def crashing_environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which a video with "crash" in its name crashes FFmpeg's reader."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(CRASHING_OPEN)
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path}

@@ -209,16 +209,58 @@ def test_off_starts_no_process(tmp_path, monkeypatch):
     assert [event["event"] for event in events] == ["start", "metrics", "metrics", "end"]
 
 
-def test_a_table_that_changed_since_its_stage_wrote_it_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("written", "read", "changed"),
+    [
+        ("clips.csv", "clips.csv", "clips.csv"),
+        ("clips.csv", "clips.csv", "rejects.csv"),
+        ("clips.csv", "clips.csv", "quality.parquet"),
+        ("checkpoint.pt", "checkpoint.pt", "checkpoint.pt"),
+        ("checkpoint.pt", "curve.csv", "curve.csv"),
+    ],
+)
+def test_a_file_that_changed_since_its_stage_wrote_it_is_refused(
+    tmp_path, monkeypatch, written, read, changed
+):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
-    table = tmp_path / "a" / "clips.csv"
-    write(table)
-    write(tmp_path / "b" / "clips.csv", inputs={"clips": [table]})
-    table.write_text("key\nb\n")
-    with pytest.raises(SvfapError, match=r"clips.csv: has changed since its stage wrote it"):
-        write(tmp_path / "c" / "clips.csv", inputs={"clips": [table]})
-    (table.parent / record.RECORD).unlink()
-    write(tmp_path / "c" / "clips.csv", inputs={"clips": [table]})
+    output, following, damaged = (tmp_path / "a" / name for name in (written, read, changed))
+    with stage_run.track_stage("crop", params={}, inputs={}, output=output):
+        for path in {output, following, damaged}:
+            path.write_bytes(b"key\na\n")
+    write(tmp_path / "b" / "clips.csv", inputs={"files": [following]})
+    damaged.write_bytes(b"key\nb\n")
+    advice = f"{changed}: has changed since its stage wrote it; delete .*a/{read} and run again"
+    with pytest.raises(SvfapError, match=advice):
+        write(tmp_path / "c" / "clips.csv", inputs={"files": [following]})
+    (output.parent / record.RECORD).unlink()
+    write(tmp_path / "c" / "clips.csv", inputs={"files": [following]})
+
+
+def test_files_that_no_stage_wrote_may_change(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
+    own, output = tmp_path / "own.pt", tmp_path / "checkpoint.pt"
+    own.write_text("a")
+    os.utime(own, (0, 0))
+    write(output)
+    own.write_text("b")
+    write(tmp_path / "b" / "x.csv", inputs={"pretrained": [own]})
+    events = record.read_record(output)
+    content = "".join(json.dumps({**event, "digests": None}) + "\n" for event in events)
+    (tmp_path / record.RECORD).write_text(content)  # as earlier versions wrote it
+    output.write_text("changed")
+    write(tmp_path / "b" / "x.csv", inputs={"model": [output]})
+
+
+def test_a_stage_that_reads_and_writes_in_one_folder_keeps_the_digest(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
+    costs, table = tmp_path / "costs.csv", tmp_path / "benchmark.md"
+    write(costs, stage="cost", params={"a": 1})
+    os.utime(costs, (0, 0))
+    write(table, inputs={"costs": [costs]})
+    write(table, inputs={"costs": [costs]})
+    costs.write_text("key\nb\n")
+    with pytest.raises(SvfapError, match=r"costs.csv: has changed"):
+        write(table, inputs={"costs": [costs]})
 
 
 def test_parameters_are_flattened():

@@ -51,7 +51,7 @@ def test_a_checkpoint_of_another_depth(toy_model):
         load_weights(VideoModel(deeper, 7), weights, where="x.pt")
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle"])
+@pytest.mark.parametrize("damage", ["cut", "text", "empty", "flip", "pickle"])
 def test_damaged_checkpoints(tmp_path, monkeypatch, damage):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "checkpoint.pt"
@@ -62,6 +62,8 @@ def test_damaged_checkpoints(tmp_path, monkeypatch, damage):
         path.write_text("hello")
     elif damage == "empty":
         path.write_bytes(b"")
+    elif damage == "flip":
+        path.write_bytes(path.read_bytes().replace(bytes(100), b"\1" + bytes(99), 1))
     else:
         torch.save({"model": Evil()}, path)
     with pytest.raises(SvfapError, match=r"checkpoint\.pt: not a whole checkpoint") as error:

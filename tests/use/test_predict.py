@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.crashing_video import crashing_environment
 from helpers.photo_videos import convert, face_frames, installed, noise_frames, save
 from helpers.random_checkpoints import CLASSES, NOTICE, TRAITS, write_checkpoint, write_pretrained
 
@@ -26,6 +27,7 @@ from svfap.shards.writer import Sample, write_shards
 from svfap.training.checkpoint import load_model
 from svfap.use.card import CAUTION
 from svfap.video.facevideo import read_jpegs
+from svfap.video.shield import CRASHES
 
 
 @pytest.fixture
@@ -82,6 +84,26 @@ def test_scores_are_those_of_the_pipeline(tmp_path, toy_model, toy_videos, prese
     found = svfap.load(checkpoint, hop=last * 2 / clip.fps).predict(video)
     assert len(found) == 2
     np.testing.assert_allclose(found[[*CLASSES]].to_numpy(), ours, atol=1e-6)
+
+
+def test_a_video_that_crashes_the_decoder_costs_no_other(tmp_path, model, face):
+    folder, out = tmp_path / "videos", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.mp4", "crash.mp4", "crash.unknown", "d.mp4"):
+        shutil.copy(face, folder / name)
+    options = ("--checkpoint", model, "--output", out, "--no-video")
+    done = subprocess.run(
+        [sys.executable, "-m", "svfap", "predict", folder, *options],
+        env=crashing_environment(tmp_path / "site"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert {*pd.read_csv(out / "timeline.csv")["video"]} == {"a.mp4", "d.mp4"}
+    rejects = pd.read_csv(out / "rejects.csv").set_index("video")["reason"]
+    assert dict(rejects) == {"crash.mp4": CRASHES, "crash.unknown": CRASHES}
 
 
 def test_values_and_traits(tmp_path, toy_model, face):

@@ -320,7 +320,8 @@ def test_a_second_run_is_refused_and_an_interrupt_saves_and_unlocks(tmp_path, to
         env=environment,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as workflow:
         while not (progress.exists() and "pretrain" in progress.read_text()):
             assert workflow.poll() is None
@@ -330,8 +331,12 @@ def test_a_second_run_is_refused_and_an_interrupt_saves_and_unlocks(tmp_path, to
         assert "Directory cannot be locked" in second.stderr
         assert "--unlock" in second.stderr
         assert workflow.poll() is None
-        os.killpg(workflow.pid, signal.SIGINT)
-        workflow.wait(60)
+        for _ in range(3):  # as impatient people do
+            os.killpg(workflow.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, errors = workflow.communicate(timeout=60)
+    assert workflow.returncode == 1
+    assert "Traceback" not in errors + progress.read_text()
     assert (tmp_path / "results/pretrain/state/last.pt").is_file()
     assert "stopped at step" in progress.read_text()
     assert "pretrain" in planned(tmp_path)

@@ -1,5 +1,10 @@
 """The checked configuration, and functions that return a rule's inputs and parameters."""
 
+from svfap import interrupts
+
+if workflow.is_main_process:
+    interrupts.end_at_once()  # before the imports, which take a while
+
 import shlex
 import signal
 import sys
