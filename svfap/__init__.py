@@ -29,11 +29,11 @@ def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
         **options: fields of `svfap.use.options.Options`: hop, speaker, preset, pad, batch_size.
 
     Raises:
-        SvfapError: the model does not exist or is damaged.
+        SvfapError: the model does not exist or is damaged, or an option does not exist.
     """
     wait_passively()
     # Importing torch takes seconds. Every command imports `svfap`, but most do not need torch.
     from svfap.use import predictor
-    from svfap.use.options import Options
+    from svfap.use.options import make_options
 
-    return predictor.load(source, Options(**options))
+    return predictor.load(source, make_options(options))

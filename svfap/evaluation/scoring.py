@@ -73,7 +73,10 @@ class Scorer(nn.Module):
     @torch.inference_mode()
     def score(self, clips: Sequence[NDArray[np.uint8]]) -> ScoredClips:
         """Score clips (T, H, W, 3), RGB, of any size as one batch."""
-        scores, embeddings = self(self.to_video(clips))
+        video = self.to_video(clips)
+        # A caller's autocast would change the scores.
+        with torch.autocast(video.device.type, enabled=False):
+            scores, embeddings = self(video)
         return ScoredClips(scores.cpu().numpy(), embeddings.cpu().numpy())
 
 

@@ -1,7 +1,8 @@
 """Find the videos of a folder: files that decode, and folders of frames, at any depth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from svfap.errors import SvfapError
@@ -33,8 +34,8 @@ class FoundVideos:
         return f"left out: {', '.join(named[:_SHOWN])}{more}" if named else ""
 
 
-def find_videos(source: str | Path) -> FoundVideos:
-    """Find the videos at a path.
+def find_videos(source: str | Path | Sequence[str | Path]) -> FoundVideos:
+    """Find the videos at a path, or at each path of a list.
 
     Args:
         source: a video, a folder of frames, or a folder with such videos at any depth. Links are
@@ -44,6 +45,8 @@ def find_videos(source: str | Path) -> FoundVideos:
     Raises:
         SvfapError: the path is blank or does not exist, or holds no video.
     """
+    if not isinstance(source, str | Path):
+        return _find_all(source)
     if not str(source).strip():
         raise SvfapError("the name of the video is blank; name a video, a folder or a camera")
     path = Path(source)
@@ -60,6 +63,18 @@ def find_videos(source: str | Path) -> FoundVideos:
         reason = found.describe_left_out() or "it is empty"
         raise SvfapError(f"{path}: no video in this folder; {reason}")
     return found
+
+
+def _find_all(sources: Sequence[str | Path]) -> FoundVideos:
+    """Find the videos at each path of a list; a number tells equal names apart."""
+    if not sources:
+        raise SvfapError("the list of videos is empty; name at least one video")
+    every = FoundVideos()
+    for one in map(find_videos, sources):
+        every.left_out |= one.left_out
+        for name, path in one.videos.items():
+            every.videos[_unused(name, every)] = path
+    return every
 
 
 def _search(
@@ -130,12 +145,12 @@ def _leave_out(path: Path, root: Path, found: FoundVideos, reason: str) -> None:
 
 def _unused_name(path: Path, root: Path, found: FoundVideos) -> str:
     """Return a printable name that no other video has: escapes may make two names equal."""
-    name = _name(path, root)
-    number = 1
-    while name in found.videos:
-        number += 1
-        name = f"{_name(path, root)} ({number})"
-    return name
+    return _unused(_name(path, root), found)
+
+
+def _unused(name: str, found: FoundVideos) -> str:
+    numbered = (f"{name} ({number})" for number in count(2))
+    return next(n for n in chain([name], numbered) if n not in found.videos)
 
 
 def _name(path: Path, root: Path) -> str:

@@ -1,8 +1,11 @@
 """Choices of a user: how to score videos."""
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from svfap.config import FIXED_PRESETS, CropConfig, Preset
 from svfap.config.yaml_file import parse
@@ -10,6 +13,8 @@ from svfap.errors import SvfapError
 
 if TYPE_CHECKING:
     from svfap.use.bundle import ModelFacts
+
+Speaker = Literal["main", "all"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +34,11 @@ class Options:
             stream that ffmpeg takes.
 
     Raises:
-        SvfapError: a number is not above 0, or the stream is below 0.
+        SvfapError: a number is not above 0, a choice does not exist, or the stream is below 0.
     """
 
     hop: float | None = None
-    speaker: Literal["main", "all"] = "main"
+    speaker: Speaker = "main"
     preset: Preset | None = None
     pad: bool = False
     batch_size: int = 8
@@ -42,10 +47,37 @@ class Options:
     def __post_init__(self) -> None:
         """Check the numbers: 0, a negative number or NaN would score nothing."""
         for name, value in (("hop", self.hop), ("batch_size", self.batch_size)):
-            if value is not None and not value > 0:
-                raise SvfapError(f"{name.replace('_', ' ')} is {value}; take a number above 0")
-        if self.stream is not None and self.stream < 0:
-            raise SvfapError(f"stream is {self.stream}; count streams from 0")
+            if value is not None and not (_is_number(value) and 0 < value < math.inf):
+                raise SvfapError(f"{name.replace('_', ' ')} is {value!r}; take a number above 0")
+        if not isinstance(self.batch_size, Integral):
+            raise SvfapError(f"batch size is {self.batch_size!r}; take a whole number")
+        for name, value, allowed in (
+            ("speaker", self.speaker, get_args(Speaker)),
+            ("preset", self.preset, (None, *get_args(Preset))),
+            ("pad", self.pad, (False, True)),
+        ):
+            if value not in allowed:
+                names = ", ".join(map(str, allowed))
+                raise SvfapError(f"{name} is {value!r}; choose one of {names}")
+        if self.stream is not None and not (isinstance(self.stream, Integral) and self.stream >= 0):
+            raise SvfapError(f"stream is {self.stream!r}; count streams from 0")
+
+
+def make_options(chosen: Mapping[str, Any]) -> Options:
+    """Return the options of a caller of `svfap.load`.
+
+    Raises:
+        SvfapError: there is no such option, or its value makes no sense.
+    """
+    known = [field.name for field in fields(Options)]
+    for name in chosen:
+        if name not in known:
+            raise SvfapError(f"no option {name!r}; the options are {', '.join(known)}")
+    return Options(**chosen)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def crop_settings(facts: "ModelFacts", options: Options) -> CropConfig:

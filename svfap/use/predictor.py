@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -81,24 +81,28 @@ class Predictor:
         self._scorer = Scorer(bundle.network(), self.facts.job).to(self._device).eval()
         _survive_fork()
 
-    def predict(self, path: str | Path) -> pd.DataFrame:
+    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Bundle, Options]]:
+        """Pickle and copy what the predictor is made of: detectors cannot be pickled."""
+        return partial(Predictor, show_progress=self.show_progress), (self.bundle, self.options)
+
+    def predict(self, path: str | Path | Sequence[str | Path]) -> pd.DataFrame:
         """Return scores over time, a row per face and window.
 
         Args:
-            path: a video, a folder of frames, or a folder of videos.
+            path: a video, a folder of frames, a folder of videos, or a list of these.
 
         Returns:
             A table with the columns video, face, start and end (seconds), `label` for
             classification, and the probability of each class or the value of each target.
 
         Raises:
-            SvfapError: the model has no head, or every video was rejected. A rejected video of a
-                folder is left out with a warning.
+            SvfapError: the model has no head, or every video was rejected. A rejected video of
+                several is left out with a warning.
         """
         self.bundle.require_head()
         return pd.concat([scores.table for scores in self._accepted(path)], ignore_index=True)
 
-    def features(self, path: str | Path) -> Float32:
+    def features(self, path: str | Path | Sequence[str | Path]) -> Float32:
         """Return embeddings (n, C) of the windows in the rows of `predict`.
 
         A model that was only pre-trained returns the embeddings that fine-tuning starts from.
@@ -150,8 +154,8 @@ class Predictor:
         scores, features = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(features)
 
-    def _accepted(self, path: str | Path) -> list[VideoScores]:
-        """Score all videos below a path, and warn of those that were rejected."""
+    def _accepted(self, path: str | Path | Sequence[str | Path]) -> list[VideoScores]:
+        """Score all videos below some paths, and warn of those that were rejected."""
         found = find_videos(path)
         every = [replace(scores, footage=None) for scores in self.score_videos(found.videos)]
         accepted = [scores for scores in every if not scores.reject]
