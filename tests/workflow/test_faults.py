@@ -131,6 +131,7 @@ def test_a_disk_that_fills_up_while_shards_are_written(tmp_path):
         }
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_while_a_state_is_saved(tmp_path):
     shards = make_shards(tmp_path / "shards", [0, 1] * 8)
     call = ("pretrain", "--config", json.dumps(PRETRAIN), "--machine", '{"save_minutes": 1e-6}')
