@@ -18,6 +18,8 @@ from svfap.video.planes import in_jpeg_colours
 _MOST_MISSING = 0.02  # share of the frames
 _HALF_FRAME = 0.5
 _GREY_LEVELS = 5.0  # mean difference of two pictures at half size
+# The decoder, without the key, leaves parts of these pictures as the memory happened to be.
+_UNDEFINED = {"encrypted.mp4"}
 # Differences from ffmpeg that are meant, or that PyAV's older FFmpeg leaves no choice in.
 _REJECTED = {
     "sound.mp3": "no video stream",  # ffmpeg makes a video of the cover
@@ -54,7 +56,7 @@ def check(path: Path) -> None:
     times, pictures = [], []
     for number, frame in enumerate(read_frames(path)):
         times.append(frame.seconds)
-        if number in {0, middle}:
+        if number in {0, middle} and path.name not in _UNDEFINED:
             pictures.append(frame.bgr())
             planes = frame.planes()
             if planes is not None:  # clips are cut from planes, if the format allows it
@@ -65,6 +67,8 @@ def check(path: Path) -> None:
     ours, theirs = np.array(times[:shared], dtype=float), np.array(reference.times[:shared])
     step = float(np.median(np.abs(np.diff(reference.times)))) if shared > 1 else 0.04
     assert np.abs(ours - theirs).max() <= _HALF_FRAME * step
+    if path.name in _UNDEFINED:
+        return
     pairs = zip(pictures, reference.pictures, strict=shared > 1)
     assert max(difference(*pair) for pair in pairs) <= _GREY_LEVELS
 
