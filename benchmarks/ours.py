@@ -1,6 +1,7 @@
 """Our side of the model benchmarks: one step of training, and its work, on clips of noise."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -63,10 +64,11 @@ def _step(objective: Objective, frames: Tensor, *, compiled: bool) -> Step:
     """Return a function that takes a step without waiting for its result, as training does."""
     stepper = make_stepper(objective, OptimConfig(), compiled=compiled)
     batch = Batch(frames, torch.zeros(len(frames), 1, device=frames.device))
+    return partial(take_step, stepper, batch)
 
-    def step() -> HostCopy | None:
-        stepper.accumulate([batch])
-        stepper.update(1e-5)
-        return stepper.pending_copy
 
-    return step
+def take_step(stepper: Stepper, batch: Batch) -> HostCopy | None:
+    """Take a step without waiting for its result; return the copy of its figures to the host."""
+    stepper.accumulate([batch])
+    stepper.update(1e-5)
+    return stepper.pending_copy

@@ -16,7 +16,7 @@ from benchmarks.gpu.results import Row
 from benchmarks.gpu.setting import Setting
 from benchmarks.gpu.shards import draws
 from benchmarks.gpu.timing import now
-from benchmarks.ours import MASK_RATIO, make_stepper
+from benchmarks.ours import MASK_RATIO, make_stepper, take_step
 from svfap.config import OptimConfig
 from svfap.models import Autoencoder
 from svfap.training.batch import Batch
@@ -40,7 +40,7 @@ def measure(setting: Setting) -> Iterator[Row]:
     stepper = _stepper(setting)
     loaded = _loaded(setting, stepper.ranks.device)
     batches = {"with crops": loaded, "without crops": loaded.prepared(stepper.ranks.device)}
-    steps = {name: partial(_step, stepper, batch) for name, batch in batches.items()}
+    steps = {name: partial(take_step, stepper, batch) for name, batch in batches.items()}
     for name, step in steps.items():
         yield {"name": f"step {name}"} | _times(step)
     taken = _profiled(steps["with crops"])
@@ -60,11 +60,6 @@ def _loaded(setting: Setting, where: torch.device) -> Batch:
     """Return a batch as the loader gives it."""
     batch = draws(setting, "jpeg").batch(range(setting.sizes.batches[0]))
     return batch.pin_memory() if where.type == "cuda" else batch
-
-
-def _step(stepper: Stepper, batch: Batch) -> None:
-    stepper.accumulate([batch])
-    stepper.update(1e-5)
 
 
 def _times(step: Callable[[], object]) -> Row:

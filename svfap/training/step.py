@@ -107,8 +107,7 @@ class Stepper:
         compiled: bool = False,
     ) -> None:
         self.objective, self.config, self.ranks, self.seed = objective, config, ranks, seed
-        model = objective.model.to(ranks.device).train()
-        network = objective.network.to(ranks.device).train()
+        network, model = objective.network.to(ranks.device).train(), objective.model
         trained = torch.compile(network, fullgraph=True) if compiled else network
         self.forward = ranks.data_parallel(trained)  # type: ignore[arg-type]
         self.optimizer = EagerAdamW(groups, lr=0.0, betas=config.betas, fused=True)
