@@ -1,9 +1,9 @@
-"""What pre-training is worth on the demo: over seeds, and with 1, 2, 4 and 8 times its length.
+"""What pre-training is worth on the demo: over seeds, and with a quarter to 4 times its length.
 
     python -m benchmarks.pretraining --folder DIR [--json FILE] [--figure FILE]
 
 The script runs the workflow of `config/config.yaml` on the demo's sets for tuning, whose people
-occur in no reported result. It takes an hour or more on two cores. Run it again to resume.
+occur in no reported result. It takes an hour on two cores. Run it again to resume.
 """
 
 import argparse
@@ -27,20 +27,29 @@ from svfap.experiment.layout import PREDICTIONS, run_folder
 from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
 
 logger = logging.getLogger(__name__)
-SEEDS, LENGTHS = range(1, 5), (2, 4, 8)  # the main run has seed 0 and length 1
+SEEDS = range(1, 5)  # the main run has seed 0
+LENGTHS = (0.25, 0.5, 1, 2, 4)  # in lengths of the main run's pre-training
 METRIC, DATASET = "WAR", "demo"
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config" / "config.yaml"
 
 
-def variants(epochs: int) -> dict[str, Any]:
-    """Return the runs beside the main run: both rows with every seed, and longer pre-trainings."""
-    scratch = {"finetune": {"init": "scratch"}}
+def variants(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the runs beside the main run: both rows with every seed, and other pre-trainings."""
+    scratch = {"finetune": config["variants"]["scratch"]["finetune"]}
     runs: dict[str, Any] = {"scratch_0": scratch}
     for seed in SEEDS:
         runs |= {f"pretrained_{seed}": {"seed": seed}, f"scratch_{seed}": {"seed": seed, **scratch}}
-    longer = {n: {"pretrain": {"optim": {"epochs": n * epochs}}} for n in LENGTHS}
-    return runs | {f"length_{n}": changes for n, changes in longer.items()}
+    epochs = config["pretrain"]["optim"]["epochs"]
+    for length in LENGTHS:
+        if length != 1:
+            runs[run_of(length)] = {"pretrain": {"optim": {"epochs": round(length * epochs)}}}
+    return runs
+
+
+def run_of(length: float) -> str:
+    """Return the name of the run with a length of pre-training; "" is the main run."""
+    return "" if length == 1 else f"length_{length}".replace(".", "_")
 
 
 def configuration(folder: Path) -> dict[str, Any]:
@@ -49,7 +58,7 @@ def configuration(folder: Path) -> dict[str, Any]:
     for dataset in config["datasets"].values():
         dataset["variant"] = TUNING
     config |= {"data": str(folder / "data"), "results": str(folder / "results")}
-    config["variants"] = variants(config["pretrain"]["optim"]["epochs"])
+    config["variants"] = variants(config)
     return dict(config)
 
 
@@ -95,12 +104,12 @@ def measure(folder: Path) -> dict[str, Any]:
                 "high": 100 * gain.interval.high,
             }
         )
-    lengths = {0: accuracy(scored(folder, "scratch_0")), 1: accuracy(scored(folder, ""))}
-    lengths |= {n: accuracy(scored(folder, f"length_{n}")) for n in LENGTHS}
+    lengths = {0.0: accuracy(scored(folder, "scratch_0"))}
+    lengths |= {length: accuracy(scored(folder, run_of(length))) for length in LENGTHS}
     return {"metric": METRIC, "seeds": seeds, "lengths": lengths}
 
 
-def draw(lengths: dict[int, dict[str, float]], path: Path) -> None:
+def draw(lengths: dict[float, dict[str, float]], path: Path) -> None:
     """Draw the metric by the length of pre-training; 0 is training from scratch."""
     with mpl.rc_context(STYLE):
         figure = figure_of((5.0, 3.2), "The demo by the length of pre-training", "Synthetic faces.")
@@ -109,7 +118,7 @@ def draw(lengths: dict[int, dict[str, float]], path: Path) -> None:
         errors = [points["value"] - points["low"], points["high"] - points["value"]]
         places = range(len(points))
         axes.errorbar(places, points["value"], errors, fmt="o-", color=OKABE_ITO[0], capsize=3)
-        axes.set_xticks(places, ["scratch", *(f"{n} x" for n in (1, *LENGTHS))])
+        axes.set_xticks(places, ["scratch", *(f"{n} x" for n in LENGTHS)])
         axes.set_xlabel("length of pre-training")
         axes.set_ylabel(f"{METRIC}, per cent")
         save(figure, path)

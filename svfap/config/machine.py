@@ -33,6 +33,11 @@ class TrainingMachine(Section):
         description="most GB of memory, page-locked with a GPU, for loaded batches; 256 clips of"
         " 160 x 160 pixels take 1.3, or 0.9 with one step ahead",
     )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="cores that a job reserves (a download too); null: as many as help large ones",
+    )
     compile: bool = Field(default=False, description="torch.compile the model")
     save_minutes: float = Field(default=10, gt=0, description="minutes between two saved states")
 
@@ -66,6 +71,12 @@ class MachineConfig(TrainingMachine):
         own = self.pretrain if stage == "pretrain" else self.finetune
         return TrainingMachine.model_validate(common | own.model_dump(exclude_unset=True))
 
+    def threads_by_stage(self) -> dict[str, int]:
+        """Return stage -> cores of its jobs, for the stages for which they are set."""
+        stages: tuple[Trained, ...] = ("pretrain", "finetune")
+        found = {"download": self.threads} | {s: self.training(s).threads for s in stages}
+        return {stage: cores for stage, cores in found.items() if cores}
+
     def flags(self) -> dict[str, str]:
         """Return stage -> its argument of `--machine`, as JSON."""
         sections: dict[str, Section] = {
@@ -73,4 +84,8 @@ class MachineConfig(TrainingMachine):
             "finetune": self.training("finetune"),
             "evaluate": self.evaluate,
         }
-        return {k: v.model_dump_json(exclude_defaults=True) for k, v in sections.items()}
+        # `threads` is for the scheduler, which tells a job its number of cores.
+        return {
+            stage: section.model_dump_json(exclude_defaults=True, exclude={"threads"})
+            for stage, section in sections.items()
+        }

@@ -20,6 +20,7 @@ from svfap.datasets.facts import About, Published
 CLASSES = ("happy", "sad", "neutral", "anger", "surprise", "disgust", "fear")
 PARTS = ("subjects1", "subjects2", "subjects3")
 REAL = ("carphone", "astronaut")
+UNLABELLED_PARTS = ("synthetic1", "synthetic2")
 # The first subject of each set. Choose settings on the sets for tuning, so that the people of the
 # reported results have no part in the choice.
 LABELLED, UNLABELLED = 0, 100_000
@@ -81,11 +82,14 @@ def demo(
 
 
 def demo_pretrain(
-    name: str = "demo_pretrain", *, subjects: int = 16, takes: int = 1, first: int = UNLABELLED
+    name: str = "demo_pretrain", *, subjects: int = 300, first: int = UNLABELLED
 ) -> Dataset:
-    """Return an unlabelled demo of any size; no labelled demo shows its synthetic subjects."""
-    numbers = range(first, first + subjects)
-    listing = partial(_synthetic_clips, part="synthetic", subjects=numbers, takes=takes)
+    """Return an unlabelled demo of any size; no labelled demo shows its synthetic subjects.
+
+    Each subject acts two expressions: for the time that it takes to render them, many people teach
+    an autoencoder more than many clips of few people.
+    """
+    listing = partial(_unlabelled_clips, subjects=range(first, first + subjects))
 
     def fetch(root: Path) -> None:
         _render_missing(listing(root))
@@ -95,14 +99,14 @@ def demo_pretrain(
         name=name,
         task="unlabelled",
         targets=(),
-        parts=("synthetic", "real"),
+        parts=(*UNLABELLED_PARTS, "real"),
         folds={},
         clips=lambda root: [*(synthetic.clip for synthetic in listing(root)), *_real_clips(root)],
         fetch=fetch,
         stride=2,
         notice=PRETRAIN_NOTICE,
         about=ABOUT_PRETRAIN,
-        published=Published(subjects * len(CLASSES) * takes + len(REAL), subjects=subjects + 2),
+        published=Published(2 * subjects + len(REAL), subjects=subjects + len(REAL)),
     )
 
 
@@ -117,9 +121,19 @@ def _labelled_clips(
     listing = []
     for index, part in enumerate(PARTS):
         subjects = range(first + index, first + len(PARTS) * subjects_per_part, len(PARTS))
-        for synthetic in _synthetic_clips(root, part, subjects, takes):
+        for synthetic in _synthetic_clips(root, part, subjects, CLASSES, takes):
             target = (float(CLASSES.index(synthetic.expression)),)
             listing.append(synthetic._replace(clip=replace(synthetic.clip, target=target)))
+    return listing
+
+
+def _unlabelled_clips(root: Path, subjects: Sequence[int]) -> list[SyntheticClip]:
+    """List the rendered clips without labels; neighbours in number act different expressions."""
+    listing = []
+    for subject in subjects:
+        part = UNLABELLED_PARTS[subject % len(UNLABELLED_PARTS)]
+        acted = [CLASSES[(subject + shift) % len(CLASSES)] for shift in (0, 3)]
+        listing += _synthetic_clips(root, part, [subject], acted, takes=1)
     return listing
 
 
@@ -139,12 +153,12 @@ def _make_missing_real_videos(clips: Iterable[Clip]) -> None:
 
 
 def _synthetic_clips(
-    root: Path, part: str, subjects: Sequence[int], takes: int
+    root: Path, part: str, subjects: Sequence[int], expressions: Sequence[str], takes: int
 ) -> list[SyntheticClip]:
-    """List the clips of one part: every subject with every expression in every take."""
+    """List clips of one part: every subject with every expression in every take."""
     listing = []
     for subject in subjects:
-        for expression in CLASSES:
+        for expression in expressions:
             for take in range(takes):
                 key = f"s{subject:06d}-{expression}-{take}"
                 path = root / "videos" / part / f"{key}.mp4"

@@ -20,7 +20,7 @@ from svfap.demo.identity import Colour, Identity
 from svfap.demo.painting import Canvas, HeadView, Planes
 from svfap.demo.performance import Moment
 
-SIZES = ((320, 240), (480, 360), (640, 360), (360, 480), (400, 400))
+SIZES = ((320, 240), (400, 300), (426, 240), (240, 320), (300, 300))
 RATES = (24, 25, 30)
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster")
 FACE_UNITS = 150.0  # height of a face in head units

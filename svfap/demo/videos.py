@@ -12,11 +12,11 @@ from svfap.demo.identity import identity
 from svfap.demo.performance import perform
 from svfap.video.encode import write_video
 
-LENGTH = (24, 33)  # range of the number of frames, without its end
+LENGTH = (18, 23)  # range of the number of frames, without its end
 
 
 def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFrame]:
-    """Film a subject who acts an expression, for 24 to 32 frames.
+    """Film a subject who acts an expression, for 18 to 22 frames.
 
     Args:
         subject: number of the subject, which determines the looks.

@@ -40,7 +40,7 @@ class Assumptions(Section):
 
     def cpus(self, job: Job) -> int:
         """Return the CPUs of a job."""
-        return min(THREADS[job.stage], self.machine.cpus)
+        return min(job.machine.threads or THREADS[job.stage], self.machine.cpus)
 
     def gpus(self, job: Job) -> int:
         """Return the GPUs of a job: pre-training uses all of a machine, other models one."""

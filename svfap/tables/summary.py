@@ -12,6 +12,10 @@ from svfap.tables.references import BASELINES, CHANCE, is_main
 from svfap.tables.render import Table, markdown
 from svfap.tables.results import OURS, Result
 
+LEARNT_LITTLE = (
+    "so far it has learnt less than a classical method learns from the same clips in seconds"
+)
+
 
 def summary(config: TabulateConfig, results: Iterable[Result], folder: Path) -> str:
     """Return the first screen as Markdown.
@@ -57,19 +61,21 @@ def _meaning(metric: str, by_model: Mapping[str, Mapping[str, Result]], facts: D
     unseen = "people" if ours.resampled.endswith("subjects") else "clips"
     text = f"On {unseen} that it has not seen, the model reaches {metric} {_value(ours)}"
     text += f"; chance gives {_value(by_model[CHANCE][metric])}."
-    name = BASELINES[facts.task]
-    lead = by_model[name][metric].lead if name in by_model else None
-    if lead is None:
-        return text
-    size = f"(difference {_signed(lead, metric)})"
-    if lead.interval.low > 0:
-        return f"{text} It is better than {name} {size}."
-    if lead.interval.high < 0:
-        return (
-            f"{text} It is worse than {name} {size}: so far it has learnt less than a classical"
-            " method learns from the same clips in seconds."
-        )
-    return f"{text} It is not shown to differ from {name} {size}."
+    for name, found in by_model.items():
+        lead = found[metric].lead
+        if lead is None:
+            continue
+        verdict = "is not shown to differ from"
+        if lead.interval.low > 0:
+            verdict = "is better than"
+        elif lead.interval.high < 0:
+            verdict = "is worse than"
+        baseline = name == BASELINES[facts.task]
+        shown = name if baseline else f"the variant *{name}*"
+        text += f" It {verdict} {shown} (difference {_signed(lead, metric)})"
+        worse = baseline and lead.interval.high < 0
+        text += f": {LEARNT_LITTLE}." if worse else "."
+    return text
 
 
 def _value(result: Result | None) -> str:

@@ -95,6 +95,7 @@ def test_a_final_training_and_a_probe_are_counted(tmp_path):
     def finetuning(**keys):
         values = yaml.safe_load(DEMO.read_text())
         values["finetune"] |= keys
+        del values["variants"]  # a probe from scratch is refused
         path = tmp_path / "changed.yaml"
         path.write_text(yaml.safe_dump(values))
         return [job for job in demo_jobs(path) if job.stage in ("finetune", "evaluate")]

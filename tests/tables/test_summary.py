@@ -106,8 +106,10 @@ def test_without_a_baseline_there_is_still_chance():
 
 
 def test_a_variant_has_a_row_with_our_lead():
-    (line,) = (line for line in screen(18, 14, scratch=12).splitlines() if "| scratch" in line)
+    text = screen(18, 14, scratch=10)
+    (line,) = (line for line in text.splitlines() if "| scratch" in line)
     assert line.split("|")[-2].strip().startswith("+")
+    assert "It is better than the variant *scratch* (difference +" in text
 
 
 def test_many_variants_do_not_fill_the_screen():

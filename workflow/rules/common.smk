@@ -71,6 +71,7 @@ PIPELINE = stage_run.Pipeline(
 )
 # What describes the machine is a resource of a job, not a parameter, so it reruns nothing.
 MACHINE = EXPERIMENT.config.machine.flags()
+CORES = THREADS | EXPERIMENT.config.machine.threads_by_stage()
 
 # SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a
 # preemption. The stage must survive to save its state and to print where it stopped, and the others

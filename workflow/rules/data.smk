@@ -1,5 +1,7 @@
 """Raw video -> face clips -> shards."""
 
+# `priority: 1` here and in pre-training: most other jobs wait for these.
+
 
 rule download:
     input:
@@ -10,9 +12,10 @@ rule download:
         output_path(layout.LOGS["download"]),
     benchmark:
         output_path(layout.JOB_TIMES["download"])
+    priority: 1
     conda:
         "../../envs/data.yaml"
-    threads: THREADS["download"]
+    threads: CORES["download"]
     params:
         config=download_config,
         cuts=raw_cuts,  # changes with the videos that clips are cut from
@@ -31,6 +34,7 @@ rule crop:
         output_path(layout.LOGS["crop"]),
     benchmark:
         output_path(layout.JOB_TIMES["crop"])
+    priority: 1
     conda:
         "../../envs/data.yaml"
     params:
@@ -52,6 +56,7 @@ rule shard:
         output_path(layout.LOGS["shard"]),
     benchmark:
         output_path(layout.JOB_TIMES["shard"])
+    priority: 1
     conda:
         "../../envs/data.yaml"
     params:

@@ -13,9 +13,10 @@ rule pretrain:
         output_path(layout.LOGS["pretrain"]),
     benchmark:
         output_path(layout.JOB_TIMES["pretrain"])
+    priority: 1
     conda:
         "../../envs/train.yaml"
-    threads: THREADS["pretrain"]
+    threads: CORES["pretrain"]
     resources:
         gpu=1,
         gpu_manufacturer="nvidia",
@@ -42,7 +43,7 @@ rule finetune:
         output_path(layout.JOB_TIMES["finetune"])
     conda:
         "../../envs/train.yaml"
-    threads: THREADS["finetune"]
+    threads: CORES["finetune"]
     resources:
         gpu=1,
         gpu_manufacturer="nvidia",
