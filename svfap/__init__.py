@@ -21,19 +21,26 @@ __version__ = "0.1.0"
 register()
 
 
-def load(source: "str | Path", **options: Any) -> "Predictor":  # noqa: ANN401
+def load(
+    source: "str | Path",
+    *,
+    progress: bool | None = None,
+    **options: Any,  # noqa: ANN401
+) -> "Predictor":
     """Load a trained model for videos: `svfap.load("checkpoint.pt").predict("video.mp4")`.
 
     Args:
         source: a checkpoint, a folder written by `python -m svfap export`, or its id on the hub.
-        **options: fields of `svfap.use.options.Options`: hop, speaker, preset, pad, batch_size.
+        progress: whether to show progress bars; by default in notebooks only.
+        **options: fields of `svfap.use.options.Options`: hop, speaker, preset, pad, batch_size,
+            stream, device.
 
     Raises:
-        SvfapError: the model does not exist or is damaged, or an option does not exist.
+        SvfapError: the model does not exist or is damaged, an option does not exist, or there is
+            no such device.
     """
     wait_passively()
     # Importing torch takes seconds. Every command imports `svfap`, but most do not need torch.
-    from svfap.use import predictor
-    from svfap.use.options import make_options
+    from svfap.use import loading
 
-    return predictor.load(source, make_options(options))
+    return loading.load(source, progress=progress, options=options)

@@ -1,13 +1,14 @@
-"""Progress for people: a bar on a terminal, a line every ten seconds in a log file."""
+"""Progress for people: a bar on a terminal or in a notebook, lines every ten seconds in a log."""
 
 import logging
 import math
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 
 LINE_SECONDS = 10.0
 
@@ -25,8 +26,8 @@ class Progress:
         self.start, self.start_time, self.received = start, time.monotonic(), 0
         self.next_line = self.start_time + LINE_SECONDS if shown else math.inf
         self.bar = (
-            tqdm(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
-            if shown and sys.stderr.isatty()
+            _bar_class()(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
+            if shown and (sys.stderr.isatty() or in_notebook())
             else None
         )
 
@@ -58,6 +59,24 @@ class Progress:
         """End the bar; the last state stays on the screen."""
         if self.bar is not None:
             self.bar.close()
+
+
+def in_notebook() -> bool:
+    """Return whether this is the kernel of a notebook."""
+    # Nobody but a kernel has imported IPython.
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = get_ipython() if get_ipython else None
+    return "IPKernelApp" in getattr(shell, "config", {})
+
+
+def _bar_class() -> "type[tqdm[Any]]":
+    """Return the class of bars: in a notebook the one with widgets, if ipywidgets is installed."""
+    if not in_notebook():
+        return tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # without ipywidgets, bars of text will do
+        from tqdm.auto import tqdm as bar
+    return bar
 
 
 def track(items: Iterable[T], *, total: int, label: str, unit: str = "clip") -> Iterator[T]:

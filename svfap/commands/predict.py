@@ -2,14 +2,12 @@
 
 import argparse
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from svfap.commands import output
 from svfap.commands.output import check_free, claim
-from svfap.config import Preset
+from svfap.commands.predict_options import make_parser
 from svfap.errors import SvfapError
 from svfap.overwriting import keep_apart, keep_inputs
 from svfap.use import camera
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SUFFIXES = (".mp4", ".html")  # of the annotated video and the page
+_EAF, _TEXTGRID = ".eaf", ".TextGrid"  # of the labels over time for ELAN and Praat
 _MAX_PRINTED = 60  # most windows to print; a longer timeline is only written to files
 
 
@@ -41,7 +40,7 @@ def run(arguments: Sequence[str]) -> str:
     Raises:
         SvfapError: the source, model or output folder cannot be used, or some videos were rejected.
     """
-    chosen = _parser().parse_args(arguments)
+    chosen = make_parser().parse_args(arguments)
     options = Options(
         hop=chosen.hop,
         speaker=chosen.speaker,
@@ -53,6 +52,8 @@ def run(arguments: Sequence[str]) -> str:
     check_free(chosen.output, overwrite=chosen.overwrite)
     device = camera.device_of(chosen.source)
     if device is not None:
+        if chosen.eaf or chosen.textgrid:
+            raise SvfapError("--eaf and --textgrid are for videos; record the camera first")
         return _score_live(device, options, chosen)
     found = find_videos(chosen.source)
     if found.left_out:
@@ -68,9 +69,11 @@ def _check_outputs(
     """Check, before the model is loaded, that outputs can be written and replace no input."""
     keep_apart(chosen.output, found.videos.values())
     outputs = [chosen.output / name for name in TABLES]
+    suffixes = [_EAF, _TEXTGRID]
     if not chosen.no_video:
         find_ffmpeg()
-        outputs += [place.with_name(place.name + s) for place in places.values() for s in _SUFFIXES]
+        suffixes += _SUFFIXES
+    outputs += [place.with_name(place.name + s) for place in places.values() for s in suffixes]
     keep_inputs([Path(chosen.checkpoint), *found.videos.values()], outputs)
 
 
@@ -95,6 +98,8 @@ def _score_videos(
                 results.reject(scores.video, shown, scores.reject)
                 continue
             results.add(scores.table)
+            if chosen.eaf or chosen.textgrid:
+                _write_events(scores, predictor, places[scores.video], chosen)
             if chosen.no_video:
                 continue
             if reason := _try_to_write_video(scores, predictor, places[scores.video]):
@@ -104,6 +109,24 @@ def _score_videos(
             results.finish()
     assert results is not None  # there is at least one video
     return _report(results, predictor, len(found.videos))
+
+
+def _write_events(
+    scores: "VideoScores", predictor: "Predictor", stem: Path, chosen: argparse.Namespace
+) -> None:
+    """Write the labels over time of one video for ELAN and Praat, as far as the user wants them."""
+    from svfap.use.elan import write_eaf
+    from svfap.use.events import find_events
+    from svfap.use.praat import write_textgrid
+
+    assert scores.footage is not None
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    tiers = find_events(scores.table, predictor.facts)
+    if chosen.eaf:
+        write_eaf(stem.with_name(stem.name + _EAF), tiers, video=Path(str(scores.path)))
+    if chosen.textgrid:
+        path = stem.with_name(stem.name + _TEXTGRID)
+        write_textgrid(path, tiers, seconds=scores.footage.seconds)
 
 
 def _report(results: Results, predictor: "Predictor", videos: int) -> str:
@@ -195,56 +218,3 @@ def _load_predictor(source: str, options: Options) -> "Predictor":
     bundle = bundles.load(source)
     bundle.require_head()
     return Predictor(bundle, options, show_progress=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m svfap predict",
-        description="Score videos, a folder of them, or a camera, with a trained model.",
-        epilog=CAUTION,
-    )
-    parser.add_argument("source", help="video, folder, number of a camera, or /dev/videoN")
-    parser.add_argument(
-        "--checkpoint",
-        required=True,
-        help="checkpoint or folder of the stage finetune, exported folder, or hub id",
-    )
-    parser.add_argument("--output", required=True, type=output.path, help="folder for all output")
-    parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")
-    hop = "seconds from one window to the next; default: half a window"
-    parser.add_argument("--hop", type=_positive, help=hop)
-    parser.add_argument(
-        "--speaker",
-        choices=("main", "all"),
-        default="main",
-        help="score the main face of each moment, or all faces",
-    )
-    parser.add_argument(
-        "--crop-preset", choices=get_args(Preset), help="how to crop faces; default: as in training"
-    )
-    parser.add_argument(
-        "--pad", action="store_true", help="also score videos shorter than a window"
-    )
-    parser.add_argument(
-        "--batch-size", type=int, default=8, help="windows to score at a time; default: 8"
-    )
-    parser.add_argument(
-        "--stream", type=int, help="number of the video in a file of several; default: as ffmpeg"
-    )
-    parser.add_argument(
-        "--no-video", action="store_true", help="write tables only, no annotated videos and pages"
-    )
-    parser.add_argument(
-        "--seconds", type=_positive, help="how long to score a camera; default: until Ctrl-C"
-    )
-    return parser
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-    return value

@@ -8,7 +8,7 @@ from svfap.errors import SvfapError
 # Figures of pre-training lie beside the figures of the datasets, in a folder of this name.
 DATASETS = frozenset({"pretrain"})
 # Columns of the tables that `predict` writes, beside a column for each class or regressed value.
-TARGETS = frozenset({"video", "face", "start", "end", "windows"})
+TARGETS = frozenset({"video", "face", "start", "end", "start_frame", "end_frame", "windows"})
 CLASSES = TARGETS | {"label"}  # the column of the most probable class
 VARIANTS = "variants"  # folder of the variants below `results`
 

@@ -79,7 +79,7 @@ def annotate(
     Raises:
         SvfapError: the video cannot be encoded, or `path` is the original.
     """
-    keep_inputs([footage.path], [path])
+    keep_inputs([footage.path] if footage.path else [], [path])
     size = _annotated_size(footage)
     fps, shown = at_constant_rate(footage.times - footage.times[0], footage.fps)
     curves = CurvePanel(table, facts, size=(size.width, size.curves), seconds=footage.seconds)
@@ -92,7 +92,7 @@ def annotate(
         for tick, (number, frame) in enumerate(ticks)
     )
     write_video(path, pictures, fps=fps, crf=23)
-    if footage.path.is_file():  # a folder of frames is silent
+    if footage.path and footage.path.is_file():  # a folder or an array of frames is silent
         start = float(footage.times[0])
         stream, seconds = footage.frames.stream, len(shown) / fps
         add_sound(path, footage.path, stream=stream, start=start, seconds=seconds)

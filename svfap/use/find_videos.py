@@ -1,6 +1,6 @@
 """Find the videos of a folder: files that decode, and folders of frames, at any depth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -34,8 +34,8 @@ class FoundVideos:
         return f"left out: {', '.join(named[:_SHOWN])}{more}" if named else ""
 
 
-def find_videos(source: str | Path | Sequence[str | Path]) -> FoundVideos:
-    """Find the videos at a path, or at each path of a list.
+def find_videos(source: str | Path) -> FoundVideos:
+    """Find the videos at a path.
 
     Args:
         source: a video, a folder of frames, or a folder with such videos at any depth. Links are
@@ -43,14 +43,16 @@ def find_videos(source: str | Path | Sequence[str | Path]) -> FoundVideos:
             with the name of a video counts as one even if it does not decode.
 
     Raises:
-        SvfapError: the path is blank or does not exist, or holds no video.
+        SvfapError: the path is blank or cannot be read, or holds no video.
     """
-    if not isinstance(source, str | Path):
-        return _find_all(source)
     if not str(source).strip():
         raise SvfapError("the name of the video is blank; name a video, a folder or a camera")
     path = Path(source)
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:  # such as a name that is too long, or a folder closed to the user
+        raise SvfapError(f"{source}: cannot be read ({error.strerror})") from None
+    if not exists:
         advice = why_no_path(str(source)) or "name a video, a folder or a camera"
         raise SvfapError(f"{source}: no such file or folder; {advice}")
     found = FoundVideos()
@@ -63,18 +65,6 @@ def find_videos(source: str | Path | Sequence[str | Path]) -> FoundVideos:
         reason = found.describe_left_out() or "it is empty"
         raise SvfapError(f"{path}: no video in this folder; {reason}")
     return found
-
-
-def _find_all(sources: Sequence[str | Path]) -> FoundVideos:
-    """Find the videos at each path of a list; a number tells equal names apart."""
-    if not sources:
-        raise SvfapError("the list of videos is empty; name at least one video")
-    every = FoundVideos()
-    for one in map(find_videos, sources):
-        every.left_out |= one.left_out
-        for name, path in one.videos.items():
-            every.videos[_unused(name, every)] = path
-    return every
 
 
 def _search(
@@ -145,12 +135,13 @@ def _leave_out(path: Path, root: Path, found: FoundVideos, reason: str) -> None:
 
 def _unused_name(path: Path, root: Path, found: FoundVideos) -> str:
     """Return a printable name that no other video has: escapes may make two names equal."""
-    return _unused(_name(path, root), found)
+    return unused(_name(path, root), found.videos)
 
 
-def _unused(name: str, found: FoundVideos) -> str:
+def unused(name: str, taken: Container[str]) -> str:
+    """Return a name, with a number if it is taken."""
     numbered = (f"{name} ({number})" for number in count(2))
-    return next(n for n in chain([name], numbered) if n not in found.videos)
+    return next(n for n in chain([name], numbered) if n not in taken)
 
 
 def _name(path: Path, root: Path) -> str:

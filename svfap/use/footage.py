@@ -13,7 +13,9 @@ from svfap.faces.detectors.detector import Detector
 from svfap.faces.find_clips import find_clips
 from svfap.progress import track
 from svfap.use.bundle import ModelFacts
+from svfap.use.frame_array import FrameArray
 from svfap.use.options import Options
+from svfap.use.timeline import Span
 from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
 from svfap.video.decode import Reject, declared
 from svfap.video.facevideo import encode_jpeg
@@ -43,12 +45,23 @@ class FaceInVideo:
         """Return the clip reduced to the frames that windows sample."""
         return self.clip.sampled(self.grid.sampled)
 
-    def span(self, window: int) -> tuple[float, float]:
-        """Return the first and the last second of a window."""
+    def span(self, window: int) -> Span:
+        """Return the seconds and the frames of the video that a window spans."""
         grid, clip = self.grid, self.clip
-        first = grid.sampled[grid.starts[window]]
-        end = min(first + grid.frames * grid.step, len(clip))
-        return clip.start + float(first) / clip.fps, clip.start + float(end) / clip.fps
+        place = grid.starts[window]
+        first, after = int(grid.sampled[place]), place + grid.frames
+        # A window ends where the next would begin, so that windows without overlap leave no gap.
+        known = after < len(grid.sampled)
+        end = grid.sampled[after] if known else round(first + grid.frames * grid.step)
+        end = min(int(end), len(clip))
+        last = int(clip.source[end - 1])
+        return Span(
+            self.number,
+            clip.start + first / clip.fps,
+            clip.start + end / clip.fps,
+            int(clip.source[first]),
+            max(last + 1, int(clip.source[end])) if end < len(clip) else last + 1,
+        )
 
 
 @dataclass(frozen=True)
@@ -56,15 +69,15 @@ class Footage:
     """A video and the faces followed in it.
 
     Attributes:
-        path: the video.
+        path: the video; None if it is an array of frames.
         frames: frames of the video, which can be read several times.
         faces: faces of the video, in the order of their first frames.
         size: width and height of the first frame in pixels.
         times: second of the file at which each frame is shown, ascending.
     """
 
-    path: Path
-    frames: Replay
+    path: Path | None
+    frames: Replay | FrameArray
     faces: tuple[FaceInVideo, ...]
     size: tuple[int, int]
     times: Times
@@ -100,7 +113,7 @@ class Footage:
 
 
 def find_faces(
-    path: Path,
+    video: Path | FrameArray,
     facts: ModelFacts,
     options: Options,
     *,
@@ -111,7 +124,7 @@ def find_faces(
     """Find and follow the faces of a video, and place windows over them.
 
     Args:
-        path: the video.
+        video: the video, or its frames.
         facts: the model's sizes and preprocessing.
         options: which faces to score, and how far apart windows are.
         config: how to crop, see `crop_settings`.
@@ -121,13 +134,14 @@ def find_faces(
     Raises:
         Reject: the video cannot be read, shows no face, or is shorter than a window.
     """
-    frames = Replay(path, stream=config.stream)
+    path = video if isinstance(video, Path) else None
+    frames = Replay(video, stream=config.stream) if isinstance(video, Path) else video
     frames_to_read: Iterable[Frame] = frames
     if show_progress:
-        total = declared(path, config.stream).frames
-        frames_to_read = track(frames, total=total, label=f"{path.name}: faces", unit="frame")
+        total = declared(video, config.stream).frames if isinstance(video, Path) else len(video)
+        frames_to_read = track(frames, total=total, label=f"{video.name}: faces", unit="frame")
     measured = _MeasuredFrames(frames_to_read)
-    clips = find_clips(path, config, detector, frames=measured)
+    clips = find_clips(Path(video.name), config, detector, frames=measured)
     found = [FaceInVideo(clip, _grid(clip, facts, options)) for clip in clips]
     faces = [face for face in found if options.pad or not face.grid.padded]
     if not faces:
@@ -170,7 +184,7 @@ def _step(clip: FaceClip, facts: ModelFacts) -> float:
 
 def _grid(clip: FaceClip, facts: ModelFacts, options: Options) -> WindowGrid:
     frames, step = facts.job.model.num_frames, _step(clip, facts)
-    hop = step * frames / 2 if options.hop is None else options.hop * clip.fps
+    hop = options.hop_of(step * frames / clip.fps) * clip.fps
     return place_windows(len(clip), frames=frames, step=step, hop=hop)
 
 

@@ -5,16 +5,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
 
 from svfap.config import FIXED_PRESETS, CropConfig, Preset
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 
 if TYPE_CHECKING:
+    import torch
+
     from svfap.use.bundle import ModelFacts
 
 Speaker = Literal["main", "all"]
+WINDOW = "window"  # the hop of windows that follow each other without overlap
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +27,8 @@ class Options:
     """How to score videos.
 
     Attributes:
-        hop: seconds from one window to the next; None means half a window.
+        hop: seconds from one window to the next; None means half a window, and "window" a whole
+            one, so that windows do not overlap.
         speaker: whether to score the main face of each moment, or all faces.
         preset: crop preset; None means the preset of the training clips.
         pad: whether to score faces seen for less than a window; their last frame repeats, as in
@@ -32,23 +36,27 @@ class Options:
         batch_size: number of windows to score at a time.
         stream: number of a video's stream of pictures, from 0, not counting covers; None means the
             stream that ffmpeg takes.
+        device: where to compute: cpu, cuda, cuda:N, mps, or a `torch.device`; None means a GPU if
+            there is one. `svfap.use.devices` checks it.
 
     Raises:
         SvfapError: a number is not above 0, a choice does not exist, or the stream is below 0.
     """
 
-    hop: float | None = None
+    hop: float | Literal["window"] | None = None
     speaker: Speaker = "main"
     preset: Preset | None = None
     pad: bool = False
     batch_size: int = 8
     stream: int | None = None
+    device: "str | torch.device | None" = None
 
     def __post_init__(self) -> None:
         """Check the numbers: 0, a negative number or NaN would score nothing."""
-        for name, value in (("hop", self.hop), ("batch_size", self.batch_size)):
-            if value is not None and not (_is_number(value) and 0 < value < math.inf):
-                raise SvfapError(f"{name.replace('_', ' ')} is {value!r}; take a number above 0")
+        if not (self.hop is None or _is(self.hop, WINDOW) or is_positive(self.hop)):
+            raise SvfapError(f"hop is {self.hop!r}; take a number above 0 or {WINDOW!r}")
+        if not is_positive(self.batch_size):
+            raise SvfapError(f"batch size is {self.batch_size!r}; take a number above 0")
         if not isinstance(self.batch_size, Integral):
             raise SvfapError(f"batch size is {self.batch_size!r}; take a whole number")
         for name, value, allowed in (
@@ -56,11 +64,20 @@ class Options:
             ("preset", self.preset, (None, *get_args(Preset))),
             ("pad", self.pad, (False, True)),
         ):
-            if value not in allowed:
+            if not any(_is(value, one) for one in allowed):
                 names = ", ".join(map(str, allowed))
                 raise SvfapError(f"{name} is {value!r}; choose one of {names}")
-        if self.stream is not None and not (isinstance(self.stream, Integral) and self.stream >= 0):
-            raise SvfapError(f"stream is {self.stream!r}; count streams from 0")
+        stream = self.stream
+        if stream is not None and (
+            not isinstance(stream, Integral) or isinstance(stream, bool) or stream < 0
+        ):
+            raise SvfapError(f"stream is {stream!r}; count streams from 0")
+
+    def hop_of(self, window: float) -> float:
+        """Return the hop between windows of a length, both in seconds."""
+        if self.hop is None:
+            return window / 2
+        return window if isinstance(self.hop, str) else self.hop
 
 
 def make_options(chosen: Mapping[str, Any]) -> Options:
@@ -76,8 +93,14 @@ def make_options(chosen: Mapping[str, Any]) -> Options:
     return Options(**chosen)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+def is_positive(value: object) -> TypeGuard[float]:
+    """Return whether a user's value is a finite number above 0; True is no number."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf
+
+
+def _is(value: object, allowed: object) -> bool:
+    """Return whether a value is an allowed one; 1 is not True, and an array is not a text."""
+    return isinstance(value, type(allowed)) and value == allowed
 
 
 def crop_settings(facts: "ModelFacts", options: Options) -> CropConfig:

@@ -2,59 +2,37 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
 from svfap.evaluation.scoring import Scorer
 from svfap.faces.detectors.make import make_detector
 from svfap.models.token_counts import pooled_width
 from svfap.progress import track
-from svfap.training.distributed import device
-from svfap.use import bundle as bundles
 from svfap.use.bundle import Bundle
-from svfap.use.find_videos import find_videos
-from svfap.use.footage import Footage, find_faces
+from svfap.use.devices import choose_device, survive_fork
+from svfap.use.footage import find_faces
+from svfap.use.inputs import Inputs, OneInput, Video, find_inputs
 from svfap.use.options import Options, crop_settings
-from svfap.use.timeline import build_timeline
-from svfap.use.windows import Window
+from svfap.use.page import Page
+from svfap.use.timeline import Span, build_timeline
+from svfap.use.video_scores import Float32, VideoScores
+from svfap.use.windows import Window, in_batches
 from svfap.video.decode import Reject
 from svfap.video.resize import Frames
 from svfap.video.shield import Shield
 
+__all__ = ["Float32", "Predictor", "VideoScores"]
+
 logger = logging.getLogger(__name__)
-
-Float32 = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class VideoScores:
-    """Scores of one video, or the reason why it has none.
-
-    Attributes:
-        video: name of the video.
-        path: the video's file or folder of frames.
-        table: a row per window, see `build_timeline`; empty if the video was rejected.
-        embeddings: embedding of each row, (n, C).
-        footage: the faces and some decoded frames; None if the video was rejected, or if their
-            memory was freed.
-        reject: why the video was rejected; empty if it was scored.
-    """
-
-    video: str
-    path: Path
-    table: pd.DataFrame
-    embeddings: Float32
-    footage: Footage | None = None
-    reject: str = ""
 
 
 class Predictor:
@@ -66,7 +44,8 @@ class Predictor:
         show_progress: whether to show progress lines.
 
     Raises:
-        SvfapError: the weights do not fit the model's sizes, or the detector's weights are missing.
+        SvfapError: the weights do not fit the model's sizes, the detector's weights are missing, or
+            there is no such device.
     """
 
     def __init__(
@@ -74,51 +53,115 @@ class Predictor:
     ) -> None:
         self.bundle, self.options = bundle, options or Options()
         self.show_progress = show_progress
+        self._device, self._process = choose_device(self.options.device), os.getpid()
         self.facts = bundle.facts
         self.crop = crop_settings(self.facts, self.options)
         self.detector = make_detector(self.crop)
-        self._device, self._process = device(), os.getpid()
         self._scorer = Scorer(bundle.network(), self.facts.job).to(self._device).eval()
-        _survive_fork()
+        survive_fork()
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Bundle, Options]]:
         """Pickle and copy what the predictor is made of: detectors cannot be pickled."""
         return partial(Predictor, show_progress=self.show_progress), (self.bundle, self.options)
 
-    def predict(self, path: str | Path | Sequence[str | Path]) -> pd.DataFrame:
+    def predict(self, path: Inputs, *, fps: float | None = None) -> pd.DataFrame:
         """Return scores over time, a row per face and window.
 
         Args:
-            path: a video, a folder of frames, a folder of videos, or a list of these.
+            path: a video, a folder of frames, a folder of videos, an array or tensor of frames
+                (T, H, W, 3) uint8, RGB, or a list of these.
+            fps: frames per second of the arrays.
 
         Returns:
-            A table with the columns video, face, start and end (seconds), `label` for
-            classification, and the probability of each class or the value of each target.
+            A table with the columns video, face, start and end (seconds), start_frame and end_frame
+            (from 0, the end excluded), `label` for classification, and the probability of each
+            class or the value of each target.
 
         Raises:
-            SvfapError: the model has no head, or every video was rejected. A rejected video of
-                several is left out with a warning.
+            SvfapError: the model has no head, something given is no video, or every video was
+                rejected. A rejected video of several is left out with a warning.
         """
         self.bundle.require_head()
-        return pd.concat([scores.table for scores in self._accepted(path)], ignore_index=True)
+        return pd.concat([scores.table for scores in self._accepted(path, fps)], ignore_index=True)
 
-    def features(self, path: str | Path | Sequence[str | Path]) -> Float32:
+    @overload
+    def features(
+        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[False] = False
+    ) -> Float32: ...
+
+    @overload
+    def features(
+        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[True]
+    ) -> pd.DataFrame: ...
+
+    def features(
+        self, path: Inputs, *, fps: float | None = None, as_frame: bool = False
+    ) -> Float32 | pd.DataFrame:
         """Return embeddings (n, C) of the windows in the rows of `predict`.
 
         A model that was only pre-trained returns the embeddings that fine-tuning starts from.
 
-        Raises:
-            SvfapError: every video was rejected.
-        """
-        return np.concatenate([scores.embeddings for scores in self._accepted(path)])
+        Args:
+            path: as in `predict`.
+            fps: frames per second of the arrays.
+            as_frame: whether to return a table that says which video and time each row is: the
+                columns video, face, start, end, start_frame, end_frame, feature1, feature2, ...
 
-    def score_videos(self, videos: Mapping[str, Path]) -> Iterator[VideoScores]:
+        Raises:
+            SvfapError: something given is no video, or every video was rejected.
+        """
+        accepted = self._accepted(path, fps)
+        if as_frame:
+            return pd.concat([scores.named_embeddings() for scores in accepted], ignore_index=True)
+        return np.concatenate([scores.embeddings for scores in accepted])
+
+    def annotate(
+        self, path: OneInput, out: str | Path | None = None, *, fps: float | None = None
+    ) -> Path:
+        """Write the annotated video: a box around each face, its label, and curves below.
+
+        Args:
+            path: one video, as in `predict`.
+            out: mp4 file to write; by default NAME_annotated.mp4 in the working folder.
+            fps: frames per second of an array.
+
+        Returns:
+            The file.
+
+        Raises:
+            SvfapError: the model has no head, the video was rejected, or `out` cannot be written.
+        """
+        from svfap.use import drawn_scores
+
+        return drawn_scores.annotate_video(self, path, out, fps=fps)
+
+    def page(
+        self, path: OneInput, out: str | Path | None = None, *, fps: float | None = None
+    ) -> Page:
+        """Return the page of a video, on which the annotated video plays beside its curves.
+
+        A notebook shows the page below its cell.
+
+        Args:
+            path: one video, as in `predict`.
+            out: HTML file to write; None writes no file. A video of more than 24 MB lies beside it.
+            fps: frames per second of an array.
+
+        Raises:
+            SvfapError: the model has no head, the video was rejected, `out` cannot be written, or
+                the video is too large for a page without a file.
+        """
+        from svfap.use import drawn_scores
+
+        return drawn_scores.make_page(self, path, out, fps=fps)
+
+    def score_videos(self, videos: Mapping[str, Video]) -> Iterator[VideoScores]:
         """Score videos one after the other; a video that fails is rejected, and the rest goes on.
 
         Each of several videos is decoded in another process first, which it may crash.
 
         Args:
-            videos: name -> path, see `find_videos`.
+            videos: name -> path or frames, see `find_videos` and `find_inputs`.
 
         Raises:
             Exception: any error of a single video that is not the video's fault.
@@ -127,7 +170,8 @@ class Predictor:
             for name, path in videos.items():
                 try:
                     # A crash of the decoder would cost the scores of the other videos.
-                    if len(videos) > 1 and (why := shield.why_unreadable(path, self.crop.stream)):
+                    file = path if len(videos) > 1 and isinstance(path, Path) else None
+                    if file and (why := shield.why_unreadable(file, self.crop.stream)):
                         raise Reject(why)
                     scores = self._score_video(name, path)
                 except Reject as reject:
@@ -154,10 +198,10 @@ class Predictor:
         scores, features = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(features)
 
-    def _accepted(self, path: str | Path | Sequence[str | Path]) -> list[VideoScores]:
+    def _accepted(self, path: Inputs, fps: float | None) -> list[VideoScores]:
         """Score all videos below some paths, and warn of those that were rejected."""
-        found = find_videos(path)
-        every = [replace(scores, footage=None) for scores in self.score_videos(found.videos)]
+        videos, left_out = find_inputs(path, fps)
+        every = [replace(scores, footage=None) for scores in self.score_videos(videos)]
         accepted = [scores for scores in every if not scores.reject]
         if not accepted:
             first = every[0]
@@ -166,11 +210,11 @@ class Predictor:
         for scores in every:
             if scores.reject:
                 logger.warning("%s left out: %s", scores.video, scores.reject)
-        if found.left_out:
-            logger.warning("%s", found.describe_left_out())
+        if left_out:
+            logger.warning("%s", left_out)
         return accepted
 
-    def _score_video(self, name: str, path: Path) -> VideoScores:
+    def _score_video(self, name: str, path: Video) -> VideoScores:
         """Score the windows of one video, a batch at a time while it is decoded."""
         footage = find_faces(
             path,
@@ -186,15 +230,11 @@ class Predictor:
         if self.show_progress:
             label = f"{path.name}: scores"
             windows = track(windows, total=len(footage), label=label, unit="window")
-        spans: list[tuple[int, float, float]] = []
+        spans: list[Span] = []
         batches: list[tuple[Float32, Float32]] = []
-        for batch in _batches(windows, self.options.batch_size):
+        for batch in in_batches(windows, self.options.batch_size):
             batches.append(self.score([window.frames for window in batch]))
-            faces = [footage.faces[window.clip] for window in batch]
-            spans += [
-                (face.number, *face.span(window.number))
-                for face, window in zip(faces, batch, strict=True)
-            ]
+            spans += [footage.faces[window.clip].span(window.number) for window in batch]
         scores, embeddings = map(np.concatenate, zip(*batches, strict=True))
         targets = len(self.facts.job.targets)  # 0 without a head: scores are embeddings then
         table = build_timeline(name, spans, scores[:, :targets], self.facts)
@@ -202,31 +242,8 @@ class Predictor:
             name, path, table.reset_index(drop=True), embeddings[table.index], footage
         )
 
-    def _rejected(self, name: str, path: Path, reason: str) -> VideoScores:
+    def _rejected(self, name: str, path: Video, reason: str) -> VideoScores:
         job = self.facts.job
         table = build_timeline(name, [], np.empty((0, len(job.targets)), np.float32), self.facts)
         empty = np.empty((0, pooled_width(job.model, job.finetune.pool)), np.float32)
         return VideoScores(name, path, table, empty, reject=reason)
-
-
-@cache
-def _survive_fork() -> None:
-    """Make forked processes compute in one thread.
-
-    A server may load the model, score once to warm up, and then fork its workers. A worker has only
-    the thread that forked; OpenMP would wait forever for the others.
-    """
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
-
-
-def _batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:
-    """Split windows into batches; the last may be smaller."""
-    remaining = iter(windows)
-    while batch := list(islice(remaining, size)):
-        yield batch
-
-
-def load(source: str | Path, options: Options, *, show_progress: bool = False) -> Predictor:
-    """Load a model that scores videos; see `svfap.load`."""
-    return Predictor(bundles.load(source), options, show_progress=show_progress)

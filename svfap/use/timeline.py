@@ -1,7 +1,7 @@
 """Build tables of scores over time, with a row per window or per face."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,33 @@ if TYPE_CHECKING:
 
     from svfap.use.bundle import ModelFacts
 
-COLUMNS = ("video", "face", "start", "end")
+FRAMES = ("start_frame", "end_frame")
+COLUMNS = ("video", "face", "start", "end", *FRAMES)
 LABEL = "label"
 DECIMALS = 4  # decimals of scores in files
 
 
+class Span(NamedTuple):
+    """Where a window lies.
+
+    Attributes:
+        face: number of the face.
+        start: second at which the window starts, from the first frame of the video.
+        end: second at which it ends.
+        start_frame: number of its first frame in the video, from 0; None for a camera.
+        end_frame: number of the first frame after it; None for a camera.
+    """
+
+    face: int
+    start: float
+    end: float
+    start_frame: int | None = None
+    end_frame: int | None = None
+
+
 def build_timeline(
     video: str,
-    spans: Sequence[tuple[int, float, float]],
+    spans: Sequence[tuple[int, float, float] | Span],
     scores: NDArray[np.float32],
     facts: "ModelFacts",
 ) -> "pd.DataFrame":
@@ -26,7 +45,7 @@ def build_timeline(
 
     Args:
         video: name of the video.
-        spans: face, first and last second of each window.
+        spans: the place of each window; at least its face, start and end.
         scores: scores of each window, (n, targets).
         facts: facts about the model, including the names of the targets.
 
@@ -38,11 +57,15 @@ def build_timeline(
     frame = pd.DataFrame(
         {
             "video": [video] * len(spans),
-            "face": np.array([face for face, *_ in spans], dtype=np.int64),
-            "start": np.array([start for _, start, _ in spans], dtype=np.float64).round(3),
-            "end": np.array([end for *_, end in spans], dtype=np.float64).round(3),
+            "face": np.array([span[0] for span in spans], dtype=np.int64),
+            "start": np.array([span[1] for span in spans], dtype=np.float64).round(3),
+            "end": np.array([span[2] for span in spans], dtype=np.float64).round(3),
         }
     )
+    for name in FRAMES:
+        numbers = [getattr(span, name, None) for span in spans]
+        # Int64 has a missing value, but most programs prefer the usual int64.
+        frame[name] = pd.array(numbers, dtype="Int64" if None in numbers else "int64")
     return _with_scores(frame, scores, facts).sort_values(["start", "face"], kind="stable")
 
 
@@ -56,8 +79,8 @@ def summarise(frame: "pd.DataFrame", facts: "ModelFacts") -> "pd.DataFrame":
 
 
 def as_text(frame: "pd.DataFrame") -> str:
-    """Return a table for the terminal: seconds with one decimal, scores with two."""
-    shown = frame.copy()
+    """Return a table for the terminal: seconds with one decimal, scores with two, no frames."""
+    shown = frame.drop(columns=[name for name in FRAMES if name in frame])
     for name in shown.select_dtypes("float"):
         decimals = 1 if name in COLUMNS else 2
         shown[name] = shown[name].map(f"{{:.{decimals}f}}".format)
@@ -72,6 +95,7 @@ def as_json(frame: "pd.DataFrame", facts: "ModelFacts") -> dict[str, Any]:
         windows = {
             "start": rows["start"].tolist(),
             "end": rows["end"].tolist(),
+            **{name: _numbers(rows[name]) for name in FRAMES},
             "scores": rows[names].astype(float).round(DECIMALS).to_numpy().tolist(),
         }
         videos.setdefault(str(video), []).append({"face": int(str(face)), **windows})
@@ -81,6 +105,13 @@ def as_json(frame: "pd.DataFrame", facts: "ModelFacts") -> dict[str, Any]:
         "notice": facts.notices,
         "videos": [{"video": name, "faces": faces} for name, faces in videos.items()],
     }
+
+
+def _numbers(column: "pd.Series[Any]") -> list[int | None]:
+    """Return the numbers of a column, None where one is missing."""
+    return [
+        int(number) if known else None for number, known in zip(column, column.notna(), strict=True)
+    ]
 
 
 def _with_scores(

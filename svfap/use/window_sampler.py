@@ -27,7 +27,7 @@ class WindowSampler:
         self._frames, self._size = facts.job.model.num_frames, facts.job.model.image_size
         self._quality = predictor.crop.quality
         self.step = facts.stride / (facts.fps or fps)
-        hop = predictor.options.hop or self.step * self._frames / 2
+        hop = predictor.options.hop_of(self.step * self._frames)
         self._every = max(1, round(hop / self.step))
         self.clear()
 

@@ -8,6 +8,7 @@ training, also in a video of another frame rate.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -51,20 +52,24 @@ class Window(NamedTuple):
 
 
 def place_windows(length: int, *, frames: int, step: float, hop: float) -> WindowGrid:
-    """Place windows over a clip; the last of several ends with the clip.
+    """Place windows over a clip; the last of several ends with the clip, unless none overlap.
 
     Args:
         length: number of frames of the clip.
         frames: number of frames in a window.
         step: number of frames of the clip from one sampled frame to the next.
-        hop: number of frames of the clip from one window to the next, rounded to whole steps.
+        hop: number of frames of the clip from one window to the next, rounded to whole steps. If
+            it is at least a window, windows do not overlap, and the frames left over at the end
+            are in no window.
     """
     sampled = np.arange(0, length, step).astype(np.int64)
     missing = max(frames - len(sampled), 0)
     sampled = np.concatenate((sampled, np.full(missing, length - 1)))
     last = len(sampled) - frames
-    every = max(1, round(hop / step))
+    every = max(1, round(min(hop, length) / step))
     starts = [*range(0, last + 1, every)]
+    if every >= frames:
+        return WindowGrid(sampled, tuple(starts), frames, step, missing > 0)
     # Frames left over at the end get a window of their own only if they fill half a hop. Otherwise
     # the last window moves to the end, so that no two windows are almost the same.
     if last - starts[-1] > every / 2:
@@ -92,3 +97,10 @@ def gather_windows(
         number = numbers[clip].get(seen[clip] - grids[clip].frames)
         if number is not None:
             yield Window(clip, number, np.stack(held[clip]))
+
+
+def in_batches(windows: Iterable[Window], size: int) -> Iterator[list[Window]]:
+    """Split windows into batches; the last may be smaller."""
+    remaining = iter(windows)
+    while batch := list(islice(remaining, size)):
+        yield batch

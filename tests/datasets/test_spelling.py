@@ -125,7 +125,9 @@ def test_a_split_and_a_number_are_refused(tmp_path):
         read(tmp_path, [*SPLIT, "z.mp4,x,1"], "path,label,fold")
 
 
-@pytest.mark.parametrize("name", ["face", "video", "start", "end", "windows", "label"])
+@pytest.mark.parametrize(
+    "name", ["face", "video", "start", "end", "start_frame", "end_frame", "windows", "label"]
+)
 def test_classes_that_predict_needs_as_columns_are_refused(tmp_path, name):
     rows = [f"{s}{label}.mp4,{label},{s}" for s in "ab" for label in (name, "smile")]
     with pytest.raises(SvfapError, match=f"have a column '{name}'; rename it"):

@@ -49,7 +49,7 @@ def test_scores_and_embeddings_of_a_video(model, face):
     predictor = svfap.load(model, hop=0.16)
     table = predictor.predict(face)
     features = predictor.features(face)
-    assert [*table] == ["video", "face", "start", "end", "label", *CLASSES]
+    assert [*table] == ["video", "face", "start", "end", "start_frame", "end_frame", "label", *CLASSES]
     assert features.shape == (len(table), 24)
     np.testing.assert_allclose(table[[*CLASSES]].sum(axis=1), 1, atol=1e-5)
     assert (table[[*CLASSES]].idxmax(axis=1) == table["label"]).all()
@@ -111,7 +111,7 @@ def test_values_and_traits(tmp_path, toy_model, face):
         tmp_path / "m.pt", toy_model, targets=TRAITS, task="regression", activation="sigmoid"
     )
     table = svfap.load(path).predict(face)
-    assert [*table] == ["video", "face", "start", "end", *TRAITS]
+    assert [*table] == ["video", "face", "start", "end", "start_frame", "end_frame", *TRAITS]
     assert table[[*TRAITS]].to_numpy().min() > 0
     assert table[[*TRAITS]].to_numpy().max() < 1
     assert predict(face, "--checkpoint", path, "--output", tmp_path / "out") == 0

@@ -1,0 +1,90 @@
+"""What a user scores from Python: paths, arrays of frames, and lists of these."""
+
+import os
+import reprlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from svfap.errors import SvfapError
+from svfap.use.find_videos import FoundVideos, find_videos, unused
+from svfap.use.frame_array import FrameArray, check_frames, check_rate
+
+Video = Path | FrameArray
+OneInput = str | os.PathLike[str] | NDArray[Any] | torch.Tensor
+Inputs = OneInput | Sequence[OneInput]  # Series of pandas are sequences too, though not by type
+
+_KINDS = "a path, an array of frames with fps=, or a list of these"
+
+
+def find_inputs(given: Any, fps: float | None) -> tuple[dict[str, Video], str]:  # noqa: ANN401
+    """Find the videos that a user names.
+
+    Args:
+        given: a video, a folder of frames, a folder of videos, an array of frames (T, H, W, 3)
+            uint8, RGB, or a list of these. A number tells equal names apart.
+        fps: frames per second of all arrays; None if there are none.
+
+    Returns:
+        Name -> video, and a line on what was left out, see `FoundVideos`.
+
+    Raises:
+        SvfapError: something given is no video, or a path has no video.
+    """
+    items = _listed(given)
+    videos: dict[str, Video] = {}
+    every = FoundVideos()
+    for item in items:
+        if _is_array(item):
+            found: dict[str, Video] = {"frames": FrameArray(check_frames(item), check_rate(fps))}
+        else:
+            below = find_videos(os.fspath(item))
+            every.left_out |= below.left_out
+            found = {**below.videos}
+        for name, video in found.items():
+            videos[unused(name, videos)] = video
+    if fps is not None and not any(isinstance(video, FrameArray) for video in videos.values()):
+        raise SvfapError("fps is for arrays of frames; a file says its own rate, so leave it out")
+    return videos, every.describe_left_out()
+
+
+def _listed(given: Any) -> list[Any]:  # noqa: ANN401
+    """Return a user's videos as a list of paths and arrays.
+
+    Raises:
+        SvfapError: the list is empty, or something is neither.
+    """
+    if _is_path(given) or _is_array(given):
+        return [given]
+    # Series of pandas, and arrays of text, have `tolist`.
+    if not (isinstance(given, list | tuple) or hasattr(given, "tolist")):
+        many = hasattr(given, "__iter__") and not isinstance(given, bytes)
+        advice = "; make a list of it" if many else ""
+        raise SvfapError(f"{reprlib.repr(given)} is no video; give {_KINDS}{advice}")
+    items = [*given] if isinstance(given, list | tuple) else np.atleast_1d(given).tolist()
+    if not items:
+        raise SvfapError("the list of videos is empty; name at least one video")
+    for number, item in enumerate(items, 1):
+        if not (_is_path(item) or _is_array(item)):
+            raise SvfapError(
+                f"item {number} of the list is {reprlib.repr(item)}, which is no video; give"
+                f" {_KINDS}"
+            )
+    return items
+
+
+def _is_path(given: object) -> bool:
+    return isinstance(given, str) or (
+        isinstance(given, os.PathLike) and isinstance(os.fspath(given), str)
+    )
+
+
+def _is_array(given: object) -> bool:
+    """Return whether something is an array of numbers; arrays of text are lists of paths."""
+    return isinstance(given, torch.Tensor) or (
+        isinstance(given, np.ndarray) and given.dtype.kind not in "OUST"
+    )
