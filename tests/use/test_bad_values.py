@@ -1,0 +1,130 @@
+"""Wrong values from Python are one clear error each, whatever they are."""
+
+import pandas as pd
+import pytest
+import torch
+from helpers.photo_videos import face_frames, save
+from helpers.random_checkpoints import write_checkpoint
+
+import svfap
+from svfap.errors import SvfapError
+
+
+@pytest.fixture
+def model(tmp_path_factory, toy_model):
+    return svfap.load(write_checkpoint(tmp_path_factory.mktemp("model") / "model.pt", toy_model))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("", "the name of the video is blank"),
+        (" \n", "the name of the video is blank"),
+        ("nowhere.mp4", "no such file or folder"),
+        ("https://example.org/a.mp4", "no such file or folder"),
+        ("a\0.mp4", "no such file or folder"),
+        ("a" * 300, "cannot be read"),
+        (None, "^None is no video; give a path, an array of frames with fps=, or a list of these"),
+        (5, "^5 is no video"),
+        (2.5, "^2.5 is no video"),
+        (True, "^True is no video"),
+        (b"face.mp4", "^b'face.mp4' is no video"),
+        ({"path": "face.mp4"}, "is no video"),
+        ({"face.mp4"}, "is no video; .*make a list of it"),
+        ((name for name in ["face.mp4"]), "is no video; .*make a list of it"),
+        (pd.DataFrame({"path": ["face.mp4"]}), "is no video; .*make a list of it"),
+        ([], "the list of videos is empty"),
+        ((), "the list of videos is empty"),
+        (pd.Series([], dtype=str), "the list of videos is empty"),
+        ([None], "item 1 of the list is None"),
+        (["nowhere.mp4", 3], "item 2 of the list is 3"),
+        (pd.Series(["nowhere.mp4", None]), "item 2 of the list is"),
+        ([["nowhere.mp4"]], "item 1 of the list is "),
+        (range(3), "is no video"),
+    ],
+)
+def test_what_is_no_video(model, given, message):
+    for method in (model.predict, model.features, model.annotate, model.page):
+        with pytest.raises(SvfapError, match=message):
+            method(given)
+
+
+def test_a_folder_without_videos(model, tmp_path):
+    with pytest.raises(SvfapError, match="no video in this folder; it is empty"):
+        model.predict(tmp_path)
+    (tmp_path / "notes.txt").write_text("no video")
+    with pytest.raises(SvfapError, match=r"no video in this folder; left out: notes.txt"):
+        model.features(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"views": 2}, "no option 'views'; the options are hop, speaker"),
+        ({"hop": 0}, "hop is 0; take a number above 0 or 'window'"),
+        ({"hop": -1}, "hop is -1"),
+        ({"hop": float("nan")}, "hop is nan"),
+        ({"hop": True}, "hop is True"),
+        ({"hop": "windows"}, "hop is 'windows'"),
+        ({"hop": [0.5]}, "hop is "),
+        ({"hop": 1j}, "hop is 1j"),
+        ({"speaker": None}, "speaker is None"),
+        ({"speaker": ["main"]}, "speaker is "),
+        ({"preset": 3}, "preset is 3"),
+        ({"pad": 1}, "pad is 1"),
+        ({"pad": None}, "pad is None"),
+        ({"batch_size": 0}, "batch size is 0"),
+        ({"batch_size": -8}, "batch size is -8"),
+        ({"batch_size": None}, "batch size is None"),
+        ({"batch_size": "8"}, "batch size is '8'"),
+        ({"stream": -1}, "stream is -1"),
+        ({"stream": True}, "stream is True"),
+        ({"stream": "0"}, "stream is '0'"),
+        ({"device": "gpu"}, "device is 'gpu', which is not cpu, cuda, cuda:N or mps; choose one"),
+        ({"device": ""}, "device is ''"),
+        ({"device": 0}, "device is 0"),
+        ({"device": "cuda:-1"}, "device is 'cuda:-1'"),
+        ({"device": "cuda:99"}, "device 'cuda:99' is not on this machine; choose one of cpu"),
+        ({"device": torch.device("meta")}, "device is device"),
+        ({"progress": "no"}, "progress is 'no'"),
+    ],
+)
+def test_wrong_options(options, message):
+    with pytest.raises(SvfapError, match=f"^{message}"):
+        svfap.load("nowhere", **options)
+
+
+@pytest.mark.parametrize("source", [None, 5, "", ["model.pt"], {"a": 1}])
+def test_what_is_no_model(source):
+    with pytest.raises(SvfapError, match="is no model; name a checkpoint"):
+        svfap.load(source)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", torch.device("cuda"), "mps"])
+def test_a_device_that_is_not_there(device):
+    with pytest.raises(SvfapError, match="is not on this machine; choose one of cpu"):
+        svfap.load("nowhere", device=device)
+
+
+def test_a_chosen_device(tmp_path, toy_model):
+    path = write_checkpoint(tmp_path / "model.pt", toy_model)
+    video = save(tmp_path / "face.mp4", face_frames(30))
+    expected = svfap.load(path).predict(video)
+    devices = ["cpu", torch.device("cpu"), *(["cuda"] if torch.cuda.is_available() else [])]
+    for device in devices:
+        table = svfap.load(path, device=device).predict(video)
+        pd.testing.assert_frame_equal(table, expected, atol=1e-3)
+
+
+def test_where_pictures_cannot_be_written(tmp_path, model):
+    video = save(tmp_path / "face.mp4", face_frames(20))
+    for out in (tmp_path, tmp_path / "face.avi", "face", 5, b"a.mp4"):
+        with pytest.raises(SvfapError, match=r"ends in \.mp4"):
+            model.annotate(video, out)
+        with pytest.raises(SvfapError, match=r"ends in \.html"):
+            model.page(video, out)
+    with pytest.raises(SvfapError, match="is the input .*, which is never overwritten"):
+        model.annotate(video, video)
+    with pytest.raises(SvfapError, match="2 videos given; give one at a time"):
+        model.page([video, video])
