@@ -69,7 +69,7 @@ def _check_outputs(
     """Check, before the model is loaded, that outputs can be written and replace no input."""
     keep_apart(chosen.output, found.videos.values())
     outputs = [chosen.output / name for name in TABLES]
-    suffixes = [_EAF, _TEXTGRID]
+    suffixes = [_EAF] * chosen.eaf + [_TEXTGRID] * chosen.textgrid
     if not chosen.no_video:
         find_ffmpeg()
         suffixes += _SUFFIXES

@@ -124,7 +124,7 @@ def test_where_pictures_cannot_be_written(tmp_path, model):
             model.annotate(video, out)
         with pytest.raises(SvfapError, match=r"ends in \.html"):
             model.page(video, out)
-    with pytest.raises(SvfapError, match="is the input .*, which is never overwritten"):
+    with pytest.raises(SvfapError, match=r"is the input .*, which is never overwritten"):
         model.annotate(video, video)
     with pytest.raises(SvfapError, match="2 videos given; give one at a time"):
         model.page([video, video])

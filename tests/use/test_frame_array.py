@@ -70,7 +70,7 @@ def test_paths_and_arrays_in_one_list(tmp_path, model, frames):
 
 def test_frames_without_a_face_are_left_out_or_the_error(model, frames, caplog):
     noise = np.stack([*noise_frames(20)])
-    with pytest.raises(SvfapError, match="^frames: no face found"):
+    with pytest.raises(SvfapError, match=r"^frames: no face found"):
         model.predict(noise, fps=25)
     assert {*model.predict([noise, frames], fps=25)["video"]} == {"frames (2)"}
     assert "frames left out: no face found" in caplog.text
@@ -103,7 +103,7 @@ def test_wrong_frames_are_named(model, frames, change, message):
 
 @pytest.mark.parametrize("fps", [0, -25, float("nan"), float("inf"), "25", True, 1e9, 1e-9, [25]])
 def test_wrong_rates_are_named(model, frames, fps):
-    with pytest.raises(SvfapError, match="^fps is .*; take frames per second"):
+    with pytest.raises(SvfapError, match=r"^fps is .*; take frames per second"):
         model.predict(frames, fps=fps)
 
 

@@ -49,7 +49,16 @@ def test_scores_and_embeddings_of_a_video(model, face):
     predictor = svfap.load(model, hop=0.16)
     table = predictor.predict(face)
     features = predictor.features(face)
-    assert [*table] == ["video", "face", "start", "end", "start_frame", "end_frame", "label", *CLASSES]
+    assert [*table] == [
+        "video",
+        "face",
+        "start",
+        "end",
+        "start_frame",
+        "end_frame",
+        "label",
+        *CLASSES,
+    ]
     assert features.shape == (len(table), 24)
     np.testing.assert_allclose(table[[*CLASSES]].sum(axis=1), 1, atol=1e-5)
     assert (table[[*CLASSES]].idxmax(axis=1) == table["label"]).all()
