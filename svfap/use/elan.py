@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from svfap.use.events import Event
+from svfap.use.find_videos import printable
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _TYPE = "default-lt"  # ELAN's name of the type of tiers without constraints
@@ -54,9 +54,10 @@ def write_eaf(path: Path, tiers: Mapping[str, Sequence[Event]], *, video: Path) 
 
 def _media(video: Path, folder: Path) -> dict[str, str]:
     """Return the attributes of the video, with its path relative to the annotation file."""
+    # Like ELAN itself, leave spaces and other scripts as they are. XML allows no invalid UTF-8.
     whole = video.absolute()
     media = {
-        "MEDIA_URL": whole.as_uri(),
+        "MEDIA_URL": printable(f"file:///{whole.as_posix().lstrip('/')}"),
         "MIME_TYPE": mimetypes.guess_type(video.name)[0] or "unknown",
     }
     try:
@@ -64,7 +65,7 @@ def _media(video: Path, folder: Path) -> dict[str, str]:
     except ValueError:  # on another drive of Windows
         return media
     below = relative if relative.startswith("../") else f"./{relative}"
-    return media | {"RELATIVE_MEDIA_URL": quote(os.fsencode(below))}
+    return media | {"RELATIVE_MEDIA_URL": printable(below)}
 
 
 def _add_time_order(document: Element, events: Sequence[Event]) -> list[dict[str, str]]:
