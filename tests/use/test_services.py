@@ -1,15 +1,22 @@
-"""A loaded model in other people's programs: threads, pickles, precision contexts, lists."""
+"""A loaded model in other people's programs: threads, processes, pickles, contexts, lists."""
 
+import asyncio
 import copy
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from helpers.photo_videos import face_frames, save
 from helpers.random_checkpoints import write_checkpoint
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 import svfap
 from svfap.errors import SvfapError
@@ -31,6 +38,80 @@ def test_threads_share_a_model(model, faces):
     with ThreadPoolExecutor(8) as pool:
         for found, table in zip(pool.map(model.predict, faces * 4), expected * 4, strict=True):
             pd.testing.assert_frame_equal(found, table)
+
+
+def test_an_asyncio_service_answers_several_requests_at_once(model, faces):
+    expected = [model.predict(face) for face in faces]
+
+    async def serve():
+        requests = [asyncio.to_thread(model.predict, face) for face in faces * 3]
+        embeddings = asyncio.to_thread(model.features, faces[0])
+        return await asyncio.gather(*requests, embeddings)
+
+    *tables, embeddings = asyncio.run(serve())
+    for found, table in zip(tables, expected * 3, strict=True):
+        pd.testing.assert_frame_equal(found, table)
+    np.testing.assert_array_equal(embeddings, model.features(faces[0]))
+
+
+PROGRAM = """
+import multiprocessing, sys
+import pandas as pd
+import svfap
+
+if __name__ == "__main__":
+    _, method, checkpoint, *videos = sys.argv
+    model = svfap.load(checkpoint)
+    expected = [model.predict(video) for video in videos]
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        for found, table in zip(pool.map(model.predict, videos), expected, strict=True):
+            pd.testing.assert_frame_equal(found, table)
+    print("equal")
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_processes_use_a_loaded_model(tmp_path, toy_model, faces, method):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    checkpoint = write_checkpoint(tmp_path / "model.pt", toy_model)
+    call = [sys.executable, program, method, checkpoint, *faces[:2]]
+    done = subprocess.run(
+        [*map(str, call)], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.stdout.split() == ["equal"], done.stderr
+
+
+class MeanFeatures(TransformerMixin, BaseEstimator):
+    """Turns paths of videos into the mean embedding of each."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def fit(self, paths, labels=None):
+        return self
+
+    def transform(self, paths):
+        table = self.model.features([*paths], as_frame=True)
+        wide = table.filter(like="feature").groupby(table["video"], sort=False).mean()
+        return wide.to_numpy()
+
+
+def test_a_saved_pipeline_of_scikit_learn_predicts_equally(tmp_path, model, faces):
+    pipeline = make_pipeline(MeanFeatures(model), LogisticRegression())
+    pipeline = clone(pipeline).fit(faces, [0, 1, 0, 1])
+    expected = pipeline.predict_proba(faces)
+    joblib.dump(pipeline, tmp_path / "pipeline.joblib")
+    again = joblib.load(tmp_path / "pipeline.joblib")
+    np.testing.assert_array_equal(again.predict_proba(faces), expected)
+
+
+def test_features_say_which_video_and_time_each_row_is(model, faces):
+    table = model.features(faces[:2], as_frame=True)
+    places = ["video", "face", "start", "end", "start_frame", "end_frame"]
+    assert [*table] == [*places, *(f"feature{number}" for number in range(1, 25))]
+    pd.testing.assert_frame_equal(table[places], model.predict(faces[:2])[places])
+    np.testing.assert_array_equal(table.filter(like="feature"), model.features(faces[:2]))
 
 
 def saved_by_joblib(model, folder):
