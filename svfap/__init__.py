@@ -1,8 +1,9 @@
 """SVFAP: from raw face video to a benchmark table (arXiv 2401.00416).
 
-Stable in Python: `svfap.load` and the methods `predict` and `features` of the model it returns, the
-timm names that `import svfap` registers, and `svfap.models.convert.from_official`. Other modules
-may move before version 1.0; docs/stable-api.md has the whole list.
+Stable in Python: `svfap.load` and the methods `predict`, `features`, `annotate` and `page` of the
+model it returns, the timm names that `import svfap` registers, and
+`svfap.models.convert.from_official`. Other modules may move before version 1.0; docs/stable-api.md
+has the whole list.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -87,6 +87,13 @@ def as_text(frame: "pd.DataFrame") -> str:
     return shown.to_string(index=False)
 
 
+def _numbers(column: "pd.Series[Any]") -> list[int | None]:
+    """Return the numbers of a column, None where one is missing."""
+    return [
+        int(number) if known else None for number, known in zip(column, column.notna(), strict=True)
+    ]
+
+
 def as_json(frame: "pd.DataFrame", facts: "ModelFacts") -> dict[str, Any]:
     """Return the table as nested lists: videos, their faces, and the windows of each face."""
     names = list(facts.job.targets)
@@ -105,13 +112,6 @@ def as_json(frame: "pd.DataFrame", facts: "ModelFacts") -> dict[str, Any]:
         "notice": facts.notices,
         "videos": [{"video": name, "faces": faces} for name, faces in videos.items()],
     }
-
-
-def _numbers(column: "pd.Series[Any]") -> list[int | None]:
-    """Return the numbers of a column, None where one is missing."""
-    return [
-        int(number) if known else None for number, known in zip(column, column.notna(), strict=True)
-    ]
 
 
 def _with_scores(

@@ -159,7 +159,7 @@ TIERS = {
 
 
 def test_an_eaf_of_other_scripts(tmp_path):
-    video = tmp_path / "videos" / "caf\u00e9 #1 \u8868.mp4"
+    video = tmp_path / "videos" / "s\u00e9ance #1 \u8868.mp4"
     video.parent.mkdir()
     video.touch()
     path = tmp_path / "out" / "a.eaf"
