@@ -23,8 +23,13 @@ def make_parser() -> argparse.ArgumentParser:
         required=True,
         help="checkpoint or folder of the stage finetune, exported folder, or hub id",
     )
-    parser.add_argument("--output", required=True, type=output.path, help="folder for all output")
-    parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")
+    _add_windows(parser)
+    _add_outputs(parser)
+    return parser
+
+
+def _add_windows(parser: argparse.ArgumentParser) -> None:
+    """Add the options on what is scored."""
     parser.add_argument(
         "--hop",
         type=_hop,
@@ -50,6 +55,15 @@ def make_parser() -> argparse.ArgumentParser:
         "--stream", type=int, help="number of the video in a file of several; default: as ffmpeg"
     )
     parser.add_argument(
+        "--seconds", type=_positive, help="how long to score a camera; default: until Ctrl-C"
+    )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options on what is written."""
+    parser.add_argument("--output", required=True, type=output.path, help="folder for all output")
+    parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")
+    parser.add_argument(
         "--no-video", action="store_true", help="write tables only, no annotated videos and pages"
     )
     parser.add_argument(
@@ -58,14 +72,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--textgrid", action="store_true", help="also write the labels over time for Praat"
     )
-    parser.add_argument(
-        "--seconds", type=_positive, help="how long to score a camera; default: until Ctrl-C"
-    )
-    return parser
 
 
 def _hop(text: str) -> float | str:
-    return text if text == WINDOW else _positive(text)
+    try:
+        return text if text == WINDOW else _positive(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error} or {WINDOW!r}") from None
 
 
 def _positive(text: str) -> float:

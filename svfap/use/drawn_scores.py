@@ -2,26 +2,35 @@
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from svfap.errors import SvfapError
 from svfap.overwriting import keep_inputs
 from svfap.use.annotate import annotate
+from svfap.use.bundle import Bundle
 from svfap.use.footage import Footage
-from svfap.use.inputs import OneInput, find_inputs
+from svfap.use.inputs import OneInput, Video, find_inputs
 from svfap.use.page import Page
 from svfap.use.timeline_page import EMBEDDED, write_page
 from svfap.use.video_scores import VideoScores
 from svfap.video.encode import find_ffmpeg
 
-if TYPE_CHECKING:
-    from svfap.use.predictor import Predictor
+
+class VideoScorer(Protocol):
+    """What is needed of `svfap.use.predictor.Predictor`, whose methods call this module."""
+
+    bundle: Bundle
+    show_progress: bool
+
+    def score_videos(self, videos: Mapping[str, Video]) -> Iterator[VideoScores]:
+        """Score videos one after the other."""
 
 
 def annotate_video(
-    predictor: "Predictor", given: OneInput, out: str | Path | None, *, fps: float | None
+    predictor: VideoScorer, given: OneInput, out: str | Path | None, *, fps: float | None
 ) -> Path:
     """Score a video and write its annotated video; see `Predictor.annotate`."""
     path = None if out is None else _checked(out, (".mp4",))
@@ -30,12 +39,12 @@ def annotate_video(
         path = Path(f"{Path(scores.video).stem}_annotated.mp4")
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = predictor.show_progress
-    annotate(footage, scores.table, predictor.facts, path, show_progress=shown)
+    annotate(footage, scores.table, predictor.bundle.facts, path, show_progress=shown)
     return path
 
 
 def make_page(
-    predictor: "Predictor", given: OneInput, out: str | Path | None, *, fps: float | None
+    predictor: VideoScorer, given: OneInput, out: str | Path | None, *, fps: float | None
 ) -> Page:
     """Score a video and make its page; see `Predictor.page`."""
     path = None if out is None else _checked(out, (".html", ".htm"))
@@ -47,7 +56,7 @@ def make_page(
             page, video = path, video.with_name(f"{path.stem}.mp4")
             keep_inputs([footage.path] if footage.path else [], [page])
         shown = predictor.show_progress
-        size = annotate(footage, scores.table, predictor.facts, video, show_progress=shown)
+        size = annotate(footage, scores.table, predictor.bundle.facts, video, show_progress=shown)
         embedded = video.stat().st_size <= EMBEDDED
         if not embedded and path is None:
             raise SvfapError(
@@ -69,7 +78,7 @@ def _move_beside(video: Path, page: Path, footage: Footage) -> None:
 
 
 def _scored(
-    predictor: "Predictor", given: OneInput, fps: float | None
+    predictor: VideoScorer, given: OneInput, fps: float | None
 ) -> tuple[VideoScores, Footage]:
     """Score one video, and return its scores and its frames.
 

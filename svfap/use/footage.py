@@ -15,7 +15,7 @@ from svfap.progress import track
 from svfap.use.bundle import ModelFacts
 from svfap.use.frame_array import FrameArray
 from svfap.use.options import Options
-from svfap.use.timeline import Span
+from svfap.use.timeline import WindowSpan
 from svfap.use.windows import Window, WindowGrid, gather_windows, place_windows
 from svfap.video.decode import Reject, declared
 from svfap.video.facevideo import encode_jpeg
@@ -45,7 +45,7 @@ class FaceInVideo:
         """Return the clip reduced to the frames that windows sample."""
         return self.clip.sampled(self.grid.sampled)
 
-    def span(self, window: int) -> Span:
+    def span(self, window: int) -> WindowSpan:
         """Return the seconds and the frames of the video that a window spans."""
         grid, clip = self.grid, self.clip
         place = grid.starts[window]
@@ -55,7 +55,7 @@ class FaceInVideo:
         end = grid.sampled[after] if known else round(first + grid.frames * grid.step)
         end = min(int(end), len(clip))
         last = int(clip.source[end - 1])
-        return Span(
+        return WindowSpan(
             self.number,
             clip.start + first / clip.fps,
             clip.start + end / clip.fps,

@@ -23,7 +23,7 @@ from svfap.use.footage import find_faces
 from svfap.use.inputs import Inputs, OneInput, Video, find_inputs
 from svfap.use.options import Options, crop_settings
 from svfap.use.page import Page
-from svfap.use.timeline import Span, build_timeline
+from svfap.use.timeline import WindowSpan, build_timeline
 from svfap.use.video_scores import Float32, VideoScores
 from svfap.use.windows import Window, in_batches
 from svfap.video.decode import Reject
@@ -230,7 +230,7 @@ class Predictor:
         if self.show_progress:
             label = f"{path.name}: scores"
             windows = track(windows, total=len(footage), label=label, unit="window")
-        spans: list[Span] = []
+        spans: list[WindowSpan] = []
         batches: list[tuple[Float32, Float32]] = []
         for batch in in_batches(windows, self.options.batch_size):
             batches.append(self.score([window.frames for window in batch]))

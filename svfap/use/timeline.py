@@ -17,7 +17,7 @@ LABEL = "label"
 DECIMALS = 4  # decimals of scores in files
 
 
-class Span(NamedTuple):
+class WindowSpan(NamedTuple):
     """Where a window lies.
 
     Attributes:
@@ -37,7 +37,7 @@ class Span(NamedTuple):
 
 def build_timeline(
     video: str,
-    spans: Sequence[tuple[int, float, float] | Span],
+    spans: Sequence[tuple[int, float, float] | WindowSpan],
     scores: NDArray[np.float32],
     facts: "ModelFacts",
 ) -> "pd.DataFrame":

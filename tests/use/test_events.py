@@ -254,7 +254,7 @@ def test_traits_frames_and_wrong_calls(tmp_path, toy_model, capsys):
     assert "--eaf and --textgrid are for videos" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         predict(folder, "--checkpoint", model, "--output", tmp_path / "new", "--hop", "windows")
-    assert "windows is not a number above 0" in capsys.readouterr().err
+    assert "windows is not a number above 0 or 'window'" in capsys.readouterr().err
 
 
 def test_no_input_is_overwritten(tmp_path, toy_model, capsys):
