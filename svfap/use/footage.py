@@ -141,7 +141,7 @@ def find_faces(
         total = declared(video, config.stream).frames if isinstance(video, Path) else len(video)
         frames_to_read = track(frames, total=total, label=f"{video.name}: faces", unit="frame")
     measured = _MeasuredFrames(frames_to_read)
-    clips = find_clips(Path(video.name), config, detector, frames=measured)
+    clips = find_clips(path or Path(video.name), config, detector, frames=measured)
     found = [FaceInVideo(clip, _grid(clip, facts, options)) for clip in clips]
     faces = [face for face in found if options.pad or not face.grid.padded]
     if not faces:

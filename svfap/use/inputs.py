@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from svfap.errors import SvfapError
 from svfap.use.find_videos import FoundVideos, find_videos, unused
 from svfap.use.frame_array import FrameArray, check_frames, check_rate
+from svfap.video.decode import FOLDER_RATE
 
 Video = Path | FrameArray
 OneInput = str | os.PathLike[str] | NDArray[Any] | torch.Tensor
@@ -48,7 +49,10 @@ def find_inputs(given: Any, fps: float | None) -> tuple[dict[str, Video], str]: 
         for name, video in found.items():
             videos[unused(name, videos)] = video
     if fps is not None and not any(isinstance(video, FrameArray) for video in videos.values()):
-        raise SvfapError("fps is for arrays of frames; a file says its own rate, so leave it out")
+        raise SvfapError(
+            "fps is for arrays of frames; leave it out, since a file says its own rate, and a folder"
+            f" of frames has {FOLDER_RATE:g} per second"
+        )
     return videos, every.describe_left_out()
 
 

@@ -111,7 +111,7 @@ def test_a_missing_and_a_superfluous_rate(tmp_path, model, frames):
     with pytest.raises(SvfapError, match="give fps=, frames per second"):
         model.features(frames)
     path = save(tmp_path / "face.mp4", face_frames(20))
-    with pytest.raises(SvfapError, match="a file says its own rate, so leave it out"):
+    with pytest.raises(SvfapError, match="fps is for arrays of frames; leave it out"):
         model.predict(path, fps=25)
 
 
