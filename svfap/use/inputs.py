@@ -50,8 +50,8 @@ def find_inputs(given: Any, fps: float | None) -> tuple[dict[str, Video], str]: 
             videos[unused(name, videos)] = video
     if fps is not None and not any(isinstance(video, FrameArray) for video in videos.values()):
         raise SvfapError(
-            "fps is for arrays of frames; leave it out, since a file says its own rate, and a folder"
-            f" of frames has {FOLDER_RATE:g} per second"
+            "fps is for arrays of frames; leave it out, since a file says its own rate, and a"
+            f" folder of frames has {FOLDER_RATE:g} per second"
         )
     return videos, every.describe_left_out()
 
