@@ -66,7 +66,7 @@ def build_timeline(
         numbers = [getattr(span, name, None) for span in spans]
         # Int64 has a missing value, but most programs prefer the usual int64.
         frame[name] = pd.array(numbers, dtype="Int64" if None in numbers else "int64")
-    return _with_scores(frame, scores, facts).sort_values(["start", "face"], kind="stable")
+    return with_scores(frame, scores, facts).sort_values(["start", "face"], kind="stable")
 
 
 def summarise(frame: "pd.DataFrame", facts: "ModelFacts") -> "pd.DataFrame":
@@ -75,7 +75,7 @@ def summarise(frame: "pd.DataFrame", facts: "ModelFacts") -> "pd.DataFrame":
     groups = frame.groupby(["video", "face"], sort=False)
     spans = groups.agg(start=("start", "min"), end=("end", "max"), windows=("start", "size"))
     means = groups[names].mean().to_numpy(dtype=np.float32)
-    return _with_scores(spans.reset_index(), means, facts)
+    return with_scores(spans.reset_index(), means, facts)
 
 
 def as_text(frame: "pd.DataFrame") -> str:
@@ -114,7 +114,7 @@ def as_json(frame: "pd.DataFrame", facts: "ModelFacts") -> dict[str, Any]:
     }
 
 
-def _with_scores(
+def with_scores(
     frame: "pd.DataFrame", scores: NDArray[np.float32], facts: "ModelFacts"
 ) -> "pd.DataFrame":
     """Add a column per target, and for classification the most probable class."""
