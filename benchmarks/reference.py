@@ -59,10 +59,10 @@ class PlainAutoencoder(Autoencoder):
         """Predict the masked patches of a normalised video; the mask is (B, N), True = masked."""
         encoder, batch = self.encoder, len(video)
         patches = patchify(video, encoder.config.tubelet, encoder.config.patch_size)
-        tokens = encoder.patch_embed(patches).flatten(1, 2) + encoder.positions
+        tokens = encoder.patch_embed(patches).flatten(1, 2) + encoder.positions.table
         visible = tokens[~mask].reshape(batch, encoder.slices, -1, tokens.shape[-1])
         seen = self.to_decoder(self.norm(fuse(encoder.stages(visible)))).flatten(1, 2)
-        places = self.positions.expand(batch, -1, -1)
+        places = self.positions.table.expand(batch, -1, -1)
         at_seen, at_hidden = (places[m].reshape(batch, -1, seen.shape[-1]) for m in (~mask, mask))
         x = torch.cat((seen + at_seen, self.mask_token[0] + at_hidden), dim=1)
         for block in self.decoder:

@@ -62,8 +62,8 @@ class Scorer(nn.Module):
         Returns:
             Class probabilities or regressed values (B, n), and embeddings (B, C).
         """
-        embeddings = self.model.forward_features(normalise(unit_range(video)))
-        return self.scores_of(self.model.forward_head(embeddings)), embeddings
+        embeddings = self.model.embed(normalise(unit_range(video)))
+        return self.scores_of(self.model.outputs(embeddings)), embeddings
 
     def to_video(self, clips: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Scale clips (T, H, W, 3) of any size and stack them on the model's device."""

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from svfap.models.autoencoder import Autoencoder, reconstruction_target
-    from svfap.models.encoder import Encoder, VideoModel
+    from svfap.models.encoder import Encoder
+    from svfap.models.video_model import VideoModel
 
 __all__ = ["Autoencoder", "Encoder", "VideoModel", "reconstruction_target"]
 
 _MODULE_OF = {
     "Autoencoder": "autoencoder",
     "Encoder": "encoder",
-    "VideoModel": "encoder",
+    "VideoModel": "video_model",
     "reconstruction_target": "autoencoder",
 }
 

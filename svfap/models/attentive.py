@@ -18,11 +18,15 @@ class AttentivePool(nn.Module):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.query = nn.Parameter(torch.empty(1, 1, dim))
-        nn.init.trunc_normal_(self.query, std=QUERY_DEVIATION)
+        self.reset_parameters()
         self.norm1 = norm(dim)
         self.attn = Attention(dim, heads)
         self.norm2 = norm(dim)
         self.mlp = Mlp(dim, 4 * dim, dim)
+
+    def reset_parameters(self) -> None:
+        """Start with a random query."""
+        nn.init.trunc_normal_(self.query, std=QUERY_DEVIATION)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Pool tokens (B, N, C) to (B, C)."""

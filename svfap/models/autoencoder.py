@@ -1,19 +1,30 @@
 """Masked autoencoder for pre-training: see 10 % of a video, predict 90 % (paper section 3.2)."""
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 import torch
 from torch import Tensor, nn
 
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models.encoder import Encoder, initialise
-from svfap.models.layers import Block, norm, sinusoid_positions
+from svfap.models.layers import Block, norm, run
 from svfap.models.masking import split_sites
+from svfap.models.positions import FixedPositions
+from svfap.models.timm_interface import NotApplicable, TimmInterface, reset_parameters
 from svfap.models.tokens import fuse, patchify, take_sites
 
 TARGET_EPS = 1e-6  # added to a patch's standard deviation; not in the paper, from the authors' code
 
+_NO_CLASSIFIER = (
+    "the masked autoencoder has no classifier; it predicts hidden patches by predict(video, mask)."
+    " Use forward_features, forward_intermediates, or a model for fine-tuning such as"
+    " svfap_base_patch16_160"
+)
 
-class Autoencoder(nn.Module):
+
+class Autoencoder(TimmInterface):
     """A TPSBT encoder for visible tokens and a light transformer decoder for all tokens.
 
     Args:
@@ -21,6 +32,8 @@ class Autoencoder(nn.Module):
         fusion: whether to decode the sum of all stages (paper eq. 9) or only the last (an
             ablation).
     """
+
+    num_classes = 0
 
     def __init__(self, config: ModelConfig, *, fusion: bool = True) -> None:
         super().__init__()
@@ -30,14 +43,18 @@ class Autoencoder(nn.Module):
         self.norm = norm(config.dim)
         self.to_decoder = nn.Linear(config.dim, width, bias=False)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, 1, width))
-        positions = sinusoid_positions(self.encoder.slices * self.encoder.sites, width)
-        self.positions: Tensor
-        self.register_buffer("positions", positions, persistent=False)
+        self.positions = FixedPositions(self.encoder.slices * self.encoder.sites, width)
         self.decoder = nn.ModuleList(
             Block(width, config.decoder_heads) for _ in range(config.decoder_depth)
         )
         self.decoder_norm = norm(width)
         self.head = nn.Linear(width, self.encoder.patch_dim)
+        self.init_weights(needs_reset=False)
+
+    def init_weights(self, mode: str = "", needs_reset: bool = True) -> None:
+        """Set random weights again; arguments as in `VideoModel.init_weights`."""
+        if needs_reset:
+            reset_parameters(self)
         initialise(self)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
 
@@ -51,7 +68,9 @@ class Autoencoder(nn.Module):
         Returns:
             (B, T', S_visible, C), all stages fused (paper eq. 9).
         """
-        outputs = self.encoder(video, visible)
+        return self._encoded(self.encoder(video, visible))
+
+    def _encoded(self, outputs: Sequence[Tensor]) -> Tensor:
         last = outputs[-1]
         repeated = last.repeat_interleave(self.encoder.slices // last.shape[1], dim=1)
         out: Tensor = self.norm(fuse(outputs) if self.fusion else repeated)
@@ -73,16 +92,17 @@ class Autoencoder(nn.Module):
             (B, T' * S_target, tubelet * patch**2 * 3) normalised pixels, in the order of `targets`.
         """
         grid = (self.encoder.slices, self.encoder.sites)
-        positions = self.positions.unflatten(1, grid).expand(len(video), -1, -1, -1)
+        positions = self.positions.table.unflatten(1, grid).expand(len(video), -1, -1, -1)
         seen = self.to_decoder(self.encode(video, visible)) + take_sites(positions, visible)
         hidden = self.mask_token + take_sites(positions, targets)
         x = torch.cat((seen.flatten(1, 2), hidden.flatten(1, 2)), dim=1)
         # Only the predictions are needed, so the last block transforms the masked tokens alone;
         # they still attend to the visible ones.
         *earlier, last = self.decoder
+        recompute = self.encoder.grad_checkpointing
         for block in earlier:
-            x = block(x)
-        x = last(x, skip=seen.shape[1] * seen.shape[2])
+            x = run(block, x, recompute=recompute)
+        x = run(last, x, seen.shape[1] * seen.shape[2], recompute=recompute)
         out: Tensor = self.head(self.decoder_norm(x))
         return out
 
@@ -107,6 +127,40 @@ class Autoencoder(nn.Module):
             )
         out: Tensor = self(video, *split_sites(mask, slices))
         return out
+
+    def forward_features(self, video: Tensor) -> Tensor:
+        """Encode a video (B, 3, T, H, W) that is seen as a whole into tokens (B, N, C)."""
+        return self.summary(self.encoder(video))
+
+    def summary(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return the tokens that the decoder would read, (B, N, C), from those of each stage."""
+        return self._encoded(outputs).flatten(1, 2)
+
+    def normed(self, tokens: Tensor) -> Tensor:
+        """Apply the encoder's norm to tokens (..., C)."""
+        out: Tensor = self.norm(tokens)
+        return out
+
+    def drop_norm(self) -> None:
+        """Remove the encoder's norm."""
+        self.norm = nn.Identity()
+
+    def drop_head(self) -> None:
+        """Remove the decoder."""
+        for part in ("to_decoder", "mask_token", "positions", "decoder", "decoder_norm", "head"):
+            delattr(self, part)
+
+    def forward_head(self, *_: object, **__: object) -> NoReturn:
+        """Raise, since the model has no classifier."""
+        raise NotApplicable(_NO_CLASSIFIER)
+
+    def get_classifier(self) -> NoReturn:
+        """Raise, since the model has no classifier."""
+        raise NotApplicable(_NO_CLASSIFIER)
+
+    def reset_classifier(self, *_: object, **__: object) -> NoReturn:
+        """Raise, since the model has no classifier."""
+        raise NotApplicable(_NO_CLASSIFIER)
 
 
 def patch_pixels(video: Tensor, tubelet: int, patch: int) -> Tensor:

@@ -2,24 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from svfap.config import Activation, ModelConfig, Pool
+from svfap.config import ModelConfig
 from svfap.errors import SvfapError
-from svfap.models.attentive import AttentivePool
-from svfap.models.layers import (
-    Block,
-    CrossBlock,
-    SpatialPool,
-    TemporalConv,
-    TemporalPool,
-    sinusoid_positions,
-)
-from svfap.models.token_counts import pooled_width, token_grid
-from svfap.models.tokens import fuse, patchify, take_sites
+from svfap.models.layers import Block, CrossBlock, SpatialPool, TemporalConv, TemporalPool, run
+from svfap.models.positions import FixedPositions
+from svfap.models.token_counts import token_grid
+from svfap.models.tokens import patchify, take_sites
 
 
 class Encoder(nn.Module):
@@ -43,11 +34,10 @@ class Encoder(nn.Module):
     def __init__(self, config: ModelConfig, drop_path: float = 0.0) -> None:
         super().__init__()
         self.config, self.drop_path = config, drop_path
+        self.in_chans, self.grad_checkpointing = 3, False
         self.slices, self.sites, self.patch_dim = token_grid(config)
         self.patch_embed = nn.Linear(self.patch_dim, config.dim)
-        positions = sinusoid_positions(self.slices * self.sites, config.dim)
-        self.positions: Tensor
-        self.register_buffer("positions", positions, persistent=False)
+        self.positions = FixedPositions(self.slices * self.sites, config.dim)
         total, first = sum(config.depths), config.depths[0]
         later = CrossBlock if config.bottleneck else Block
         self.blocks = nn.ModuleList(
@@ -64,7 +54,11 @@ class Encoder(nn.Module):
                 module.eps = config.norm_eps
 
     def forward(
-        self, video: Tensor, visible: Tensor | None = None, draws: Tensor | None = None
+        self,
+        video: Tensor,
+        visible: Tensor | None = None,
+        draws: Tensor | None = None,
+        stop: int | None = None,
     ) -> list[Tensor]:
         """Encode a video.
 
@@ -73,6 +67,7 @@ class Encoder(nn.Module):
             visible: (B, T', S_visible) indices of the sites of each slice that the encoder sees;
                 None shows all of them.
             draws: (B, blocks, BRANCHES) uniform numbers for stochastic depth; None to draw them.
+            stop: number of stages to run; None for all of them.
 
         Returns:
             Tokens of each stage: (B, T', S, C), (B, T' / 2, S, C), (B, T' / 4, S, C), where S
@@ -83,19 +78,21 @@ class Encoder(nn.Module):
         """
         self._check_size(video)
         patches = patchify(video, self.config.tubelet, self.config.patch_size)
-        positions = self.positions.unflatten(1, (self.slices, self.sites))
+        positions = self.positions.table.unflatten(1, (self.slices, self.sites))
         if visible is not None:
             patches = take_sites(patches, visible)
             positions = take_sites(positions.expand(len(video), -1, -1, -1), visible)
-        return self.stages(self.patch_embed(patches) + positions, draws)
+        return self.stages(self.patch_embed(patches) + positions, draws, stop)
 
-    def stages(self, tokens: Tensor, draws: Tensor | None = None) -> list[Tensor]:
-        """Run embedded tokens (B, T', S, C) through all stages; return the tokens of each."""
+    def stages(
+        self, tokens: Tensor, draws: Tensor | None = None, stop: int | None = None
+    ) -> list[Tensor]:
+        """Run embedded tokens (B, T', S, C) through the stages; return the tokens of each."""
         blocks = [*self.blocks]
         drawn = [None] * len(blocks) if draws is None else draws.unbind(1)
         pairs = [*zip(blocks, drawn, strict=True)]
         outputs = [tokens]
-        starts = accumulate(self.config.depths, initial=0)
+        starts = accumulate(self.config.depths[:stop], initial=0)
         for stage, (start, end) in enumerate(pairwise(starts)):
             outputs.append(self._stage(stage, outputs[-1], pairs[start:end]))
         return outputs[1:]
@@ -106,23 +103,37 @@ class Encoder(nn.Module):
         """Run one stage: (B, T, S, C) becomes (B, T / 2, S, C), or (B, T, S, C) in the first."""
         if stage > 0:
             x = self.downsamples[stage - 1](x)
-        tokens = x.flatten(1, 2)
+        tokens, recompute = x.flatten(1, 2), self.grad_checkpointing
         if stage > 0 and self.config.bottleneck:
             bottleneck = self.pools[stage - 1](x).flatten(1, 2)
             *earlier, (last, last_draws) = blocks
             for block, draws in earlier:
-                bottleneck = block(bottleneck, tokens, draws)
-            tokens = last(tokens, bottleneck, last_draws)
+                bottleneck = run(block, bottleneck, tokens, draws=draws, recompute=recompute)
+            tokens = run(last, tokens, bottleneck, draws=last_draws, recompute=recompute)
         else:
             for block, draws in blocks:
-                tokens = block(tokens, draws=draws)
+                tokens = run(block, tokens, draws=draws, recompute=recompute)
         out: Tensor = tokens.unflatten(1, (x.shape[1], -1))
         return out
+
+    def keep_stages(self, count: int) -> None:
+        """Remove all stages but the first ones."""
+        depths = self.config.depths[:count]
+        self.config = self.config.model_copy(update={"depths": depths})
+        self.blocks = self.blocks[: sum(depths)]
+        self.downsamples, self.pools = self.downsamples[: count - 1], self.pools[: count - 1]
+
+    def set_channels(self, count: int) -> None:
+        """Take videos of another number of channels, with a new patch embedding."""
+        self.patch_dim = self.patch_dim // self.in_chans * count
+        self.in_chans = count
+        self.patch_embed = nn.Linear(self.patch_dim, self.config.dim)
+        initialise(self.patch_embed)
 
     def _check_size(self, video: Tensor) -> None:
         """Refuse a video of another size, because the position embeddings would not fit."""
         size = self.config.image_size
-        expected = (3, self.config.num_frames, size, size)
+        expected = (self.in_chans, self.config.num_frames, size, size)
         if video.ndim != 5 or tuple(video.shape[1:]) != expected:
             raise SvfapError(
                 f"the model takes videos of shape (B, {', '.join(map(str, expected))}),"
@@ -147,98 +158,6 @@ def _spatial_pool(config: ModelConfig, stage: int) -> nn.Module:
     # bottleneck tokens as with a pyramid.
     frames = config.temporal_kernel**stage if config.pyramid == "none" else 1
     return SpatialPool(config.dim, config.bottleneck_tokens, frames)
-
-
-class VideoModel(nn.Module):
-    """Encoder, pool, LayerNorm and a linear head (paper section 4.1: a global average pool).
-
-    Args:
-        config: sizes of the encoder.
-        num_classes: number of outputs; 0 for no head, so that the model returns embeddings.
-        drop_path: rate of stochastic depth in the last block; the rate grows linearly from 0 in the
-            first block.
-        activation: function applied to the outputs, for regressed values of limited range.
-        per_frame: whether to return an output per frame; the pool is then not over time.
-        fusion: whether to pool the sum of all stages instead of the last stage (an ablation).
-        pool: how to pool the tokens: their mean, the mean over time at each site, or by attention.
-            The number of features F is S * C with "sites", and C otherwise.
-    """
-
-    HEAD_INIT_SCALE = 0.001  # not in the paper; from the authors' fine-tuning code
-    ACTIVATIONS: ClassVar = {"none": nn.Identity, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
-
-    def __init__(
-        self,
-        config: ModelConfig,
-        num_classes: int,
-        drop_path: float = 0.0,
-        *,
-        activation: Activation = "none",
-        per_frame: bool = False,
-        fusion: bool = False,
-        pool: Pool = "mean",
-    ) -> None:
-        super().__init__()
-        self.num_classes, self.per_frame, self.fusion = num_classes, per_frame, fusion
-        self.encoder = Encoder(config, drop_path)
-        self.pool = AttentivePool(config.dim, config.heads) if pool == "attention" else None
-        self.by_site, width = pool == "sites", pooled_width(config, pool)
-        self.fc_norm = nn.LayerNorm(width, eps=config.norm_eps)
-        self.head = nn.Linear(width, num_classes) if num_classes else nn.Identity()
-        self.activation = self.ACTIVATIONS[activation]()
-        initialise(self)
-        if isinstance(self.head, nn.Linear):
-            nn.init.trunc_normal_(self.head.weight, std=0.02)
-            self.head.weight.data.mul_(self.HEAD_INIT_SCALE)
-
-    def forward_features(self, video: Tensor, draws: Tensor | None = None) -> Tensor:
-        """Embed a video.
-
-        Args:
-            video: (B, 3, T, H, W), ImageNet-normalised.
-            draws: (B, blocks, BRANCHES) uniform numbers for stochastic depth; None to draw them.
-
-        Returns:
-            (B, F); with `per_frame` (B, T, F), interpolated between the slices of the last stage.
-        """
-        tokens = self.tokens(video, draws)
-        if self.per_frame:
-            slices = self.pooled(tokens.flatten(0, 1)[:, None]).unflatten(0, tokens.shape[:2])
-            features = F.interpolate(slices.mT, size=video.shape[2], mode="linear").mT
-        else:
-            features = self.pooled(tokens)
-        out: Tensor = self.fc_norm(features)
-        return out
-
-    def tokens(self, video: Tensor, draws: Tensor | None = None) -> Tensor:
-        """Encode a video into the tokens (B, T, S, C) that are pooled; arguments as above."""
-        outputs = self.encoder(video, draws=draws)
-        return fuse(outputs) if self.fusion else outputs[-1]
-
-    def pooled(self, tokens: Tensor) -> Tensor:
-        """Pool tokens (B, T, S, C) to (B, F)."""
-        if self.pool is None:
-            slices = tokens.flatten(2) if self.by_site else tokens.mean(dim=2)
-            return slices.mean(dim=1)
-        pooled: Tensor = self.pool(tokens.flatten(1, 2))
-        return pooled
-
-    def forward(self, video: Tensor, draws: Tensor | None = None) -> Tensor:
-        """Compute logits or regressed values.
-
-        Args:
-            video: (B, 3, T, H, W), ImageNet-normalised.
-            draws: as in `forward_features`.
-
-        Returns:
-            (B, num_classes); with `per_frame` (B, T, num_classes).
-        """
-        return self.forward_head(self.forward_features(video, draws))
-
-    def forward_head(self, features: Tensor) -> Tensor:
-        """Turn features (..., F) into logits or regressed values (..., num_classes)."""
-        out: Tensor = self.activation(self.head(features))
-        return out
 
 
 def initialise(model: nn.Module) -> None:

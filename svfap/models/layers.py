@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from svfap.models.token_counts import POOL_HIDDEN
 
@@ -18,14 +19,23 @@ def norm(dim: int) -> nn.LayerNorm:
     return nn.LayerNorm(dim, eps=NORM_EPS)
 
 
-def sinusoid_positions(count: int, dim: int) -> Tensor:
-    """Make the fixed sine-cosine embedding of positions 0 to `count` - 1, (1, count, dim)."""
-    # The authors compute it in NumPy with float64; in float32, large positions lose digits.
-    position = torch.arange(count, dtype=torch.float64)[:, None]
-    pair = torch.arange(dim, dtype=torch.float64) // 2
-    angle = position / 10000 ** (2 * pair / dim)
-    table = torch.where(torch.arange(dim) % 2 == 0, angle.sin(), angle.cos())
-    return table.float()[None]
+def run(
+    block: nn.Module, *inputs: Tensor | int, recompute: bool, draws: Tensor | None = None
+) -> Tensor:
+    """Run a block.
+
+    Args:
+        block: a block that takes `draws`.
+        inputs: its other arguments.
+        recompute: whether to keep the inputs alone for the gradients, and to compute everything
+            between inputs and output again when the gradients need it (gradient checkpointing).
+        draws: uniform numbers for `DropPath`; None to draw them.
+    """
+    if recompute and torch.is_grad_enabled():
+        out: Tensor = checkpoint(block, *inputs, draws=draws, use_reentrant=False)
+    else:
+        out = block(*inputs, draws=draws)
+    return out
 
 
 def project(x: Tensor, *layers: nn.Module) -> Sequence[Tensor]:

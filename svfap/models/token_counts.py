@@ -5,7 +5,7 @@ This module does not import torch, so that `svfap plan` and the stage `cost` sta
 
 from typing import NamedTuple
 
-from svfap.config import ModelConfig, Pool
+from svfap.config import ModelConfig
 
 POOL_HIDDEN = 128  # width of the spatial pool's MLP, as in the authors' checkpoints
 
@@ -31,7 +31,7 @@ def token_grid(config: ModelConfig) -> TokenGrid:
     return TokenGrid(slices, sites, 3 * config.tubelet * config.patch_size**2)
 
 
-def pooled_width(config: ModelConfig, pool: Pool) -> int:
+def pooled_width(config: ModelConfig, pool: str) -> int:
     """Return how many values the head reads of a clip: C, or C of each site."""
     return config.dim * (token_grid(config).sites if pool == "sites" else 1)
 

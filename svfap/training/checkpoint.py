@@ -16,7 +16,7 @@ from svfap.config.section import Section
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
-from svfap.models.encoder import VideoModel
+from svfap.models.video_model import VideoModel
 from svfap.training import tensor_file
 from svfap.training.distributed import device
 from svfap.training.target_scale import TargetScale

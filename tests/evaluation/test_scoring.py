@@ -47,7 +47,7 @@ def test_scores_are_to_the_bit_those_of_the_models_forward(toy_model, task, acti
         video = normalise(unit_range(torch.from_numpy(clips)))
         output = network(video)
         expected = output.softmax(dim=1) if task == "classification" else output
-        features = network.forward_features(video)
+        features = network.embed(video)
     np.testing.assert_array_equal(found.scores, expected.numpy())
     np.testing.assert_array_equal(found.embeddings, features.numpy())
 

@@ -52,7 +52,7 @@ def test_finetuning_model(golden):
     model = VideoModel(SIZES, 5).eval()
     model.load_state_dict(from_official(official(golden, "finetune")))
     video = normalise(golden["video"].float() / 255)
-    close(model.forward_features(video), golden["features"])
+    close(model.embed(video), golden["features"])
     close(model(video), golden["logits"])
 
 

@@ -15,9 +15,9 @@ from svfap.models.layers import (
     TemporalConv,
     TemporalPool,
     project_at_once,
-    sinusoid_positions,
 )
 from svfap.models.masking import split_sites, target_sites, tube_sites
+from svfap.models.positions import sinusoid_positions
 from svfap.models.tokens import fuse, patchify
 
 
@@ -93,9 +93,9 @@ def test_features_of_the_sites_have_the_average_of_all_tokens(toy_model, per_fra
     video = torch.randn(2, 3, 8, 32, 32)
     assert by_site(video).shape == average(video).shape
     average.fc_norm = by_site.fc_norm = torch.nn.Identity()
-    sites = by_site.forward_features(video).unflatten(-1, (16, toy_model.dim))
+    sites = by_site.embed(video).unflatten(-1, (16, toy_model.dim))
     assert sites.std(dim=-2).mean() > 0.1
-    torch.testing.assert_close(sites.mean(dim=-2), average.forward_features(video))
+    torch.testing.assert_close(sites.mean(dim=-2), average.embed(video))
 
 
 def test_encoder_never_sees_masked_pixels(toy_model):

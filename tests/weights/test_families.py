@@ -43,12 +43,12 @@ def test_features_and_logits_are_those_of_the_familys_own_class(references, fami
     config = ModelConfig(**OF_WEIGHTS, **sizes_of(state, where=family))
     model = VideoModel(config, outputs).eval()
     model.load_state_dict(weights)  # strict: every name is used, and none is missing
-    features = model.forward_features(imagenet(video(SMALL["size"], SMALL["frames"])))
+    features = model.embed(imagenet(video(SMALL["size"], SMALL["frames"])))
     expected = torch.from_numpy(references[f"{family}/features"])
     torch.testing.assert_close(features, expected, rtol=1e-5, atol=1e-5)
     if outputs:
         logits = torch.from_numpy(references[f"{family}/logits"])
-        torch.testing.assert_close(model.forward_head(features), logits, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(model.outputs(features), logits, rtol=1e-5, atol=1e-5)
 
 
 def test_the_released_names_of_the_biases_of_transformers_fit_too(references):
