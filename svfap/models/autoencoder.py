@@ -143,7 +143,7 @@ class Autoencoder(TimmInterface):
 
     def drop_norm(self) -> None:
         """Remove the encoder's norm."""
-        self.norm = nn.Identity()
+        self.register_module("norm", nn.Identity())
 
     def drop_head(self) -> None:
         """Remove the decoder."""

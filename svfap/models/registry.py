@@ -14,74 +14,74 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from svfap.config import ModelConfig
     from svfap.models import Autoencoder, VideoModel
 
-SMALL = {"dim": 384, "heads": 6, "depths": (8, 4, 2)}
-TIMM_NAMES = {"img_size": "image_size", "embed_dim": "dim", "num_heads": "heads"}
-# `timm.create_model` passes these to every model.
-TIMM_ONLY = ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+NAME = "svfap_{}_patch16_160"
+SMALL = {"embed_dim": 384, "num_heads": 6, "depths": (8, 4, 2)}
+
+# What timm's users read as `pretrained_cfg`. timm's sizes have no frames; a model has `num_frames`.
+# Mean and deviation of the pixels are timm's default, ImageNet's.
+FACTS = {
+    "input_size": (3, 160, 160),
+    "fixed_input_size": True,
+    "crop_pct": 1.0,  # the input is a face crop already
+    "interpolation": "bilinear",
+    "num_classes": 0,
+    "first_conv": "encoder.patch_embed",
+    "paper_ids": "arXiv:2401.00416",
+    "paper_name": "SVFAP: Self-supervised Video Facial Affect Perceiver",
+}
+default_cfgs = {  # timm's name for this table
+    f"{kind}{NAME.format(size)}": FACTS | {"classifier": classifier}
+    for kind, classifier in (("", "head"), ("pretrain_", None))
+    for size in ("base", "small")
+}
 
 
 def svfap_base_patch16_160(pretrained: bool = False, **arguments: Any) -> "VideoModel":  # noqa: ANN401
     """SVFAP-B for fine-tuning: C = 512, 8 heads, depths 12/6/3 (paper section 4.1).
 
     Args:
-        pretrained: must be false, since no weights are published; see `models.convert`.
-        **arguments: any key of `config.ModelConfig`, also as timm's `img_size`, `embed_dim` and
-            `num_heads`, and any argument of `models.VideoModel`.
+        pretrained: whether to load weights: of an exported folder (`local-dir:FOLDER`), of a model
+            on the hub (`hf-hub:NAME`), or of `pretrained_cfg_overlay={"file": PATH}`. None are
+            published under the plain name.
+        **arguments: timm's arguments; any key of `config.ModelConfig`, also as timm's `img_size`,
+            `embed_dim` and `num_heads`; `activation`, `per_frame` and `fusion` of
+            `models.VideoModel`, and its `pool` as timm's `global_pool`.
 
     Raises:
-        SvfapError: a size is unknown or does not fit the others, or `pretrained` is true.
+        SvfapError: a size is unknown or does not fit the others, or there are no weights.
     """
-    return _video_model(arguments, pretrained=pretrained)
+    from svfap.models.timm_build import build
+
+    model: VideoModel = build("svfap_base_patch16_160", arguments, pretrained=pretrained)
+    return model
 
 
 def svfap_small_patch16_160(pretrained: bool = False, **arguments: Any) -> "VideoModel":  # noqa: ANN401
     """SVFAP-S for fine-tuning: C = 384, 6 heads, depths 8/4/2; otherwise like the base model."""
-    return _video_model(SMALL | arguments, pretrained=pretrained)
+    from svfap.models.timm_build import build
+
+    model: VideoModel = build("svfap_small_patch16_160", SMALL | arguments, pretrained=pretrained)
+    return model
 
 
 def pretrain_svfap_base_patch16_160(pretrained: bool = False, **arguments: Any) -> "Autoencoder":  # noqa: ANN401
     """SVFAP-B as masked autoencoder; its decoder is 384 wide, with 6 heads and 4 blocks."""
-    return _autoencoder(arguments, pretrained=pretrained)
+    from svfap.models.timm_build import build
+
+    model: Autoencoder = build("pretrain_svfap_base_patch16_160", arguments, pretrained=pretrained)
+    return model
 
 
 def pretrain_svfap_small_patch16_160(pretrained: bool = False, **arguments: Any) -> "Autoencoder":  # noqa: ANN401
     """SVFAP-S as masked autoencoder, with the same decoder."""
-    return _autoencoder(SMALL | arguments, pretrained=pretrained)
+    from svfap.models.timm_build import build
 
-
-def _video_model(arguments: dict[str, Any], *, pretrained: bool) -> "VideoModel":
-    from svfap.models import VideoModel
-
-    num_classes = arguments.pop("num_classes", 0)
-    drop_path = arguments.pop("drop_path_rate", 0.0)
-    options = {k: arguments.pop(k) for k in ("activation", "per_frame", "fusion") if k in arguments}
-    config = _model_config(arguments, pretrained=pretrained)
-    return VideoModel(config, num_classes, drop_path, **options)
-
-
-def _autoencoder(arguments: dict[str, Any], *, pretrained: bool) -> "Autoencoder":
-    from svfap.models import Autoencoder
-
-    fusion = arguments.pop("fusion", True)
-    return Autoencoder(_model_config(arguments, pretrained=pretrained), fusion=fusion)
-
-
-def _model_config(arguments: dict[str, Any], *, pretrained: bool) -> "ModelConfig":
-    """Check timm's arguments and turn them into a `ModelConfig`."""
-    from svfap.config import ModelConfig
-    from svfap.config.yaml_file import parse
-    from svfap.errors import SvfapError
-
-    if pretrained:
-        raise SvfapError(
-            "no weights are published under this name; leave pretrained=False and load your own"
-            " checkpoint, or the authors' through svfap.models.convert.from_official"
-        )
-    sizes = {TIMM_NAMES.get(k, k): v for k, v in arguments.items() if k not in TIMM_ONLY}
-    return parse(ModelConfig, sizes, where="model")
+    model: Autoencoder = build(
+        "pretrain_svfap_small_patch16_160", SMALL | arguments, pretrained=pretrained
+    )
+    return model
 
 
 def register() -> None:

@@ -18,7 +18,7 @@ LAYOUTS = ("NLC", "NCHW", "NCTHW", "NHWC", "NTHWC")
 NOT_DECAYED = ("mask_token", "pool.query")  # with all biases and norms
 
 
-class NotApplicable(SvfapError, NotImplementedError):  # noqa: N818 (it says that a method is not for this model)
+class NotApplicable(SvfapError, NotImplementedError):
     """A method of timm's that makes no sense for a model."""
 
 
@@ -73,7 +73,7 @@ class TimmInterface(nn.Module):
 
     @abstractmethod
     def summary(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Return the tokens that the model goes on with, (B, N, C), from the tokens of each stage."""
+        """Return the tokens that the model goes on with, (B, N, C), from those of each stage."""
 
     @abstractmethod
     def normed(self, tokens: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ class TimmInterface(nn.Module):
             start += depth
         return {"stem": stem, **stages}
 
-    def forward_intermediates(  # noqa: PLR0913 (timm's signature)
+    def forward_intermediates(  # noqa: PLR0913, PLR0917 (timm's signature)
         self,
         x: Tensor,
         indices: int | Sequence[int] | None = None,
@@ -197,10 +197,9 @@ class TimmInterface(nn.Module):
     def _stages(self, indices: int | Sequence[int] | None) -> list[int]:
         """Return sorted numbers of stages."""
         count = len(self.encoder.config.depths)
-        if indices is None or isinstance(indices, int):
-            wanted = range(-(count if indices is None else indices), 0)
-        else:
-            wanted = indices
+        wanted = count if indices is None else indices
+        if isinstance(wanted, int):
+            wanted = range(-wanted, 0)
         if not wanted or not all(-count <= i < count for i in wanted):
             raise SvfapError(
                 f"indices: {indices} names no stages; the model has {count}, which are 0 to"
@@ -220,8 +219,10 @@ def laid_out(tokens: Tensor, layout: str) -> Tensor:
     if layout == "NLC":
         return tokens.flatten(1, 2)
     side = isqrt(tokens.shape[2])
-    grid = tokens.unflatten(2, (side, side))
-    return grid.permute(0, 4, 1, 2, 3).contiguous() if layout in ("NCHW", "NCTHW") else grid
+    grid: Tensor = tokens.unflatten(2, (side, side))
+    if layout in ("NCHW", "NCTHW"):
+        grid = grid.permute(0, 4, 1, 2, 3).contiguous()
+    return grid
 
 
 def reset_parameters(model: nn.Module) -> None:

@@ -81,7 +81,7 @@ class VideoModel(TimmInterface):
         config = self.encoder.config
         self.pool_kind = pool
         self.pool = AttentivePool(config.dim, config.heads) if pool == "attention" else None
-        self.fc_norm: nn.Module = nn.LayerNorm(pooled_width(config, pool), eps=config.norm_eps)
+        self.fc_norm = nn.LayerNorm(pooled_width(config, pool), eps=config.norm_eps)
 
     @property
     def head_hidden_size(self) -> int:
@@ -91,7 +91,7 @@ class VideoModel(TimmInterface):
     @property
     def global_pool(self) -> str:
         """Timm's name of the pool."""
-        return next(name for name, kind in POOLS.items() if kind == self.pool_kind)
+        return pool_name(self.pool_kind)
 
     def get_classifier(self) -> nn.Module:
         """Return the head."""
@@ -205,7 +205,7 @@ class VideoModel(TimmInterface):
 
     def drop_norm(self) -> None:
         """Remove the norm of the pooled features."""
-        self.fc_norm = nn.Identity()
+        self.register_module("fc_norm", nn.Identity())
 
     def drop_head(self) -> None:
         """Remove head and pool."""
@@ -228,3 +228,8 @@ def pool_kind(name: str) -> str:
             " (attention), sites (the mean over time at each site), or '' for no pool"
         )
     return POOLS.get(name, name)
+
+
+def pool_name(kind: str) -> str:
+    """Return timm's name of a pool."""
+    return next(name for name, ours in POOLS.items() if ours == kind)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from svfap.models.timm_build import described
 from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
 from svfap.use.bundle import Bundle, ModelFacts
 from svfap.use.card import model_card
@@ -51,7 +52,16 @@ def write_folder(
 def _config(facts: ModelFacts) -> dict[str, Any]:
     """Return sizes, labels and recipe, with the keys that programs of the hub read."""
     labels = {str(number): name for number, name in enumerate(facts.job.targets)}
-    return {
+    settings = facts.job.finetune
+    timms: dict[str, Any] = described(
+        facts.job.model,
+        facts.job.targets,
+        pool=settings.pool,
+        activation=settings.activation,
+        fusion=settings.fusion,
+    )
+    timms["pretrained_cfg"] |= {"mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    return timms | {
         "model_type": "svfap",
         "architectures": ["VideoModel"],
         "id2label": labels,

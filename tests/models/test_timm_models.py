@@ -1,0 +1,282 @@
+"""Each kind of check of timm's own tests of models, for videos (B, 3, T, H, W) and small sizes."""
+
+import copy
+import pickle
+
+import pytest
+import timm
+import torch
+from timm.data import resolve_data_config, resolve_model_data_config
+from timm.layers import set_layer_config
+from timm.models import (
+    FeatureInfo,
+    group_parameters,
+    model_parameters,
+    named_apply,
+    safe_model_name,
+)
+
+import svfap
+from svfap.errors import SvfapError
+from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
+
+SIZES = ("svfap_base_patch16_160", "svfap_small_patch16_160")
+MASKED = tuple(f"pretrain_{name}" for name in SIZES)
+TINY = {
+    "img_size": 32,
+    "num_frames": 8,
+    "patch_size": 8,
+    "embed_dim": 16,
+    "num_heads": 2,
+    "depths": (1, 2, 2),
+    "bottleneck_tokens": 2,
+    "decoder_dim": 16,
+    "decoder_heads": 2,
+    "decoder_depth": 2,
+}
+SHAPES = [(2, 16, 4, 4, 4), (2, 16, 2, 4, 4), (2, 16, 1, 4, 4)]  # (B, C, T', H', W') of each stage
+
+
+def create(name=SIZES[0], **options):
+    torch.manual_seed(0)
+    assert svfap.__version__  # importing the package registers the models
+    return timm.create_model(name, **TINY | options).eval()
+
+
+def video(**sizes):
+    torch.manual_seed(1)
+    return torch.randn(
+        *({"batch": 2, "channels": 3, "frames": 8, "h": 32, "w": 32} | sizes).values()
+    )
+
+
+@pytest.mark.parametrize("name", SIZES)
+@torch.no_grad()
+def test_forward_is_features_then_head(name):
+    model = create(name, num_classes=5)
+    tokens = model.forward_features(video())
+    assert tokens.shape == (2, 16, model.num_features)
+    embeddings = model.forward_head(tokens, pre_logits=True)
+    assert embeddings.shape == (2, model.head_hidden_size)
+    torch.testing.assert_close(model.head(embeddings), model(video()))
+    torch.testing.assert_close(model.forward_head(tokens), model(video()))
+    assert model(video()).shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_parameter_has_a_gradient(name):
+    model = create(name, num_classes=42, drop_rate=0.1, global_pool="map").train()
+    model(video()).mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", [*SIZES, *MASKED])
+def test_facts_that_timm_reads(name):
+    model = create(name)
+    cfg = model.default_cfg
+    assert model.pretrained_cfg is cfg
+    assert cfg["architecture"] == name
+    assert cfg["input_size"] == (3, 32, 32)
+    assert cfg["classifier"] == (None if name in MASKED else "head")
+    assert cfg["first_conv"] + ".weight" in model.state_dict()
+    assert model.num_classes == 0
+    assert model.num_features == model.embed_dim == model.head_hidden_size == 16
+    assert (model.in_chans, model.num_frames) == (3, 8)
+    for found in (resolve_data_config(model=model), resolve_model_data_config(model)):
+        assert found["input_size"] == (3, 32, 32)
+        assert (found["mean"], found["std"]) == (IMAGENET_MEAN, IMAGENET_STD)
+        assert found["crop_pct"] == 1
+    with torch.device("meta"):
+        assert timm.create_model(name).default_cfg["input_size"] == (3, 160, 160)
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("pool", ["avg", "map", "sites"])
+@torch.no_grad()
+def test_another_classifier(name, pool):
+    model = create(name, num_classes=5, global_pool=pool)
+    before = model.forward_head(model.forward_features(video()), pre_logits=True)
+    assert before.shape == (2, model.head_hidden_size)
+    model.reset_classifier(7)
+    assert model.get_classifier() is model.head
+    assert model.num_classes == 7
+    assert model(video()).shape == (2, 7)
+    model.reset_classifier(0)
+    assert model.num_classes == 0
+    assert model.global_pool == pool
+    torch.testing.assert_close(model(video()), before)
+    model.reset_classifier(0, "")
+    assert model(video()).shape == (2, 16, 16)
+    model.reset_classifier(3, "avg")
+    assert model(video()).shape == (2, 3)
+
+
+@torch.no_grad()
+def test_no_pool_and_no_classifier_from_the_start():
+    model = create(num_classes=0, global_pool="")
+    assert model.global_pool == ""
+    assert model(video()).shape == (2, 16, 16)
+    assert create(num_classes=4, global_pool="", per_frame=True)(video()).shape == (2, 16, 4)
+    with pytest.raises(SvfapError, match="global_pool: 'token' is unknown; choose avg"):
+        create(global_pool="token")
+
+
+@torch.no_grad()
+def test_a_new_classifier_keeps_device_type_and_mode():
+    model = create(num_classes=5, dtype=torch.bfloat16).train()
+    model.reset_classifier(3, "map")
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+    assert all(module.training for module in model.modules())
+    assert model(video().bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@torch.no_grad()
+def test_other_inputs(channels):
+    model = create(in_chans=channels, img_size=(48, 48), num_frames=16)
+    assert model(video(channels=channels, frames=16, h=48, w=48)).shape == (2, 16)
+    with pytest.raises(SvfapError, match=rf"\(B, {channels}, 16, 48, 48\), not"):
+        model(video())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"img_size": (32, 48)}, r"img_size: \(32, 48\) is no square"),
+        ({"in_chans": 0}, "in_chans: 0"),
+        ({"drop_rate": 1}, "drop_rate: 1"),
+        ({"drop_path_rate": -0.1}, "drop_path_rate: -0.1"),
+        ({"features_only": True, "feature_cls": "hook"}, "feature_cls: only 'getter'"),
+        ({"features_only": True, "out_indices": (0, 3)}, r"indices: \(0, 3\) names no stages"),
+        ({"qkv_bias": True}, "qkv_bias"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_one_clear_error(options, message):
+    with pytest.raises(SvfapError, match=message):
+        create(**options)
+
+
+def test_common_arguments():
+    model = create(drop_rate=0.2, drop_path_rate=0.1, scriptable=True, exportable=True, no_jit=True)
+    assert model.head_drop.p == 0.2
+    assert model.encoder.drop_path == 0.1
+    assert create(device="meta").encoder.positions.table.is_meta
+    assert create(dtype=torch.float64).encoder.positions.table.dtype == torch.float64
+    with set_layer_config(scriptable=True, exportable=True):
+        assert torch.equal(create(num_classes=2)(video()), create(num_classes=2)(video()))
+
+
+@pytest.mark.parametrize("name", [*SIZES, *MASKED])
+@pytest.mark.parametrize("indices", [None, (0, -1), 1])
+@torch.no_grad()
+def test_features_of_stages(name, indices):
+    model = create(name, features_only=True, **{} if indices is None else {"out_indices": indices})
+    expected = {None: SHAPES, (0, -1): [SHAPES[0], SHAPES[2]], 1: SHAPES[2:]}[indices]
+    found = model(video())
+    assert [tuple(x.shape) for x in found] == expected
+    assert model.feature_info.channels() == [16] * len(expected)
+    assert model.feature_info.reduction() == [8] * len(expected)
+    whole = create(name).forward_intermediates(video(), intermediates_only=True)
+    for one, stage in zip(
+        found, [0, 1, 2] if indices is None else {1: [2]}.get(indices, [0, 2]), strict=True
+    ):
+        torch.testing.assert_close(one, whole[stage])
+
+
+@pytest.mark.parametrize("name", [*SIZES, *MASKED])
+@torch.no_grad()
+def test_intermediates(name):
+    model = create(name)
+    final, stages = model.forward_intermediates(video())
+    torch.testing.assert_close(final, model.forward_features(video()))
+    assert [tuple(x.shape) for x in stages] == SHAPES
+    info = FeatureInfo(model.feature_info, len(model.feature_info))
+    assert info.channels() == [16, 16, 16]
+    assert info.get("temporal_reduction") == [2, 4, 8]
+    modules = dict(model.named_modules())
+    assert all(module in modules for module in info.module_name())
+    shapes = {"NLC": (2, 32, 16), "NCTHW": SHAPES[1], "NHWC": (2, 2, 4, 4, 16)}
+    for layout, shape in shapes.items():
+        (one,) = model.forward_intermediates(
+            video(), [1], output_fmt=layout, intermediates_only=True, return_prefix_tokens=True
+        )
+        assert one.shape == shape
+    flat, grid = (model.get_intermediate_layers(video(), 2, reshape=r)[1] for r in (False, True))
+    torch.testing.assert_close(flat, grid.flatten(2).mT)
+    normed = model.get_intermediate_layers(video(), [2], norm=True)[0]
+    torch.testing.assert_close(normed, model.normed(flat))
+    found = model.forward_intermediates(video(), output_dict=True)
+    assert torch.equal(found["image_features"], final)
+    assert torch.equal(found["image_intermediates"][0], stages[0])
+    with pytest.raises(SvfapError, match="output_fmt: 'NCL' is unknown"):
+        model.forward_intermediates(video(), output_fmt="NCL")
+
+
+@torch.no_grad()
+def test_stages_after_the_last_wanted_one_are_left_out():
+    model, ran = create(), []
+    for number, block in enumerate(model.encoder.blocks):
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
+    _, whole = model.forward_intermediates(video(), [1])
+    assert ran == [0, 1, 2, 3, 4]
+    ran.clear()
+    final, early = model.forward_intermediates(video(), [1], stop_early=True)
+    assert ran == [0, 1, 2]
+    assert torch.equal(early[0], whole[0])
+    assert torch.equal(final, early[0].flatten(2).mT)
+
+
+@pytest.mark.parametrize("name", [*SIZES, *MASKED])
+@torch.no_grad()
+def test_pruning(name):
+    model, whole = create(name), create(name)
+    assert model.prune_intermediate_layers([0, -2], prune_norm=True) == [0, 1]
+    assert len(model.encoder.blocks) == 3
+    left = {name for name, _ in model.named_parameters()}
+    assert {name.split(".")[0] for name in left} == {"encoder"}
+    found, expected = (
+        m.forward_intermediates(video(), [0, 1], intermediates_only=True) for m in (model, whole)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", MASKED)
+@torch.no_grad()
+def test_the_autoencoder_says_what_it_lacks(name):
+    model = create(name)
+    for call in (model.get_classifier, lambda: model.reset_classifier(3), model.forward_head):
+        with pytest.raises(NotImplementedError, match="has no classifier; it predicts hidden"):
+            call()
+    for options in ({"num_classes": 5}, {"drop_path_rate": 0.1}, {"drop_rate": 0.1}):
+        with pytest.raises(
+            SvfapError, match=f"{next(iter(options))}: the masked autoencoder has no"
+        ):
+            create(name, **options)
+    with pytest.raises(SvfapError, match="in_chans"):
+        create(name, in_chans=1)
+    assert model.forward_features(video()).shape == (2, 64, 16)
+
+
+@pytest.mark.parametrize("name", [*SIZES, *MASKED])
+def test_layers_have_groups(name):
+    model = create(name)
+    for coarse, count in ((False, 7), (True, 5)):
+        layers = group_parameters(model, model.group_matcher(coarse), reverse=True)
+        assert set(layers) == {name for name, _ in model.named_parameters()}
+        assert set(layers.values()) == {*range(count)}
+    assert model.no_weight_decay() == ({"mask_token"} if name in MASKED else set())
+    assert create(global_pool="map").no_weight_decay() == {"pool.query"}
+
+
+@pytest.mark.parametrize("name", [*SIZES, *MASKED])
+@torch.no_grad()
+def test_copies_and_helpers(name):
+    model = create(name)
+    expected = model.forward_features(video())
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(twin.forward_features(video()), expected)
+    assert safe_model_name(name + ".tag") == name + "_tag"
+    seen = []
+    named_apply(lambda module, name: seen.append(name), model)
+    assert "encoder.positions" in seen
+    assert len([*model_parameters(model)]) == len([*model.parameters()])
