@@ -11,7 +11,7 @@ from svfap.errors import SvfapError
 from svfap.models.encoder import Encoder, initialise
 from svfap.models.layers import Block, norm, run
 from svfap.models.masking import split_sites
-from svfap.models.positions import FixedPositions
+from svfap.models.positions import FixedPositions, follow_weights
 from svfap.models.timm_interface import NotApplicable, TimmInterface, reset_parameters
 from svfap.models.tokens import fuse, patchify, take_sites
 
@@ -44,6 +44,7 @@ class Autoencoder(TimmInterface):
         self.to_decoder = nn.Linear(config.dim, width, bias=False)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, 1, width))
         self.positions = FixedPositions(self.encoder.slices * self.encoder.sites, width)
+        self.register_load_state_dict_post_hook(follow_weights)
         self.decoder = nn.ModuleList(
             Block(width, config.decoder_heads) for _ in range(config.decoder_depth)
         )

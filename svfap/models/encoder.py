@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models.layers import Block, CrossBlock, SpatialPool, TemporalConv, TemporalPool, run
-from svfap.models.positions import FixedPositions
+from svfap.models.positions import FixedPositions, follow_weights
 from svfap.models.token_counts import token_grid
 from svfap.models.tokens import patchify, take_sites
 
@@ -38,6 +38,7 @@ class Encoder(nn.Module):
         self.slices, self.sites, self.patch_dim = token_grid(config)
         self.patch_embed = nn.Linear(self.patch_dim, config.dim)
         self.positions = FixedPositions(self.slices * self.sites, config.dim)
+        self.register_load_state_dict_post_hook(follow_weights)
         total, first = sum(config.depths), config.depths[0]
         later = CrossBlock if config.bottleneck else Block
         self.blocks = nn.ModuleList(

@@ -1,7 +1,7 @@
 """Fixed position embeddings, which a model computes instead of learning or saving them."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,8 @@ class FixedPositions(nn.Module):
     """The table of a model's position embeddings.
 
     No state dict has it. So the table computes itself again wherever its memory is new: after
-    `to_empty`, and when a model on `meta` takes over the tensors of a state dict.
+    `to_empty`, and by `follow_weights` when a model on `meta` takes over the tensors of a state
+    dict.
 
     Args:
         count: number of positions.
@@ -49,9 +50,9 @@ class FixedPositions(nn.Module):
             self.reset_parameters()
         return self
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-        (metadata, *_) = rest
-        if self.table.is_meta and metadata.get("assign_to_params_buffers"):
-            self.table = torch.empty_like(self.table, device=next(iter(state_dict.values())).device)
-            self.reset_parameters()
+
+def follow_weights(module: nn.Module, _keys: object = None) -> None:
+    """Move `module.positions` from `meta` to the weights; a hook after `load_state_dict`."""
+    positions = module.get_submodule("positions")
+    if any(table.is_meta for table in positions.buffers()):
+        positions.to_empty(device=next(module.parameters()).device)

@@ -111,6 +111,8 @@ class VideoModel(TimmInterface):
         like = self.encoder.patch_embed.weight
         if global_pool is not None and pool_kind(global_pool) != self.pool_kind:
             self._make_pool(pool_kind(global_pool))
+            if self.pool is not None:
+                initialise(self.pool)
         self.num_classes = num_classes
         self.head = nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
         for part in filter(None, (self.pool, self.fc_norm, self.head)):

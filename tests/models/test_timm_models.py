@@ -43,11 +43,9 @@ def create(name=SIZES[0], **options):
     return timm.create_model(name, **TINY | options).eval()
 
 
-def video(**sizes):
+def video(channels=3, frames=8, side=32):
     torch.manual_seed(1)
-    return torch.randn(
-        *({"batch": 2, "channels": 3, "frames": 8, "h": 32, "w": 32} | sizes).values()
-    )
+    return torch.randn(2, channels, frames, side, side)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -134,7 +132,7 @@ def test_a_new_classifier_keeps_device_type_and_mode():
 @torch.no_grad()
 def test_other_inputs(channels):
     model = create(in_chans=channels, img_size=(48, 48), num_frames=16)
-    assert model(video(channels=channels, frames=16, h=48, w=48)).shape == (2, 16)
+    assert model(video(channels=channels, frames=16, side=48)).shape == (2, 16)
     with pytest.raises(SvfapError, match=rf"\(B, {channels}, 16, 48, 48\), not"):
         model(video())
 
@@ -167,19 +165,19 @@ def test_common_arguments():
 
 
 @pytest.mark.parametrize("name", [*SIZES, *MASKED])
-@pytest.mark.parametrize("indices", [None, (0, -1), 1])
+@pytest.mark.parametrize(
+    ("options", "stages"),
+    [({}, [0, 1, 2]), ({"out_indices": (0, -1)}, [0, 2]), ({"out_indices": 1}, [2])],
+)
 @torch.no_grad()
-def test_features_of_stages(name, indices):
-    model = create(name, features_only=True, **{} if indices is None else {"out_indices": indices})
-    expected = {None: SHAPES, (0, -1): [SHAPES[0], SHAPES[2]], 1: SHAPES[2:]}[indices]
+def test_features_of_stages(name, options, stages):
+    model = create(name, features_only=True, **options)
     found = model(video())
-    assert [tuple(x.shape) for x in found] == expected
-    assert model.feature_info.channels() == [16] * len(expected)
-    assert model.feature_info.reduction() == [8] * len(expected)
+    assert [tuple(x.shape) for x in found] == [SHAPES[stage] for stage in stages]
+    assert model.feature_info.channels() == [16] * len(stages)
+    assert model.feature_info.reduction() == [8] * len(stages)
     whole = create(name).forward_intermediates(video(), intermediates_only=True)
-    for one, stage in zip(
-        found, [0, 1, 2] if indices is None else {1: [2]}.get(indices, [0, 2]), strict=True
-    ):
+    for one, stage in zip(found, stages, strict=True):
         torch.testing.assert_close(one, whole[stage])
 
 
@@ -247,11 +245,9 @@ def test_the_autoencoder_says_what_it_lacks(name):
     for call in (model.get_classifier, lambda: model.reset_classifier(3), model.forward_head):
         with pytest.raises(NotImplementedError, match="has no classifier; it predicts hidden"):
             call()
-    for options in ({"num_classes": 5}, {"drop_path_rate": 0.1}, {"drop_rate": 0.1}):
-        with pytest.raises(
-            SvfapError, match=f"{next(iter(options))}: the masked autoencoder has no"
-        ):
-            create(name, **options)
+    for key, value in {"num_classes": 5, "drop_path_rate": 0.1, "drop_rate": 0.1}.items():
+        with pytest.raises(SvfapError, match=f"{key}: the masked autoencoder has no"):
+            create(name, **{key: value})
     with pytest.raises(SvfapError, match="in_chans"):
         create(name, in_chans=1)
     assert model.forward_features(video()).shape == (2, 64, 16)
