@@ -30,7 +30,7 @@ class AttentivePool(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Pool tokens (B, N, C) to (B, C)."""
-        query = self.query.expand(len(tokens), -1, -1)
+        query = self.query.expand(tokens.shape[0], -1, -1)
         gathered = query + self.attn(query, self.norm1(tokens))
         out: Tensor = gathered + self.mlp(self.norm2(gathered))
         return out[:, 0]

@@ -93,7 +93,7 @@ class Autoencoder(TimmInterface):
             (B, T' * S_target, tubelet * patch**2 * 3) normalised pixels, in the order of `targets`.
         """
         grid = (self.encoder.slices, self.encoder.sites)
-        positions = self.positions.table.unflatten(1, grid).expand(len(video), -1, -1, -1)
+        positions = self.positions.table.unflatten(1, grid).expand(video.shape[0], -1, -1, -1)
         seen = self.to_decoder(self.encode(video, visible)) + take_sites(positions, visible)
         hidden = self.mask_token + take_sites(positions, targets)
         x = torch.cat((seen.flatten(1, 2), hidden.flatten(1, 2)), dim=1)

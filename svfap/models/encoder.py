@@ -82,7 +82,7 @@ class Encoder(nn.Module):
         positions = self.positions.table.unflatten(1, (self.slices, self.sites))
         if visible is not None:
             patches = take_sites(patches, visible)
-            positions = take_sites(positions.expand(len(video), -1, -1, -1), visible)
+            positions = take_sites(positions.expand(video.shape[0], -1, -1, -1), visible)
         return self.stages(self.patch_embed(patches) + positions, draws, stop)
 
     def stages(

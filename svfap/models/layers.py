@@ -130,7 +130,7 @@ class DropPath(nn.Module):
         """
         if not self.training or self.drop_prob == 0:
             return x
-        drawn = torch.rand(len(x), device=x.device) if draws is None else draws[:, branch]
+        drawn = torch.rand(x.shape[0], device=x.device) if draws is None else draws[:, branch]
         kept = (drawn >= self.drop_prob).to(x.dtype) / (1 - self.drop_prob)
         return x * kept[:, None, None]
 
