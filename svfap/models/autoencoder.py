@@ -44,7 +44,7 @@ class Autoencoder(TimmInterface):
         self.to_decoder = nn.Linear(config.dim, width, bias=False)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, 1, width))
         self.positions = FixedPositions(self.encoder.slices * self.encoder.sites, width)
-        self.register_load_state_dict_post_hook(follow_weights)
+        self.register_load_state_dict_post_hook(follow_weights)  # type: ignore[no-untyped-call]
         self.decoder = nn.ModuleList(
             Block(width, config.decoder_heads) for _ in range(config.decoder_depth)
         )
@@ -134,7 +134,7 @@ class Autoencoder(TimmInterface):
         return self.summary(self.encoder(video))
 
     def summary(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Return the tokens that the decoder would read, (B, N, C), from those of each stage."""
+        """Return the tokens that the decoder would read, (B, N, C), from all stages."""
         return self._encoded(outputs).flatten(1, 2)
 
     def normed(self, tokens: Tensor) -> Tensor:

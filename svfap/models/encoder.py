@@ -38,7 +38,7 @@ class Encoder(nn.Module):
         self.slices, self.sites, self.patch_dim = token_grid(config)
         self.patch_embed = nn.Linear(self.patch_dim, config.dim)
         self.positions = FixedPositions(self.slices * self.sites, config.dim)
-        self.register_load_state_dict_post_hook(follow_weights)
+        self.register_load_state_dict_post_hook(follow_weights)  # type: ignore[no-untyped-call]
         total, first = sum(config.depths), config.depths[0]
         later = CrossBlock if config.bottleneck else Block
         self.blocks = nn.ModuleList(

@@ -97,7 +97,7 @@ def _source(
             " checkpoint, or the authors' through svfap.models.convert.from_official"
         )
     if found.source in _REMOTE and not pretrained:
-        _logger.warning("%s: random weights; pretrained=True loads those of the folder", name)
+        _logger.warning("%s: random weights; pretrained=True loads the folder's", name)
     facts: dict[str, Any] = found.to_dict()
     return facts
 

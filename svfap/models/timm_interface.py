@@ -73,7 +73,7 @@ class TimmInterface(nn.Module):
 
     @abstractmethod
     def summary(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Return the tokens that the model goes on with, (B, N, C), from those of each stage."""
+        """Return the tokens that the model goes on with, (B, N, C), from all stages."""
 
     @abstractmethod
     def normed(self, tokens: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class TimmInterface(nn.Module):
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Return patterns of the layers for layer-wise decay of the learning rate.
 
-        They are those of `training.optim`: the patch embedding, each block, the rest.
+        They divide a model as `training.optim` does: patch embedding, each block, the rest.
 
         Args:
             coarse: one layer a stage instead of one a block, with its down-sampling and pool.

@@ -191,7 +191,7 @@ class VideoModel(TimmInterface):
         return slices.mean(dim=1)
 
     def summary(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Return the tokens that the head reads, (B, N, C), from those of each stage."""
+        """Return the tokens that the head reads, (B, N, C), from all stages."""
         return self._summed(outputs).flatten(1, 2)
 
     def normed(self, tokens: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def test_an_exported_folder_adapts_to_other_classes_and_channels(folder):
 def test_a_folder_without_pretrained_says_that_weights_are_random(folder, caplog):
     with caplog.at_level(logging.WARNING):
         timm.create_model(f"local-dir:{folder}")
-    assert "random weights; pretrained=True loads those of the folder" in caplog.text
+    assert "random weights; pretrained=True loads the folder's" in caplog.text
 
 
 @torch.no_grad()
