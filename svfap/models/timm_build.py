@@ -45,13 +45,12 @@ def build(name: str, arguments: Mapping[str, Any], *, pretrained: bool) -> Any: 
     source = _source(name, options, side, pretrained=pretrained)
     if options.get("features_only") and options.get("feature_cls", "getter") != "getter":
         raise SvfapError("feature_cls: only 'getter' gives the tokens of the stages; leave it out")
-    depths = options.get("depths", ModelConfig().depths)
     return build_model_with_cfg(
         _autoencoder if name.startswith("pretrain_") else _video_model,
         name,
         pretrained,
         pretrained_cfg=source,
-        feature_cfg={"out_indices": len(depths), "feature_cls": "getter"},
+        feature_cfg={"out_indices": None, "feature_cls": "getter"},  # all stages
         pretrained_filter_fn=adapted,
         **options,
     )
