@@ -114,7 +114,7 @@ class TimmInterface(nn.Module):
             start += depth
         return {"stem": stem, **stages}
 
-    def forward_intermediates(  # noqa: PLR0913, PLR0917 (timm's signature)
+    def forward_intermediates(
         self,
         x: Tensor,
         indices: int | Sequence[int] | None = None,
@@ -123,8 +123,7 @@ class TimmInterface(nn.Module):
         stop_early: bool = False,
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
-        output_dict: bool = False,
-    ) -> Any:  # noqa: ANN401 (one of three types, as in timm)
+    ) -> Any:  # noqa: ANN401 (one of two types, as in timm)
         """Compute the tokens of chosen stages.
 
         Args:
@@ -137,7 +136,6 @@ class TimmInterface(nn.Module):
             output_fmt: NCHW or NCTHW for (B, C, T', H', W'), NHWC or NTHWC for (B, T', H', W', C),
                 NLC for (B, T' * H' * W', C).
             intermediates_only: whether to return the intermediates alone.
-            output_dict: whether to return a dict of `image_features` and `image_intermediates`.
 
         Returns:
             `forward_features(x)`, and a list with the tokens of each chosen stage.
@@ -150,11 +148,8 @@ class TimmInterface(nn.Module):
         chosen = [self.normed(outputs[i]) if norm else outputs[i] for i in taken]
         intermediates = [laid_out(tokens, output_fmt) for tokens in chosen]
         if intermediates_only:
-            return {"image_intermediates": intermediates} if output_dict else intermediates
-        final = self.summary(outputs)
-        if output_dict:
-            return {"image_features": final, "image_intermediates": intermediates}
-        return final, intermediates
+            return intermediates
+        return self.summary(outputs), intermediates
 
     def get_intermediate_layers(
         self,
