@@ -13,24 +13,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from svfap.models.timm_facts import FACTS, NAME, SMALL
+
 if TYPE_CHECKING:
     from svfap.models import Autoencoder, VideoModel
 
-NAME = "svfap_{}_patch16_160"
-SMALL = {"embed_dim": 384, "num_heads": 6, "depths": (8, 4, 2)}
-
-# What timm's users read as `pretrained_cfg`. timm's sizes have no frames; a model has `num_frames`.
-# Mean and deviation of the pixels are timm's default, ImageNet's.
-FACTS = {
-    "input_size": (3, 160, 160),
-    "fixed_input_size": True,
-    "crop_pct": 1.0,  # the input is a face crop already
-    "interpolation": "bilinear",
-    "num_classes": 0,
-    "first_conv": "encoder.patch_embed",
-    "paper_ids": "arXiv:2401.00416",
-    "paper_name": "SVFAP: Self-supervised Video Facial Affect Perceiver",
-}
 default_cfgs = {  # timm's name for this table
     f"{kind}{NAME.format(size)}": FACTS | {"classifier": classifier}
     for kind, classifier in (("", "head"), ("pretrain_", None))

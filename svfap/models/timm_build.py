@@ -14,7 +14,7 @@ from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.models.autoencoder import Autoencoder
 from svfap.models.encoder import Encoder
-from svfap.models.registry import FACTS, NAME, SMALL
+from svfap.models.timm_facts import FACTS, NAME, SMALL
 from svfap.models.video_model import VideoModel, pool_kind, pool_name
 
 OUR_NAMES = {"img_size": "image_size", "embed_dim": "dim", "num_heads": "heads"}
