@@ -38,6 +38,7 @@ from svfap.tracking import stage_run
 
 COMMANDS = (
     "predict",
+    "serve",
     "export",
     "convert",
     "weights",

@@ -1,11 +1,15 @@
-"""Progress for people: a bar on a terminal or in a notebook, lines every ten seconds in a log."""
+"""Progress for people: a bar on a terminal or in a notebook, lines every ten seconds in a log.
 
+A program that shows progress in its own way listens with `listen`.
+"""
+
+import contextlib
 import logging
 import math
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from tqdm import TqdmWarning, tqdm
@@ -14,6 +18,18 @@ LINE_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+Listener = Callable[[str, int, int], None]  # takes label, steps done, and total
+_listeners: list[Listener] = []
+
+
+@contextlib.contextmanager
+def listen(listener: Listener) -> Iterator[None]:
+    """Call `listener` after each step of any progress, instead of showing it."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 class Progress:
@@ -24,6 +40,7 @@ class Progress:
     ) -> None:
         self.label, self.total, self.done, self.unit = label, total, start, unit
         self.start, self.start_time, self.received = start, time.monotonic(), 0
+        shown = shown and not _listeners
         self.next_line = self.start_time + LINE_SECONDS if shown else math.inf
         self.bar = (
             _bar_class()(total=total, initial=start, desc=label, unit=unit, dynamic_ncols=True)
@@ -34,6 +51,8 @@ class Progress:
     def advance(self, *, figures: Mapping[str, float] | None = None) -> None:
         """Count a finished step and show `figures`, values by name, beside it."""
         self.done += 1
+        for listener in _listeners:
+            listener(self.label, self.done, self.total)
         shown = {name: f"{value:.4g}" for name, value in (figures or {}).items()}
         if self.bar is not None:
             self.bar.set_postfix(shown, refresh=False)

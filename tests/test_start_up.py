@@ -28,6 +28,7 @@ FORBIDDEN = {
     "tabulate": TORCH | {"mlflow", "cv2", "sklearn", "scipy"},
     "cost": TORCH | TABLES | {"mlflow", "cv2", "pyarrow"},
     "predict": TORCH | TABLES | {"mlflow"},
+    "serve": TORCH | TABLES | {"mlflow", "cv2", "uvicorn", "starlette"},
     "export": TORCH | TABLES | {"mlflow", "cv2"},
     "convert": TORCH | TABLES | {"mlflow", "cv2"},
     "weights": TORCH | TABLES | {"mlflow", "cv2"},

@@ -69,10 +69,12 @@ class LiveCrop(NamedTuple):
     Attributes:
         picture: BGR crop (size, size, 3); None without a face.
         changed: whether the previous face has left, or another face has replaced it.
+        corners: corners of the crop in the frame, see `cut_out`; None without a face.
     """
 
     picture: Image | None
     changed: bool
+    corners: Floats | None = None
 
 
 class FaceFollower:
@@ -97,11 +99,12 @@ class FaceFollower:
         if config.preset in FIXED_PRESETS:
             preset = presets.voxceleb2 if config.preset == "voxceleb2" else presets.frames
             corners = preset(width, height, [number])[0]
-            return LiveCrop(cut_out(image, corners, size=config.size), changed=False)
+            return LiveCrop(cut_out(image, corners, size=config.size), False, corners)
         changed = number % _DETECT_EVERY == 0 and self._detect(number, image)
         if not self._track.frames:
             return LiveCrop(None, changed)
-        return LiveCrop(cut_out(image, self._corners(number), size=config.size), changed)
+        corners = self._corners(number)
+        return LiveCrop(cut_out(image, corners, size=config.size), changed, corners)
 
     def _detect(self, number: int, image: Image) -> bool:
         """Update the track; return whether its face has left, or another face has replaced it."""

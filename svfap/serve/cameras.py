@@ -1,0 +1,83 @@
+"""The cameras of browsers: each has a worker of its own while it sends pictures."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from svfap.serve.pool import WorkerPool, WorkerProcess
+from svfap.serve.refusal import busy
+
+_IDLE = 10.0  # seconds without a picture after which a camera has ended
+
+
+@dataclass
+class _Session:
+    worker: WorkerProcess
+    lease: contextlib.AsyncExitStack
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # one picture at a time
+    used: float = field(default_factory=time.monotonic)
+
+
+class Cameras:
+    """Lends a worker to each camera.
+
+    Args:
+        pool: the workers of cameras; they start with the first picture.
+        most: most cameras at the same time.
+    """
+
+    def __init__(self, pool: WorkerPool, *, most: int) -> None:
+        self._pool, self._most = pool, most
+        self._sessions: dict[str, _Session] = {}
+        self._opening = asyncio.Lock()
+
+    async def see(self, name: str, request: dict[str, Any], jpeg: bytes) -> dict[str, Any]:
+        """Return what `LiveSession.see` does for the next picture of a camera.
+
+        Args:
+            name: what the browser calls its camera, at random.
+            request: the time and the options of the picture.
+            jpeg: the picture.
+
+        Raises:
+            Refused: too many cameras, or the picture cannot be read.
+        """
+        async with self._opening:
+            new = name not in self._sessions
+            session = await self._open(name) if new else self._sessions[name]
+        async with session.lock:
+            session.used = time.monotonic()
+            try:
+                answers = session.worker.ask(request | {"do": "live", "new": new}, jpeg)
+                (answer,) = [each async for each in answers]
+            except BaseException as error:
+                self._sessions.pop(name, None)
+                with contextlib.suppress(type(error)):
+                    await session.lease.__aexit__(type(error), error, error.__traceback__)
+                raise
+        result: dict[str, Any] = answer["done"]
+        return result
+
+    async def end_idle(self) -> None:
+        """End cameras that send no more pictures, until cancelled."""
+        while True:
+            await asyncio.sleep(_IDLE / 5)
+            for name, session in [*self._sessions.items()]:
+                if not session.lock.locked() and time.monotonic() - session.used > _IDLE:
+                    await self.end(name)
+
+    async def end(self, name: str) -> None:
+        """End a camera."""
+        if session := self._sessions.pop(name, None):
+            async with session.lock:
+                await session.lease.aclose()
+
+    async def _open(self, name: str) -> _Session:
+        if len(self._sessions) >= self._most:
+            raise busy(f"{len(self._sessions)} cameras are being scored already")
+        lease = contextlib.AsyncExitStack()
+        session = _Session(await lease.enter_async_context(self._pool.lend()), lease)
+        self._sessions[name] = session
+        return session
