@@ -61,6 +61,10 @@ class Pages:
         """Return the page."""
         return FileResponse(_FOLDER / "page.html")
 
+    async def script(self, _: Request) -> Response:
+        """Return the script of the page."""
+        return FileResponse(_FOLDER / "page.js")
+
     async def docs(self, _: Request) -> Response:
         """Return the page that shows the description of the API."""
         return FileResponse(_FOLDER / "docs.html")
@@ -119,6 +123,7 @@ def make_app(pool: WorkerPool, cameras: Cameras, model: dict[str, Any],
     predict = PredictEndpoint(pool, limits, work=place.work, keep=place.keep)
     routes = [
         Route("/", pages.page),
+        Route("/page.js", pages.script),
         Route("/docs", pages.docs),
         Route("/openapi.json", pages.openapi),
         Route("/model", pages.model),

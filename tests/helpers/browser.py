@@ -67,6 +67,12 @@ class BrowserPage:
         for kind in ("keyDown", "keyUp"):
             self._send("Input.dispatchKeyEvent", type=kind, key=key)
 
+    def drop(self, x, y, files):
+        """Drag files from outside the browser to a place, and drop them there."""
+        data = {"items": [], "files": [*map(str, files)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._send("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
     def screenshot(self, path):
         data = self._send("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
@@ -92,12 +98,12 @@ class BrowserPage:
 
 
 @contextlib.contextmanager
-def browser():
-    """Open a browser with one page; close it at the end."""
+def browser(*flags):
+    """Open a browser with one page, started with further flags; close it at the end."""
     commands, answers = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         ends = commands[0], answers[1]
-        program = [PROGRAM, *FLAGS, f"--user-data-dir={profile}"]
+        program = [PROGRAM, *FLAGS, *flags, f"--user-data-dir={profile}"]
         process = subprocess.Popen(
             [sys.executable, "-c", LAUNCH, *map(str, ends), *program],
             pass_fds=ends,
