@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         "model",
         help="checkpoint or folder of the stage finetune, exported folder, or hub id",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1"
+    )
     parser.add_argument(
         "--port", type=_port, default=8000, help="default: 8000; 0 takes a free one"
     )

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from svfap.errors import SvfapError
 from svfap.serve.refusal import Refused
@@ -25,7 +24,9 @@ def read_format(parameters: Mapping[str, str]) -> str:
     return form
 
 
-def read_options(parameters: Mapping[str, str], *, ignore: frozenset[str] = frozenset()) -> Any:
+def read_options(
+    parameters: Mapping[str, str], *, ignore: frozenset[str] = frozenset()
+) -> dict[str, object]:
     """Return the options of a request as JSON values.
 
     Args:

@@ -15,7 +15,7 @@ from svfap.progress import listen
 from svfap.use.annotate import annotate
 from svfap.use.card import CAUTION
 from svfap.use.predictor import Predictor, VideoScores
-from svfap.use.timeline import DECIMALS, LABEL, summarise
+from svfap.use.timeline import DECIMALS, summarise
 from svfap.use.timeline_page import write_page
 from svfap.video.decode import Reject, declared
 from svfap.video.recognise import why_no_video

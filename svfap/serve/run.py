@@ -35,7 +35,10 @@ def serve(
         SvfapError: the port or the model cannot be used.
         KeyboardInterrupt: the user has ended the server.
     """
-    with _listen(host, port) as listener, tempfile.TemporaryDirectory(prefix="svfap-serve-") as work:
+    with (
+        _listen(host, port) as listener,
+        tempfile.TemporaryDirectory(prefix="svfap-serve-") as work,
+    ):
         # `kill` without -9 ends it as Ctrl-C does, so that no file is left.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         place = Place(listener.getsockname()[1], token, Path(work), keep)

@@ -20,8 +20,8 @@ from svfap.serve.outputs import write_outputs
 from svfap.threads import wait_passively
 from svfap.use import bundle as bundles
 from svfap.use.drawing import target_colours
-from svfap.use.options import make_options
-from svfap.use.predictor import Options, Predictor
+from svfap.use.options import Options, make_options
+from svfap.use.predictor import Predictor
 
 Answer = Callable[[dict[str, Any]], None]
 
@@ -44,9 +44,7 @@ class Worker:
         bundle.require_head()
         self._answer = answer
         # A predictor holds its own weights, so only those of the latest options are kept.
-        self._predictor = functools.lru_cache(maxsize=2)(
-            functools.partial(_predictor, bundle)
-        )
+        self._predictor = functools.lru_cache(maxsize=2)(functools.partial(_predictor, bundle))
         self._predictor(Options())  # a model that does not fit is reported at the start
         self._session: LiveSession | None = None
         job = bundle.facts.job

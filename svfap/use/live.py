@@ -182,7 +182,7 @@ def _sample(frames: list[CameraFrame], follower: FaceFollower, sampler: WindowSa
     """Follow the face through some frames; return how often another face replaced it."""
     changes = 0
     for frame in frames:
-        picture, changed = follower.cut(frame.image)
+        picture, changed, _ = follower.cut(frame.image)
         if changed:
             changes += sampler.last > 0  # a face that leaves and one that comes later count once
             sampler.clear()

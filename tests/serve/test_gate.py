@@ -43,10 +43,21 @@ def test_pages_of_other_servers_are_refused(checkpoint, tmp_path):
         for host in (f"127.0.0.1:{port}", f"localhost:{port}", "LOCALHOST", f"[::1]:{port}"):
             assert ask(server, Host=host) == 200, host
             assert ask(server, Host=host, Origin=f"http://{host}") == 200
-        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "", "8.8.8.8"):
+        for host in (
+            "evil.example",
+            f"evil.example:{port}",
+            "127.0.0.1.evil.example",
+            "",
+            "8.8.8.8",
+        ):
             assert ask(server, Host=host) == 403, host
         own = f"127.0.0.1:{port}"
-        for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"http://{own}.evil.example"):
+        for origin in (
+            "http://evil.example",
+            "null",
+            "http://127.0.0.1:1",
+            f"http://{own}.evil.example",
+        ):
             assert ask(server, "POST", "/predict", Host=own, Origin=origin) == 403, origin
 
 

@@ -45,7 +45,9 @@ def test_videos_are_dropped_scored_and_shown(server, tmp_path):
         page.until("document.querySelectorAll('article a[download]').length === 3", 60)
         names = page.evaluate("[...document.querySelectorAll('a[download]')].map(a => a.download)")
         assert names == [face.stem + suffix for suffix in (".csv", ".mp4", ".html")]
-        table = page.evaluate("fetch(document.querySelector('a[download]').href).then(a => a.text())")
+        table = page.evaluate(
+            "fetch(document.querySelector('a[download]').href).then(a => a.text())"
+        )
         answer = server.post(video=face, format="csv")
         assert table == answer.text
         page.evaluate("document.querySelector('article button[aria-expanded]').click()")

@@ -113,7 +113,15 @@ def test_progress_comes_while_a_video_is_scored(server, face):
 
 
 def test_names_of_files_cannot_lead_out_of_the_folder(server, face):
-    for name in ("../../x.mp4", "/etc/x.mp4", "..\\x.mp4", "x\n\0.mp4", "x" * 500 + ".mp4", "..", ""):
+    for name in (
+        "../../x.mp4",
+        "/etc/x.mp4",
+        "..\\x.mp4",
+        "x\n\0.mp4",
+        "x" * 500 + ".mp4",
+        "..",
+        "",
+    ):
         answer = server.post(body=face.read_bytes(), name=name, format="stream")
         assert answer.status_code == 200
         result = next(line for line in answer.content.split(b"\n") if b'"files"' in line)
