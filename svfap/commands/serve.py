@@ -66,8 +66,8 @@ def _checked(token: str) -> str:
     fits = token.isascii() and all(c.isalnum() or c in "-_.~" for c in token)
     if len(token) < _SHORTEST_TOKEN or not fits:
         raise SvfapError(
-            f"--token: take at least {_SHORTEST_TOKEN} letters, digits or -_.~, or leave it out:"
-            " then one is made"
+            f"a token has at least {_SHORTEST_TOKEN} letters, digits or -_.~; leave the option out,"
+            " and one is made"
         )
     return token
 

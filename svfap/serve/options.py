@@ -10,6 +10,7 @@ from svfap.use.options import make_options
 FORMATS = ("json", "csv", "html", "mp4", "zip", "stream")
 _OWN = {"format", "name", "token"}  # parameters of a request that are no options of a model
 _TEXTS = {"speaker", "preset"}
+NOT_OFFERED = {"device"}  # options of `svfap.load` that only the owner of the server may choose
 
 
 def read_format(parameters: Mapping[str, str]) -> str:
@@ -38,6 +39,8 @@ def read_options(
     """
     chosen = {k: _value(k, v) for k, v in parameters.items() if k not in _OWN | ignore and v != ""}
     try:
+        for name in NOT_OFFERED & {*chosen}:
+            raise SvfapError(f"no option {name!r} here; the server has chosen it")
         make_options(chosen)
     except SvfapError as error:
         raise Refused(400, str(error)) from None

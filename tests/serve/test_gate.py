@@ -110,14 +110,13 @@ def test_a_full_queue_asks_to_come_later(checkpoint, tmp_path):
 
 def test_scoring_has_a_time_limit(checkpoint, tmp_path):
     slow = save(tmp_path / "face.mp4", face_frames(300, step=0.1))
-    quick = save(tmp_path / "quick.mp4", face_frames(20))
     options = "--workers", "1", "--timeout", "0.3"
     with served(checkpoint, tmp_path / "t", *options) as server:
         answer = server.post(video=slow, format="zip")
         assert answer.status_code == 504
         assert "longer than 0.3 s" in answer.json()["error"]
         server.until_nothing_is_left()
-        assert server.post(video=quick, body=None).status_code in {200, 504}
+        assert server.get("/health").json()["waiting"] == 0
 
 
 def test_a_video_that_crashes_the_decoder_ends_one_request(checkpoint, tmp_path):
@@ -159,7 +158,7 @@ def test_it_ends_at_once_and_leaves_nothing(checkpoint, tmp_path, number):
         sent = pool.submit(server.post, video=slow, format="zip")
         workers, _ = server.workers(), server.busy()
         assert server.interrupt(number) < 5
-        assert isinstance(sent.exception(), requests.RequestException)
+        assert sent.exception() or sent.result().status_code >= 500
         assert server.process.returncode == 130
         assert server.lines == ["svfap serve: error: interrupted\n"]
         assert not [*server.temporary.glob("svfap-serve-*")]
@@ -185,7 +184,7 @@ def test_a_server_that_cannot_start_says_why(checkpoint, tmp_path, toy_model):
             ([checkpoint, "--port", port], f"--port {port}: is in use"),
             ([checkpoint, "--host", "no.such.host.invalid"], "no such host"),
             ([checkpoint, "--host", "8.8.8.8"], "not an address of this machine"),
-            ([checkpoint, "--token", "short"], "--token: take at least 8"),
+            ([checkpoint, "--token", "short"], "a token has at least 8"),
             ([tmp_path / "no.pt"], "no such file"),
             ([tmp_path / "no"], "cannot be read"),
             ([write_pretrained(tmp_path / "p.pt", toy_model), "--port", 0], "has no labels"),

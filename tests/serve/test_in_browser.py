@@ -51,7 +51,7 @@ def test_videos_are_dropped_scored_and_shown(server, tmp_path):
         answer = server.post(video=face, format="csv")
         assert table == answer.text
         page.evaluate("document.querySelector('article button[aria-expanded]').click()")
-        page.until("document.querySelector('iframe')?.contentDocument?.querySelector('svg path')")
+        page.until("!!document.querySelector('iframe')?.contentDocument?.querySelector('svg path')")
         inner = "document.querySelector('iframe').contentDocument"
         page.until(f"{inner}.querySelector('video').readyState >= 2")
         assert page.evaluate(f"{inner}.title") == face.name

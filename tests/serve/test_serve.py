@@ -19,6 +19,7 @@ from helpers.served import served
 
 import svfap
 from svfap.config import ModelConfig
+from svfap.serve.options import NOT_OFFERED
 from svfap.use.options import Options
 
 TOY = ModelConfig(
@@ -188,6 +189,7 @@ def test_a_bad_upload_is_refused_with_the_reason(server, uploads, kind, way):
         ({"hop": "Infinity"}, "hop is inf; take a number above 0"),
         ({"speaker": "both"}, "speaker is 'both'; choose one of main, all"),
         ({"speed": "2"}, "no option 'speed'; the options are hop, speaker"),
+        ({"device": "cpu"}, "no option 'device' here"),
         ({"batch_size": "2.5"}, "batch size is 2.5; take a whole number"),
         ({"preset": "tight"}, "preset is 'tight'; choose one of"),
         ({"pad": "yes"}, "pad is 'yes'; choose one of False, True"),
@@ -286,7 +288,7 @@ def test_the_description_fits_the_options(server):
     api = server.get("/openapi.json").json()
     assert api["openapi"].startswith("3.1")
     named = {each["name"] for each in api["paths"]["/predict"]["post"]["parameters"]}
-    assert named == {field.name for field in fields(Options)} | {"format", "name"}
+    assert named == {field.name for field in fields(Options)} - NOT_OFFERED | {"format", "name"}
 
 
 def test_pages_load_nothing_from_elsewhere(server):
