@@ -143,7 +143,7 @@ async def _refuse(_: Request, refused: Refused) -> Response:
 
 async def _explain(request: Request, error: HTTPException) -> Response:
     """Return JSON for an address or a method that does not exist."""
-    reason = f"{request.method} {request.url.path}: {error.detail}; /docs lists what there is"
+    reason = f"{request.method} {request.url.path}: {error.detail}; /docs lists every address"
     headers = error.headers or {}
     return refusal_response(Refused(error.status_code, reason, headers))
 

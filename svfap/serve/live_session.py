@@ -64,7 +64,7 @@ class LiveSession:
         if crop.changed:
             sampler.clear()
             self._scores = {"scores": None, "end": None}
-            self._running = None  # its scores would be those of the face before
+            self._running = None  # its scores would belong to the face before
         if crop.picture is not None:
             sampler.add(crop.picture, taken)
         self._score(sampler)
@@ -102,7 +102,7 @@ class LiveSession:
 
 
 def _decode(jpeg: bytes) -> Image:
-    """Decode a picture; its size is checked before memory is taken for it."""
+    """Decode a picture; its size is checked before it takes memory."""
     try:
         height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
     except ValueError:

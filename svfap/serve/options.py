@@ -1,4 +1,4 @@
-"""The options of a request: those of `svfap.load`, written as text."""
+"""The options of a request: the options of `svfap.load`, written as text."""
 
 import json
 from collections.abc import Mapping

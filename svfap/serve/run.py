@@ -96,5 +96,5 @@ async def _serve(
 
 
 def _no_chatter(record: logging.LogRecord) -> bool:
-    """Keep tracebacks of the server's log only."""
-    return record.exc_info is not None
+    """Keep the tracebacks of errors only: requests that the end of the server cancels are none."""
+    return record.exc_info is not None and isinstance(record.exc_info[1], Exception)

@@ -43,7 +43,7 @@ class Worker:
         bundle = bundles.load(model)
         bundle.require_head()
         self._answer = answer
-        # A predictor holds its own weights, so only those of the latest options are kept.
+        # A predictor holds its own weights, so only the latest two are kept.
         self._predictor = functools.lru_cache(maxsize=2)(functools.partial(_predictor, bundle))
         self._predictor(Options())  # a model that does not fit is reported at the start
         self._session: LiveSession | None = None
