@@ -7,15 +7,15 @@ from svfap.config import Preset
 from svfap.serve.options import FORMATS
 from svfap.serve.refusal import Limits
 from svfap.serve.upload import FIELD
-from svfap.use.options import Options, Speaker
+from svfap.use.options import WINDOW, Options, Speaker
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
 _COUNT = {"type": "integer"}
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "hop": (
-        "seconds from one window to the next; default: half a window",
-        {"type": "number", "exclusiveMinimum": 0},
+        "seconds from one window to the next; window: no overlap; default: half a window",
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"enum": [WINDOW]}]},
     ),
     "speaker": (
         "score the main face of each moment, or all faces",

@@ -69,11 +69,11 @@ def test_a_form_gives_the_scores_of_predict(server, checkpoint, face):
 def test_options_may_be_fields_of_the_form(server, checkpoint, face):
     answer = requests.post(
         server.root + "/predict",
-        data={"hop": "0.3", "pad": "true", "speaker": "all", "batch_size": "3"},
+        data={"hop": "window", "pad": "true", "speaker": "all", "batch_size": "3"},
         files={"video": ("x.mp4", face.read_bytes())},
         timeout=60,
     )
-    table = expected(checkpoint, face, hop=0.3, pad=True, speaker="all")
+    table = expected(checkpoint, face, hop="window", pad=True, speaker="all")
     assert len(answer.json()["windows"]) == len(table)
 
 
