@@ -26,13 +26,13 @@ SCHEMA = pa.schema(
         ("subject", pa.string()),
         ("target", pa.list_(pa.float32())),
         ("fps", pa.float32()),
-        ("format", pa.string()),
+        ("format", pa.string()),  # layout of the frames, see `svfap.shards.frame_format.BLOCKS`
         ("height", pa.int32()),
         ("width", pa.int32()),
         ("shard", pa.string()),
         ("shard_bytes", pa.int64()),
         ("offset", pa.int64()),  # position of the first frame's content in the tar
-        ("header", pa.int32()),  # size in bytes of the tar headers before each frame's content
+        ("header", pa.int32()),  # size in bytes of the headers before each other frame's content
         # One number per frame, as its four bytes: Arrow reads lists of numbers at half the speed.
         ("sizes", pa.binary()),  # size in bytes of each frame's content, without padding
         ("checksums", pa.binary()),  # CRC-32 of each frame's content; empty for raw frames

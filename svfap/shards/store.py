@@ -2,7 +2,6 @@
 
 import copy
 import os
-import tarfile
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,11 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
-from svfap.shards.frame_format import decode_into
+from svfap.shards.frame_format import BLOCKS, RAW_LAYOUTS, decode_into
 from svfap.shards.index import PerFrame, read_crop_settings, read_indexes
 from svfap.shards.open_files import OpenFile, opener
 from svfap.video.image import Image
@@ -58,7 +56,10 @@ class ClipStore:
             self._shards += [index.parent / name for name in names.dictionary.to_pylist()]
         # These arrays have one entry per row of the index; see `svfap.shards.index.SCHEMA`.
         self._shard = np.concatenate(shard_numbers)
-        self._raw = pc.equal(table["format"], "raw").to_numpy()
+        layouts = table["format"].combine_chunks().dictionary_encode()
+        names, numbers = layouts.dictionary.to_pylist(), layouts.indices.to_numpy()
+        self._raw = np.array([name in RAW_LAYOUTS for name in names])[numbers]
+        self._block = np.array([BLOCKS[name] for name in names])[numbers]
         self._offset = table["offset"].to_numpy()
         self._header = table["header"].to_numpy()
         self._height = table["height"].to_numpy()
@@ -183,7 +184,7 @@ class ClipStore:
         """
         starts, sizes = self._extents(clip, wanted)
         ends = starts + sizes
-        begins = ends - images[0].nbytes  # the pixels follow the header of the NumPy file
+        begins = ends - images[0].nbytes  # in old shards, a header lies before each frame's pixels
         between = memoryview(bytearray(SKIPPED))  # receives the bytes between wanted frames
         file = self._file(clip)
         for group in _reads(begins, ends):
@@ -215,8 +216,8 @@ class ClipStore:
         """Return where frames of a clip start in its shard, and their sizes in bytes."""
         row = self._rows[clip]
         sizes = self._sizes.of(row).astype(np.int64)
-        # In a tar, contents are padded to whole blocks; a header lies before each.
-        blocks = -(-sizes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        # Contents are padded to whole blocks; a header lies before each.
+        blocks = -(-sizes // self._block[row]) * self._block[row]
         steps = np.cumsum(blocks + self._header[row], dtype=np.int64)
         return self._offset[row] + np.where(wanted, steps[wanted - 1], 0), sizes[wanted]
 

@@ -1,15 +1,14 @@
 """WebDataset shards with an index: tars that any tool reads, with random access for training.
 
-A sample is `KEY.json` and one `KEY.NNNN.jpg` (or `.npy`, see `svfap.shards.frame_format`) per
-frame. The index stores where a clip's first frame lies and how long each frame is. So any sixteen
-frames of any clip take a few large reads. With any number of workers, an epoch has every clip
-exactly once, and a run can resume anywhere.
+A sample is `KEY.json` and `KEY.avi` (or `.npy`, see `svfap.shards.frame_format`), so all samples
+have the same columns in Hugging Face's `datasets`. The index stores where a clip's first frame lies
+and how long each frame is. So any sixteen frames of any clip take a few large reads. With any
+number of workers, an epoch has every clip exactly once, and a run can resume anywhere.
 """
 
 import io
 import json
 import tarfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from svfap.replacing import replacing
-from svfap.shards.frame_format import SUFFIXES, FrameFormat, encode_frame, jpeg_size
+from svfap.shards.frame_format import SUFFIXES, FrameFormat, jpeg_size, pack
 from svfap.shards.index import FRAME_NUMBER, SCHEMA
 
 
@@ -72,8 +71,8 @@ def write_shards(
             tar = tarfile.open(  # noqa: SIM115  (closed when full)
                 f"{shards[-1]}.tmp", "w", format=tarfile.GNU_FORMAT
             )
-        _add(tar, f"{sample.key}.json", json.dumps(asdict(sample)).encode())
-        place = _add_frames(tar, sample.key, jpegs, form)
+        _add(tar, f"{_name(sample)}.json", json.dumps(asdict(sample)).encode())
+        place = _add_frames(tar, sample, jpegs, form)
         rows.append(asdict(sample) | place | {"shard": shards[-1].name})
     if tar is not None:
         tar.close()
@@ -82,29 +81,22 @@ def write_shards(
 
 
 def _add_frames(
-    tar: tarfile.TarFile, key: str, jpegs: Sequence[bytes], form: FrameFormat
+    tar: tarfile.TarFile, sample: Sample, jpegs: Sequence[bytes], form: FrameFormat
 ) -> dict[str, object]:
     """Append the frames of a clip; return their positions, as columns of the index."""
-    # The index holds one header size per clip. GNU tar stores a name of more than 100 bytes in
-    # extra blocks, so all names of a clip must have the same length: pad the frame numbers.
-    digits = max(4, len(str(len(jpegs) - 1)))
-    sizes: list[int] = []
-    checksums: list[int] = []
-    first = header = 0
-    for number, jpeg in enumerate(jpegs):
-        before, frame = tar.offset, encode_frame(jpeg, form)
-        offset = _add(tar, f"{key}.{number:0{digits}d}.{SUFFIXES[form]}", frame)
-        header = offset - before
-        first = first or offset
-        sizes.append(len(frame))
-        if form == "jpeg":  # a checksum of pixels would take as long as reading them
-            checksums.append(zlib.crc32(frame))
+    clip = pack(jpegs, form, sample.fps)
+    start = _add(tar, f"{_name(sample)}.{SUFFIXES[form]}", clip.content)
     height, width = jpeg_size(jpegs[0])
     # A part of VoxCeleb2 has 3.4 million frames: bytes take a tenth of the memory of lists.
-    numbers = {"sizes": sizes, "checksums": checksums}
+    numbers = {"sizes": clip.sizes, "checksums": clip.checksums}
     packed = {name: np.array(values, FRAME_NUMBER).tobytes() for name, values in numbers.items()}
-    place = {"offset": first, "header": header, **packed}
-    return place | {"format": form, "height": height, "width": width}
+    place = {"offset": start + clip.first, "header": clip.header, **packed}
+    return place | {"format": SUFFIXES[form], "height": height, "width": width}
+
+
+def _name(sample: Sample) -> str:
+    """Return the name of a sample's files without suffix, which starts at the first dot."""
+    return sample.key.replace(".", "%2E")
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:

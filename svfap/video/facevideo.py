@@ -40,7 +40,7 @@ def encode_jpeg(picture: Picture, *, quality: int) -> bytes:
     return encoded.tobytes()
 
 
-def _fraction(fps: float) -> Fraction:
+def frame_rate(fps: float) -> Fraction:
     """Return a frame rate as a fraction of small numbers; 1 / 3600 for a frame an hour."""
     if fps < 1:
         return 1 / Fraction(1 / fps).limit_denominator(_LARGEST_DENOMINATOR)
@@ -61,7 +61,7 @@ class FaceVideoWriter:
 
     def __init__(self, path: Path, *, fps: float, size: int) -> None:
         self.count = 0
-        self._rate = _fraction(fps)
+        self._rate = frame_rate(fps)
         self._container = av.open(str(path), "w", format="matroska", container_options=_BITEXACT)
         # The stream needs no encoder, because the packets are JPEGs already.
         self._stream = self._container.add_mux_stream(

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -80,7 +82,75 @@ def test_webdataset_reads_them(index, tmp_path):
     found = list(webdataset.WebDataset(tars, shardshuffle=False).decode())
     assert [sample["__key__"] for sample in found] == [f"clip_{i}" for i in range(7)]
     assert found[2]["json"]["subject"] == "anna"
-    assert {"0000.jpg", "0004.jpg"} <= found[2].keys()
+    assert brightness_of_video(found[2]["avi"]) == pytest.approx([20, 21, 22, 23, 24], abs=2)
+
+
+def brightness_of_video(content):
+    with av.open(io.BytesIO(content)) as container:
+        assert container.streams.video[0].average_rate == 25
+        return [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+
+
+def test_a_video_can_be_sought(index, tmp_path):
+    with tarfile.open(tmp_path / "000000.tar") as tar:
+        file = tar.extractfile("clip_1.avi")
+        with av.open(io.BytesIO(file.read())) as container:
+            container.seek(3, stream=container.streams.video[0])
+            frame = next(container.decode(video=0))
+    assert frame.to_ndarray(format="rgb24").mean() == pytest.approx(13, abs=2)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_dot_in_a_key_does_not_end_it(tmp_path):
+    """WebDataset takes everything behind the first dot for the kind of a file."""
+    frames = [jpeg(9)]
+    written = [(Sample(key, key, "", (), 25.0), frames) for key in ("a.1", "a.2")]
+    write_shards(tmp_path / "index.parquet", written, max_bytes=10**6)
+    found = webdataset.WebDataset(str(tmp_path / "000000.tar"), shardshuffle=False).decode()
+    assert [sample["json"]["key"] for sample in found] == ["a.1", "a.2"]
+    assert ClipStore([tmp_path / "index.parquet"]).keys == ["a.1", "a.2"]
+
+
+@pytest.mark.parametrize("form", ["jpeg", "raw"])
+def test_hugging_face_reads_them(tmp_path, form):
+    """All samples have the same columns, although clips differ in length."""
+    frames = {"a": [jpeg(9)] * 3, "b": [jpeg(30)] * 5}
+    written = [(Sample(key, key, "anna", (1.0,), 25.0), frames[key]) for key in frames]
+    write_shards(tmp_path / "index.parquet", written, max_bytes=10**6, form=form)
+    code = f"""
+import sys
+try:
+    import datasets
+except ImportError:
+    sys.exit("no datasets")
+found = datasets.load_dataset(
+    "webdataset", data_files="{tmp_path}/*.tar", split="train", cache_dir="{tmp_path}/cache"
+)
+assert [row["subject"] for row in found["json"]] == ["anna", "anna"]
+if "npy" in found.column_names:
+    lengths = [len(video) for video in found["npy"]]
+else:
+    import av, io
+    videos = found.cast_column("avi", datasets.Video(decode=False))["avi"]
+    lengths = [len([*av.open(io.BytesIO(video["bytes"])).decode()]) for video in videos]
+assert lengths == [3, 5], lengths
+"""
+    # Isolated: the folder `tests/datasets` would otherwise be taken for the package.
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    if "no datasets" in done.stderr:
+        pytest.skip("the package `datasets` is not installed")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("form", ["jpeg", "raw"])
+def test_shards_of_earlier_versions(tmp_path, form):
+    """Each frame was a file of its own in the tar."""
+    earlier = ClipStore([Path(__file__).parents[1] / "data/earlier_shards" / form / "index.parquet"])
+    now = ClipStore([make_shards(tmp_path, [0, 1], frames=5, side=12, form=form)])
+    for store in (earlier, now):
+        assert (len(store), store.length(1), store.fps) == (2, 5, 25)
+    for indices in ([0, 1, 2, 3, 4], [4, 1, 1]):
+        assert np.array_equal(earlier.frames(1, indices), now.frames(1, indices))
 
 
 def test_same_samples_same_bytes(tmp_path):
@@ -169,7 +239,9 @@ def test_a_damaged_frame(index, tmp_path):
     tar = tmp_path / "000000.tar"
     content = bytearray(tar.read_bytes())
     with tarfile.open(tar) as archive:
-        offset = archive.getmember("clip_0.0002.jpg").offset_data
+        member = archive.getmember("clip_0.avi")
+        video = archive.extractfile(member).read()
+    offset = member.offset_data + [found.start() for found in re.finditer(b"00dc", video)][2]
     content[offset + 300] ^= 1  # decodes, to another picture
     tar.write_bytes(content)
     message = r"frame 2 of clip_0 is damaged; delete \S+/index\.parquet and run again"
@@ -215,8 +287,8 @@ def members(index):
 def test_raw_frames_are_read_by_numpy(tmp_path):
     index = make_shards(tmp_path, [0], form="raw", side=40)
     with tarfile.open(index.with_name("000000.tar")) as tar:
-        picture = np.load(io.BytesIO(tar.extractfile("c0_000.0003.npy").read()))
-    assert (picture.shape, picture.dtype) == ((40, 40, 3), np.uint8)
+        video = np.load(io.BytesIO(tar.extractfile("c0_000.npy").read()))
+    assert (video.shape, video.dtype) == ((12, 40, 40, 3), np.uint8)
 
 
 @pytest.mark.parametrize(("form", "call"), [("raw", "preadv"), ("jpeg", "pread")])
@@ -263,7 +335,6 @@ def test_hundreds_of_frames_are_read_at_once(tmp_path):
 
 
 def test_clips_of_many_frames(tmp_path):
-    """Their names have a digit more, from the first frame on."""
     frames = [jpeg(n % 200) for n in range(10_001)]
     write_shards(
         tmp_path / "index.parquet", [(Sample("a", "a", "", (), 25), frames)], max_bytes=10**9
