@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from svfap import sources
 from svfap.datasets import listing
+from svfap.datasets.dataset import Listed
 from svfap.datasets.listing import ListedVideo
 from svfap.errors import SvfapError
 from svfap.redact import redacted
@@ -65,6 +66,12 @@ def clip_path(root: Path, key: str, row: ListedVideo) -> Path:
     if row.is_whole:
         return video_path(root, row.source)
     return root / "cuts" / f"{key}-{listing.digest(row)}.mp4"
+
+
+def listed_as(row: ListedVideo) -> Listed:
+    """Return path, start and end as the list has them; an address loses its secrets."""
+    start = row.start if row.cells.get("start") else None
+    return Listed(redacted(listing.path_or_id(row.cells)), start, row.end)
 
 
 def _download(root: Path, urls: set[str]) -> dict[str, sources.SourceError]:

@@ -10,14 +10,47 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
 from svfap.config import FIXED_PRESETS, Preset
+from svfap.config.labels import NO_LABELS, Labels, Task
 from svfap.datasets.facts import About, Published
 from svfap.errors import SvfapError
 
-Task = Literal["classification", "regression", "unlabelled"]
-MANIFEST_COLUMNS = ("key", "path", "part", "subject", "group", "target", "source")
+LISTED_COLUMNS = ("listed_path", "listed_start", "listed_end")  # a `Listed`, in tables
+MANIFEST_COLUMNS = (
+    *("key", "path", "part", "subject", "group", "target", "source", "label"),
+    *(*LISTED_COLUMNS, "labels"),
+)
+
+
+class Listed(NamedTuple):
+    """How a list names a clip, by which its owner finds it again.
+
+    Attributes:
+        path: the path or address in the user's CSV; otherwise the path in the dataset's folder.
+        start: second of the video at which the clip starts; None if the list has none.
+        end: second at which it ends; None if the list has none.
+    """
+
+    path: str = ""
+    start: float | None = None
+    end: float | None = None
+
+    def cells(self) -> tuple[str, str, str]:
+        """Return the cells of `LISTED_COLUMNS`."""
+        start, end = ("" if time is None else f"{time:.12g}" for time in self[1:])
+        return self.path, start, end
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, str]) -> "Listed":
+        """Read the cells of a table's row; tables of earlier versions have none."""
+        path, *times = (row.get(column) or "" for column in LISTED_COLUMNS)
+        start, end = (float(time) if time else None for time in times)
+        return cls(path, start, end)
+
+
+UNLISTED = Listed()
 
 
 @dataclass(frozen=True)
@@ -33,6 +66,8 @@ class Clip:
         source: the raw video that `path` was cut from; None if `path` is the raw video.
         group: name of the group whose clips are scored as one, by their mean score; "" if the clip
             is scored on its own.
+        listed: how the list of clips names it.
+        labels: what its target means, as its manifest says; empty outside of a manifest.
     """
 
     key: str
@@ -42,6 +77,8 @@ class Clip:
     target: tuple[float, ...] = ()
     group: str = ""
     source: Path | None = None
+    listed: Listed = UNLISTED
+    labels: Labels = NO_LABELS
 
 
 @dataclass(frozen=True)
@@ -142,23 +179,37 @@ def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
     return {test: Fold(tuple(p for p in parts if p != test), (test,)) for test in parts}
 
 
-def write_manifest(path: Path, clips: Iterable[Clip]) -> int:
+def write_manifest(
+    path: Path, clips: Iterable[Clip], *, labels: Labels = NO_LABELS, copy: Path | None = None
+) -> int:
     """Write clips as CSV and return their number.
 
     Paths below the manifest's folder are written relative to it, so that the folder can be moved.
+
+    Args:
+        path: the file to write.
+        clips: the clips of a dataset.
+        labels: what their targets mean.
+        copy: the folder of the dataset's copy, to which `Listed.path` is relative.
     """
-    root = f"{path.parent.resolve()}{os.sep}"
+    root, copied = f"{path.parent.resolve()}{os.sep}", f"{(copy or path.parent).absolute()}{os.sep}"
+    described = labels.text()
     count = 0
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(MANIFEST_COLUMNS)
         for clip in clips:
             # Path.relative_to is slow for a manifest with a million rows, so cut the text.
-            video = str(clip.path.absolute()).removeprefix(root)
+            found = str(clip.path.absolute())
+            video, listed = found.removeprefix(root), clip.listed
+            if not listed.path:
+                listed = Listed(found.removeprefix(copied))
             target = " ".join(f"{value:g}" for value in clip.target)
             group = clip.group or clip.key
             source = str(clip.source.absolute()).removeprefix(root) if clip.source else ""
-            writer.writerow((clip.key, video, clip.part, clip.subject, group, target, source))
+            cells = (clip.key, video, clip.part, clip.subject, group, target, source)
+            label = labels.name_of(clip.target)
+            writer.writerow((*cells, label, *listed.cells(), described))
             count += 1
     return count
 
@@ -177,4 +228,5 @@ def read_manifest(path: Path, part: str | None = None) -> Iterator[Clip]:
                 # Manifests of earlier versions have no column `source`.
                 source = path.parent / row["source"] if row.get("source") else None
                 names = (row["part"], row["subject"], target, row["group"])
-                yield Clip(row["key"], video, *names, source)
+                described = Labels.of_text(row.get("labels", ""))
+                yield Clip(row["key"], video, *names, source, Listed.of_row(row), described)

@@ -20,9 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from svfap.config import reserved
+from svfap.config.labels import Task
 from svfap.datasets import listing
-from svfap.datasets.collect import clip_path, collect, video_path
-from svfap.datasets.dataset import Clip, Dataset, Fold, Task, leave_one_part_out
+from svfap.datasets.collect import clip_path, collect, listed_as, video_path
+from svfap.datasets.dataset import Clip, Dataset, Fold, leave_one_part_out
 from svfap.datasets.listing import ListedVideo
 from svfap.datasets.same_video import ListedSpan, refuse_shared_videos
 from svfap.datasets.spelling import plain, refuse_lookalikes
@@ -237,6 +238,7 @@ def _clips(
             row.cells.get("subject", ""),
             target,
             source=None if row.is_whole else video_path(root, row.source),
+            listed=listed_as(row),
         )
 
 

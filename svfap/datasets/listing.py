@@ -103,7 +103,7 @@ def read(path: Path) -> list[ListedVideo]:
             clip = (os.path.normpath(row.source), row.start, row.end)
             if clip in first_rows:
                 raise SvfapError(
-                    f"{row.where}: path '{_path_or_id(row.cells)}' is in row {first_rows[clip]}"
+                    f"{row.where}: path '{path_or_id(row.cells)}' is in row {first_rows[clip]}"
                     " too; delete one, or give them different start and end"
                 )
             first_rows[clip] = number
@@ -147,7 +147,7 @@ def keys(rows: list[ListedVideo]) -> list[str]:
 
 def digest(row: ListedVideo) -> str:
     """Return eight hexadecimal digits that depend on the path, start and end of a row."""
-    return digest_of_text(f"{_path_or_id(row.cells)}\n{row.start}\n{row.end}")
+    return digest_of_text(f"{path_or_id(row.cells)}\n{row.start}\n{row.end}")
 
 
 def digest_of_text(text: str) -> str:
@@ -210,7 +210,7 @@ def _row(path: Path, number: int, header: list[str], line: list[str]) -> ListedV
     return replace(row, source=source, start=start, end=end)
 
 
-def _path_or_id(cells: Mapping[str, str]) -> str:
+def path_or_id(cells: Mapping[str, str]) -> str:
     """Return the cell by which the user names a video: its path, or else its YouTube id."""
     return cells.get("path") or cells["id"]
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from svfap.config import CropConfig
-from svfap.datasets.dataset import Clip
+from svfap.config.labels import NO_LABELS, Labels
+from svfap.datasets.dataset import LISTED_COLUMNS, UNLISTED, Clip, Listed
 from svfap.errors import SvfapError
 from svfap.faces.cropped_video import (
     CroppedClip,
@@ -48,6 +49,9 @@ class ClipRow:
         start: second of the raw video at which the clip starts.
         crop: settings that the clip was cropped with, as JSON.
         checksum: of the clip's video, see `svfap.video.facevideo.checksum`; empty if unknown.
+        listed: how the dataset's list names the raw video, in the columns `LISTED_COLUMNS`.
+        labels: what the targets of the dataset mean, as JSON in the file; the column `label` before
+            it has the name of the clip's class.
     """
 
     key: str
@@ -60,9 +64,14 @@ class ClipRow:
     start: float
     crop: str
     checksum: str = ""
+    listed: Listed = UNLISTED
+    labels: Labels = NO_LABELS
 
 
-CLIP_COLUMNS = tuple(field.name for field in fields(ClipRow))
+CLIP_COLUMNS = (
+    *("key", "path", "subject", "group", "target", "frames", "fps", "start", "crop", "checksum"),
+    *(*LISTED_COLUMNS, "label", "labels"),
+)
 REJECT_COLUMNS = ("key", "path", "reason")
 QUALITY_COLUMNS = ("key", "frames", *(field.name for field in fields(Quality)))
 _COUNTS = ("frames", "cuts", "people")  # columns of `quality.parquet` that are whole numbers
@@ -167,6 +176,8 @@ def _clip_rows(videos: Iterable[tuple[Clip, CroppedVideo]], crop: str) -> Iterat
             start=cropped.start,
             crop=crop,
             checksum=cropped.checksum,
+            listed=clip.listed,
+            labels=clip.labels,
         )
 
 
@@ -174,7 +185,8 @@ def _cells(row: ClipRow) -> tuple[object, ...]:
     """Format a row of `clips.csv`, in the order of its columns."""
     target = " ".join(f"{value:g}" for value in row.target)
     numbers = (row.frames, f"{row.fps:.6g}", f"{row.start:.6g}")
-    return (row.key, row.path, row.subject, row.group, target, *numbers, row.crop, row.checksum)
+    cells = (row.key, row.path, row.subject, row.group, target, *numbers, row.crop, row.checksum)
+    return (*cells, *row.listed.cells(), row.labels.name_of(row.target), row.labels.text())
 
 
 def _clip_row(cells: dict[str, str]) -> ClipRow:
@@ -189,7 +201,10 @@ def _clip_row(cells: dict[str, str]) -> ClipRow:
         fps=float(cells["fps"]),
         start=float(cells["start"]),
         crop=cells["crop"],
-        checksum=cells.get("checksum") or "",  # earlier versions wrote none
+        # Earlier versions wrote none of these.
+        checksum=cells.get("checksum") or "",
+        listed=Listed.of_row(cells),
+        labels=Labels.of_text(cells.get("labels") or ""),
     )
 
 

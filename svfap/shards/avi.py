@@ -49,7 +49,9 @@ def _headers(jpegs: Sequence[bytes], size: tuple[int, int], fps: float) -> bytes
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    return b"".join((name, struct.pack("<I", len(content)), content, b"\0" * (len(content) % BLOCK)))
+    return b"".join(
+        (name, struct.pack("<I", len(content)), content, b"\0" * (len(content) % BLOCK))
+    )
 
 
 def _list(kind: bytes, content: bytes) -> bytes:

@@ -50,9 +50,7 @@ def pack(jpegs: Sequence[bytes], form: FrameFormat, fps: float) -> PackedClip:
     """
     if form == "jpeg":
         content, first = avi.avi(jpegs, jpeg_size(jpegs[0]), fps)
-        return PackedClip(
-            content, first, avi.HEADER, [*map(len, jpegs)], [*map(zlib.crc32, jpegs)]
-        )
+        return PackedClip(content, first, avi.HEADER, [*map(len, jpegs)], [*map(zlib.crc32, jpegs)])
     video = np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in jpegs])
     file = io.BytesIO()
     np.save(file, video)

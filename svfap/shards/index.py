@@ -4,7 +4,7 @@ import json
 import os
 import tarfile
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,19 @@ SCHEMA = pa.schema(
         ("checksums", pa.binary()),  # CRC-32 of each frame's content; empty for raw frames
     ]
 )
+LABELS = "svfap.labels"  # key of the record of the labels, as JSON, in the file's metadata
+
+
+def written_schema(rows: Sequence[Mapping[str, object]]) -> pa.Schema:
+    """Return the schema of an index: `SCHEMA`, the clips' class names, and what labels mean.
+
+    Nothing here reads what it adds; other programs do.
+
+    Args:
+        rows: the clips of one dataset, with a column `labels`.
+    """
+    metadata = {LABELS: json.dumps(rows[0]["labels"])} if rows else None
+    return SCHEMA.append(pa.field("label", pa.string())).with_metadata(metadata)
 
 
 class PerFrame:

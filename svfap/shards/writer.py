@@ -17,14 +17,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from svfap.config.labels import NO_LABELS, Labels
 from svfap.replacing import replacing
 from svfap.shards.frame_format import SUFFIXES, FrameFormat, jpeg_size, pack
-from svfap.shards.index import FRAME_NUMBER, SCHEMA
+from svfap.shards.index import FRAME_NUMBER, written_schema
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The metadata of a clip in a shard; `crop` has the settings of its cropping, as JSON."""
+    """The metadata of a clip in a shard.
+
+    `crop` has the settings of its cropping, as JSON; `labels` says what `target` means.
+    """
 
     key: str
     group: str
@@ -32,6 +36,12 @@ class Sample:
     target: tuple[float, ...]
     fps: float
     crop: str = ""
+    labels: Labels = NO_LABELS
+
+    def row(self) -> dict[str, object]:
+        """Return the metadata as JSON values, with the name of the clip's class."""
+        label = self.labels.name_of(self.target)
+        return asdict(self) | {"label": label, "labels": self.labels.model_dump()}
 
 
 def write_shards(
@@ -71,9 +81,9 @@ def write_shards(
             tar = tarfile.open(  # noqa: SIM115  (closed when full)
                 f"{shards[-1]}.tmp", "w", format=tarfile.GNU_FORMAT
             )
-        _add(tar, f"{_name(sample)}.json", json.dumps(asdict(sample)).encode())
+        _add(tar, f"{sample.key}.json", json.dumps(sample.row()).encode())
         place = _add_frames(tar, sample, jpegs, form)
-        rows.append(asdict(sample) | place | {"shard": shards[-1].name})
+        rows.append(sample.row() | place | {"shard": shards[-1].name})
     if tar is not None:
         tar.close()
     _publish(index, shards, rows)
@@ -85,18 +95,13 @@ def _add_frames(
 ) -> dict[str, object]:
     """Append the frames of a clip; return their positions, as columns of the index."""
     clip = pack(jpegs, form, sample.fps)
-    start = _add(tar, f"{_name(sample)}.{SUFFIXES[form]}", clip.content)
+    start = _add(tar, f"{sample.key}.{SUFFIXES[form]}", clip.content)
     height, width = jpeg_size(jpegs[0])
     # A part of VoxCeleb2 has 3.4 million frames: bytes take a tenth of the memory of lists.
     numbers = {"sizes": clip.sizes, "checksums": clip.checksums}
     packed = {name: np.array(values, FRAME_NUMBER).tobytes() for name, values in numbers.items()}
     place = {"offset": start + clip.first, "header": clip.header, **packed}
     return place | {"format": SUFFIXES[form], "height": height, "width": width}
-
-
-def _name(sample: Sample) -> str:
-    """Return the name of a sample's files without suffix, which starts at the first dot."""
-    return sample.key.replace(".", "%2E")
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
@@ -121,5 +126,5 @@ def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]])
     sizes = {shard.name: shard.stat().st_size for shard in shards}
     table = [row | {"shard_bytes": sizes[str(row["shard"])]} for row in rows]
     with replacing(index) as partial:
-        content = pa.Table.from_pylist(table, schema=SCHEMA)
+        content = pa.Table.from_pylist(table, schema=written_schema(rows))
         pq.write_table(content, partial, write_page_checksum=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from svfap.config import DatasetConfig
+from svfap.config.labels import Labels
 from svfap.datasets import get
 from svfap.datasets.dataset import Dataset, write_manifest
 from svfap.datasets.verify import Census, list_clips
@@ -36,7 +37,9 @@ def run(config: DatasetConfig, *, dataset: str, output: Path, log: Callable[...,
         output.parent.mkdir(parents=True, exist_ok=True)
         _fetch(source, root, allow_incomplete=config.allow_incomplete)
         with replacing(output) as partial:
-            write_manifest(partial, census.count(list_clips(source, root)))
+            labels = Labels(dataset=dataset, task=source.task, names=source.targets)
+            clips = census.count(list_clips(source, root))
+            write_manifest(partial, clips, labels=labels, copy=root)
             _check_complete(census, dataset, allow_incomplete=config.allow_incomplete)
     except OSError as error:
         raise SvfapError(

@@ -45,5 +45,6 @@ def _samples(rows: Sequence[ClipRow], folder: Path) -> Iterator[tuple[Sample, li
             target=row.target,
             fps=row.fps,
             crop=row.crop,
+            labels=row.labels,
         )
         yield sample, read_jpegs(folder / row.path, row.checksum)

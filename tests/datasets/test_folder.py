@@ -18,7 +18,8 @@ import pytest
 
 from svfap.config import DatasetConfig
 from svfap.datasets import get
-from svfap.datasets.dataset import Clip, Dataset, Task, leave_one_part_out
+from svfap.config.labels import Task
+from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.folder import load
 from svfap.errors import SvfapError
 from svfap.stages import download

@@ -1,12 +1,15 @@
 """The tables of the stage `crop`: what is written is read back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from svfap.config import CropConfig
-from svfap.datasets.dataset import Clip
+from svfap.config.labels import Labels
+from svfap.datasets.dataset import LISTED_COLUMNS, Clip, Listed
 from svfap.errors import SvfapError
 from svfap.faces.clip_tables import (
     QUALITY_COLUMNS,
@@ -56,6 +59,23 @@ def test_clips_are_read_back(clips: Path) -> None:
         "0badcafe",
     )
     assert (second.key, second.group, second.start) == ("a/b~2", "a/b", 1.5)
+
+
+def test_a_clip_says_what_its_label_means_and_where_it_comes_from(tmp_path: Path) -> None:
+    clip, video = VIDEOS[0]
+    labels = Labels(dataset="mine", task="classification", names=("sad", "a, b"))
+    described = replace(
+        clip, target=(1.0,), labels=labels, listed=Listed("my/a.mp4", None, 12345.678)
+    )
+    path = tmp_path / "clips.csv"
+    write_tables(path, [(described, video)], CropConfig())
+    first, second = read_clips(path)
+    assert (first.labels, first.listed) == (labels, Listed("my/a.mp4", None, 12345.678))
+    assert (second.labels, second.listed) == (first.labels, first.listed)
+    table = pd.read_csv(path)
+    assert table["label"].tolist() == ["a, b", "a, b"]
+    table.drop(columns=[*LISTED_COLUMNS, "label", "labels"]).to_csv(path, index=False)
+    assert read_clips(path)[0].labels == Labels()  # as of an earlier version
 
 
 def test_quality_is_read_back_with_the_files(clips: Path) -> None:

@@ -5,11 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from svfap import datasets
 from svfap.config import DatasetConfig
-from svfap.datasets.dataset import Clip, Dataset, Task, leave_one_part_out, read_manifest
+from svfap.config.labels import Labels, Task
+from svfap.datasets.dataset import (
+    Clip,
+    Dataset,
+    Listed,
+    leave_one_part_out,
+    read_manifest,
+    write_manifest,
+)
 from svfap.errors import SvfapError
 from svfap.stages.download import run
 
@@ -56,9 +65,47 @@ def test_manifest_of_own_videos(tmp_path: Path, listing: Path) -> None:
     logged = attempt(output, "mine", csv=listing)
     assert logged == [{"clips": 4, "subjects": 2, "missing": 0}]
     clips = list(read_manifest(output))
+    assert [clip.listed.path for clip in clips] == [f"{name}.mp4" for name in "abcd"]
+    assert {clip.labels.dataset for clip in clips} == {"mine"}
     assert [clip.path for clip in clips] == [tmp_path / f"{name}.mp4" for name in "abcd"]
     assert [clip.target for clip in clips] == [(0.0,), (1.0,), (0.0,), (1.0,)]
     assert sorted(path.name for path in output.parent.iterdir()) == ["failed.csv", "manifest.csv"]
+
+
+def test_a_manifest_keeps_what_the_list_says(tmp_path: Path) -> None:
+    """Path, start and end as the user wrote them, and what the labels mean."""
+    csv = tmp_path / "mine.csv"
+    csv.write_text(
+        "path,label,subject,start,end\n"
+        "a.mp4,zufrieden,anna,,\n"
+        "./b.mp4,ärgerlich,ben,0,12345.678\n"
+        "https://example.org/c.mp4?token=hunter22,zufrieden,ben,,\n"
+        "c.mp4,ärgerlich,anna,1.50,\n",
+        encoding="utf-8",
+    )
+    output = tmp_path / "manifest.csv"
+    mine = datasets.get("mine", DatasetConfig(csv=csv, folds=2))
+    names = ("zufrieden", "ärgerlich")
+    labels = Labels(dataset="mine", task="classification", names=names)
+    write_manifest(output, mine.clips(tmp_path), labels=labels)
+    clips = list(read_manifest(output))
+    assert [clip.listed for clip in clips] == [
+        Listed("a.mp4"),
+        Listed("./b.mp4", 0, 12345.678),
+        Listed("https://example.org/c.mp4?token=***"),
+        Listed("c.mp4", 1.5),
+    ]
+    assert [clip.labels for clip in clips] == [labels] * 4
+    rows = pd.read_csv(output)
+    assert rows["label"].tolist() == ["zufrieden", "ärgerlich"] * 2
+    assert rows["listed_start"].tolist()[1::2] == [0, 1.5]
+
+
+def test_manifests_of_earlier_versions(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text("key,path,part,subject,group,target,source\na,a.mp4,p,anna,a,1,\n")
+    (clip,) = read_manifest(path)
+    assert (clip.listed, clip.labels, clip.target) == (Listed(), Labels(), (1.0,))
 
 
 def test_paths_below_the_manifest_are_relative(
@@ -68,7 +115,10 @@ def test_paths_below_the_manifest_are_relative(
     declare(monkeypatch, [replace(CLIP, path=inside), CLIPS[1]])
     attempt(tmp_path / "mine" / "manifest.csv")
     lines = (tmp_path / "mine" / "manifest.csv").read_text().splitlines()
-    assert lines[1] == "a,videos/a.mp4,one,anna,a,0,"
+    assert lines[1] == (
+        "a,videos/a.mp4,one,anna,a,0,,x,videos/a.mp4,,,"
+        '"{""dataset"":""facts"",""task"":""classification"",""names"":[""x"",""y""]}"'
+    )
     assert [clip.key for clip in read_manifest(tmp_path / "mine" / "manifest.csv")] == ["a", "b"]
 
 
