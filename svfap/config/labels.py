@@ -8,7 +8,7 @@ from svfap.config.section import Section
 Task = Literal["classification", "regression", "unlabelled"]
 
 
-class Labels(Section):
+class LabelNames(Section):
     """The labels of a dataset.
 
     Attributes:
@@ -31,9 +31,9 @@ class Labels(Section):
 
     @staticmethod
     @functools.lru_cache
-    def of_text(text: str) -> "Labels":
+    def of_text(text: str) -> "LabelNames":
         """Return the record in a cell; an empty one if an earlier version wrote the table."""
-        return Labels.model_validate_json(text) if text else Labels()
+        return LabelNames.model_validate_json(text) if text else LabelNames()
 
 
-NO_LABELS = Labels()
+NO_LABEL_NAMES = LabelNames()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from svfap.config import FIXED_PRESETS, Preset
-from svfap.config.labels import NO_LABELS, Labels, Task
+from svfap.config.labels import NO_LABEL_NAMES, LabelNames, Task
 from svfap.datasets.facts import About, Published
 from svfap.errors import SvfapError
 
@@ -78,7 +78,7 @@ class Clip:
     group: str = ""
     source: Path | None = None
     listed: Listed = UNLISTED
-    labels: Labels = NO_LABELS
+    labels: LabelNames = NO_LABEL_NAMES
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,11 @@ def leave_one_part_out(parts: Iterable[str]) -> dict[str, Fold]:
 
 
 def write_manifest(
-    path: Path, clips: Iterable[Clip], *, labels: Labels = NO_LABELS, copy: Path | None = None
+    path: Path,
+    clips: Iterable[Clip],
+    *,
+    labels: LabelNames = NO_LABEL_NAMES,
+    copy: Path | None = None,
 ) -> int:
     """Write clips as CSV and return their number.
 
@@ -228,5 +232,5 @@ def read_manifest(path: Path, part: str | None = None) -> Iterator[Clip]:
                 # Manifests of earlier versions have no column `source`.
                 source = path.parent / row["source"] if row.get("source") else None
                 names = (row["part"], row["subject"], target, row["group"])
-                described = Labels.of_text(row.get("labels", ""))
+                described = LabelNames.of_text(row.get("labels", ""))
                 yield Clip(row["key"], video, *names, source, Listed.of_row(row), described)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from svfap.config import CropConfig
-from svfap.config.labels import NO_LABELS, Labels
+from svfap.config.labels import NO_LABEL_NAMES, LabelNames
 from svfap.datasets.dataset import LISTED_COLUMNS, UNLISTED, Clip, Listed
 from svfap.errors import SvfapError
 from svfap.faces.cropped_video import (
@@ -65,7 +65,7 @@ class ClipRow:
     crop: str
     checksum: str = ""
     listed: Listed = UNLISTED
-    labels: Labels = NO_LABELS
+    labels: LabelNames = NO_LABEL_NAMES
 
 
 CLIP_COLUMNS = (
@@ -204,7 +204,7 @@ def _clip_row(cells: dict[str, str]) -> ClipRow:
         # Earlier versions wrote none of these.
         checksum=cells.get("checksum") or "",
         listed=Listed.of_row(cells),
-        labels=Labels.of_text(cells.get("labels") or ""),
+        labels=LabelNames.of_text(cells.get("labels") or ""),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from svfap.config.labels import NO_LABELS, Labels
+from svfap.config.labels import NO_LABEL_NAMES, LabelNames
 from svfap.replacing import replacing
 from svfap.shards.frame_format import SUFFIXES, FrameFormat, jpeg_size, pack
 from svfap.shards.index import FRAME_NUMBER, written_schema
@@ -36,7 +36,7 @@ class Sample:
     target: tuple[float, ...]
     fps: float
     crop: str = ""
-    labels: Labels = NO_LABELS
+    labels: LabelNames = NO_LABEL_NAMES
 
     def row(self) -> dict[str, object]:
         """Return the metadata as JSON values, with the name of the clip's class."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from svfap.config import DatasetConfig
-from svfap.config.labels import Labels
+from svfap.config.labels import LabelNames
 from svfap.datasets import get
 from svfap.datasets.dataset import Dataset, write_manifest
 from svfap.datasets.verify import Census, list_clips
@@ -37,7 +37,7 @@ def run(config: DatasetConfig, *, dataset: str, output: Path, log: Callable[...,
         output.parent.mkdir(parents=True, exist_ok=True)
         _fetch(source, root, allow_incomplete=config.allow_incomplete)
         with replacing(output) as partial:
-            labels = Labels(dataset=dataset, task=source.task, names=source.targets)
+            labels = LabelNames(dataset=dataset, task=source.task, names=source.targets)
             clips = census.count(list_clips(source, root))
             write_manifest(partial, clips, labels=labels, copy=root)
             _check_complete(census, dataset, allow_incomplete=config.allow_incomplete)

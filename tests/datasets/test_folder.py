@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from svfap.config import DatasetConfig
-from svfap.datasets import get
 from svfap.config.labels import Task
+from svfap.datasets import get
 from svfap.datasets.dataset import Clip, Dataset, leave_one_part_out
 from svfap.datasets.folder import load
 from svfap.errors import SvfapError

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from svfap.config import CropConfig
-from svfap.config.labels import Labels
+from svfap.config.labels import LabelNames
 from svfap.datasets.dataset import LISTED_COLUMNS, Clip, Listed
 from svfap.errors import SvfapError
 from svfap.faces.clip_tables import (
@@ -63,7 +63,7 @@ def test_clips_are_read_back(clips: Path) -> None:
 
 def test_a_clip_says_what_its_label_means_and_where_it_comes_from(tmp_path: Path) -> None:
     clip, video = VIDEOS[0]
-    labels = Labels(dataset="mine", task="classification", names=("sad", "a, b"))
+    labels = LabelNames(dataset="mine", task="classification", names=("sad", "a, b"))
     described = replace(
         clip, target=(1.0,), labels=labels, listed=Listed("my/a.mp4", None, 12345.678)
     )
@@ -75,7 +75,7 @@ def test_a_clip_says_what_its_label_means_and_where_it_comes_from(tmp_path: Path
     table = pd.read_csv(path)
     assert table["label"].tolist() == ["a, b", "a, b"]
     table.drop(columns=[*LISTED_COLUMNS, "label", "labels"]).to_csv(path, index=False)
-    assert read_clips(path)[0].labels == Labels()  # as of an earlier version
+    assert read_clips(path)[0].labels == LabelNames()  # as of an earlier version
 
 
 def test_quality_is_read_back_with_the_files(clips: Path) -> None:

@@ -19,7 +19,7 @@ import webdataset
 from helpers.toy_shards import make_shards
 from PIL import Image
 
-from svfap.config.labels import Labels
+from svfap.config.labels import LabelNames
 from svfap.errors import SvfapError
 from svfap.shards.store import ClipStore
 from svfap.shards.writer import Sample, write_shards
@@ -148,13 +148,13 @@ def test_shards_of_earlier_versions(tmp_path, form):
 
 
 def test_shards_say_what_their_labels_mean(tmp_path):
-    labels = Labels(dataset="mine", task="classification", names=("calm", "ärgerlich"))
+    labels = LabelNames(dataset="mine", task="classification", names=("calm", "ärgerlich"))
     path = tmp_path / "index.parquet"
     sample = Sample("a", "a", "anna", (1.0,), 25.0, labels=labels)
     write_shards(path, [(sample, [jpeg(9)])], max_bytes=10**6)
     table = pq.read_table(path)
     assert table["label"].to_pylist() == ["ärgerlich"]
-    assert Labels.of_text(table.schema.metadata[b"svfap.labels"].decode()) == labels
+    assert LabelNames.of_text(table.schema.metadata[b"svfap.labels"].decode()) == labels
     with tarfile.open(tmp_path / "000000.tar") as tar:
         stored = json.load(tar.extractfile("a.json"))
     assert (stored["label"], stored["labels"]["names"]) == ("ärgerlich", ["calm", "ärgerlich"])

@@ -10,7 +10,7 @@ import pytest
 
 from svfap import datasets
 from svfap.config import DatasetConfig
-from svfap.config.labels import Labels, Task
+from svfap.config.labels import LabelNames, Task
 from svfap.datasets.dataset import (
     Clip,
     Dataset,
@@ -86,7 +86,7 @@ def test_a_manifest_keeps_what_the_list_says(tmp_path: Path) -> None:
     output = tmp_path / "manifest.csv"
     mine = datasets.get("mine", DatasetConfig(csv=csv, folds=2))
     names = ("zufrieden", "ärgerlich")
-    labels = Labels(dataset="mine", task="classification", names=names)
+    labels = LabelNames(dataset="mine", task="classification", names=names)
     write_manifest(output, mine.clips(tmp_path), labels=labels)
     clips = list(read_manifest(output))
     assert [clip.listed for clip in clips] == [
@@ -105,7 +105,7 @@ def test_manifests_of_earlier_versions(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
     path.write_text("key,path,part,subject,group,target,source\na,a.mp4,p,anna,a,1,\n")
     (clip,) = read_manifest(path)
-    assert (clip.listed, clip.labels, clip.target) == (Listed(), Labels(), (1.0,))
+    assert (clip.listed, clip.labels, clip.target) == (Listed(), LabelNames(), (1.0,))
 
 
 def test_paths_below_the_manifest_are_relative(
