@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from svfap.config.labels import LabelNames
 from svfap.config.stage_sections import BaselineJob
 from svfap.evaluation.predictions import Predictions
 from svfap.progress import track
@@ -59,6 +60,7 @@ def predict(job: BaselineJob, shards: Mapping[str, Path]) -> Iterator[Prediction
             scores=_classify(of_train, train.targets, of_test, len(job.targets))
             if job.task == "classification"
             else _regress(of_train, train.targets, of_test),
+            labels=LabelNames(dataset=job.dataset, task=job.task, names=job.targets),
         )
 
 

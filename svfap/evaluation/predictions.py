@@ -1,5 +1,7 @@
 """Predictions of a model, a Parquet row per clip and view; all tables come from them.
 
+Programs read the columns of `SCHEMA`. For people, there are `named_columns` beside them, and the
+file's metadata say what the labels mean.
 The file keeps the views of a clip apart, so averaging can change without running the model again.
 """
 
@@ -14,15 +16,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from svfap.config.labels import LabelNames
 from svfap.config.made_by import MadeBy
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
+from svfap.evaluation.named_columns import SCORES, named_columns
 from svfap.replacing import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
 
 METADATA = "svfap"  # key of the record of the model in the file's metadata
+LABELS = "svfap.labels"  # key of the record of the labels
 SCHEMA = pa.schema(
     [
         pa.field("dataset", pa.string(), nullable=False),
@@ -51,6 +56,7 @@ class Predictions:
         targets: class index (n, 1), or true values (n, d).
         scores: class probabilities (n, c), or predicted values (n, d).
         made_by: the model that made them; None if it is not known.
+        labels: what targets and scores mean; None writes no columns for people.
     """
 
     dataset: str
@@ -62,6 +68,7 @@ class Predictions:
     targets: NDArray[np.number]
     scores: NDArray[np.number]
     made_by: MadeBy | None = None
+    labels: LabelNames | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of unequal length, and targets or scores that are not finite."""
@@ -78,7 +85,7 @@ class Predictions:
 
 
 def to_table(predictions: Predictions) -> pa.Table:
-    """Convert one fold's predictions to a table of `SCHEMA`."""
+    """Convert one fold's predictions to a table of `SCHEMA`, with named columns behind it."""
     count = len(predictions.keys)
     columns = {
         "dataset": [predictions.dataset] * count,
@@ -90,8 +97,17 @@ def to_table(predictions: Predictions) -> pa.Table:
         "target": list(predictions.targets.astype(np.float32)),
         "score": list(predictions.scores.astype(np.float32)),
     }
-    made_by = {METADATA: predictions.made_by.model_dump_json()} if predictions.made_by else None
-    return pa.Table.from_pydict(columns, schema=SCHEMA.with_metadata(made_by))
+    metadata, labels = {}, predictions.labels
+    if predictions.made_by:
+        metadata[METADATA] = predictions.made_by.model_dump_json()
+    table = pa.Table.from_pydict(columns, schema=SCHEMA)
+    if labels:
+        metadata[LABELS] = json.dumps(labels.model_dump() | {"scores": SCORES[labels.task]})
+        scores = predictions.scores.astype(np.float32)
+        named = named_columns(labels, predictions.targets.astype(np.float32), scores)
+        for name, values in named.items():
+            table = table.append_column(name, pa.array(values))
+    return table.replace_schema_metadata(metadata)
 
 
 def write(path: Path, *folds: Predictions) -> None:
@@ -173,8 +189,9 @@ def _read_file(path: Path) -> "pd.DataFrame":
         raise SvfapError(
             f"{path}: damaged ({reason}); delete it and run the evaluate stage again"
         ) from None
+    found = ", ".join(table.schema.names)
+    table = table.select([name for name in SCHEMA.names if name in table.schema.names])
     if not table.schema.equals(SCHEMA):
-        found = ", ".join(table.schema.names)
         raise SvfapError(
             f"{path}: not predictions of this version (columns {found}); run the evaluate stage"
             " again"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from svfap.config.labels import LabelNames
 from svfap.config.machine import DEFAULT_SCORING, ScoringMachine
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import insight, predictions
@@ -53,7 +54,8 @@ def run(
     else:
         scored = predict(network, store, job, config, machine=machine)
         mapped = insight.embeddings(network, store, job)
-    predictions.write(output, replace(scored, made_by=made))
+    labels = LabelNames(dataset=config.dataset, task=job.task, names=job.targets)
+    predictions.write(output, replace(scored, made_by=made, labels=labels))
     name = f"{config.dataset} {config.fold}"
     _draw_map(mapped, job, output.with_name("embedding.png"), name)
     _draw_attention(network, store, job, output.with_name("attention.png"), name)

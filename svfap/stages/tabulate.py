@@ -1,10 +1,10 @@
 """Stage `tabulate`: predictions, curves and rejects of all datasets -> tables and figures.
 
 It writes, beside `benchmark.md`: `benchmark.{csv,html,tex}`, `folds.{csv,md}`,
-`per_class.{csv,md}`, `models.csv`, `rejects.{csv,html,md}` and `runs.html`. If there are variants,
-it adds `ablations.{csv,html,md,tex}`; for DFEW, `comparison.{html,md,tex}`. Figures go to the
-folder `figures` of the results. The paths of its inputs name run, dataset and fold
-(`svfap.experiment.layout`).
+`per_class.{csv,md}`, `predictions.csv`, `models.csv`, `rejects.{csv,html,md}` and `runs.html`. If
+there are variants, it adds `ablations.{csv,html,md,tex}`; for DFEW, `comparison.{html,md,tex}`.
+Figures go to the folder `figures` of the results. The paths of its inputs name run, dataset and
+fold (`svfap.experiment.layout`).
 """
 
 import logging
@@ -20,13 +20,22 @@ from svfap.experiment import layout
 from svfap.experiment.layout import MAIN
 from svfap.plots.classes import draw_class_bars, draw_confusion
 from svfap.plots.curves import draw_curves, read_curve
-from svfap.tables import ablations, benchmark, comparison, folds, models, per_class, provenance
+from svfap.tables import (
+    ablations,
+    benchmark,
+    clip_predictions,
+    comparison,
+    folds,
+    models,
+    per_class,
+    provenance,
+)
 from svfap.tables import rejects as reject_lists
 from svfap.tables.costs import CountedCost, read_costs, trained_note
 from svfap.tables.references import CHANCE, reference_results, variant_results
 from svfap.tables.render import with_note
 from svfap.tables.results import Result, folds_done, measure
-from svfap.tables.scored import BASELINE_RUN, Scored, by_run, parse, read_scored
+from svfap.tables.scored import BASELINE_RUN, Scored, by_run, by_unit, parse, read_scored
 from svfap.tables.seeds import over_seeds
 from svfap.tables.summary import summary
 from svfap.tables.write import write_all_formats, write_csv, write_html, write_markdown
@@ -65,7 +74,8 @@ def run(
     tables, results = output.parent, output.parents[1]
     tables.mkdir(parents=True, exist_ok=True)
     files, baselines = by_run(config, predictions, results)
-    scored = read_scored(config, files, baselines)
+    clips = read_scored(config, files, baselines)
+    scored = by_unit(clips)
     made = models.read_models(files)
     models.refuse_stale(made, config.expected)
     config = models.with_notices(config, made)
@@ -81,7 +91,9 @@ def run(
     (tables / "summary.md").write_text(summary(config, compared, results), encoding="utf-8")
     _write_variants(config, scored, counted, tables, note)
     _write_classes(config, scored, tables, results, note)
-    _write_rejects([clips.with_name("rejects.csv") for clips in crops], tables)
+    listed = clip_predictions.read_listed(config, crops)
+    clip_predictions.write_predictions(tables / "predictions.csv", config, clips, listed)
+    _write_rejects([crop.with_name("rejects.csv") for crop in crops], tables)
     _draw_curves(config, curves, results)
     write_csv(tables / "models.csv", models.model_rows(made))
     runs = [models.model_table(made), *provenance.provenance_tables(results)]

@@ -1,4 +1,4 @@
-"""Read the predictions of every run: run -> dataset -> rows of scored units."""
+"""Read the predictions of every run: run -> dataset -> rows of clips or of scored units."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from svfap.experiment.layout import MAIN
 from svfap.tables.results import check_predictions
 
 BASELINE_RUN = "(baseline)"  # beside the names of runs, which have no brackets
-Scored = Mapping[str, Mapping[str, pd.DataFrame]]  # rows of `predictions.by_group`
+Scored = Mapping[str, Mapping[str, pd.DataFrame]]
 
 
 def by_run(
@@ -41,13 +41,24 @@ def by_run(
 def read_scored(
     config: TabulateConfig, runs: Mapping[str, Sequence[Path]], baselines: Sequence[Path]
 ) -> Scored:
-    """Return the checked rows of every run, and of `BASELINE_RUN` if there is a baseline.
+    """Return the checked clips of every run, and of `BASELINE_RUN` if there is a baseline.
+
+    Returns:
+        Rows of `predictions.by_clip`; a run may have none of a dataset.
 
     Raises:
         SvfapError: predictions are damaged or do not fit the configuration.
     """
-    scored = {run: _read_units(config, paths) for run, paths in runs.items()}
-    return scored | ({BASELINE_RUN: _read_units(config, baselines)} if baselines else {})
+    scored = {run: _read_clips(config, paths) for run, paths in runs.items()}
+    return scored | ({BASELINE_RUN: _read_clips(config, baselines)} if baselines else {})
+
+
+def by_unit(scored: Scored) -> Scored:
+    """Average the clips of each scored unit; return rows of `predictions.by_group`."""
+    return {
+        run: {name: by_group(rows) if len(rows) else rows for name, rows in clips.items()}
+        for run, clips in scored.items()
+    }
 
 
 def parse(output: layout.Output, path: Path, results: Path) -> dict[str, str] | None:
@@ -55,8 +66,8 @@ def parse(output: layout.Output, path: Path, results: Path) -> dict[str, str] | 
     return output.parse(path, below=results) or output.parse(path)
 
 
-def _read_units(config: TabulateConfig, paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Return the checked rows of scored units by dataset; there are none without predictions."""
+def _read_clips(config: TabulateConfig, paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Return the checked rows of clips by dataset; there are none without predictions."""
     frame = read(paths)
     unknown = sorted({*frame["dataset"]} - {*config.datasets})
     if unknown:
@@ -64,9 +75,9 @@ def _read_units(config: TabulateConfig, paths: Sequence[Path]) -> dict[str, pd.D
             f"predictions of {', '.join(unknown)}, which the configuration does not name; it has"
             f" {', '.join(config.datasets)}"
         )
-    groups = {}
+    clips = {}
     for name, facts in config.datasets.items():
         rows = frame[frame["dataset"] == name]
         check_predictions(rows, name, facts)
-        groups[name] = by_group(by_clip(rows)) if len(rows) else rows
-    return groups
+        clips[name] = by_clip(rows) if len(rows) else rows
+    return clips

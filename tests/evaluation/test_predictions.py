@@ -1,13 +1,16 @@
 """Predictions: round trip, averaging, and what is refused."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from svfap.config.labels import LabelNames
 from svfap.errors import SvfapError
 from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
@@ -46,6 +49,31 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack(frame["target"].to_list()), [[0], [0], [1], [1]])
     np.testing.assert_array_equal(np.stack(frame["score"].to_list()), written.scores)
     assert {*frame["dataset"]} == {"toy"}
+
+
+def test_a_file_says_which_column_is_which_class(tmp_path: Path) -> None:
+    labels = LabelNames(dataset="toy", task="classification", names=("sad", "anger", "joy"))
+    (path,) = saved(tmp_path, fold(labels=labels))
+    table = pd.read_parquet(path)
+    assert table["p_sad"].tolist() == [0.5, 0.25] * 2
+    assert table["true_label"].tolist() == ["sad", "sad", "anger", "anger"]
+    assert table["predicted_label"].tolist() == ["sad", "anger"] * 2
+    assert json.loads(pq.read_schema(path).metadata[b"svfap.labels"]) == {
+        "dataset": "toy",
+        "task": "classification",
+        "names": ["sad", "anger", "joy"],
+        "scores": "p_NAME is the probability of the class NAME, from 0 to 1",
+    }
+    assert predictions.read([path]).equals(predictions.read(saved(tmp_path / "old", fold())))
+
+
+def test_a_file_says_which_column_is_which_value(tmp_path: Path) -> None:
+    labels = LabelNames(dataset="toy", task="regression", names=("valence", "arousal"))
+    values = np.array([[0.1, 0.2]]), np.array([[0.3, 0.4]], np.float32)
+    one = Predictions("toy", "1", ["a"], ["a"], [""], np.array([0]), *values, labels=labels)
+    table = pd.read_parquet(saved(tmp_path, one)[0])
+    columns = ["true_valence", "predicted_valence", "true_arousal", "predicted_arousal"]
+    assert table[columns].iloc[0].tolist() == pytest.approx([0.1, 0.3, 0.2, 0.4])
 
 
 def test_write_leaves_nothing_else_and_replaces_the_old_file(tmp_path: Path) -> None:

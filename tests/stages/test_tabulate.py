@@ -10,10 +10,14 @@ import pandas as pd
 import pytest
 from numpy.typing import ArrayLike
 
+from svfap.config import CropConfig
 from svfap.config.stage_sections import DatasetFacts, TabulateConfig
+from svfap.datasets.dataset import Clip, Listed
 from svfap.errors import SvfapError
 from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
+from svfap.faces.clip_tables import write_tables
+from svfap.faces.cropped_video import CroppedClip, CroppedVideo, Quality
 from svfap.stages import tabulate
 from svfap.tables.references import CHANCE
 
@@ -44,6 +48,7 @@ CONFIG = TabulateConfig(
 )
 
 
+CROPPED = CroppedVideo("f", (CroppedClip(20, 25.0, 0.0, Quality(*[0.0] * 13)),))
 COSTS = """\
 run,parameters,multiply_adds,trained_parameters,pretrain_parameters,pretrain_multiply_adds
 ,77640000,43600000000,77640000,85500000,12900000000
@@ -69,6 +74,17 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def part_with_rejects(folder: Path, rejects: str) -> Path:
+    """The tables of the stage `crop` for a part; return the one of its clips."""
+    folder.mkdir(parents=True)
+    key = f"{folder.name}_0"
+    listed = Listed(f"my videos/{key}.mp4", 1.5, 12345.678)
+    row = (Clip(key, Path("a.mp4"), folder.name, listed=listed), CROPPED)
+    write_tables(folder / "clips.csv", [row], CropConfig())
+    write(folder / "rejects.csv", f"key,path,reason\n{rejects}")
+    return folder / "clips.csv"
+
+
 @pytest.fixture
 def inputs(tmp_path: Path) -> dict[str, Any]:
     """Two of three folds of a demo, a fold of DFEW, a regression; curves; rejects."""
@@ -90,10 +106,8 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
             write(results / "finetune" / "demo" / "2" / "curve.csv", curve),
         ],
         "crops": [
-            write(
-                crops / "1" / "rejects.csv", 'key,path,reason\n007,raw/007.mp4,"no face, at all"\n'
-            ),
-            write(crops / "2" / "rejects.csv", "key,path,reason\n"),
+            part_with_rejects(crops / "1", '007,raw/007.mp4,"no face, at all"\n'),
+            part_with_rejects(crops / "2", ""),
         ],
         "costs": write(results / "tables" / "costs.csv", COSTS),
         "output": results / "tables" / "benchmark.md",
@@ -129,6 +143,7 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         "tables/costs.csv",
         "tables/runs.html",
         "tables/models.csv",
+        "tables/predictions.csv",
         "tables/summary.md",
         *(f"tables/comparison.{end}" for end in ("md", "html", "tex")),
         "figures/demo/confusion.png",
@@ -185,6 +200,36 @@ def test_per_class_names_survive(inputs: dict[str, Any]) -> None:
     glad = frame[frame["class"] == "happy & <glad>"].iloc[0]
     assert (glad["clips"], glad["accuracy"]) == (3, pytest.approx(100 / 3, rel=1e-5))
     assert "first_impressions" not in {*frame["dataset"]}
+
+
+def test_predictions_name_the_users_clips(inputs: dict[str, Any]) -> None:
+    run(inputs)
+    path = inputs["output"].with_name("predictions.csv")
+    first, second, *_ = path.read_text().splitlines()
+    assert first == (
+        "dataset,run,fold,clip,group,path,start,end,subject,true_label,predicted_label,"
+        "p_sad,p_happy & <glad>,p_a,p_b,"
+        "true_openness,predicted_openness,true_neuroticism,predicted_neuroticism"
+    )
+    assert second == (
+        "demo,main,1,1_0,1_0,my videos/1_0.mp4,1.5,12345.678,NA,sad,sad,0.9,0.1,NA,NA,NA,NA,NA,NA"
+    )
+    rows = pd.read_csv(path)
+    assert rows["dataset"].tolist() == ["demo"] * 6 + ["dfew"] * 2 + ["first_impressions"] * 3
+    assert rows[rows["dataset"] == "dfew"]["path"].isna().all()  # no table of its clips is there
+    values = rows[rows["dataset"] == "first_impressions"]
+    assert values["predicted_neuroticism"].tolist() == [0.2, 0.4, 0.9]
+    assert values["true_label"].isna().all()
+
+
+@pytest.mark.parametrize("content", [None, "key,path\na,b\n"])
+def test_a_bad_table_of_clips_is_named(inputs: dict[str, Any], content: str | None) -> None:
+    inputs["crops"][1].unlink()
+    if content:
+        inputs["crops"][1].write_text(content)
+    with pytest.raises(SvfapError, match=r"demo/2/clips\.csv: not a table of clips") as caught:
+        run(inputs)
+    assert "\n" not in str(caught.value)
 
 
 def test_rejects_are_gathered_with_dataset_and_part(inputs: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md", "models.csv"),
-    "summary.md",
+    *("predictions.csv", "summary.md"),
 ]
 
 # Snakemake's own options for its output bring back its own output.
