@@ -98,6 +98,21 @@ def test_every_clip_is_predicted_once_by_a_model_that_never_saw_its_subject(proj
     assert (frame.groupby("subject").fold.nunique() == 1).all()
 
 
+def test_the_table_for_r_names_clips_and_classes_as_the_user_does(project):
+    table = pd.read_csv(project / "results/tables/predictions.csv")
+    listed = pd.read_csv(project / "my videos.csv").set_index("path")
+    models = {"main", "baseline"}
+    assert Counter(zip(table.run, table.path, strict=True)) == {
+        (run, path): 1 for run in models for path in listed.index if path.startswith("/")
+    }
+    labels = listed.label.replace(LABELS["surprise"], f"'{LABELS['surprise']}")  # no formula
+    assert (labels[table.path].to_numpy() == table.true_label).all()
+    scores = table[[f"p_{name}" for name in LABELS.values()]]
+    assert scores.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    likeliest = scores.idxmax(axis=1).str.removeprefix("p_")
+    assert (likeliest == table.predicted_label.str.removeprefix("'")).all()
+
+
 def test_bad_videos_are_rejected_with_their_reason(project):
     rejects = pd.read_csv(project / "results/tables/rejects.csv").set_index("key")
     assert {*rejects.index} == {"empty", "text", "missing"}
