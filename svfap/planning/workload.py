@@ -15,7 +15,7 @@ from svfap.planning.video_facts import VideoFacts
 
 FORWARD_AND_BACKWARD = 3  # a backward pass has the products of two forward passes
 WEIGHT_BYTES = 4  # bytes of a parameter in a checkpoint
-TAR_BYTES = 1_000  # bytes added per frame in a tar: header of 512, and padding to a multiple of 512
+TAR_BYTES = 25  # bytes added per frame of a clip in a shard: header, padding, entry of the index
 Videos = Mapping[str, VideoFacts]
 
 
