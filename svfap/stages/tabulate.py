@@ -91,13 +91,9 @@ def run(
     (tables / "summary.md").write_text(summary(config, compared, results), encoding="utf-8")
     _write_variants(config, scored, counted, tables, note)
     _write_classes(config, scored, tables, results, note)
-    listed = clip_predictions.read_listed(config, crops)
-    clip_predictions.write_predictions(tables / "predictions.csv", config, clips, listed)
-    _write_rejects([crop.with_name("rejects.csv") for crop in crops], tables)
+    _write_clips(config, clips, crops, tables)
     _draw_curves(config, curves, results)
-    write_csv(tables / "models.csv", models.model_rows(made))
-    runs = [models.model_table(made), *provenance.provenance_tables(results)]
-    write_html(tables / "runs.html", runs, "Runs")
+    _write_runs(made, tables, results)
     log(_pooled_metrics(measured[MAIN]))
     logger.info("tables in %s, figures in %s", tables, layout.FIGURES.path(results))
 
@@ -182,12 +178,21 @@ def _write_classes(
     write_csv(tables / "per_class.csv", per_class.class_rows(classes), per_class.COLUMNS)
 
 
-def _write_rejects(paths: list[Path], tables: Path) -> None:
-    found = reject_lists.read(paths)
+def _write_clips(config: TabulateConfig, scored: Scored, crops: list[Path], tables: Path) -> None:
+    """Write the predictions of all clips, and the list of the videos that gave none."""
+    listed = clip_predictions.read_listed(config, crops)
+    clip_predictions.write_predictions(tables / "predictions.csv", config, scored, listed)
+    found = reject_lists.read([clips.with_name("rejects.csv") for clips in crops])
     found.to_csv(tables / "rejects.csv", index=False)
     shown = reject_lists.reject_table(found)
     write_markdown(tables / "rejects.md", [shown], "Rejected videos")
     write_html(tables / "rejects.html", [shown], "Rejected videos")
+
+
+def _write_runs(made: list[models.ScoredModel], tables: Path, results: Path) -> None:
+    write_csv(tables / "models.csv", models.model_rows(made))
+    runs = [models.model_table(made), *provenance.provenance_tables(results)]
+    write_html(tables / "runs.html", runs, "Runs")
 
 
 def _draw_curves(config: TabulateConfig, paths: list[Path], results: Path) -> None:
