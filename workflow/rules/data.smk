@@ -1,6 +1,6 @@
 """Raw video -> face clips -> shards."""
 
-# `priority: 1` here and in pre-training: most other jobs wait for these.
+# `priority: 1` in these rules: most other jobs wait for them.
 
 
 rule download:

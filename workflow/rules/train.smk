@@ -13,7 +13,6 @@ rule pretrain:
         output_path(layout.LOGS["pretrain"]),
     benchmark:
         output_path(layout.JOB_TIMES["pretrain"])
-    priority: 1
     conda:
         "../../envs/train.yaml"
     threads: CORES["pretrain"]
