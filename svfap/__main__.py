@@ -29,6 +29,7 @@ from svfap import redact
 from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError
+from svfap.experiment import layout
 from svfap.experiment.job_environment import forget_other_launchers
 from svfap.experiment.signature import stage_signature
 from svfap.experiment.stage_list import STAGE_NAMES
@@ -128,6 +129,7 @@ def _run_stage(stage: str, signature: Callable[..., None], values: dict[str, Any
     keep_inputs(chain(*inputs.values()), [output])
     # The machine is recorded in tags: a stopped run with other params is another run.
     tags = {k: v.model_dump(mode="json") for k, v in sections.items() if k != "config"}
+    tags |= layout.place_of(output)
     with stage_run.track_stage(
         stage, params=params, inputs=inputs, output=output, tags=tags
     ) as log:

@@ -79,11 +79,11 @@ def _figures(points: list[Point]) -> Row:
         raise RuntimeError("the training ended before its curve had enough points")
     steps = [point["step"] for point in points]
     interval = steps[1] - steps[0] if len(steps) > 1 else 1.0
-    seconds = [interval / point["clips/s"] for point in points]  # per clip of a step
+    seconds = [interval / point["clips_per_second"] for point in points]  # per clip of a step
     waited = [point["data_share"] * taken for point, taken in zip(points, seconds, strict=True)]
     return {
         "points": len(points),
         "clips_per_second": interval * len(points) / sum(seconds),
         "data_share": sum(waited) / sum(seconds),
-        "slowest_point": min(point["clips/s"] for point in points),
+        "slowest_point": min(point["clips_per_second"] for point in points),
     }

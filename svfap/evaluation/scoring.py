@@ -172,14 +172,27 @@ def validation_metrics(
     return metrics_of(predict(model, store, job, config, shown=False), job, scale)
 
 
-def metrics_of(found: Predictions, job: FinetuneJob, scale: TargetScale = RAW) -> dict[str, float]:
-    """Compute all metrics of the job's task from predictions in the scale of its training."""
+def metrics_of(
+    found: Predictions, job: FinetuneJob, scale: TargetScale = RAW, *, each: bool = False
+) -> dict[str, float]:
+    """Compute all metrics of the job's task from predictions in the scale of its training.
+
+    Args:
+        found: the predictions.
+        job: the settings that the model was made with.
+        scale: the scale in which the model has learnt the targets.
+        each: whether to return, besides the mean over several targets, the value of each.
+    """
     frame = predictions.to_table(found).to_pandas()
     units = predictions.by_group(predictions.by_clip(frame))
     targets, scores = (np.stack(units[column].to_list()) for column in ("target", "score"))
     scores = scale.restore(scores)
-    return {
-        name: float(np.mean(metric.compute(targets, scores)))
-        for name, metric in METRICS.items()
-        if metric.task == job.task
-    }
+    figures: dict[str, float] = {}
+    for name, metric in METRICS.items():
+        if metric.task == job.task:
+            values = metric.compute(targets, scores)
+            figures[name] = float(np.mean(values))
+            if each and len(values) == len(job.targets) > 1:
+                pairs = zip(job.targets, values.tolist(), strict=True)
+                figures |= {f"{name} {target}": value for target, value in pairs}
+    return figures

@@ -123,6 +123,14 @@ LOGS = {stage: Output("results", f"logs/{job}.log") for stage, job in _JOBS.item
 JOB_TIMES = {stage: Output("results", f"benchmarks/{job}.tsv") for stage, job in _JOBS.items()}
 
 
+def place_of(path: Path) -> dict[str, str]:
+    """Return what an output belongs to: variant, dataset, fold and part, as far as it has them."""
+    outputs = (FINETUNED, PREDICTIONS, PRETRAINED, BASELINE, CLIPS, SHARDS, MANIFEST)
+    names = next((found for each in outputs if (found := each.parse(path)) is not None), {})
+    place = {"variant": variant_of(names.pop("run", "")), **names}
+    return {key: value for key, value in place.items() if value}
+
+
 def run_folder(variant: str) -> str:
     """Return the folder of a run below `results`: "" for the main run, else `variants/NAME/`."""
     return f"{VARIANTS}/{variant}/" if variant else ""

@@ -10,7 +10,7 @@ from svfap.config.labels import LabelNames
 from svfap.config.machine import DEFAULT_SCORING, ScoringMachine
 from svfap.config.stage_sections import EvaluateJob, FinetuneJob
 from svfap.evaluation import insight, predictions
-from svfap.evaluation.scoring import predict
+from svfap.evaluation.scoring import metrics_of, predict
 from svfap.models import VideoModel
 from svfap.probing import probe
 from svfap.probing.features import features_of
@@ -37,7 +37,7 @@ def run(
         shards: `index.parquet` of every test part.
         output: the Parquet file of predictions, a row per clip and view; `embedding.png` and
             `attention.png` are drawn beside it.
-        log: function that receives metrics.
+        log: function that receives every metric of the fold.
 
     Raises:
         SvfapError: a shard or the checkpoint is damaged.
@@ -59,7 +59,7 @@ def run(
     name = f"{config.dataset} {config.fold}"
     _draw_map(mapped, job, output.with_name("embedding.png"), name)
     _draw_attention(network, store, job, output.with_name("attention.png"), name)
-    log({"clips": len(store), "views": len(scored.keys)})
+    log({"clips": len(store), "views": len(scored.keys)} | metrics_of(scored, job, each=True))
 
 
 def _draw_map(

@@ -227,9 +227,9 @@ def _training_of(path: Path, results: Path) -> tuple[str, str]:
 
 
 def _pooled_metrics(measured: Iterable[Result]) -> dict[str, float]:
-    """Return defined pooled metrics by a name such as "dfew/UAR" or "chalearn/CCC/openness"."""
+    """Return defined pooled metrics by a name such as "dfew UAR" or "chalearn CCC openness"."""
     return {
-        "/".join(filter(None, (result.dataset, result.metric, result.target))): result.value
+        " ".join(filter(None, (result.dataset, result.metric, result.target))): result.value
         for result in measured
         if not result.fold and not math.isnan(result.value)
     }

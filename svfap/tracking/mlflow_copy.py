@@ -13,6 +13,8 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+# A `uv.lock` in the user's folder says nothing about what a model needs.
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
@@ -20,12 +22,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils import file_utils
 
 from svfap.redact import redacted, redacted_values
-from svfap.tracking import locks, mlflow_models, mlflow_names
+from svfap.tracking import locks, mlflow_models, mlflow_names, moved_results
 from svfap.tracking.environment import SQLITE, without_login
 from svfap.tracking.record import Event, append, run_id
 
 RECORD_TAG = "svfap.tracking.record"
 PARENT_TAG = "mlflow.parentRunId"
+PLACE = ("variant", "dataset", "fold", "part")  # tags that are parameters too
 # Limits of MLflow 3.17 (mlflow/utils/validation.py): 100 params or tags and 1000 metrics per call.
 # The server may be older: stay below them.
 VALUES_PER_CALL = 100
@@ -70,7 +73,7 @@ class MlflowServer:
         if self.uri.startswith(SQLITE):
             # MLflow's default is ./mlruns below the current folder of the process. Keep files and
             # database together instead.
-            location = (Path(self.uri.removeprefix(SQLITE)).parent / "mlflow-artifacts").as_uri()
+            location = moved_results.files_beside(Path(self.uri.removeprefix(SQLITE)))
         try:
             return str(self.client.create_experiment(name, artifact_location=location))
         except MlflowException:  # another machine has created it since
@@ -101,6 +104,7 @@ def _client(uri: str) -> MlflowClient:
     with locks.locked(database.with_name(f".{database.name}.lock")):
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
+        moved_results.mend(database)
     return client
 
 
@@ -157,7 +161,9 @@ class RunCopy:
             self.run = found or self._create(start, experiment)
         if found:
             self._resume(ended=ended)
-        params: dict[str, str] = redacted_values(start["params"])
+        # Charts and comparisons of MLflow group and rank runs by parameters, not by tags.
+        place = {key: start["tags"][key] for key in PLACE if key in start["tags"]}
+        params: dict[str, str] = redacted_values(place | start["params"])
         tags = {k: v for k, v in self._tags(start, experiment).items() if v}
         self._log_batches(
             "params", [Param(*pair) for pair in mlflow_names.pairs(params)], VALUES_PER_CALL
@@ -224,9 +230,7 @@ class RunCopy:
             if (folder / name).is_file():
                 self.client.log_artifact(self.run, str(folder / name), inside)
         if event.get("model") and (folder / event["model"]).is_file():
-            mlflow_models.log_model(
-                self.client, self.run, folder / event["model"], self._start["params"]
-            )
+            mlflow_models.log_model(self.client, self.run, folder / event["model"], self._start)
         # Set the tag after the uploads, so that a run with this tag has all its files.
         self.client.log_batch(self.run, tags=[RunTag("outcome", event["status"])])
         self.client.set_terminated(self.run, event["status"], int(event["time"] * 1000))

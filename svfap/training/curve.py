@@ -52,6 +52,6 @@ class CurveInterval:
             "loss": float(np.mean(self.losses or [np.nan])),
             "lr": rate,
             "grad_norm": float(np.mean(self.norms or [np.nan])),
-            "clips/s": self.clips / seconds,
+            "clips_per_second": self.clips / seconds,
             "data_share": self.waited / seconds,
         }

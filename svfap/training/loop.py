@@ -25,7 +25,7 @@ from svfap.training.step import Stepper
 # Number of points of a run's curve; it is enough for a plot. At every point the host waits for the
 # device and the metrics are recorded, so a point per step would slow down training on a GPU.
 CURVE_POINTS = 500
-PROGRESS_FIGURES = ("loss", "clips/s")
+PROGRESS_FIGURES = ("loss", "clips_per_second")
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +184,8 @@ class Trainer:
 
     def _progress_figures(self) -> CurvePoint:
         """Return the figures that the progress line shows."""
-        return {key: self.curve[-1][key] for key in PROGRESS_FIGURES} if self.curve else {}
+        last = self.curve[-1] if self.curve else {}  # an earlier version may have saved it
+        return {key: last[key] for key in PROGRESS_FIGURES if key in last}
 
     def _save(self, step: int) -> None:
         """Save the live state when `step` steps are done, in the first process only."""
