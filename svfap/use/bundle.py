@@ -1,7 +1,7 @@
 """A bundle: the weights of a model with its sizes, labels, preprocessing and metrics.
 
-It is read from a checkpoint of the stage `finetune` or `pretrain`, from a folder that
-`python -m svfap export` wrote, or from such a folder on the Hugging Face hub.
+It is read from a checkpoint of the stage `finetune` or `pretrain`, from a folder or an ONNX file
+that `python -m svfap export` wrote, or from such a folder on the Hugging Face hub.
 """
 
 import json
@@ -18,9 +18,12 @@ from svfap.config.section import Section
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
 from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
+from svfap.evaluation.scoring import Scorer
 from svfap.experiment.layout import FINAL, FINETUNED
 from svfap.models import VideoModel
 from svfap.training.checkpoint import Checkpoint, Origin, build_model, foreign
+from svfap.use.onnx_file import SUFFIX as ONNX_SUFFIX
+from svfap.use.onnx_file import OnnxScorer, read_facts
 from svfap.use.shared_files import CONFIG, METRICS, PREPROCESSING, WEIGHTS
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
@@ -64,12 +67,14 @@ class Bundle:
         weights: state dict of `network()`.
         metrics: rows of dataset, fold, metric, target, value and clips; empty without an
             evaluation.
+        onnx: the ONNX file that computes the scores; None: the weights do.
     """
 
     name: str
     facts: ModelFacts
     weights: dict[str, Tensor]
     metrics: tuple[dict[str, Any], ...] = ()
+    onnx: Path | None = None
 
     @property
     def dataset(self) -> str:
@@ -80,9 +85,17 @@ class Bundle:
         """Build the model on the CPU, in evaluation mode.
 
         Raises:
-            SvfapError: the weights do not fit the model's sizes.
+            SvfapError: the weights do not fit the model's sizes, or the model is an ONNX file.
         """
+        if self.onnx:
+            raise SvfapError(f"{self.name}: an ONNX file only predicts; name the checkpoint")
         return build_model(self.facts.job, self.weights, where=self.name)
+
+    def scorer(self) -> Scorer | OnnxScorer:
+        """Return the model as one function of frames, in evaluation mode."""
+        if self.onnx:
+            return OnnxScorer(self.onnx, self.facts.job.model.image_size)
+        return Scorer(self.network(), self.facts.job).eval()
 
     def require_head(self) -> None:
         """Raise if the model has no head to predict with.
@@ -95,7 +108,7 @@ class Bundle:
 
 
 def load(source: str | Path) -> Bundle:
-    """Load a bundle from a checkpoint, an exported folder or a hub id such as `name/model`.
+    """Load a bundle from a checkpoint, exported folder or ONNX file, or hub id as `name/model`.
 
     Of a folder of results, or of a dataset's models in it, the final model is loaded.
 
@@ -108,6 +121,8 @@ def load(source: str | Path) -> Bundle:
         return read_checkpoint(final) if final else read_folder(path)
     if not path.exists() and HUB_ID.match(str(source)) and path.suffix not in {".pt", ".pth"}:
         return read_folder(_from_hub(str(source)), name=str(source))
+    if path.suffix == ONNX_SUFFIX:
+        return Bundle(str(path), read_facts(path), {}, onnx=path)
     return read_checkpoint(path)
 
 

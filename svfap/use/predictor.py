@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from svfap.errors import SvfapError
-from svfap.evaluation.scoring import Scorer
 from svfap.faces.detectors.make import make_detector
 from svfap.models.token_counts import pooled_width
 from svfap.progress import track
@@ -57,7 +56,7 @@ class Predictor:
         self.facts = bundle.facts
         self.crop = crop_settings(self.facts, self.options)
         self.detector = make_detector(self.crop)
-        self._scorer = Scorer(bundle.network(), self.facts.job).to(self._device).eval()
+        self._scorer = bundle.scorer().to(self._device)
         survive_fork()
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[Bundle, Options]]:

@@ -9,10 +9,10 @@ from svfap.models.timm_build import described
 from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
 from svfap.use.bundle import Bundle, ModelFacts
 from svfap.use.card import model_card
-from svfap.use.exchange import to_onnx, to_program
+from svfap.use.exchange import to_int8, to_onnx, to_program
 from svfap.use.shared_files import CARD, CONFIG, FORMATS, METRICS, PREPROCESSING, WEIGHTS
 
-_WRITERS = {"onnx": to_onnx, "pt2": to_program}
+_WRITERS = {"onnx": to_onnx, "int8": to_int8, "pt2": to_program}
 
 
 def write_folder(

@@ -4,5 +4,6 @@
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 PREPROCESSING = "preprocessor_config.json"
 METRICS = "metrics.json"
-FORMATS = {"onnx": "model.onnx", "pt2": "model.pt2"}  # further formats, see `use.exchange`
+# Further formats, see `use.exchange`.
+FORMATS = {"onnx": "model.onnx", "int8": "model.int8.onnx", "pt2": "model.pt2"}
 FILES = (WEIGHTS, CONFIG, PREPROCESSING, METRICS, CARD, *FORMATS.values())

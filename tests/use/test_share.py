@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
@@ -18,8 +19,10 @@ from svfap.__main__ import main
 from svfap.errors import SvfapError
 from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
+from svfap.faces.detectors.weights import yunet_weights
 from svfap.use import bundle, exchange
 from svfap.use.fold_metrics import find_predictions
+from svfap.use.share import write_folder
 
 
 def workflow(folder, toy_model, *, folds=("one", "two")):
@@ -175,7 +178,7 @@ def test_onnx_and_torch_export_compute_what_the_model_does(tmp_path, toy_model):
     command = [sys.executable, "-m", "svfap", "export", path, folder, "--format", "onnx", "pt2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    model = exchange.scorer(bundle.load(path))
+    model = bundle.load(path).scorer()
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     program = torch.export.load(folder / "model.pt2").module()
     for batch in (1, 3, 8):
@@ -189,6 +192,44 @@ def test_onnx_and_torch_export_compute_what_the_model_does(tmp_path, toy_model):
     text = (folder / "README.md").read_text()
     assert "`model.onnx`" in text
     assert "any batch size" in text.replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_an_onnx_file_says_what_it_holds_and_predicts(tmp_path, toy_model):
+    path, folder = write_checkpoint(tmp_path / "m.pt", toy_model, fps=25.0), tmp_path / "shared"
+    assert export(path, folder, "--format", "onnx", "int8") == 0
+    video = save(tmp_path / "face.mp4", face_frames(40))
+    expected = svfap.load(path).predict(video)
+    for name, most in (("model.onnx", 1e-5), ("model.int8.onnx", 0.05)):
+        session = onnxruntime.InferenceSession(folder / name)
+        facts = session.get_modelmeta().custom_metadata_map
+        assert json.loads(facts["labels"]) == [*CLASSES]
+        sizes = [int(facts[key]) for key in ("size", "frames", "stride")]
+        assert sizes == [32, 8, 2]
+        assert json.loads(facts["fps"]) == 25
+        assert np.allclose(json.loads(facts["mean"]), [0.485, 0.456, 0.406])
+        assert facts["notice"] == NOTICE
+        model = svfap.load(folder / name)
+        found = model.predict(video)
+        assert [*found] == [*expected]
+        difference = (found[[*CLASSES]] - expected[[*CLASSES]]).abs().to_numpy()
+        assert difference.max() < most
+        assert (found["label"] == expected["label"]).all()
+        assert model.features(video).shape == (len(expected), 24)
+    graph = onnx.load(folder / "model.int8.onnx").graph
+    assert {"MatMulInteger", "DynamicQuantizeLinear"} <= {node.op_type for node in graph.node}
+    with pytest.raises(SvfapError, match=r"an ONNX file only predicts; name the checkpoint"):
+        write_folder(bundle.load(folder / "model.onnx"), tmp_path)
+
+
+def test_a_strange_onnx_file_is_refused(tmp_path):
+    (tmp_path / "damaged.onnx").write_bytes(b"x")
+    with pytest.raises(SvfapError, match=r"damaged.onnx: cannot be read .*; export the model"):
+        bundle.load(tmp_path / "damaged.onnx")
+    with pytest.raises(SvfapError, match=r"none.onnx: no such file"):
+        bundle.load(tmp_path / "none.onnx")
+    with pytest.raises(SvfapError, match=r"does not say what it is; write it with"):
+        bundle.load(yunet_weights())
 
 
 def test_a_file_that_differs_is_not_kept(tmp_path, toy_model, monkeypatch):
