@@ -6,7 +6,9 @@ from pathlib import Path
 
 from svfap.commands import output
 from svfap.commands.output import check_free, claim
+from svfap.errors import SvfapError
 from svfap.overwriting import keep_inputs
+from svfap.use.hub import check_push, push
 from svfap.use.shared_files import FILES, FORMATS
 
 
@@ -18,10 +20,14 @@ def run(arguments: Sequence[str]) -> str:
 
     Raises:
         SvfapError: the model or its predictions are damaged, the folder is not empty or holds the
-            model, or a format cannot be written.
+            model, a format cannot be written, or the hub refuses the model.
     """
     chosen = _parser().parse_args(arguments)
     check_free(chosen.folder, overwrite=chosen.overwrite)
+    if chosen.push is not None:
+        check_push(chosen.push)
+    elif chosen.public:
+        raise SvfapError("--public says how to push; add --push OWNER/NAME")
     model = Path(chosen.checkpoint)
     inputs = [model, *(model / name for name in FILES), *(chosen.predictions or ())]
     keep_inputs(inputs, [chosen.folder / name for name in FILES])
@@ -35,11 +41,15 @@ def run(arguments: Sequence[str]) -> str:
     bundle = with_metrics(bundle, chosen.predictions or ())
     dataset = chosen.dataset or bundle.dataset
     folder = claim(chosen.folder, overwrite=chosen.overwrite)
-    differences = write_folder(bundle, folder, formats=chosen.format, dataset=dataset)
+    differences = write_folder(
+        bundle, folder, formats=chosen.format, dataset=dataset, name=chosen.push or ""
+    )
     lines = [f"{file} differs from the model by at most {d:.1e}" for file, d in differences.items()]
     if not bundle.metrics:
         lines.append("no predictions found, so the card has no metrics (add --predictions)")
     lines += filter(None, [fold_warning(bundle)])
+    if chosen.push is not None:
+        lines.append(f"pushed: {push(folder, chosen.push, public=chosen.public)}")
     return "\n".join([*lines, f"written to {folder}; read its README.md before you share it"])
 
 
@@ -64,5 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         help="predictions.parquet of every fold; default: search beside the checkpoint",
     )
     parser.add_argument("--dataset", help="dataset of fine-tuning; default: as the predictions say")
+    parser.add_argument(
+        "--push", metavar="OWNER/NAME", help="also write the folder to the Hugging Face hub"
+    )
+    parser.add_argument(
+        "--public", action="store_true", help="with --push: a new repository is not private"
+    )
     parser.add_argument("--overwrite", action="store_true", help="write into an existing folder")
     return parser

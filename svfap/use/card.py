@@ -14,10 +14,12 @@ CAUTION = (
     "Scores tell how a face looks to people who labelled such videos, not what someone feels."
     " Not for decisions about people."
 )
-_TASKS = {"classification": "video-classification", "regression": "other"}
 _INTENDED = """\
 Research on how facial behaviour is perceived: scores over time of videos with one or more faces,
 and embeddings for other heads. The people in the videos should have given consent."""
+_INSTALL = """\
+Install the package `svfap` first: `pip install .` in a checkout of SVFAP-pipeline, or `pip install`
+and the file of a wheel."""
 _LIMITS = f"""\
 - {CAUTION} In particular not for hiring, teaching, policing, insurance, health or law.
 - The labels come from the training data: expressions were acted, judged by others or self-reported.
@@ -28,7 +30,14 @@ _LIMITS = f"""\
   (Regulation 2024/1689, article 5)."""
 
 
-def model_card(bundle: "Bundle", *, name: str, dataset: str, exported: dict[str, float]) -> str:
+def model_card(
+    bundle: "Bundle",
+    *,
+    name: str,
+    dataset: str,
+    exported: dict[str, float],
+    license_link: str = "",
+) -> str:
     """Return the card as Markdown with the header that the Hugging Face hub reads.
 
     Args:
@@ -36,20 +45,25 @@ def model_card(bundle: "Bundle", *, name: str, dataset: str, exported: dict[str,
         name: name of the model.
         dataset: dataset of fine-tuning; empty if unknown.
         exported: name of each ONNX or other file -> its largest difference from the model.
+        license_link: file beside the card that has the text of `terms`; empty if there is none.
     """
+    # Not above: the command line shows this module's CAUTION before it imports the hub's package.
+    from svfap.use.card_header import header
+
     facts = bundle.facts
     sections = {
         "Intended use": _INTENDED,
         "Limits": _LIMITS,
         "Use": _use(name),
-        "Data": "\n".join(_data(facts, dataset)),
+        "Data": terms(facts, dataset),
         "Outputs": "\n".join(_outputs(facts)),
         "Preprocessing": "\n".join(_preprocessing(facts)),
         "Results": "\n".join(_results(bundle)),
         "Other formats": "\n".join(_formats(exported)),
         "Made by": _made_by(facts),
     }
-    lead = [_header(facts), f"# {name}", *([f"**{facts.notices}**"] if facts.notices else [])]
+    top = header(bundle, name=name, license_link=license_link)
+    lead = [top, f"# {name}", *([f"**{facts.notices}**"] if facts.notices else [])]
     parts = [f"## {title}\n\n{body}" for title, body in sections.items() if body]
     return "\n\n".join([*lead, _summary(facts, dataset), *parts]) + "\n"
 
@@ -62,18 +76,6 @@ def write_card(bundle: "Bundle", path: Path) -> None:
     bundle = with_metrics(bundle)
     text = model_card(bundle, name=bundle.name, dataset=bundle.dataset, exported={})
     path.write_text(text, encoding="utf-8")
-
-
-def _header(facts: "ModelFacts") -> str:
-    tags = ["svfap", "video", "face", "affect", *(["synthetic"] if facts.notices else [])]
-    lines = [
-        "library_name: svfap",
-        f"pipeline_tag: {_TASKS[facts.job.task]}",
-        "license: other",
-        "license_name: terms-of-the-training-data",
-        f"tags: [{', '.join(tags)}]",
-    ]
-    return "\n".join(["---", *lines, "---"])
 
 
 def _summary(facts: "ModelFacts", dataset: str) -> str:
@@ -93,7 +95,13 @@ import svfap
 model = svfap.load("{name}")  # this folder, or its id on the hub
 table = model.predict("video.mp4")  # a row per face and window
 embeddings = model.features("video.mp4")  # (n, C), for a head of your own"""
-    return f"```python\n{code}\n```\n\n`svfap predict video.mp4 --checkpoint {name} --output out`"
+    command = f"svfap predict video.mp4 --checkpoint {name} --output out"
+    return f"{_INSTALL}\n\n```python\n{code}\n```\n\n`{command}`"
+
+
+def terms(facts: "ModelFacts", dataset: str) -> str:
+    """Return the licences of all data that the model has learnt from, as a list in Markdown."""
+    return "\n".join(_data(facts, dataset))
 
 
 def _data(facts: "ModelFacts", dataset: str) -> Iterator[str]:

@@ -8,15 +8,20 @@ from typing import Any
 from svfap.models.timm_build import described
 from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
 from svfap.use.bundle import Bundle, ModelFacts
-from svfap.use.card import model_card
+from svfap.use.card import model_card, terms
 from svfap.use.exchange import to_int8, to_onnx, to_program
-from svfap.use.shared_files import CARD, CONFIG, FORMATS, METRICS, PREPROCESSING, WEIGHTS
+from svfap.use.shared_files import CARD, CONFIG, FORMATS, LICENCE, METRICS, PREPROCESSING, WEIGHTS
 
 _WRITERS = {"onnx": to_onnx, "int8": to_int8, "pt2": to_program}
 
 
 def write_folder(
-    bundle: Bundle, folder: Path, *, formats: Iterable[str] = (), dataset: str = ""
+    bundle: Bundle,
+    folder: Path,
+    *,
+    formats: Iterable[str] = (),
+    dataset: str = "",
+    name: str = "",
 ) -> dict[str, float]:
     """Write a model into a folder, for `bundle.read_folder` and the Hugging Face hub.
 
@@ -25,6 +30,7 @@ def write_folder(
         folder: an existing folder to write into.
         formats: names of further formats to write, from `FORMATS`.
         dataset: dataset of fine-tuning.
+        name: name of the model, or its id on the hub; the folder's name if empty.
 
     Returns:
         Name of the file -> its largest difference from the model, for every further format.
@@ -41,10 +47,18 @@ def write_folder(
     _write_json(folder / PREPROCESSING, _preprocessing(bundle.facts))
     _write_json(folder / METRICS, {"figures": list(bundle.metrics), "notice": bundle.facts.notices})
     differences = {}
-    for name in formats:
-        file = FORMATS[name]
-        differences[file] = _WRITERS[name](bundle, folder / file)
-    text = model_card(bundle, name=folder.name, dataset=dataset, exported=differences)
+    for format_ in formats:
+        file = FORMATS[format_]
+        differences[file] = _WRITERS[format_](bundle, folder / file)
+    text = f"# Terms of the training data\n\n{terms(bundle.facts, dataset)}\n"
+    (folder / LICENCE).write_text(text, encoding="utf-8")
+    text = model_card(
+        bundle,
+        name=name or folder.name,
+        dataset=dataset,
+        exported=differences,
+        license_link=LICENCE,
+    )
     (folder / CARD).write_text(text, encoding="utf-8")
     return differences
 

@@ -4,6 +4,7 @@
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 PREPROCESSING = "preprocessor_config.json"
 METRICS = "metrics.json"
+LICENCE = "LICENSE.md"
 # Further formats, see `use.exchange`.
 FORMATS = {"onnx": "model.onnx", "int8": "model.int8.onnx", "pt2": "model.pt2"}
-FILES = (WEIGHTS, CONFIG, PREPROCESSING, METRICS, CARD, *FORMATS.values())
+FILES = (WEIGHTS, CONFIG, PREPROCESSING, METRICS, CARD, LICENCE, *FORMATS.values())

@@ -63,6 +63,7 @@ def test_an_exported_folder_predicts_the_same(tmp_path, toy_model):
         "preprocessor_config.json",
         "metrics.json",
         "README.md",
+        "LICENSE.md",
     }
     own, shared = svfap.load(path), svfap.load(folder)
     assert own.facts == shared.facts
