@@ -59,6 +59,7 @@ report: $(READY)  ## results/report.html with tables, figures and provenance
 	$(SNAKEMAKE) --report results/report.html
 
 mlflow: $(READY)  ## browse all runs on http://localhost:5000
+	$(BIN)/python -m svfap.tracking.moved_results results/mlflow.db
 	$(BIN)/mlflow ui --host 127.0.0.1 --port $(or $(PORT),5000) \
 	  --backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///results/mlflow.db)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,7 +51,7 @@ def main() -> None:
         np.asarray(cv2.resize(frame.bgr(), (WIDTH, HEIGHT)), np.uint8)
         for frame in read_frames(given.video or carphone())
     ]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for size in SIZES if given.full else ["SVFAP-S"]:
         bundle = _bundle(ModelConfig(**SIZES[size]))
         predictor = Predictor(bundle, Options(hop=1 / NEEDED))
@@ -73,10 +74,10 @@ def main() -> None:
     best, plain = rows[3], rows[0]
     headline = Headline(
         "SVFAP-S live, with its crop",
-        float(best["windows_per_second"]),
+        best["windows_per_second"],
         "windows/s",
-        float(plain["windows_per_second"]),
-        float(best["windows_per_second"]) / float(plain["windows_per_second"]),
+        plain["windows_per_second"],
+        best["windows_per_second"] / plain["windows_per_second"],
     )
     report(headline, rows, path=given.json)
 

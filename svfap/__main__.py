@@ -128,8 +128,9 @@ def _run_stage(stage: str, signature: Callable[..., None], values: dict[str, Any
             raise SvfapError(f"{path}: no such file; run the stage that writes it first")
     keep_inputs(chain(*inputs.values()), [output])
     # The machine is recorded in tags: a stopped run with other params is another run.
-    tags = {k: v.model_dump(mode="json") for k, v in sections.items() if k != "config"}
-    tags |= layout.place_of(output)
+    tags = layout.place_of(output) | {
+        k: v.model_dump(mode="json") for k, v in sections.items() if k != "config"
+    }
     with stage_run.track_stage(
         stage, params=params, inputs=inputs, output=output, tags=tags
     ) as log:

@@ -17,7 +17,7 @@ import pandas as pd
 from mlflow import MlflowClient, pyfunc
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
 NAME = "model"
 LOADER = "svfap.use.mlflow_model"
@@ -82,7 +82,7 @@ def signature(targets: Sequence[str], task: str) -> ModelSignature:
     the model takes paths as well as arrays.
     """
     label = [ColSpec("string", "label")] if task == "classification" else []
-    columns = [
+    columns: list[ColSpec | TensorSpec] = [
         ColSpec("string", "video"),
         ColSpec("long", "face"),
         *(ColSpec("double", name) for name in ("start", "end")),

@@ -25,7 +25,7 @@ def check_push(name: str) -> None:
     """
     from huggingface_hub import get_token
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(name)
@@ -68,7 +68,7 @@ def push(folder: Path, name: str, *, public: bool) -> str:
 @contextlib.contextmanager
 def _one_line(name: str) -> Iterator[None]:
     """Turn errors of the hub and the network into one line."""
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
     try:
         yield

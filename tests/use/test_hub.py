@@ -158,7 +158,9 @@ def test_a_model_is_pushed_when_asked_and_reads_back(tmp_path, toy_model, monkey
 def test_what_the_hub_refuses_is_one_line(tmp_path, monkeypatch, step, status, words):
     (tmp_path / "README.md").write_text("# A model")
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    with local_hub(monkeypatch, refuse={step: status} if step else {}) as hub:
+    # The hub's package asks for the repository if it may not create it.
+    steps = ("create", "") if step == "create" else (step,)
+    with local_hub(monkeypatch, refuse=dict.fromkeys(steps, status)) as hub:
         url = hub.url if step else "http://127.0.0.1:9"
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", url)
         with pytest.raises(SvfapError, match=words) as caught:
