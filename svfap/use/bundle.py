@@ -122,7 +122,8 @@ def load(source: str | Path) -> Bundle:
     if not path.exists() and HUB_ID.match(str(source)) and path.suffix not in {".pt", ".pth"}:
         return read_folder(_from_hub(str(source)), name=str(source))
     if path.suffix == ONNX_SUFFIX:
-        return Bundle(str(path), read_facts(path), {}, onnx=path)
+        facts = parse(ModelFacts, read_facts(path), where=str(path))
+        return Bundle(str(path), facts, {}, onnx=path)
     return read_checkpoint(path)
 
 

@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from torch import Tensor
 
 from svfap.errors import SvfapError
 from svfap.evaluation.scoring import Scorer
-from svfap.use.bundle import Bundle
-from svfap.use.onnx_file import describe
+from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
+from svfap.use.bundle import Bundle, ModelFacts
+from svfap.use.onnx_file import FACTS, describe
 
 TOLERANCE = 1e-3  # generous for float32: the tests' toy model differs by less than 1e-5
 INT8_TOLERANCE = 0.5  # random frames are harder than faces; this refuses a broken file only
@@ -73,7 +75,7 @@ def to_int8(bundle: Bundle, path: Path) -> float:
             reduce_range=True,
             weight_type=QuantType.QInt8,
         )
-    describe(path, bundle.facts)
+    describe(path, _metadata(bundle.facts))
     return _difference(bundle, model, path, _onnx_runner(path), tolerance=INT8_TOLERANCE)
 
 
@@ -97,7 +99,28 @@ def _write_onnx(bundle: Bundle, model: Scorer, path: Path) -> None:
             dynamic_shapes=_dynamic_shapes(),
             verbose=False,
         )
-    describe(path, bundle.facts)
+    describe(path, _metadata(bundle.facts))
+
+
+def _metadata(facts: ModelFacts) -> dict[str, Any]:
+    """Return labels and preprocessing: each value for itself, for programs without this package."""
+    model = facts.job.model
+    return {
+        "task": facts.job.task,
+        "labels": facts.job.targets,
+        "layout": "video: batch, frame, row, column, RGB; uint8",
+        "frames": model.num_frames,
+        "stride": facts.stride,
+        "fps": facts.fps,
+        "size": model.image_size,
+        "crop": facts.crop,
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "normalisation": "inside: the model divides by 255, subtracts `mean` and divides by `std`",
+        "scores": "probabilities" if facts.job.task == "classification" else "values",
+        "notice": facts.notices,
+        FACTS: facts.model_dump(mode="json"),
+    }
 
 
 def _onnx_runner(path: Path) -> RunExported:

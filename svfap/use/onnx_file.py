@@ -1,73 +1,46 @@
 """ONNX files that say what they hold: labels and preprocessing; run them without the checkpoint."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.evaluation.scoring import ScoredClips
-from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
 from svfap.video.resize import resize
 
-if TYPE_CHECKING:
-    from svfap.use.bundle import ModelFacts
-
 SUFFIX = ".onnx"
-_FACTS = "svfap"
+FACTS = "svfap"  # key of the metadata that holds everything known about the model
 
 
-def describe(path: Path, facts: "ModelFacts") -> None:
-    """Add labels and preprocessing to an ONNX file, as its metadata; values are texts or JSON.
-
-    Each value has a key of its own for programs that know nothing of this package, and the key
-    `svfap` has all of them for `read_facts`.
-    """
+def describe(path: Path, values: Mapping[str, Any]) -> None:
+    """Add values to the metadata of an ONNX file, as texts or JSON."""
     import onnx
 
-    model = facts.job.model
-    values: dict[str, Any] = {
-        "task": facts.job.task,
-        "labels": facts.job.targets,
-        "layout": "video: batch, frame, row, column, RGB; uint8",
-        "frames": model.num_frames,
-        "stride": facts.stride,
-        "fps": facts.fps,
-        "size": model.image_size,
-        "crop": facts.crop,
-        "mean": IMAGENET_MEAN,
-        "std": IMAGENET_STD,
-        "normalisation": "inside: the model divides by 255, subtracts `mean` and divides by `std`",
-        "scores": "probabilities" if facts.job.task == "classification" else "values",
-        "notice": facts.notices,
-        _FACTS: facts.model_dump(mode="json"),
-    }
     proto = onnx.load(str(path))
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
     onnx.helper.set_model_props(proto, texts)
     onnx.save(proto, str(path))
 
 
-def read_facts(path: Path) -> "ModelFacts":
-    """Return the facts in the metadata of an ONNX file.
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return the facts about a model in the metadata of an ONNX file.
 
     Raises:
         SvfapError: the file is damaged, or `python -m svfap export` did not write it.
     """
-    from svfap.use.bundle import ModelFacts
-
-    found = _session(path).get_modelmeta().custom_metadata_map.get(_FACTS)
+    found = _session(path).get_modelmeta().custom_metadata_map.get(FACTS)
     if not found:
         raise SvfapError(
             f"{path}: does not say what it is; write it with `python -m svfap export --format onnx`"
         )
-    return parse(ModelFacts, json.loads(found), where=str(path))
+    facts: dict[str, Any] = json.loads(found)
+    return facts
 
 
 class OnnxScorer(nn.Module):
