@@ -311,14 +311,15 @@ def test_a_training_that_is_killed_and_resumed_is_one_run_with_a_model_that_pred
     assert used.tags[0].value == "training"
     set_tracking_uri(database)
     model = pyfunc.load_model(f"models:/{run.outputs.model_outputs[0].model_id}")
-    assert model.metadata.signature.inputs.inputs[0].shape == (-1, -1, -1, -1, 3)
+    assert (run.data.params["dataset"], run.data.params["fold"]) == ("toy", "1")
     store = ClipStore([tmp_path / "shards" / "index.parquet"])
     videos = np.stack([store.frames(clip, range(store.length(clip))) for clip in range(8)])
     network, _ = load_model(output)
     views = EvaluateJob(views=job.finetune.views)
     scores = scoring.predict(network, store, job, views, shown=False).scores
     expected = scores.reshape(8, -1, 2).mean(1)
-    assert np.allclose(model.predict(videos), expected, atol=1e-6)
+    found = model.predict(videos, params={"input": "crops"})
+    assert np.allclose(found[["no", "yes"]], expected, atol=1e-6)
 
 
 @contextlib.contextmanager
