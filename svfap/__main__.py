@@ -1,4 +1,4 @@
-"""`python -m svfap STAGE ...`: a stage's signature is its command line.
+"""`svfap STAGE ...` or `python -m svfap STAGE ...`: a stage's signature is its command line.
 
 Commands other than stages parse their own arguments and return the text to print.
 """
@@ -10,6 +10,7 @@ if __name__ == "__main__":
 
 import argparse
 import ast
+import contextlib
 import errno
 import importlib
 import inspect
@@ -25,10 +26,10 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-from svfap import redact
+from svfap import __version__, redact
 from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
-from svfap.errors import SvfapError
+from svfap.errors import SvfapError, missing_extra, require
 from svfap.experiment import layout
 from svfap.experiment.job_environment import forget_other_launchers
 from svfap.experiment.signature import stage_signature
@@ -36,6 +37,7 @@ from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.overwriting import keep_inputs
 from svfap.threads import wait_passively
 from svfap.tracking import stage_run
+from svfap.tracking.environment import tracking_uri
 
 COMMANDS = (
     "predict",
@@ -59,8 +61,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage or command.
 
     Returns:
-        The exit status: 0 on success, 2 for an error the user can fix, 130 after Ctrl-C.
+        The exit status: 0 on success, 2 for an error the user can fix, 130 after Ctrl-C, 141 if the
+        reader of the output, such as `head`, has enough.
     """
+    _prepare()
+    words = sys.argv[1:] if arguments is None else arguments
+    name = words[0] if words else ""
+    try:
+        _run(words)
+    except BrokenPipeError:
+        return _let_go()
+    except SvfapError as error:
+        return _print_error(name, str(error))
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error, name)
+        if missing is None:
+            raise
+        return _print_error(name, str(missing))
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            advice = "make room, then the same command resumes"
+        elif error.errno in NOT_WRITABLE:
+            advice = "choose a folder that you may write to"
+        else:
+            raise
+        # The error of a failed write, unlike a failed open's, does not name the file.
+        where = error.filename or dict(pairwise(words)).get("--output", "disk")
+        return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
+    except KeyboardInterrupt:
+        interrupts.ignore()
+        advice = "" if name in COMMANDS else "; the same command resumes"
+        return _print_error(name, f"interrupted{advice}", code=130)
+    return 0
+
+
+def _prepare() -> None:
+    """Set up logging, signals and libraries for this process."""
     warning = forget_other_launchers()
     level = logging.INFO if stage_run.first_process() else logging.ERROR
     redact.install(level, "svfap: %(message)s")
@@ -73,35 +109,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a label may not fit the encoding
     wait_passively()
-    name, rest = _split_command_line(sys.argv[1:] if arguments is None else arguments)
-    interrupts.raise_again()
+
+
+def _run(words: Sequence[str]) -> None:
+    """Run the stage or command of a command line."""
     try:
+        name, rest = _split_command_line(words)
+        interrupts.raise_again()
         if name in COMMANDS:
-            print(_load(name)(rest), flush=True)
+            print(_load(name)(rest))
         else:
             signature = stage_signature(name)
             _run_stage(name, signature, _parse_flags(name, signature, rest))
-    except SvfapError as error:
-        return _print_error(name, str(error))
-    except BrokenPipeError:
-        # The reader, such as `head`, has enough. At exit, Python would try to write the rest to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            advice = "make room, then the same command resumes"
-        elif error.errno in NOT_WRITABLE:
-            advice = "choose a folder that you may write to"
-        else:
-            raise
-        # The error of a failed write, unlike a failed open's, does not name the file.
-        where = error.filename or dict(pairwise(rest)).get("--output", "disk")
-        return _print_error(name, f"{where}: {os.strerror(error.errno)}; {advice}")
-    except KeyboardInterrupt:
-        interrupts.ignore()
-        advice = "" if name in COMMANDS else "; the same command resumes"
-        return _print_error(name, f"interrupted{advice}", code=130)
-    return 0
+    finally:
+        # A reader that has gone is noticed here, also after `--help`. At exit, it would be too
+        # late: Python would print a traceback.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _let_go() -> int:
+    """Stop writing to readers that have gone; return the exit status of such a program."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            # At exit, Python would try to write the rest.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return 128 + signal.SIGPIPE
 
 
 def _load(name: str) -> Callable[..., Any]:
@@ -112,6 +147,8 @@ def _load(name: str) -> Callable[..., Any]:
 
 def _run_stage(stage: str, signature: Callable[..., None], values: dict[str, Any]) -> None:
     """Check the configuration and run a stage under tracking."""
+    if tracking_uri() != "off":
+        require(stage, "mlflow")
     sections = {
         name: _read_section(parameter.annotation, values.pop(name), flag=f"--{name}")
         for name, parameter in inspect.signature(signature).parameters.items()
@@ -142,11 +179,12 @@ def _split_command_line(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     summaries = [f"  {each:<15}{_summary(module)}" for each, module in MODULES.items()]
     count = len(STAGE_NAMES)
     parser = argparse.ArgumentParser(
-        prog="python -m svfap",
+        prog="svfap",
         description="Run one stage of the pipeline; Snakemake calls them in order.",
         epilog="\n".join(["stages:", *summaries[:count], "", "commands:", *summaries[count:]]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"svfap {__version__}")
     parser.add_argument("stage", choices=tuple(MODULES), metavar="STAGE")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
 
@@ -164,7 +202,7 @@ def _parse_flags(
 ) -> dict[str, Any]:
     """Parse the flags of a stage: one for each parameter of its function except `log`."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m svfap {stage}",
+        prog=f"svfap {stage}",
         description=inspect.getdoc(function),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -200,7 +238,9 @@ def _read_section(section: type[Section], text: str, *, flag: str) -> Section:
 
 def _print_error(stage: str, message: str, *, code: int = 2) -> int:
     """Print an error in one line; return the exit status."""
-    print(redact.redacted(f"svfap {stage}: error: {' '.join(message.split())}"), file=sys.stderr)
+    line = redact.redacted(f"svfap {stage}: error: {' '.join(message.split())}")
+    with contextlib.suppress(BrokenPipeError):
+        print(line, file=sys.stderr)
     return code
 
 

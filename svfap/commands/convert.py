@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m svfap convert",
+        prog="svfap convert",
         description="Convert a released file of the paper's authors into a checkpoint.",
     )
     parser.add_argument(

@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> str:
         SvfapError: the dataset is unknown, or the configuration is wrong.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m svfap datasets",
+        prog="svfap datasets",
         description="List all datasets, or describe one: facts, where to get it, what is missing.",
     )
     parser.add_argument("name", nargs="?", help="a dataset; default: list all")

@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m svfap export", description="Write a model as a folder to share."
+        prog="svfap export", description="Write a model as a folder to share."
     )
     parser.add_argument(
         "checkpoint",

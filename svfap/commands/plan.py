@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m svfap plan",
+        prog="svfap plan",
         description="Forecast the cost of an experiment and its bottleneck. Runs nothing.",
     )
     add = parser.add_argument

@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> str:
             refuses a record; the other records are uploaded all the same.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m svfap sync-tracking",
+        prog="svfap sync-tracking",
         description="Copy every run.jsonl below the folders to MLFLOW_TRACKING_URI.",
     )
     parser.add_argument(

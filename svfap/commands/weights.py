@@ -90,7 +90,7 @@ def _facts(model: PublicModel) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m svfap weights",
+        prog="svfap weights",
         description="List the public models to start fine-tuning from; show or fetch one.",
     )
     parser.add_argument(

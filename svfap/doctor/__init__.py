@@ -1,4 +1,4 @@
-"""`python -m svfap doctor [--configfile FILE]`: is this machine ready for a long run?
+"""`svfap doctor [--configfile FILE]`: is this machine ready for a long run?
 
 Every check prints a line that begins with `ok`, `warn` (a run works, but read this) or `fix` (a run
 would fail; the line says what to do).
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from svfap.config import Config
+from svfap.config import Config, CropConfig
 from svfap.config.yaml_file import load
-from svfap.doctor import machine, project
+from svfap.doctor import installation, machine, project
 from svfap.doctor.finding import FIX, OK, WARN, Finding, State
 from svfap.errors import SvfapError
 from svfap.weights import start
@@ -26,7 +26,7 @@ Check = Callable[[], Finding]
 def lines(arguments: Sequence[str]) -> Iterator[tuple[State, str]]:
     """Check this machine; yield state and line of each finding as soon as its check is done."""
     parser = argparse.ArgumentParser(
-        prog="python -m svfap doctor",
+        prog="svfap doctor",
         description="Is this machine ready for a long run? Exit status 0 if it is, else 2.",
     )
     parser.add_argument(
@@ -54,13 +54,16 @@ def _checks(path: Path) -> dict[str, Check]:
         settings = Finding(OK, str(path))
     except SvfapError as error:
         settings = Finding(FIX, str(error))
+        if path == DEFAULT_CONFIG and not (path.exists() or installation.IN_CHECKOUT):
+            settings = Finding(OK, "none, enough for `predict`; check yours with --configfile FILE")
     checks: dict[str, Check] = {"configuration": lambda: settings}
+    checks |= {"extras": installation.extras, "OpenCV": installation.opencv}
     checks |= {"torch": machine.torch, "GPU": machine.gpu}
     for folder in dict.fromkeys([config.data, config.results]) if config else []:
         checks[f"disk {folder}"] = partial(machine.disk, folder)
     checks["decoder"] = machine.decoder
+    checks["detector"] = partial(project.detector, config.crop if config else CropConfig())
     if config:
-        checks["detector"] = partial(project.detector, config.crop)
         checks["fonts"] = partial(project.fonts_of, config)
         for name in config.datasets:
             checks[f"dataset {name}"] = partial(project.dataset, config, name)

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from svfap.doctor.finding import FIX, OK, WARN, Finding
+from svfap.doctor.installation import IN_CHECKOUT, REPAIR
 from svfap.errors import SvfapError
 from svfap.redact import redacted
 from svfap.sources.request import request
@@ -40,7 +42,7 @@ def _torch() -> dict[str, Any]:
     code, out, error = _run([sys.executable, "-m", "svfap.doctor.gpu"], TORCH_SECONDS)
     if code:
         last = (error.strip().splitlines() or [f"exit status {code}"])[-1]
-        raise SvfapError(f"{last}; reinstall the locked packages: make setup")
+        raise SvfapError(f"{last}; reinstall it: {REPAIR}")
     return dict(json.loads(out))
 
 
@@ -114,9 +116,9 @@ def decoder() -> Finding:
             # H.264 is lossy: a grey frame comes back within a few grey levels.
             read = sum(abs(float(frame.bgr().mean()) - 128) < 4 for frame in read_frames(path))
         except (OSError, Reject) as error:
-            return Finding(FIX, f"a clip cannot be written and read ({error}); run: make setup")
+            return Finding(FIX, f"a clip cannot be written and read ({error}); run: {REPAIR}")
     if read != CLIP_FRAMES:
-        return Finding(FIX, f"read {read} of {CLIP_FRAMES} frames; run: make setup")
+        return Finding(FIX, f"read {read} of {CLIP_FRAMES} frames; run: {REPAIR}")
     return Finding(OK, f"PyAV {av.__version__} reads the H.264 that ffmpeg writes")
 
 
@@ -126,8 +128,14 @@ def mlflow(results: Path) -> Finding:
     uri = tracking_uri()
     if uri == "off":
         return Finding(OK, f"off; {RECORD} beside each output is the only record")
+    if find_spec("mlflow") is None:
+        return Finding(
+            WARN, "not installed; stages need it or MLFLOW_TRACKING_URI=off, `predict` does not"
+        )
     if not uri.startswith(("http://", "https://")):
-        return Finding(OK, f"{redacted(uri)}; look at it with: make mlflow")
+        shown = redacted(uri)
+        browse = "make mlflow" if IN_CHECKOUT else f"mlflow ui --backend-store-uri {shown}"
+        return Finding(OK, f"{shown}; look at it with: {browse}")
     try:
         with request(f"{uri.rstrip('/')}/health", {}, timeout=SERVER_SECONDS):
             return Finding(OK, f"{redacted(uri)} answers")

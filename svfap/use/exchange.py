@@ -5,7 +5,6 @@ and `embedding`. They normalise the frames and apply the softmax themselves.
 """
 
 import contextlib
-import importlib.util
 import logging
 import tempfile
 import warnings
@@ -18,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from svfap.errors import SvfapError
+from svfap.errors import SvfapError, require
 from svfap.evaluation.scoring import Scorer
 from svfap.training.objectives import IMAGENET_MEAN, IMAGENET_STD
 from svfap.use.bundle import Bundle, ModelFacts
@@ -27,7 +26,6 @@ from svfap.use.onnx_file import FACTS, describe
 TOLERANCE = 1e-3  # generous for float32: the tests' toy model differs by less than 1e-5
 INT8_TOLERANCE = 0.5  # random frames are harder than faces; this refuses a broken file only
 _BATCH_SIZES = (1, 2, 5)  # batch sizes at which files are compared with the model
-_ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 RunExported = Callable[[Tensor], Sequence[NDArray[np.float32]]]
 
@@ -41,7 +39,7 @@ def to_onnx(bundle: Bundle, path: Path) -> float:
     Raises:
         SvfapError: packages are missing, or the file's results differ from the model's.
     """
-    _require_onnx()
+    require("ONNX", "onnx", "onnxscript")
     model = Scorer(bundle.network(), bundle.facts.job).eval()
     _write_onnx(bundle, model, path)
     return _difference(bundle, model, path, _onnx_runner(path))
@@ -60,7 +58,7 @@ def to_int8(bundle: Bundle, path: Path) -> float:
     Raises:
         SvfapError: packages are missing, or the file's scores differ much from the model's.
     """
-    _require_onnx()
+    require("ONNX", "onnx", "onnxscript")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     model = Scorer(bundle.network(), bundle.facts.job).eval()
@@ -77,12 +75,6 @@ def to_int8(bundle: Bundle, path: Path) -> float:
         )
     describe(path, _metadata(bundle.facts))
     return _difference(bundle, model, path, _onnx_runner(path), tolerance=INT8_TOLERANCE)
-
-
-def _require_onnx() -> None:
-    missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SvfapError(f"ONNX needs {', '.join(missing)}: install svfap with the extra `onnx`")
 
 
 def _write_onnx(bundle: Bundle, model: Scorer, path: Path) -> None:

