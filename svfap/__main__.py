@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(words)
     except BrokenPipeError:
-        return _let_go()
+        _drop_output()
+        return 128 + signal.SIGPIPE
     except SvfapError as error:
         return _print_error(name, str(error))
     except ModuleNotFoundError as error:
@@ -79,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _print_error(name, str(missing))
     except OSError as error:
+        _drop_output()
         if error.errno in DISK_FULL:
             advice = "make room, then the same command resumes"
         elif error.errno in NOT_WRITABLE:
@@ -122,21 +124,19 @@ def _run(words: Sequence[str]) -> None:
             signature = stage_signature(name)
             _run_stage(name, signature, _parse_flags(name, signature, rest))
     finally:
-        # A reader that has gone is noticed here, also after `--help`. At exit, it would be too
-        # late: Python would print a traceback.
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        # A reader that has gone, or a full disk, is noticed here, also after `--help`. At exit, it
+        # would be too late: Python would print a traceback.
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
 
 
-def _let_go() -> int:
-    """Stop writing to readers that have gone; return the exit status of such a program."""
-    for stream in (sys.stdout, sys.stderr):
+def _drop_output() -> None:
+    """Drop what cannot be written to stdout and stderr, which Python would try again at exit."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
-        except BrokenPipeError:
-            # At exit, Python would try to write the rest.
+        except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return 128 + signal.SIGPIPE
 
 
 def _load(name: str) -> Callable[..., Any]:

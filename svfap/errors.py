@@ -35,6 +35,14 @@ class SvfapError(Exception):
         return redacted(" ".join(super().__str__().splitlines()))
 
 
+def installed(module: str) -> bool:
+    """Return whether a module is installed, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except ImportError:
+        return False
+
+
 def require(purpose: str, *modules: str) -> None:
     """Check that packages of an extra are installed, without the slow import of them.
 
@@ -45,7 +53,7 @@ def require(purpose: str, *modules: str) -> None:
     Raises:
         SvfapError: some are not installed; the message has the command that installs them.
     """
-    missing = [module for module in modules if find_spec(module) is None]
+    missing = [module for module in modules if not installed(module)]
     if missing:
         extras = ",".join(dict.fromkeys(EXTRA_OF[module] for module in missing))
         names = ", ".join(missing)

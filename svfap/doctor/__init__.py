@@ -72,8 +72,10 @@ def _checks(path: Path) -> dict[str, Check]:
 
 
 def _run_check(check: Check) -> Finding:
-    """Return the finding of a check; a SvfapError becomes a finding to fix."""
+    """Return the finding of a check; a SvfapError or a broken package becomes one to fix."""
     try:
         return check()
     except SvfapError as error:
         return Finding(FIX, str(error))
+    except ImportError as error:  # such as a shared library that a package needs
+        return Finding(FIX, f"{error}; run: {installation.REPAIR}")

@@ -4,11 +4,10 @@ A checkout of the repository is installed by `make setup`, everything else by pi
 """
 
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from svfap.doctor.finding import FIX, OK, Finding
-from svfap.errors import EXTRA_OF
+from svfap.errors import EXTRA_OF, installed
 
 IN_CHECKOUT = Path(__file__).parents[2].joinpath("Makefile").is_file()
 REPAIR = "make setup" if IN_CHECKOUT else "pip install --force-reinstall svfap"
@@ -22,7 +21,7 @@ def extras() -> Finding:
     needed: dict[str, list[str]] = {}
     for module, extra in EXTRA_OF.items():
         needed.setdefault(extra, []).append(module)
-    here = [extra for extra, modules in needed.items() if all(map(find_spec, modules))]
+    here = [extra for extra, modules in needed.items() if all(map(installed, modules))]
     others = [extra for extra in needed if extra not in here]
     text = f"{', '.join(here) or 'none'} installed"
     if others:

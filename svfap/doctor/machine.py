@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from svfap.doctor.finding import FIX, OK, WARN, Finding
 from svfap.doctor.installation import IN_CHECKOUT, REPAIR
-from svfap.errors import SvfapError
+from svfap.errors import SvfapError, installed
 from svfap.redact import redacted
 from svfap.sources.request import request
 from svfap.sources.source_error import SourceError, TransientError
@@ -128,7 +127,7 @@ def mlflow(results: Path) -> Finding:
     uri = tracking_uri()
     if uri == "off":
         return Finding(OK, f"off; {RECORD} beside each output is the only record")
-    if find_spec("mlflow") is None:
+    if not installed("mlflow"):
         return Finding(
             WARN, "not installed; stages need it or MLFLOW_TRACKING_URI=off, `predict` does not"
         )
