@@ -8,7 +8,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores all --rerun-incomplete
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 export PYTHONUTF8 := 1
 
-.PHONY: demo setup test test-all test-long test-slurm docs lint report mlflow lock clean
+.PHONY: demo setup test test-all test-long test-lowest test-slurm docs lint report mlflow lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## raw video -> benchmark table on the embedded demo
@@ -38,6 +38,16 @@ test-all: test  ## also the tests that take long and guard rare things, and test
 
 test-long: $(READY)  ## tests of many minutes each: secrets, provenance, a million clips
 	$(BIN)/python -m pytest -m long
+
+# Snakemake's plugin for SLURM would raise the lowest pandas from 2.2 to 2.3.3.
+test-lowest: $(READY)  ## everyday tests of models in use, with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/lowest
+	echo "snakemake-executor-plugin-slurm ; sys_platform == 'never'" > .venv/lowest/override.txt
+	$(BIN)/uv pip compile pyproject.toml --extra pipeline --extra onnx --group test --resolution lowest-direct \
+	  --override .venv/lowest/override.txt --python .venv/lowest/bin/python --quiet -o .venv/lowest/packages.txt
+	$(BIN)/uv pip sync --quiet --python .venv/lowest/bin/python .venv/lowest/packages.txt
+	PYTHONPATH=. .venv/lowest/bin/python -m pytest -m "not slow" \
+	  tests/config tests/models tests/tables tests/use tests/installation
 
 test-slurm: $(READY)  ## the workflow on a SLURM cluster that is started here; root, installs SLURM by apt
 	$(BIN)/python -m pytest -m slurm -rs
