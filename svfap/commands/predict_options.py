@@ -13,7 +13,7 @@ from svfap.use.options import WINDOW
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m svfap predict",
+        prog="svfap predict",
         description="Score videos, a folder of them, or a camera, with a trained model.",
         epilog=CAUTION,
     )

@@ -74,7 +74,7 @@ def _checked(token: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m svfap serve",
+        prog="svfap serve",
         description="Serve a page and a JSON API that score videos and a webcam.",
         epilog=CAUTION,
     )
