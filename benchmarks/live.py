@@ -101,7 +101,7 @@ def _crop_a_second(predictor: Predictor, frames: Iterable[Image]) -> None:
     """Follow the face through the next 25 frames, and sample what the model sees."""
     follower, sampler = FaceFollower(predictor, fps=FPS), WindowSampler(predictor, fps=FPS)
     for number, frame in enumerate(islice(frames, FPS)):
-        picture, _ = follower.cut(frame)
+        picture = follower.cut(frame).picture
         if picture is not None:
             sampler.add(picture, 1 + number / FPS)
 

@@ -24,6 +24,7 @@ EXTRA_OF = {
     "yt_dlp": "pipeline",
     "starlette": "serve",
     "uvicorn": "serve",
+    "werkzeug": "serve",
 }
 
 

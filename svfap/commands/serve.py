@@ -39,11 +39,8 @@ def run(arguments: Sequence[str]) -> str:
         raise SvfapError(f"{path}: cannot be read (no such file); name a checkpoint or folder")
     if chosen.keep is not None:
         output.claim(chosen.keep, overwrite=True)
-    try:
-        from svfap.serve.gate import is_loopback
-        from svfap.serve.run import serve
-    except ModuleNotFoundError as error:
-        raise SvfapError(f"serve needs the package {error.name}; install svfap[serve]") from None
+    from svfap.serve.gate import is_loopback
+    from svfap.serve.run import serve
 
     token = chosen.token if chosen.token is not None else os.environ.get(_TOKEN, "")
     if chosen.token is not None or token:
