@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import pandas as pd
 from av.error import FFmpegError
 
@@ -18,14 +17,9 @@ from svfap.use.predictor import Predictor, VideoScores
 from svfap.use.timeline import DECIMALS, summarise
 from svfap.use.timeline_page import write_page
 from svfap.video.decode import Reject, declared
+from svfap.video.opening import open_container
 from svfap.video.recognise import why_no_video
 
-# FFmpeg's readers of files that hold the pictures themselves. Others, such as playlists, would make
-# FFmpeg read any file of this machine, or an address, that a stranger's upload names.
-_CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,mpegts,mpeg,mpegvideo,h264,hevc,m4v,mjpeg,"
-    "mjpeg_2000,mxf,ogg,rm,dv,gif,yuv4mpegpipe,ivf,obu,nut,wtv"
-)
 JSON = "scores.json"
 _PICTURES = {"html", "mp4", "zip", "stream"}  # formats that need the annotated video
 
@@ -60,8 +54,7 @@ def write_outputs(
 def _check(path: Path, seconds: float, stream: int | None) -> None:
     """Reject a file that holds no video, or a longer one than allowed."""
     try:
-        options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
-        av.open(f"file:{path}", options=options, metadata_errors="replace").close()
+        open_container(path).close()
     except (FFmpegError, ValueError):
         raise Reject("not a video that can be read, or only a part of one") from None
     if reason := why_no_video(path):

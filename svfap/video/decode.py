@@ -29,6 +29,7 @@ from svfap.video.declared import declared_by, rate_of
 from svfap.video.decoder import Decoder
 from svfap.video.deinterlace import deinterlaced
 from svfap.video.frame import Declared, Frame, Scalers
+from svfap.video.opening import open_container
 from svfap.video.streams import choose, video_streams
 
 logger = logging.getLogger(__name__)
@@ -199,9 +200,7 @@ def _open_container(path: Path) -> InputContainer:
             raise Reject("not a file")
         if path.stat().st_size == 0:
             raise Reject("empty file (0 bytes)")
-        # The protocol "file:" keeps FFmpeg from taking a name such as "concat:a.mp4" for a URL.
-        # Some recorders write names and places in other encodings than UTF-8.
-        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+        container = open_container(path)
         # PyAV's default makes FFmpeg invent times of showing, which are wrong for B-frames in AVI.
         container.flags &= ~_GUESS_TIMES
         return container

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
 from svfap.video.decode import Reject, read_frames
+from svfap.video.opening import open_container
 
 _NAMES = """
 .3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .m1v .m2ts .m2v .m4v .mjpeg .mjpg
@@ -37,7 +37,7 @@ def why_no_video(path: Path) -> str:
 
 def _why_no_pictures(path: Path) -> str:
     """Return why a file that FFmpeg opens has no moving pictures; an empty text if it has some."""
-    with av.open(f"file:{path.absolute()}", metadata_errors="replace") as container:
+    with open_container(path) as container:
         kind = container.format.name
         if kind in _NO_VIDEO_FORMATS or kind.endswith("_pipe"):
             return "not a video"

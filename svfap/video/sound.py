@@ -16,6 +16,7 @@ from av.stream import Disposition, Stream
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.video.encode import MP4, SOURCE, TARGET, run_ffmpeg
+from svfap.video.opening import open_container
 from svfap.video.streams import choose
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def add_sound(
 
 def _tracks(source: Path, stream: int | None) -> list[_Track]:
     """Return the sound tracks of a video, the default ones first."""
-    with av.open(f"file:{source.absolute()}", metadata_errors="replace") as container:
+    with open_container(source) as container:
         sounds, video = container.streams.audio, choose(container.streams.video, stream)
         # In a transport stream, FFmpeg counts from the start of the stream that it reads, in other
         # files from the start of the file.
