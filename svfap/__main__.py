@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from svfap import __version__, redact
+from svfap.commands import COMMANDS
 from svfap.config.section import Section
 from svfap.config.yaml_file import parse, read
 from svfap.errors import SvfapError, missing_extra, require
@@ -39,17 +40,6 @@ from svfap.threads import wait_passively
 from svfap.tracking import stage_run
 from svfap.tracking.environment import tracking_uri
 
-COMMANDS = (
-    "predict",
-    "serve",
-    "export",
-    "convert",
-    "weights",
-    "datasets",
-    "plan",
-    "doctor",
-    "sync-tracking",
-)
 MODULES = {name: f"stages.{name}" for name in STAGE_NAMES} | {
     name: f"commands.{name.replace('-', '_')}" for name in COMMANDS
 }

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from svfap.__main__ import COMMANDS, MODULES
+from svfap.__main__ import MODULES
+from svfap.commands import COMMANDS
 from svfap.experiment.stage_list import STAGE_NAMES
 
 COMPILER = {"torch._dynamo", "sympy"}

@@ -1,1 +1,13 @@
 """Commands beside the stages: one module each, whose `run(arguments)` returns the text to print."""
+
+COMMANDS = (
+    "predict",
+    "serve",
+    "export",
+    "convert",
+    "weights",
+    "datasets",
+    "plan",
+    "doctor",
+    "sync-tracking",
+)

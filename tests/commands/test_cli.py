@@ -10,7 +10,8 @@ import time
 import pytest
 
 from svfap import __version__
-from svfap.__main__ import COMMANDS, main
+from svfap.__main__ import main
+from svfap.commands import COMMANDS
 from svfap.experiment.stage_list import STAGE_NAMES
 
 BAD_CALLS = {
