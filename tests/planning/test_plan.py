@@ -204,7 +204,8 @@ def test_waiting_splits_loading_from_learning(tmp_path):
     output = tmp_path / "results" / "pretrain" / "checkpoint.pt"
     record(output, "pretrain", 60.0, [(0, 0.5), (50, 0.1)], status="KILLED")
     record(output, "pretrain", 80.0, [(1000, 0.5), (1050, 0.1)])
-    planned("--cpus", "2", "--calibrate", "mine.json", config=DEMO)
+    config = changed(tmp_path / "c.yaml", machine={"workers": 1, "threads": None})
+    planned("--cpus", "2", "--calibrate", "mine.json", config=config)
     found = rates.read(tmp_path / "mine.json").seconds["pretrain"]
     (job,) = (job for job in demo_jobs() if job.stage == "pretrain")
     assert found["jobs"] == TWO_CPUS.rates.seconds["pretrain"]["jobs"]
@@ -217,7 +218,8 @@ def test_waiting_splits_loading_from_learning(tmp_path):
 def test_a_run_on_fewer_cpus_keeps_the_proportions(tmp_path):
     output = tmp_path / "results" / "pretrain" / "checkpoint.pt"
     record(output, "pretrain", 140.0, [(0, 0.5), (100, 0.1)])
-    planned("--cpus", "16", "--calibrate", "mine.json", config=DEMO)
+    config = changed(tmp_path / "c.yaml", machine={"workers": 1, "threads": None})
+    planned("--cpus", "16", "--calibrate", "mine.json", config=config)
     found = rates.read(tmp_path / "mine.json").seconds["pretrain"]
     ratios = [found[unit] / rate for unit, rate in TWO_CPUS.rates.seconds["pretrain"].items()]
     assert ratios == pytest.approx([ratios[0]] * 3)
