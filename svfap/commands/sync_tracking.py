@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from svfap.errors import SvfapError
+from svfap.errors import SvfapError, require
 from svfap.overwriting import keep_inputs
 from svfap.redact import redacted
 from svfap.tracking.environment import SQLITE, tracking_uri
@@ -36,6 +36,7 @@ def run(arguments: Sequence[str]) -> str:
     uri = tracking_uri()
     if uri == "off":
         raise SvfapError("MLFLOW_TRACKING_URI is off; set it to the server to copy to")
+    require("sync-tracking", "mlflow")
     records = [record for folder in folders for record in _records(folder)]
     if uri.startswith(SQLITE):
         every = (record for folder in folders for record in folder.rglob(RECORD))

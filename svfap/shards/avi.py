@@ -7,7 +7,7 @@ The frames lie in the file as they are, each behind a header of `HEADER` bytes a
 import struct
 from collections.abc import Sequence
 
-from svfap.video.facevideo import frame_rate
+from svfap.video.rate import frame_rate
 
 HEADER = 8  # bytes before the content of each frame: its name and size
 BLOCK = 2  # a frame's content is padded to a multiple of this number of bytes

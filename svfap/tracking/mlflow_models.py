@@ -86,6 +86,7 @@ def signature(targets: Sequence[str], task: str) -> ModelSignature:
         ColSpec("string", "video"),
         ColSpec("long", "face"),
         *(ColSpec("double", name) for name in ("start", "end")),
+        *(ColSpec("long", name) for name in ("start_frame", "end_frame")),
         *label,
         *(ColSpec("float", name) for name in targets),
     ]

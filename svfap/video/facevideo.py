@@ -8,7 +8,6 @@ import io
 import zlib
 from collections.abc import Iterable
 from contextlib import closing
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
@@ -18,12 +17,10 @@ import simplejpeg
 
 from svfap.errors import SvfapError
 from svfap.video.planes import JpegPlanes, Picture
+from svfap.video.rate import frame_rate
 
 # FFmpeg otherwise writes its version, the date and a random id into the file.
 _BITEXACT = {"fflags": "bitexact"}
-# FFmpeg needs a rate as a fraction. This limit keeps whole rates and the NTSC rates (30000/1001,
-# 24000/1001) exact.
-_LARGEST_DENOMINATOR = 1001
 
 
 def encode_jpeg(picture: Picture, *, quality: int) -> bytes:
@@ -38,13 +35,6 @@ def encode_jpeg(picture: Picture, *, quality: int) -> bytes:
     }
     _, encoded = cv2.imencode(".jpg", picture, [*chain.from_iterable(options.items())])
     return encoded.tobytes()
-
-
-def frame_rate(fps: float) -> Fraction:
-    """Return a frame rate as a fraction of small numbers; 1 / 3600 for a frame an hour."""
-    if fps < 1:
-        return 1 / Fraction(1 / fps).limit_denominator(_LARGEST_DENOMINATOR)
-    return Fraction(fps).limit_denominator(_LARGEST_DENOMINATOR)
 
 
 class FaceVideoWriter:

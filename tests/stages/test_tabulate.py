@@ -252,7 +252,7 @@ def test_what_is_logged_is_what_is_shown(inputs: dict[str, Any]) -> None:
     logged = run(inputs)
     assert logged["demo UAR"] == pytest.approx(200 / 3)
     assert logged["first_impressions CCC average"] == pytest.approx(1)
-    assert {name.split("/")[0] for name in logged} == {*CONFIG.datasets}
+    assert {name.split(" ")[0] for name in logged} == {*CONFIG.datasets}
 
 
 def test_a_dataset_without_predictions_keeps_its_row(inputs: dict[str, Any]) -> None:

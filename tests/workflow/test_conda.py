@@ -19,6 +19,7 @@ NOT_IN_RULES = {  # only users run these
     "svfap.faces.detectors.s3fd",
     "svfap.faces.detectors.weights",
     "svfap.models.registry",
+    "svfap.use.loading",
     "svfap.use.options",
     "svfap.use.predictor",
 }

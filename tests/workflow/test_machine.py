@@ -56,8 +56,8 @@ def test_every_key_of_the_machine_reaches_its_stage_and_reruns_nothing(project, 
     assert all(values[key] != value for key, value in MachineConfig().model_dump().items())
     flags = MachineConfig.model_validate(values).flags()
     assert {stage: json.loads(flag) for stage, flag in flags.items()} == {
-        stage: values[stage] for stage in flags
-    }
+        stage: {key: v for key, v in values[stage].items() if key != "threads"} for stage in flags
+    }  # Snakemake itself gives a job its cores
     try:
         changed(project, machine=values)
         assert planned(project) == {}
