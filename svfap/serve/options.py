@@ -52,6 +52,7 @@ def _value(name: str, text: str) -> object:
     if name in _TEXTS:
         return text
     try:
-        return json.loads(text)
+        # Programs in Python send True and False.
+        return json.loads(text.lower() if text in ("True", "False") else text)
     except (ValueError, RecursionError):  # RecursionError: deeply nested brackets
         return text

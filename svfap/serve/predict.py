@@ -54,10 +54,11 @@ class PredictEndpoint:
         request = Request(scope, receive)
         try:
             with self._pool.admit(), tempfile.TemporaryDirectory(dir=self._work) as folder:
-                form = read_format(request.query_params)
+                read_format(request.query_params)
                 read_options(request.query_params)  # before a long upload
                 upload = await receive_upload(request, Path(folder), self._limits)
-                options = read_options({**request.query_params, **upload.fields})
+                given = {**request.query_params, **upload.fields}
+                form, options = read_format(given), read_options(given)
                 job = {"options": options, "format": form, "seconds": self._limits.seconds}
                 if form == "stream":
                     await _unless_gone(receive, self._stream(job, upload, send))

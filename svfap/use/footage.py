@@ -194,7 +194,7 @@ def _too_short(clips: Sequence[FaceClip], facts: ModelFacts) -> str:
     needed = ((frames - 1) * step + 1) / longest.fps
     return (
         f"a face is seen for {len(longest) / longest.fps:.2f} s, a window takes {needed:.2f} s;"
-        " give a longer video, or --pad to repeat its last frame as testing does"
+        " give a longer video, or --pad (pad=True) to repeat its last frame as testing does"
     )
 
 

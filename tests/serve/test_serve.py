@@ -69,12 +69,20 @@ def test_a_form_gives_the_scores_of_predict(server, checkpoint, face):
 def test_options_may_be_fields_of_the_form(server, checkpoint, face):
     answer = requests.post(
         server.root + "/predict",
-        data={"hop": "window", "pad": "true", "speaker": "all", "batch_size": "3"},
+        data={"hop": "window", "pad": True, "speaker": "all", "batch_size": "3"},
         files={"video": ("x.mp4", face.read_bytes())},
         timeout=60,
     )
     table = expected(checkpoint, face, hop="window", pad=True, speaker="all")
     assert len(answer.json()["windows"]) == len(table)
+
+
+@pytest.mark.parametrize(("form", "status"), [("csv", 200), ("xml", 400)])
+def test_the_format_may_be_a_field_of_the_form(server, face, form, status):
+    files = {"video": ("x.mp4", face.read_bytes())}
+    answer = requests.post(server.root + "/predict", data={"format": form}, files=files, timeout=60)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/csv") == (status == 200)
 
 
 def test_a_bare_body_and_a_table(server, checkpoint, face):
