@@ -26,10 +26,13 @@ def claim(folder: Path, *, overwrite: bool) -> Path:
     """Create the folder if needed, and return it.
 
     Raises:
-        SvfapError: see `check_free`.
+        SvfapError: see `check_free`; or it cannot be created.
     """
     check_free(folder, overwrite=overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SvfapError(f"{folder}: cannot be created ({error.strerror})") from None
     return folder
 
 
