@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from svfap.serve.pool import WorkerPool, WorkerProcess
-from svfap.serve.refusal import busy
+from svfap.serve.refusal import Refused, busy
 
 _IDLE = 10.0  # seconds without a picture after which a camera has ended
+_REMEMBERED = 100  # cameras that were ended last, whose late pictures are refused
+_ENDED = "this camera has ended; start it under another name"
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Cameras:
         self._pool, self._most = pool, most
         self._sessions: dict[str, _Session] = {}
         self._opening = asyncio.Lock()
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED)
 
     async def see(self, name: str, request: dict[str, Any], jpeg: bytes) -> dict[str, Any]:
         """Return what `LiveSession.see` does for the next picture of a camera.
@@ -42,12 +46,14 @@ class Cameras:
             jpeg: the picture.
 
         Raises:
-            Refused: too many cameras, or the picture cannot be read.
+            Refused: too many cameras, the camera has ended, or the picture cannot be read.
         """
         async with self._opening:
             new = name not in self._sessions
             session = await self._open(name) if new else self._sessions[name]
         async with session.lock:
+            if self._sessions.get(name) is not session:  # ended while this picture waited
+                raise Refused(410, _ENDED)
             session.used = time.monotonic()
             try:
                 answers = session.worker.ask(request | {"do": "live", "new": new}, jpeg)
@@ -66,15 +72,21 @@ class Cameras:
             await asyncio.sleep(_IDLE / 5)
             for name, session in [*self._sessions.items()]:
                 if not session.lock.locked() and time.monotonic() - session.used > _IDLE:
-                    await self.end(name)
+                    await self._close(name)
 
     async def end(self, name: str) -> None:
-        """End a camera."""
+        """End a camera; a picture of it that arrives later is refused."""
+        self._ended.append(name)
+        await self._close(name)
+
+    async def _close(self, name: str) -> None:
         if session := self._sessions.pop(name, None):
             async with session.lock:
                 await session.lease.aclose()
 
     async def _open(self, name: str) -> _Session:
+        if name in self._ended:
+            raise Refused(410, _ENDED)
         if len(self._sessions) >= self._most:
             raise busy(f"{len(self._sessions)} cameras are being scored already")
         lease = contextlib.AsyncExitStack()

@@ -40,6 +40,7 @@ _WHY = {
     "401": "the token is missing or wrong",
     "403": "the request comes from a page of another server",
     "408": "the upload has stopped",
+    "410": "the camera has been ended",
     "413": "the upload is too large",
     "422": "the video cannot be scored: not a video, damaged, no face, too short, too long",
     "500": "scoring has failed or its process has ended; the server goes on",
@@ -103,6 +104,7 @@ def _predict() -> dict[str, Any]:
         **{kind: {"schema": binary} for kind in ("video/mp4", "application/zip")},
         **{kind: {"schema": _TEXT} for kind in ("text/csv", "text/html", "application/x-ndjson")},
     }
+    refusals = sorted(_WHY.keys() - {"410"})
     return {
         "summary": "Score a video",
         "description": f"Send a form with the file in the field `{FIELD}`, or the file as body.",
@@ -114,7 +116,7 @@ def _predict() -> dict[str, Any]:
                 "application/octet-stream": {"schema": binary},
             },
         },
-        "responses": _responses({"description": "the scores", "content": media}, [*_WHY]),
+        "responses": _responses({"description": "the scores", "content": media}, refusals),
     }
 
 
@@ -132,7 +134,7 @@ def _live() -> dict[str, Any]:
         "requestBody": {"required": True, "content": jpeg},
         "responses": _responses(
             {"description": "the face and the newest scores", "content": answer},
-            ["400", "401", "403", "413", "422", "500", "503"],
+            ["400", "401", "403", "410", "413", "422", "500", "503"],
         ),
     }
 

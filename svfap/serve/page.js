@@ -221,6 +221,7 @@ async function followCamera(own) {
   while (camera === own) {
     const picture = grab(own.video), taken = performance.now() / 1000;
     const jpeg = await new Promise(done => picture.toBlob(done, "image/jpeg", 0.9));
+    if (camera !== own) return; // a picture after its camera's end would begin the camera anew
     const answer = await fetch(`live?camera=${own.name}&taken=${taken}`, {method: "POST", body: jpeg, headers: {"Content-Type": "image/jpeg"}})
       .catch(() => { throw new Error("The server does not answer; has it ended?"); });
     if (camera !== own) return;

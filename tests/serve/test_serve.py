@@ -10,6 +10,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 
+import cv2
 import pandas as pd
 import pytest
 import requests
@@ -305,3 +306,18 @@ def test_pages_load_nothing_from_elsewhere(server):
         assert answer.status_code == 200
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "https://" not in answer.text.replace("https://USER", "")
+
+
+def test_a_picture_after_the_end_of_its_camera_takes_no_worker(server):
+    _, jpeg = cv2.imencode(".jpg", next(face_frames(1)))
+
+    def see(camera, taken):
+        return server.post("/live", body=jpeg.tobytes(), camera=camera, taken=taken)
+
+    assert see("first", 0.0).status_code == 200
+    ended = requests.delete(server.root + "/live", params={"camera": "first"}, timeout=20)
+    assert ended.status_code == 204
+    late = see("first", 0.1)
+    assert late.status_code == 410
+    assert "has ended" in late.json()["error"]
+    assert see("second", 0.0).status_code == 200  # there is one worker for cameras
