@@ -351,7 +351,7 @@ def test_a_server_that_is_killed_midway_costs_a_warning_and_is_synced_later(
     tmp_path, toy_model, monkeypatch, capsys
 ):
     port = free_port()
-    command, _, output = training(tmp_path, toy_model, 600)
+    command, _, output = training(tmp_path, toy_model, 200)
     with server(tmp_path, port) as uri:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
