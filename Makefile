@@ -30,7 +30,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 test: $(READY)  ## everyday tests: at most 8 minutes on 2 idle cores
-	$(PYTEST) -m "not slow and not slurm"
+	$(PYTEST) -m "not slow and not slurm and not long"
 
 test-all: test  ## also the tests that take long and guard rare things, and test-slurm
 	$(PYTEST) -m "slow and not slurm and not long"
