@@ -118,8 +118,8 @@ def fingerprint(config: CropConfig, video: Path) -> str:
 
     A change of what is hashed, or of its order, crops every clip of every user again.
     """
-    # A missing video is rejected, and cropped once it exists. A kept place outlives the machine, and
-    # a video that is fetched to the next one has another date there.
+    # A missing video is rejected, and cropped once it exists. A kept place outlives the machine; on
+    # the next one, the video has another date.
     source = content_of(video) if "SVFAP_STATE" in os.environ else file_state(video)
     text = json.dumps([_VERSION, clip_settings(config), source], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

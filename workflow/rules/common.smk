@@ -43,6 +43,10 @@ except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
 
+# Lists of videos decide which parts and folds there are, so they travel with the configuration.
+LISTS = {known.csv for known in EXPERIMENT.config.datasets.values()}
+workflow.configfiles.extend(map(str, LISTS - {None}))
+
 if workflow.is_main_process:
     # A name that no font here draws is reported before the first job, not by the first figure. The
     # import takes time, and jobs, which parse this file too, do without.
