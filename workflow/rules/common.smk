@@ -21,6 +21,7 @@ from svfap.datasets.dataset import is_dataset
 from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
 from svfap.experiment import job_lines, layout, resolve, runs
+from svfap.experiment import storage as storage_faults
 from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
 from svfap.replacing import TARS_FOLDER
@@ -30,6 +31,8 @@ from svfap.weights import start
 
 # Whether files reach the jobs by a storage only, not by a shared disk.
 TRAVELS = workflow.storage_settings.default_storage_provider is not None
+if TRAVELS:
+    storage_faults.notice_new_folders(workflow.storage_registry.default_storage_provider)
 
 given = workflow.resource_settings
 try:
