@@ -13,6 +13,7 @@ from svfap import interrupts
 if workflow.is_main_process:
     interrupts.end_at_once()  # before the imports, which take a while
 
+import contextlib
 import shlex
 import signal
 
@@ -32,7 +33,9 @@ from svfap.weights import start
 # Whether files reach the jobs by a storage only, not by a shared disk.
 TRAVELS = workflow.storage_settings.default_storage_provider is not None
 if TRAVELS:
-    storage_faults.notice_new_folders(workflow.storage_registry.default_storage_provider)
+    storage_faults.notice_new_folders(
+        workflow.storage_registry.default_storage_provider
+    )
 
 given = workflow.resource_settings
 try:
@@ -52,16 +55,24 @@ workflow.configfiles.extend(map(str, LISTS - {None}))
 
 if workflow.is_main_process:
     # A name that no font here draws is reported before the first job, not by the first figure. The
-    # import takes time, and jobs, which parse this file too, do without.
-    from svfap.doctor.project import OK, fonts
+    # import takes time, and jobs, which parse this file too, do without. A machine that only starts
+    # jobs elsewhere may lack what draws.
+    with contextlib.suppress(ModuleNotFoundError):
+        from svfap.doctor.project import OK, fonts
 
-    names_drawn = fonts(
-        label for known in EXPERIMENT.datasets.values() for label in known.targets
-    )
-    if names_drawn.state != OK:
-        print(f"svfap: warning: {names_drawn.text}", file=sys.stderr)
+        names_drawn = fonts(
+            label for known in EXPERIMENT.datasets.values() for label in known.targets
+        )
+        if names_drawn.state != OK:
+            print(f"svfap: warning: {names_drawn.text}", file=sys.stderr)
 
 DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
+# A `module` may give a prefix. Snakemake puts it before the paths of rules; these are read or written
+# without a rule.
+DATA_HERE, RESULTS_HERE = [
+    Path(workflow.modifier.path_modifier.replace_prefix(str(path)))
+    for path in (DATA, RESULTS)
+]
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md", "models.csv"),
@@ -87,9 +98,9 @@ PYTHONPATH_VALUE = (
     else '"${PYTHONPATH:-}"'
 )
 
-environment.set_tracking_defaults(RESULTS)
+environment.set_tracking_defaults(RESULTS_HERE)
 PIPELINE = stage_run.Pipeline(
-    RESULTS, EXPERIMENT.config.model_dump(mode="json", exclude={"machine"})
+    RESULTS_HERE, EXPERIMENT.config.model_dump(mode="json", exclude={"machine"})
 )
 # What describes the machine is a resource of a job, not a parameter, so it reruns nothing.
 MACHINE = EXPERIMENT.config.machine.flags()
@@ -194,8 +205,8 @@ def crop_config(wildcards):
 
 
 def raw_state(dataset, part):
-    """Path of the record of a part's raw videos."""
-    return layout.RAW_STATE.path(DATA, dataset=dataset, part=part)
+    """Path of the record of a part's raw videos, if it is on this machine."""
+    return layout.RAW_STATE.path(DATA_HERE, dataset=dataset, part=part)
 
 
 def raw_token(wildcards):
