@@ -1,6 +1,36 @@
-"""Work around a fault of Snakemake's plugin for S3 that concerns folders."""
+"""The storage of a workflow without a shared disk: a check before the first job, and a fault."""
 
 from typing import Any
+
+from svfap.errors import SvfapError
+from svfap.redact import redacted
+
+
+def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)
+    """Ask the storage for a file once, where Snakemake would fail for every file.
+
+    Args:
+        provider: the storage provider of a workflow.
+        prefix: the value of `--default-storage-prefix`.
+
+    Raises:
+        SvfapError: the storage cannot be reached, refuses, or has no such bucket.
+    """
+    where = redacted(prefix)
+    try:
+        asked = provider.object(f"{prefix.rstrip('/')}/svfap" if prefix else "svfap")
+        asked.exists()
+        bucket = getattr(asked, "bucket_exists", None)
+    except Exception as error:  # every storage has exceptions of its own
+        reason = redacted(" ".join(str(error).split())) or type(error).__name__
+        raise SvfapError(
+            f"storage {where}: {reason}; check address, credentials and permissions"
+        ) from None
+    if bucket is not None and not bucket():
+        raise SvfapError(
+            f"storage {where}: there is no such bucket, or you may not see it; create it or correct"
+            " --default-storage-prefix"
+        )
 
 
 def notice_new_folders(provider: Any) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)

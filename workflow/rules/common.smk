@@ -22,7 +22,7 @@ from svfap.datasets.dataset import is_dataset
 from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
 from svfap.experiment import job_lines, layout, resolve, runs
-from svfap.experiment import storage as storage_faults
+from svfap.experiment import storage as travel
 from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
 from svfap.replacing import TARS_FOLDER
@@ -32,10 +32,9 @@ from svfap.weights import start
 
 # Whether files reach the jobs by a storage only, not by a shared disk.
 TRAVELS = workflow.storage_settings.default_storage_provider is not None
+STORAGE = workflow.storage_registry.default_storage_provider
 if TRAVELS:
-    storage_faults.notice_new_folders(
-        workflow.storage_registry.default_storage_provider
-    )
+    travel.notice_new_folders(STORAGE)
 
 given = workflow.resource_settings
 try:
@@ -45,6 +44,8 @@ try:
         yaml_file.read(path)  # finds keys that occur twice; Snakemake takes the last
     EXPERIMENT = resolve.resolve(config, where="config")
     RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
+    if TRAVELS and workflow.is_main_process:
+        travel.check(STORAGE, workflow.storage_settings.default_storage_prefix)
 except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
