@@ -16,7 +16,7 @@ class Lean(MetaPathFinder):
         while frame and "importlib" in frame.f_code.co_filename:
             frame = frame.f_back
         ours = frame is not None and any(part in frame.f_code.co_filename for part in OURS)
-        if ours and name.split(".")[0].partition("_interface")[0] not in KNOWN:
+        if ours and name.split(".", maxsplit=1)[0].partition("_interface")[0] not in KNOWN:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 

@@ -1,4 +1,4 @@
-"""Jobs that share no disk: only declared files travel, by a storage, and the tables are the same."""
+"""Jobs that share no disk: only declared files travel, and the tables are the same."""
 
 import os
 import shutil

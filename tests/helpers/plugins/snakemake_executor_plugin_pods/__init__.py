@@ -9,6 +9,8 @@ from dataclasses import replace
 from snakemake_executor_plugin_cluster_generic import (
     Executor,
     ExecutorSettings,
+)
+from snakemake_executor_plugin_cluster_generic import (
     common_settings as of_clusters,
 )
 
