@@ -12,7 +12,8 @@ import yaml
 from helpers import pods
 from helpers.toy_project import CONFIG, ROOT
 
-pytest.importorskip("snakemake_storage_plugin_s3")
+for _needed in ("moto", "snakemake_storage_plugin_s3", "snakemake_storage_plugin_fs"):
+    pytest.importorskip(_needed)
 pytest.importorskip("snakemake_executor_plugin_cluster_generic")
 
 pytestmark = pytest.mark.slow
