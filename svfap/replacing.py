@@ -1,9 +1,19 @@
-"""Write files whole or not at all: under a temporary name first, then renamed."""
+"""Write files whole or not at all: under a temporary name first, then renamed.
+
+Snakemake deletes the declared outputs of a job before it starts and after it fails. Work that must
+survive is therefore not declared. Declared are links to it, which cost nothing and are made when
+the work is done. Where only declared files travel, a copy of the work takes the place of the link.
+"""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# Declared folders beside the tables of face clips and of shards.
+FACES_FOLDER = "face_clips"
+TARS_FOLDER = "tars"
 
 
 @contextmanager
@@ -30,3 +40,56 @@ def replacing(path: Path, *, fsync: bool = False) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def link(path: Path, target: Path) -> None:
+    """Make `path` a link to a file or folder, in place of an earlier link or file.
+
+    The link is relative, so that both can be moved together. A folder on the way may be a link.
+
+    Raises:
+        OSError: the link cannot be made; the earlier one is unchanged.
+    """
+    with replacing(path) as partial:
+        partial.symlink_to(
+            os.path.relpath(target.parent.resolve() / target.name, path.parent.resolve())
+        )
+
+
+def link_files(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
+    """Make a folder of links, in place of an earlier one.
+
+    A folder among the targets becomes a folder of links, because programs that copy a folder follow
+    links to files only.
+
+    Args:
+        folder: the folder to make.
+        files: path of each link below the folder, and its target; missing targets are left out.
+
+    Raises:
+        OSError: a link cannot be made.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, target in files:
+        place = folder / name
+        if target.is_dir():
+            place.mkdir(parents=True)
+            for file in target.iterdir():
+                (place / file.name).symlink_to(file.absolute())
+        elif target.exists():
+            place.parent.mkdir(exist_ok=True)
+            place.symlink_to(target.absolute())
+
+
+def arrived(path: Path) -> bool:
+    """Return whether a path is a copy that has travelled, and no link of `link_files`."""
+    if path.is_dir():
+        return not any(file.is_symlink() for file in path.iterdir())
+    return path.is_file() and not path.is_symlink()
+
+
+def here(path: Path, folder: Path) -> Path:
+    """Return a file where its stage wrote it, or else its copy in the declared folder."""
+    copy = folder / path.name
+    return path if path.exists() or not copy.exists() else copy

@@ -77,6 +77,9 @@ class CropConfig(Section):
     max_rejects: float = Field(
         default=0.2, ge=0, le=1, description="highest share of rejected videos; more is an error"
     )
+    keep: bool = Field(
+        default=True, description="false: delete the face clips once they are in shards"
+    )
 
     @model_validator(mode="after")
     def _one_face_of_the_whole_video(self) -> "CropConfig":
@@ -159,6 +162,9 @@ class Config(Section):
     finetune: FinetuneConfig = FinetuneConfig()
     baseline: bool = Field(
         default=True, description="score a classical baseline too, and show it in every table"
+    )
+    protect: bool = Field(
+        default=False, description="write-protect checkpoints, so that no run replaces them"
     )
     machine: MachineConfig = MachineConfig()
     variants: dict[Name, Variant] = Field(default_factory=dict, description="further runs, by name")

@@ -42,7 +42,7 @@ class RawState:
         """Return the present state of raw videos."""
         files = {str(path): file_state(path) for path in paths}
         by_content = token.startswith("content:")
-        hashes = {path: _content(Path(path)) for path in files} if by_content else {}
+        hashes = {path: content_of(Path(path)) for path in files} if by_content else {}
         return cls(token, cut, files, hashes)
 
     @classmethod
@@ -66,7 +66,7 @@ class RawState:
             path
             for path, state in self.files.items()
             if file_state(Path(path)) != state
-            and (path not in self.hashes or _content(Path(path)) != self.hashes[path])
+            and (path not in self.hashes or content_of(Path(path)) != self.hashes[path])
         ]
 
     def gone(self) -> list[str]:
@@ -119,7 +119,7 @@ def file_state(path: Path) -> State:
         return ()
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
     """Return a hash of a video, or of all frames of a folder; "" if it cannot be read."""
     try:
         if not path.is_dir():

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from svfap.replacing import FACES_FOLDER, TARS_FOLDER
+
 Root = Literal["data", "results"]
 
 CURVE = "curve.csv"  # beside a checkpoint
@@ -83,9 +85,14 @@ class Output:
 
 
 MANIFEST = Output("data", "raw/{dataset}/manifest.csv")
+VIDEOS = Output("data", "videos/{dataset}")
 CLIPS = Output("data", "crops/{dataset}/{part}/clips.csv")
 RAW_STATE = CLIPS.beside("raw.json")
+QUALITY = CLIPS.beside("quality.parquet")
+REJECTS = CLIPS.beside("rejects.csv")
+FACES = CLIPS.beside(FACES_FOLDER)
 SHARDS = Output("data", "shards/{dataset}/{part}/index.parquet")
+TARS = SHARDS.beside(TARS_FOLDER)
 
 PRETRAINED = Output("results", "{run}pretrain/checkpoint.pt")
 RECONSTRUCTION = PRETRAINED.beside("reconstruction.png")
@@ -121,6 +128,17 @@ _JOBS = {
 # Stage -> what its job printed, and the time and memory that Snakemake measured.
 LOGS = {stage: Output("results", f"logs/{job}.log") for stage, job in _JOBS.items()}
 JOB_TIMES = {stage: Output("results", f"benchmarks/{job}.tsv") for stage, job in _JOBS.items()}
+
+
+def record(output: Output) -> Output:
+    """Return the record of the run that makes an output, see `svfap.tracking.record.declare`."""
+    return output.beside(PurePosixPath(output.pattern).stem + ".jsonl")
+
+
+def videos_of(manifest: Path) -> Path | None:
+    """Return the declared folder of a dataset's videos; None for a manifest of another place."""
+    names = MANIFEST.parse(manifest.absolute())
+    return None if names is None else VIDEOS.path(manifest.parents[2], **names)
 
 
 def place_of(path: Path) -> dict[str, str]:

@@ -28,7 +28,7 @@ from svfap.faces.cropped_video import (
     file_stem,
     write_text,
 )
-from svfap.replacing import replacing
+from svfap.replacing import FACES_FOLDER, here, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,6 +121,16 @@ def read_clips(path: Path) -> list[ClipRow]:
     return rows
 
 
+def face_clip(clips: Path, path: str) -> Path:
+    """Return where the face clip is that a `clips.csv` names.
+
+    Args:
+        clips: the table.
+        path: the path in it.
+    """
+    return here(clips.parent / path, clips.with_name(FACES_FOLDER))
+
+
 def read_quality(clips: Path) -> "pd.DataFrame":
     """Read the `quality.parquet` beside a `clips.csv`, with the path of each clip as `file`.
 
@@ -133,7 +143,7 @@ def read_quality(clips: Path) -> "pd.DataFrame":
     quality = pd.read_parquet(quality_path(clips))
     table = pd.read_csv(clips, usecols=["key", "path"], dtype=str, keep_default_na=False)
     paths = dict(zip(table["key"], table["path"], strict=True))
-    quality["file"] = [clips.parent / paths[key] for key in quality["key"]]
+    quality["file"] = [face_clip(clips, paths[key]) for key in quality["key"]]
     return quality
 
 

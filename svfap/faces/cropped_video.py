@@ -6,20 +6,21 @@ complete.
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from svfap.config import CropConfig
-from svfap.datasets.raw_state import file_state
+from svfap.datasets.raw_state import content_of, file_state
 from svfap.replacing import replacing
 
 # The version is part of every fingerprint. Raise it when a change of the code changes the pictures
 # that the same settings give: every video is then cropped again.
 _VERSION = 5
 # No single clip depends on these settings of a whole part, so a change of one crops nothing again.
-_SETTINGS_OF_THE_PART = {"max_rejects"}
+_SETTINGS_OF_THE_PART = {"max_rejects", "keep"}
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def fingerprint(config: CropConfig, video: Path) -> str:
 
     A change of what is hashed, or of its order, crops every clip of every user again.
     """
-    source = file_state(video)  # a missing video is rejected, and cropped once it exists
+    # A missing video is rejected, and cropped once it exists. A kept place outlives the machine; on
+    # the next one, the video has another date.
+    source = content_of(video) if "SVFAP_STATE" in os.environ else file_state(video)
     text = json.dumps([_VERSION, clip_settings(config), source], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
+from svfap.replacing import TARS_FOLDER, here
 
 FRAME_NUMBER = np.dtype("<u4")  # of the columns `sizes` and `checksums`
 READERS = 8  # indexes read at once; each takes a core and waits for the disk
@@ -106,13 +107,20 @@ def read_index(path: Path) -> pa.Table:
         raise SvfapError(f"{path}: written by an earlier version; delete it and run again")
     # Many clips share a shard: check each shard once. One listing of the folder is faster than a
     # question for each shard, above all on a network disk.
-    with os.scandir(path.parent) as entries:
+    rows = table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist()
+    folder = shard_path(path, rows[0]["shard"]).parent if rows else path.parent
+    with os.scandir(folder) as entries:
         found = {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-    for row in table.group_by(["shard", "shard_bytes"]).aggregate([]).to_pylist():
+    for row in rows:
         if found.get(row["shard"]) != row["shard_bytes"]:
             shard = path.parent / row["shard"]
             raise SvfapError(f"{shard}: missing or cut short; delete {path} and run again")
     return table
+
+
+def shard_path(index: Path, name: str) -> Path:
+    """Return where a shard is that an index names."""
+    return here(index.parent / name, index.with_name(TARS_FOLDER))
 
 
 def read_crop_settings(shard: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
 from svfap.shards.frame_format import BLOCKS, RAW_LAYOUTS, decode_into
-from svfap.shards.index import PerFrame, read_crop_settings, read_indexes
+from svfap.shards.index import PerFrame, read_crop_settings, read_indexes, shard_path
 from svfap.shards.open_files import OpenFile, opener
 from svfap.video.image import Image
 from svfap.video.sampling import Indices
@@ -53,7 +53,7 @@ class ClipStore:
         for index, part in zip(indexes, tables, strict=True):
             names = part["shard"].combine_chunks().dictionary_encode()
             shard_numbers.append(names.indices.to_numpy() + len(self._shards))
-            self._shards += [index.parent / name for name in names.dictionary.to_pylist()]
+            self._shards += [shard_path(index, name) for name in names.dictionary.to_pylist()]
         # These arrays have one entry per row of the index; see `svfap.shards.index.SCHEMA`.
         self._shard = np.concatenate(shard_numbers)
         layouts = table["format"].combine_chunks().dictionary_encode()

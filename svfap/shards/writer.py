@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from svfap.config.labels import NO_LABEL_NAMES, LabelNames
-from svfap.replacing import replacing
+from svfap.replacing import TARS_FOLDER, link_files, replacing
 from svfap.shards.frame_format import SUFFIXES, FrameFormat, jpeg_size, pack
 from svfap.shards.index import FRAME_NUMBER, written_schema
 
@@ -123,6 +123,7 @@ def _publish(index: Path, shards: Sequence[Path], rows: list[dict[str, object]])
         old.unlink()
     for shard in shards:
         Path(f"{shard}.tmp").replace(shard)
+    link_files(index.with_name(TARS_FOLDER), ((shard.name, shard) for shard in shards))
     sizes = {shard.name: shard.stat().st_size for shard in shards}
     table = [row | {"shard_bytes": sizes[str(row["shard"])]} for row in rows]
     with replacing(index) as partial:

@@ -3,13 +3,15 @@
 The stage also writes, beside `clips.csv`: `quality.parquet`, a row of figures per clip; `raw.json`,
 size and date of the raw videos;
 `faces/<key>.mkv`, each clip as Motion JPEG; `faces/<key>.json`, the outcome for each video;
-`rejects.csv`, the videos without a usable face, with the reason. A video that was cropped with the
+`rejects.csv`, the videos without a usable face, with the reason. `face_clips` is a link to the
+folder `faces`, see `svfap.replacing`. A video that was cropped with the
 same settings is not cropped again. With `speaker: all`, the second clip of a video has the key
 `<key>~2`, and so on; the clips of a video are one group.
 """
 
 import logging
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,18 +22,23 @@ import numpy as np
 from av.error import FFmpegError
 
 from svfap.config import CropConfig
-from svfap.datasets.collect import FAILED, read_failed
+from svfap.datasets import raw_videos
+from svfap.datasets.collect import read_failed
 from svfap.datasets.dataset import Clip, read_manifest
 from svfap.datasets.raw_state import RawState, raw_state_path
 from svfap.errors import SvfapError
+from svfap.experiment import kept, layout
 from svfap.faces.clip_tables import quality_path, rejects_path, write_tables
 from svfap.faces.crop_videos import VideoToCrop, crop_videos
 from svfap.faces.cropped_video import CroppedVideo, file_stem
 from svfap.overwriting import keep_inputs
 from svfap.progress import track
+from svfap.replacing import FACES_FOLDER, link
 
 logger = logging.getLogger(__name__)
 NAMES_SHOWN = 5
+FACES = "faces"
+REJECTED = "too_many_rejects.csv"
 
 
 def run(
@@ -61,21 +68,23 @@ def run(
     """
     clips = _read_part(manifest, part)
     config = config.model_copy(update={"preset": config.preset or "auto"})
-    faces = output.parent / "faces"
+    faces = kept.folder(output) / FACES
     began = time.monotonic()
-    sources = dict.fromkeys(clip.source or clip.path for clip in clips)
+    declared, links = output.with_name(FACES_FOLDER), layout.videos_of(manifest)
+    jobs = [VideoToCrop(clip.key, raw_videos.video_of(clip, links)) for clip in clips]
+    sources = _sources(clips, jobs)
     _compare(RawState.read(raw_state_path(output)), sources, manifest)
     # A video that is replaced from here on is cropped by the next run.
     state = RawState.of(sources, raw, cut=any(clip.source for clip in clips))
     try:
-        faces.mkdir(parents=True, exist_ok=True)
-        jobs = [VideoToCrop(clip.key, clip.path) for clip in clips]
-        keep_inputs([manifest, *(job.path for job in jobs)], _outputs(output, jobs))
+        _begin(faces, declared)
+        keep_inputs([manifest, *(job.path for job in jobs)], _outputs(output, faces, jobs))
         cropped = crop_videos(jobs, config, folder=faces, workers=workers)
-        outcomes = _log_rejects(jobs, cropped, read_failed(manifest.with_name(FAILED)))
+        outcomes = _log_rejects(jobs, cropped, read_failed(raw_videos.failed_list(manifest, links)))
         videos = list(track(outcomes, total=len(jobs), label=f"crop {part}"))
         state.write(raw_state_path(output))
         write_tables(output, list(zip(clips, videos, strict=True)), config)
+        _finish(faces, declared, keep=config.keep)
     except (OSError, FFmpegError) as error:
         # PyAV's errors are OSErrors only where FFmpeg reports an error number of the system.
         raise SvfapError(
@@ -83,7 +92,29 @@ def run(
             "folder with the key `data`"
         ) from None
     log(_metrics(videos) | {"seconds": time.monotonic() - began})
-    _check_rejects(videos, config, rejects_path(output))
+    _check_rejects(videos, config, rejects_path(output), faces.with_name(REJECTED))
+
+
+def _sources(clips: Sequence[Clip], jobs: Sequence[VideoToCrop]) -> dict[Path, None]:
+    """Return the raw videos on this machine; a copy that has travelled has a date of its own."""
+    here = [clip for clip, job in zip(clips, jobs, strict=True) if job.path == clip.path]
+    return dict.fromkeys(clip.source or clip.path for clip in here)
+
+
+def _begin(faces: Path, declared: Path) -> None:
+    """Make the folder of face clips, or find the one that a run without `crop.keep` has left."""
+    if declared.is_dir() and not declared.is_symlink() and not faces.exists():
+        shutil.move(declared, faces)
+    faces.mkdir(parents=True, exist_ok=True)
+
+
+def _finish(faces: Path, declared: Path, *, keep: bool) -> None:
+    """Declare the face clips: by a link, or as a folder that Snakemake will delete."""
+    if keep:
+        link(declared, faces)
+    else:
+        declared.unlink(missing_ok=True)
+        shutil.move(faces, declared)
 
 
 def _read_part(manifest: Path, part: str) -> list[Clip]:
@@ -119,11 +150,11 @@ def _compare(earlier: RawState | None, sources: Collection[Path], manifest: Path
         logger.info("%d raw videos changed: %s", len(changed), ", ".join(changed[:NAMES_SHOWN]))
 
 
-def _outputs(clips: Path, jobs: Iterable[VideoToCrop]) -> Iterator[Path]:
+def _outputs(clips: Path, faces: Path, jobs: Iterable[VideoToCrop]) -> Iterator[Path]:
     """Yield the tables, and for each video the files of its first clip."""
     yield from (clips, rejects_path(clips), quality_path(clips))
     for job in jobs:
-        stem = clips.parent / "faces" / file_stem(job.key)
+        stem = faces / file_stem(job.key)
         yield from (stem.with_name(stem.name + suffix) for suffix in (".mkv", ".json"))
 
 
@@ -155,11 +186,17 @@ def _metrics(videos: Sequence[CroppedVideo]) -> dict[str, float]:
     } | means
 
 
-def _check_rejects(videos: Sequence[CroppedVideo], config: CropConfig, table: Path) -> None:
-    """Raise if more videos were rejected than `crop.max_rejects` allows, or all of them."""
+def _check_rejects(
+    videos: Sequence[CroppedVideo], config: CropConfig, table: Path, kept_table: Path
+) -> None:
+    """Raise if more videos were rejected than `crop.max_rejects` allows, or all of them.
+
+    Snakemake deletes the table of a job that fails, so the user gets a copy.
+    """
     reasons = [video.reject for video in videos if video.reject]
     if len(reasons) <= config.max_rejects * len(videos) and len(reasons) < len(videos):
         return
+    shutil.copyfile(table, kept_table)
     advice = "fix or remove these videos"
     if len(reasons) < len(videos):
         advice += f" or raise crop.max_rejects (now {config.max_rejects:g})"
@@ -167,7 +204,7 @@ def _check_rejects(videos: Sequence[CroppedVideo], config: CropConfig, table: Pa
     example = next(reason for reason in reasons if _kind(reason) == kind)
     raise SvfapError(
         f"{len(reasons)} of {len(videos)} videos rejected, {count} of them like this: {example}; "
-        f"see {table}, then {advice}"
+        f"see {kept_table}, then {advice}"
     )
 
 

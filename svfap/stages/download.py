@@ -6,10 +6,11 @@ from pathlib import Path
 
 from svfap.config import DatasetConfig
 from svfap.config.labels import LabelNames
-from svfap.datasets import get
+from svfap.datasets import get, raw_videos
 from svfap.datasets.dataset import Dataset, write_manifest
 from svfap.datasets.verify import Census, list_clips
 from svfap.errors import SvfapError
+from svfap.experiment import layout
 from svfap.replacing import replacing
 from svfap.sources import SourceError
 
@@ -23,7 +24,8 @@ def run(config: DatasetConfig, *, dataset: str, output: Path, log: Callable[...,
         config: the dataset's entry in the configuration.
         dataset: name of the dataset.
         output: the manifest, `data/raw/{dataset}/manifest.csv`; it appears only when complete.
-            Without `config.root`, the videos are stored beside it.
+            Without `config.root`, the videos are stored beside it. Links to all of them are in the
+            folder `layout.VIDEOS`.
         log: function that takes metrics as a mapping from name to value.
 
     Raises:
@@ -41,6 +43,8 @@ def run(config: DatasetConfig, *, dataset: str, output: Path, log: Callable[...,
             clips = census.count(list_clips(source, root))
             write_manifest(partial, clips, labels=labels, copy=root)
             _check_complete(census, dataset, allow_incomplete=config.allow_incomplete)
+        if folder := layout.videos_of(output):
+            raw_videos.declare(output, folder)
     except OSError as error:
         raise SvfapError(
             f"{error.filename or output}: cannot be written ({error.strerror});"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from svfap.config import ShardConfig
-from svfap.faces.clip_tables import ClipRow, read_clips
+from svfap.faces.clip_tables import ClipRow, face_clip, read_clips
 from svfap.progress import track
 from svfap.shards.writer import Sample, write_shards
 from svfap.tracking.stage_run import Log
@@ -17,7 +17,7 @@ def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
     Args:
         config: size of a shard and format of its frames.
         clips: `clips.csv` of the stage `crop`.
-        output: `index.parquet`; the tars are written beside it.
+        output: `index.parquet`; the tars are written beside it, and links to them in `tars`.
         log: function that takes metrics.
 
     Raises:
@@ -25,9 +25,7 @@ def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
     """
     rows = read_clips(clips)
     output.parent.mkdir(parents=True, exist_ok=True)
-    samples = track(
-        _samples(rows, clips.parent), total=len(rows), label=f"shard {output.parent.name}"
-    )
+    samples = track(_samples(rows, clips), total=len(rows), label=f"shard {output.parent.name}")
     count = write_shards(
         output, samples, max_bytes=config.max_megabytes * 10**6, form=config.format
     )
@@ -35,7 +33,7 @@ def run(config: ShardConfig, *, clips: Path, output: Path, log: Log) -> None:
     log({"clips": count, "megabytes": size / 1e6})
 
 
-def _samples(rows: Sequence[ClipRow], folder: Path) -> Iterator[tuple[Sample, list[bytes]]]:
+def _samples(rows: Sequence[ClipRow], clips: Path) -> Iterator[tuple[Sample, list[bytes]]]:
     """Yield the face clips of a `clips.csv` in its order."""
     for row in rows:
         sample = Sample(
@@ -47,4 +45,4 @@ def _samples(rows: Sequence[ClipRow], folder: Path) -> Iterator[tuple[Sample, li
             crop=row.crop,
             labels=row.labels,
         )
-        yield sample, read_jpegs(folder / row.path, row.checksum)
+        yield sample, read_jpegs(face_clip(clips, row.path), row.checksum)

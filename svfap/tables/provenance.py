@@ -13,7 +13,7 @@ from svfap.experiment.layout import JOB_TIMES
 from svfap.experiment.stage_list import STAGE_NAMES
 from svfap.redact import redacted
 from svfap.tables.render import Table
-from svfap.tracking.record import RECORD, read_record
+from svfap.tracking.record import read_record, records
 from svfap.tracking.stage_run import cpu_seconds_of, git_commit
 
 PACKAGES = (
@@ -74,7 +74,7 @@ def _version(package: str) -> str:
 
 def _run_table(results: Path) -> Table:
     """Return a row per recorded run of a stage, with its page in MLflow."""
-    rows = tuple(row for path in sorted(results.rglob(RECORD)) for row in _run_rows(path, results))
+    rows = tuple(row for path in records(results) for row in _run_rows(path, results))
     note = f"Pages on {LOCAL_SERVER} open while `make mlflow` runs."
     local = any(row[-1].startswith(LOCAL_SERVER) for row in rows)
     columns = ("Stage", "Of", "Ended", "CPU time", "MLflow")

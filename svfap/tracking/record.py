@@ -16,8 +16,10 @@ from typing import Any
 
 from svfap.errors import SvfapError
 from svfap.redact import redacted, redacted_values
+from svfap.replacing import link
 
 RECORD = "run.jsonl"
+SUFFIX = ".jsonl"
 TABLES = {".csv", ".parquet"}
 CHECKPOINTS = {".pt"}
 DATASETS = {"manifest", "clips", "crops", "shards", "validation", "predictions"}
@@ -36,11 +38,33 @@ def read_record(output: Path) -> list[Event]:
 
     A record of an earlier version, whose runs have no id, counts as empty.
     """
-    record = output.parent / RECORD
-    if not record.is_file():
+    record = _record_of(output)
+    if record is None:
         return []
     events = list(parse(record.read_bytes()))
     return events if all("id" in e for e in events if e["event"] == "start") else []
+
+
+def declare(output: Path) -> None:
+    """Link the record of an output under the name that the workflow declares, `STEM.jsonl`.
+
+    Two stages may write into one folder, so a declared record is named after the output.
+    """
+    link(output.with_suffix(SUFFIX), output.with_name(RECORD))
+
+
+def records(folder: Path) -> list[Path]:
+    """Return the records of all runs below a folder; of each run either the record or its copy."""
+    own = sorted(folder.rglob(RECORD))
+    places = {path.parent for path in own}
+    copies = (p for p in folder.rglob(f"*{SUFFIX}") if p.parent not in places and p.is_file())
+    return sorted([*own, *copies])
+
+
+def _record_of(output: Path) -> Path | None:
+    """Return the record of the run that made an output, or the copy of it that has travelled."""
+    copies = [output.with_suffix(SUFFIX), *sorted(output.parent.glob(f"*{SUFFIX}"))]
+    return next((p for p in (output.with_name(RECORD), *copies) if p.is_file()), None)
 
 
 def parse(content: bytes) -> Iterator[Event]:

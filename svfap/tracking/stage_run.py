@@ -29,6 +29,7 @@ from svfap.tracking.record import (
     begin,
     check_unchanged,
     config_hash,
+    declare,
     describe_inputs,
     digests_of_inputs,
     flatten,
@@ -195,6 +196,7 @@ def track_stage(
         "digests": digests_of_inputs(paths, output),
     }
     tracked, status = TrackedRun(output.parent / RECORD, start), "FAILED"
+    declare(output)
     try:
         yield tracked.log
         status = "FINISHED"

@@ -1,4 +1,7 @@
-"""Keep the last two saves of a run, so that a damaged save costs minutes, not the run."""
+"""Keep the last two saves of a run, so that a damaged save costs minutes, not the run.
+
+An object store can hold a copy of them, from which the run goes on on another machine.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from svfap.errors import SvfapError
-from svfap.training import tensor_file
+from svfap.training import object_store, tensor_file
 
 logger = logging.getLogger(__name__)
 
@@ -19,11 +22,13 @@ class State:
     Attributes:
         folder: folder of the saves. It is not a declared output of a Snakemake rule, because
             Snakemake deletes the outputs of a failed job.
+        address: where an object store keeps a copy, such as `s3://bucket/folder`; empty: nowhere.
         run_hash: hash of everything that the run depends on; saves with another hash are ignored.
     """
 
     folder: Path
     run_hash: str
+    address: str = ""
 
     @property
     def last(self) -> Path:
@@ -41,9 +46,13 @@ class State:
             self.last.replace(self.previous)
         stamped = {"identity": self.run_hash, **tensor_file.provenance(), **content}
         tensor_file.write(self.last, stamped)
+        if self.address:
+            object_store.put(self.last, self.address, previous=self.previous.name)
 
     def load(self) -> dict[str, Any] | None:
         """Read the newest undamaged save of this run; return None if there is none."""
+        if self.address and not self.last.is_file():
+            object_store.get(self.address, (self.last, self.previous))
         for path in (self.last, self.previous):
             if not path.is_file():
                 continue
@@ -61,3 +70,5 @@ class State:
         """Delete the saves; call this when the outputs of the run are written."""
         self.last.unlink(missing_ok=True)
         self.previous.unlink(missing_ok=True)
+        if self.address:
+            object_store.remove(self.address, (self.last.name, self.previous.name))

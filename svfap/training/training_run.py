@@ -11,6 +11,7 @@ from typing import Any
 from svfap.config import OptimConfig, TrainingMachine
 from svfap.config.machine import DEFAULT_MACHINE
 from svfap.config.stage_sections import FinetuneJob, PretrainJob
+from svfap.experiment import kept, layout
 from svfap.tracking.stage_run import Log
 from svfap.training import memory
 from svfap.training.checkpoint import Checkpoint, Origin
@@ -24,7 +25,6 @@ from svfap.training.state import State
 from svfap.training.step import Stepper, Weights
 from svfap.training.target_scale import RAW, TargetScale
 
-STATE = "state"
 CURVE = "curve.csv"
 
 
@@ -90,7 +90,8 @@ class TrainingRun:
                 compiled=self.machine.compile,
             )
             loader = Loader(draws, self.optim, ranks, self.machine, block=objective.block)
-            state = State(self.output.parent / STATE, run_hash(self.job, self.inputs))
+            place = kept.folder(self.output) / layout.STATE
+            state = State(place, run_hash(self.job, self.inputs), kept.address(self.output))
             trainer = Trainer(
                 stepper, loader, self.optim, state, ranks, self.label, self.machine, validate
             )

@@ -178,7 +178,7 @@ def test_a_writing_removes_what_an_interrupted_one_left(tmp_path):
     """The interrupted run had smaller shards, so it had more of them."""
     (tmp_path / "000005.tar.tmp").write_bytes(b"half a tar")
     write_shards(tmp_path / "index.parquet", samples(6), max_bytes=10**6)
-    assert {path.name for path in tmp_path.iterdir()} == {"index.parquet", "000000.tar"}
+    assert {path.name for path in tmp_path.iterdir()} == {"index.parquet", "000000.tar", "tars"}
 
 
 def brightness(store, clip):

@@ -127,7 +127,9 @@ def test_a_disk_that_fills_up_while_shards_are_written(tmp_path):
         assert {path.name for path in disk.iterdir()} == {
             "index.parquet",
             "000000.tar",
+            "index.jsonl",
             "run.jsonl",
+            "tars",
         }
 
 

@@ -138,7 +138,7 @@ def test_a_clock_that_jumped_reruns_nothing(project):
     for path in sorted(
         path for name in ("data", "results") for path in (project / name).rglob("*")
     ):
-        if path.is_file():
+        if path.is_file() and not path.is_symlink():  # which would change the user's own videos
             os.utime(path, (dates.randrange(2**31),) * 2)  # from 1970 to 2038
     assert planned(project) == {}
 

@@ -1,24 +1,40 @@
 """The checked configuration, and functions that return a rule's inputs and parameters."""
 
+import sys
+from pathlib import Path
+
+# The folder of a checkout, whose package is preferred to an installed one.
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+if (HOME / "svfap").is_dir() and str(HOME) not in sys.path:
+    sys.path.insert(0, str(HOME))
+
 from svfap import interrupts
 
 if workflow.is_main_process:
     interrupts.end_at_once()  # before the imports, which take a while
 
+import contextlib
 import shlex
 import signal
-import sys
-from pathlib import Path
 
 from svfap.config import yaml_file
 from svfap.datasets.dataset import is_dataset
 from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
 from svfap.experiment import job_lines, layout, resolve, runs
+from svfap.experiment import storage as travel
 from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
+from svfap.replacing import TARS_FOLDER
 from svfap.tracking import environment, stage_run
+from svfap.tracking.record import SUFFIX
 from svfap.weights import start
+
+# Whether files reach the jobs by a storage only, not by a shared disk.
+TRAVELS = workflow.storage_settings.default_storage_provider is not None
+STORAGE = workflow.storage_registry.default_storage_provider
+if TRAVELS:
+    travel.notice_new_folders(STORAGE)
 
 given = workflow.resource_settings
 try:
@@ -28,22 +44,36 @@ try:
         yaml_file.read(path)  # finds keys that occur twice; Snakemake takes the last
     EXPERIMENT = resolve.resolve(config, where="config")
     RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
+    if TRAVELS and workflow.is_main_process:
+        travel.check(STORAGE, workflow.storage_settings.default_storage_prefix)
 except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
 
+# Lists of videos decide which parts and folds there are, so they travel with the configuration.
+LISTS = {known.csv for known in EXPERIMENT.config.datasets.values()}
+workflow.configfiles.extend(map(str, LISTS - {None}))
+
 if workflow.is_main_process:
     # A name that no font here draws is reported before the first job, not by the first figure. The
-    # import takes time, and jobs, which parse this file too, do without.
-    from svfap.doctor.project import OK, fonts
+    # import takes time, and jobs, which parse this file too, do without. A machine that only starts
+    # jobs elsewhere may lack what draws.
+    with contextlib.suppress(ModuleNotFoundError):
+        from svfap.doctor.project import OK, fonts
 
-    names_drawn = fonts(
-        label for known in EXPERIMENT.datasets.values() for label in known.targets
-    )
-    if names_drawn.state != OK:
-        print(f"svfap: warning: {names_drawn.text}", file=sys.stderr)
+        names_drawn = fonts(
+            label for known in EXPERIMENT.datasets.values() for label in known.targets
+        )
+        if names_drawn.state != OK:
+            print(f"svfap: warning: {names_drawn.text}", file=sys.stderr)
 
 DATA, RESULTS = EXPERIMENT.config.data, EXPERIMENT.config.results
+# A `module` may give a prefix. Snakemake puts it before the paths of rules; these are read or written
+# without a rule.
+DATA_HERE, RESULTS_HERE = [
+    Path(workflow.modifier.path_modifier.replace_prefix(str(path)))
+    for path in (DATA, RESULTS)
+]
 TABLE_FILES = [
     *("benchmark.csv", "benchmark.tex", "folds.csv", "folds.md"),
     *("per_class.csv", "per_class.md", "rejects.csv", "rejects.md", "models.csv"),
@@ -63,11 +93,15 @@ if workflow.is_main_process and not (
 
 put_interpreter_first()
 # `python -m svfap` works in a conda environment too, which does not contain this package.
-PYTHONPATH_VALUE = shlex.quote(str(workflow.basedir)) + "${PYTHONPATH:+:$PYTHONPATH}"
+PYTHONPATH_VALUE = (
+    f'{shlex.quote(str(HOME))}:"${{PYTHONPATH:-}}"'
+    if (HOME / "svfap").is_dir()
+    else '"${PYTHONPATH:-}"'
+)
 
-environment.set_tracking_defaults(RESULTS)
+environment.set_tracking_defaults(RESULTS_HERE)
 PIPELINE = stage_run.Pipeline(
-    RESULTS, EXPERIMENT.config.model_dump(mode="json", exclude={"machine"})
+    RESULTS_HERE, EXPERIMENT.config.model_dump(mode="json", exclude={"machine"})
 )
 # What describes the machine is a resource of a job, not a parameter, so it reruns nothing.
 MACHINE = EXPERIMENT.config.machine.flags()
@@ -94,9 +128,43 @@ def output_path(output):
     return output.template(DATA if output.root == "data" else RESULTS)
 
 
+def record_path(output):
+    """Path of the record of the run that makes an output, with its wildcards."""
+    return output_path(layout.record(output))
+
+
+def face_folder():
+    """The declared folder of a part's face clips; Snakemake deletes it if nobody keeps them."""
+    folder = directory(output_path(layout.FACES))
+    return folder if EXPERIMENT.config.crop.keep else temp(folder)
+
+
+def weights(output):
+    """Path of a checkpoint, which nobody can overwrite by mistake if the user wants so."""
+    path = output_path(output)
+    return protected(path) if EXPERIMENT.config.protect else path
+
+
+# Only declared files travel to a machine without a shared disk. Those that a job reads beside its
+# inputs are declared as `ancient`: their dates rerun nothing, since the inputs change with them.
+def beside_shards(paths):
+    """The tars and records of indexes of shards."""
+    found = [
+        (Path(path).parent / TARS_FOLDER, Path(path).with_suffix(SUFFIX))
+        for path in paths
+    ]
+    return [ancient(str(path)) for pair in found for path in pair]
+
+
 def shards(dataset, parts):
     """Paths of the shards of some parts of a dataset."""
     return [str(layout.SHARDS.path(DATA, dataset=dataset, part=part)) for part in parts]
+
+
+def of_each_dataset(output):
+    """Paths of an output for every dataset."""
+    root = DATA if output.root == "data" else RESULTS
+    return [str(output.path(root, dataset=name)) for name in EXPERIMENT.datasets]
 
 
 def of_each_fold(output):
@@ -119,8 +187,9 @@ def final_models():
 
 def of_each_part(output):
     """Paths of an output for every dataset and part."""
+    root = DATA if output.root == "data" else RESULTS
     return [
-        str(output.path(DATA, dataset=name, part=part))
+        str(output.path(root, dataset=name, part=part))
         for name, dataset in EXPERIMENT.datasets.items()
         for part in dataset.parts
     ]
@@ -137,8 +206,8 @@ def crop_config(wildcards):
 
 
 def raw_state(dataset, part):
-    """Path of the record of a part's raw videos."""
-    return layout.RAW_STATE.path(DATA, dataset=dataset, part=part)
+    """Path of the record of a part's raw videos, if it is on this machine."""
+    return layout.RAW_STATE.path(DATA_HERE, dataset=dataset, part=part)
 
 
 def raw_token(wildcards):
@@ -153,14 +222,6 @@ def raw_cuts(wildcards):
     changed_by = EXPERIMENT.config.datasets[name].changed_by
     records = [raw_state(name, part) for part in EXPERIMENT.datasets[name].parts]
     return token_of_cuts(records, changed_by)
-
-
-def dataset_raw(wildcards):
-    """The records of the raw videos of every part of a dataset."""
-    return [
-        str(raw_state(wildcards.dataset, part))
-        for part in EXPERIMENT.datasets[wildcards.dataset].parts
-    ]
 
 
 def shard_config(wildcards):
@@ -219,17 +280,17 @@ def review_config(wildcards):
 
 
 def listing(wildcards):
-    """The CSV of a user's own videos."""
+    """The CSV of a user's own videos, which is on the machine that starts the workflow."""
     csv = EXPERIMENT.config.datasets[wildcards.dataset].csv
-    return [csv] if csv else []
+    return [local(str(csv))] if csv else []
 
 
-def dataset_crops(wildcards):
-    """The tables of face clips of every part of a dataset."""
-    parts = EXPERIMENT.datasets[wildcards.dataset].parts
-    return [
-        str(layout.CLIPS.path(DATA, dataset=wildcards.dataset, part=part))
-        for part in parts
+def of_parts(*outputs):
+    """A function: the paths of outputs for every part of a job's dataset."""
+    return lambda wildcards: [
+        str(output.path(DATA, dataset=wildcards.dataset, part=part))
+        for output in outputs
+        for part in EXPERIMENT.datasets[wildcards.dataset].parts
     ]
 
 
@@ -271,6 +332,42 @@ def validation_shards(wildcards):
 
 def test_shards(wildcards):
     return shards(wildcards.dataset, fold_of(wildcards).test)
+
+
+def pretrain_sent(wildcards):
+    return beside_shards(pretrain_shards(wildcards))
+
+
+def finetune_sent(wildcards):
+    used = train_shards(wildcards) + validation_shards(wildcards)
+    start = RUNS[wildcards.run].pretrained_in
+    own = str(layout.record(layout.PRETRAINED).path(RESULTS, run=start))
+    made = str(layout.PRETRAINED.path(RESULTS, run=start)) == pretrained(wildcards)
+    return beside_shards(used) + [ancient(own)] * made
+
+
+def evaluate_sent(wildcards):
+    return beside_shards(test_shards(wildcards))
+
+
+def baseline_sent(wildcards):
+    return beside_shards(baseline_shards(wildcards))
+
+
+def tabulate_sent():
+    """Records and times of all jobs that led to the tables."""
+    found = [str(Path(path).with_suffix(SUFFIX)) for path in all_predictions()]
+    folders = [folder for folder, run in RUNS.items() if run.pretrains_itself]
+    for output in (layout.record(layout.PRETRAINED), layout.JOB_TIMES["pretrain"]):
+        found += [str(output.path(RESULTS, run=folder)) for folder in folders]
+    found += of_each_fold(layout.record(layout.FINETUNED))
+    found += of_each_fold(layout.JOB_TIMES["finetune"])
+    found += of_each_fold(layout.JOB_TIMES["evaluate"])
+    found += of_each_dataset(layout.JOB_TIMES["download"])
+    for stage in ("crop", "shard"):
+        found += of_each_part(layout.JOB_TIMES[stage])
+    found += of_each_part(layout.record(layout.CLIPS))
+    return [ancient(path) for path in dict.fromkeys(found)]
 
 
 def training_curves():

@@ -7,7 +7,9 @@ rule download:
     input:
         csv=listing,
     output:
-        output_path(layout.MANIFEST),
+        manifest=output_path(layout.MANIFEST),
+        videos=directory(output_path(layout.VIDEOS)),
+        record=record_path(layout.MANIFEST),
     log:
         output_path(layout.LOGS["download"]),
     benchmark:
@@ -21,15 +23,21 @@ rule download:
         cuts=raw_cuts,  # changes with the videos that clips are cut from
     shell:
         "python -m svfap download --config {params.config:q}"
-        " --dataset {wildcards.dataset} --output {output:q} > {log:q} 2>&1"
+        " --dataset {wildcards.dataset} --output {output.manifest:q} > {log:q} 2>&1"
 
 
 rule crop:
     input:
-        manifest=rules.download.output,
+        manifest=rules.download.output.manifest,
+        videos=ancient(rules.download.output.videos),
+        record=ancient(rules.download.output.record),
     output:
         clips=output_path(layout.CLIPS),
         raw=output_path(layout.RAW_STATE),
+        quality=output_path(layout.QUALITY),
+        rejects=output_path(layout.REJECTS),
+        faces=face_folder(),
+        record=record_path(layout.CLIPS),
     log:
         output_path(layout.LOGS["crop"]),
     benchmark:
@@ -50,8 +58,12 @@ rule shard:
     input:
         clips=rules.crop.output.clips,
         raw=rules.crop.output.raw,  # changes with a video, where clips.csv may stay as it is
+        faces=ancient(rules.crop.output.faces),
+        record=ancient(rules.crop.output.record),
     output:
-        output_path(layout.SHARDS),
+        index=output_path(layout.SHARDS),
+        tars=directory(output_path(layout.TARS)),
+        record=record_path(layout.SHARDS),
     log:
         output_path(layout.LOGS["shard"]),
     benchmark:
@@ -63,4 +75,4 @@ rule shard:
         config=shard_config,
     shell:
         "python -m svfap shard --config {params.config:q} --clips {input.clips:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.index:q} > {log:q} 2>&1"

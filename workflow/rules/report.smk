@@ -4,8 +4,10 @@
 rule baseline:
     input:
         shards=baseline_shards,
+        sent=baseline_sent,
     output:
-        output_path(layout.BASELINE),
+        predictions=output_path(layout.BASELINE),
+        record=record_path(layout.BASELINE),
     log:
         output_path(layout.LOGS["baseline"]),
     benchmark:
@@ -16,12 +18,13 @@ rule baseline:
         config=baseline_config,
     shell:
         "python -m svfap baseline --config {params.config:q} --shards {input.shards:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.predictions:q} > {log:q} 2>&1"
 
 
 rule cost:
     output:
-        output_path(layout.COSTS),
+        costs=output_path(layout.COSTS),
+        record=record_path(layout.COSTS),
     log:
         output_path(layout.LOGS["cost"]),
     benchmark:
@@ -31,15 +34,17 @@ rule cost:
     params:
         config=cost_config,
     shell:
-        "python -m svfap cost --config {params.config:q} --output {output:q} > {log:q} 2>&1"
+        "python -m svfap cost --config {params.config:q} --output {output.costs:q} > {log:q} 2>&1"
 
 
 rule tabulate:
     input:
         predictions=all_predictions(),
         curves=training_curves(),
-        costs=rules.cost.output,
+        costs=rules.cost.output.costs,
         crops=of_each_part(layout.CLIPS),
+        rejects=of_each_part(layout.REJECTS),
+        sent=[*tabulate_sent(), ancient(rules.cost.output.record)],
     output:
         table=output_path(layout.BENCHMARK),
         page=table_page("benchmark", "table.rst", "1 Tables"),
@@ -49,8 +54,11 @@ rule tabulate:
         files=[output_path(layout.BENCHMARK.beside(name)) for name in TABLE_FILES],
         classes=class_figures(),
         curves=curve_figures(),
+        record=record_path(layout.BENCHMARK),
     log:
         output_path(layout.LOGS["tabulate"]),
+    benchmark:
+        output_path(layout.JOB_TIMES["tabulate"])
     conda:
         "../../envs/data.yaml"
     params:
@@ -63,13 +71,18 @@ rule tabulate:
 
 rule review:
     input:
-        crops=dataset_crops,
-        raw=dataset_raw,
+        crops=of_parts(layout.CLIPS),
+        raw=of_parts(layout.RAW_STATE),
+        quality=of_parts(layout.QUALITY),
+        sent=ancient(of_parts(layout.FACES, layout.record(layout.CLIPS))),
     output:
         sheet=in_report(layout.CROPS_FIGURE, "crops.rst", "4 Data"),
         figures=in_report(layout.CROP_QUALITY_FIGURE, "crops.rst", "4 Data"),
+        record=record_path(layout.CROPS_FIGURE),
     log:
         output_path(layout.LOGS["review"]),
+    benchmark:
+        output_path(layout.JOB_TIMES["review"])
     conda:
         "../../envs/data.yaml"
     params:

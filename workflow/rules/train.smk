@@ -4,8 +4,10 @@
 rule pretrain:
     input:
         shards=pretrain_shards,
+        sent=pretrain_sent,
     output:
-        checkpoint=output_path(layout.PRETRAINED),
+        checkpoint=weights(layout.PRETRAINED),
+        record=record_path(layout.PRETRAINED),
         curve=output_path(layout.PRETRAINED.beside(layout.CURVE)),
         picture=in_report(layout.RECONSTRUCTION, "reconstruction.rst", "3 Training"),
         video=in_report(layout.RECONSTRUCTION_VIDEO, "reconstruction.rst", "3 Training"),
@@ -33,8 +35,10 @@ rule finetune:
         pretrained=pretrained,
         shards=train_shards,
         validation=validation_shards,
+        sent=finetune_sent,
     output:
-        checkpoint=output_path(layout.FINETUNED),
+        checkpoint=weights(layout.FINETUNED),
+        record=record_path(layout.FINETUNED),
         curve=output_path(layout.FINETUNED.beside(layout.CURVE)),
     log:
         output_path(layout.LOGS["finetune"]),
@@ -59,8 +63,11 @@ rule evaluate:
     input:
         model=rules.finetune.output.checkpoint,
         shards=test_shards,
+        record=ancient(rules.finetune.output.record),
+        sent=evaluate_sent,
     output:
         predictions=output_path(layout.PREDICTIONS),
+        record=record_path(layout.PREDICTIONS),
         embedding=in_report(layout.EMBEDDING, "embedding.rst", "2 Figures"),
         attention=in_report(layout.ATTENTION, "attention.rst", "2 Figures"),
     log:

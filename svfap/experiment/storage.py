@@ -1,0 +1,54 @@
+"""The storage of a workflow without a shared disk: a check before the first job, and a fault."""
+
+from typing import Any
+
+from svfap.errors import SvfapError
+from svfap.redact import redacted
+
+
+def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)
+    """Ask the storage for a file once, where Snakemake would fail for every file.
+
+    Args:
+        provider: the storage provider of a workflow.
+        prefix: the value of `--default-storage-prefix`.
+
+    Raises:
+        SvfapError: the storage cannot be reached, refuses, or has no such bucket.
+    """
+    where = redacted(prefix)
+    try:
+        asked = provider.object(f"{prefix.rstrip('/')}/svfap" if prefix else "svfap")
+        asked.exists()
+        bucket = getattr(asked, "bucket_exists", None)
+    except Exception as error:  # every storage has exceptions of its own
+        reason = redacted(" ".join(str(error).split())) or type(error).__name__
+        raise SvfapError(
+            f"storage {where}: {reason}; check address, credentials and permissions"
+        ) from None
+    if bucket is not None and not bucket():
+        raise SvfapError(
+            f"storage {where}: there is no such bucket, or you may not see it; create it or correct"
+            " --default-storage-prefix"
+        )
+
+
+def notice_new_folders(provider: Any) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)
+    """Let the storage ask again for a folder that was missing.
+
+    Version 0.3.6 of the plugin for S3 remembers that a folder was missing before its job, and so
+    never sees the folder that the job has made. It remembers in `_is_dir`; other plugins have none.
+
+    Args:
+        provider: the storage provider of a workflow.
+    """
+    kind = provider.get_storage_object_cls()
+    asked = getattr(kind, "is_dir", None)
+    if asked is None or not hasattr(kind, "get_subkeys"):
+        return
+
+    def is_dir(self: Any) -> bool:  # noqa: ANN401
+        self._is_dir = self._is_dir or None
+        return bool(asked(self))
+
+    kind.is_dir = is_dir

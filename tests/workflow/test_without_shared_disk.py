@@ -1,0 +1,171 @@
+"""Jobs that share no disk: only declared files travel, and the tables are the same."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import pods
+from helpers.toy_project import CONFIG, ROOT
+
+for _needed in ("moto", "snakemake_storage_plugin_s3", "snakemake_storage_plugin_fs"):
+    pytest.importorskip(_needed)
+pytest.importorskip("snakemake_executor_plugin_cluster_generic")
+
+pytestmark = pytest.mark.slow
+
+BUCKET = "toys"
+TABLES = ("benchmark.csv", "folds.csv", "per_class.csv", "predictions.csv", "rejects.csv")
+KEYS = {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "a", "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "b"}
+
+
+@pytest.fixture(scope="module")
+def store():
+    """The address of an S3 server on this machine, and its client."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+    client = boto3.resource("s3", endpoint_url=address, **keys)
+    client.create_bucket(Bucket=BUCKET)
+    yield address, client
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, toy_videos):
+    """A folder with the workflow, a list and four videos, trained from scratch in two folds."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("Snakefile", "workflow", "profiles", "envs"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, folder / name)
+    rows = ["path,label,fold"]
+    for number, video in enumerate([*toy_videos.values()][:4]):
+        shutil.copy(video, folder / f"{number}.mp4")
+        rows.append(f"{number}.mp4,{'ab'[number % 2]},{1 + number // 2}")
+    (folder / "my.csv").write_text("\n".join([*rows, "missing.mp4,a,1"]) + "\n")
+    config = {key: CONFIG[key] for key in ("crop", "model")}
+    finetune = CONFIG["finetune"] | {"init": "scratch"}
+    config |= {"datasets": {"toy": {"csv": "my.csv"}}, "finetune": finetune, "baseline": False}
+    (folder / "toy.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wanted(project):
+    """Table -> content after a run on this machine alone."""
+    done = snakemake(project, "--cores", "2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    made = {name: (project / "results/tables" / name).read_bytes() for name in TABLES}
+    for name in ("data", "results"):
+        shutil.rmtree(project / name)
+    return made
+
+
+def arguments(project: Path, provider: str, prefix: str) -> list[str]:
+    """Flags of a run whose jobs start in empty folders."""
+    script = f"{sys.executable} {ROOT / 'tests/helpers/pods.py'}"
+    submit = ("--pods-submit-cmd", f"{script} submit", "--pods-status-cmd", f"{script} status")
+    where = ("--default-storage-provider", provider, "--default-storage-prefix", prefix)
+    executor = ("--executor", "pods", "--jobs", "2", "--seconds-between-status-checks", "1")
+    return [*executor, *submit, *where, "--shared-fs-usage", "none"]
+
+
+def settings(project: Path, address: str, keys: dict[str, str]) -> dict[str, str]:
+    """The environment of such a run."""
+    place = project / "pods"
+    place.mkdir(exist_ok=True)
+    program = str(Path(sys.executable).parent)
+    paths = [str(ROOT), str(ROOT / "tests/helpers/plugins"), os.environ.get("PYTHONPATH", "")]
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SNAKEMAKE_"))}
+    return {
+        **known,
+        "PATH": f"{program}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "PODS": str(place),
+        "HOME": str(project),
+        "MLFLOW_TRACKING_URI": "off",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SNAKEMAKE_STORAGE_S3_ENDPOINT_URL": address,
+        **keys,
+    }
+
+
+def command(project: Path, *words: str) -> list[str]:
+    program = str(Path(sys.executable).parent / "snakemake")
+    return [program, "--configfile", "toy.yaml", "--rerun-incomplete", *words]
+
+
+def snakemake(project: Path, *words: str, env=None) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in the project."""
+    environment = env or settings(project, "", {})
+    return subprocess.run(
+        command(project, *words),
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_by_s3_and_with_a_job_that_is_taken_away(project, wanted, store):
+    address, client = store
+    words = arguments(project, "s3", f"s3://{BUCKET}/run")
+    environment = settings(project, address, KEYS)
+    with subprocess.Popen(
+        command(project, *words, "--until", "crop"),
+        cwd=project,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        while not (jobs := [*project.glob("pods/*/.pid")]):
+            assert run.poll() is None
+            time.sleep(0.1)
+        pods.evict(jobs[0].parent)
+        assert run.wait(120) == 1
+    done = snakemake(project, *words, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    keys = {item.key.removeprefix("run/") for item in client.Bucket(BUCKET).objects.all()}
+    for name in TABLES:
+        content = client.Object(BUCKET, f"run/results/tables/{name}").get()["Body"].read()
+        assert content == wanted[name], name
+    assert {f"data/videos/toy/1/{n}.mp4" for n in range(2)} <= keys
+    for part in (1, 2):
+        for file in ("tars/000000.tar", "index.parquet", "index.jsonl"):
+            assert f"data/shards/toy/{part}/{file}" in keys
+        assert len([k for k in keys if f"data/crops/toy/{part}/face_clips/" in k]) >= 2
+    assert not (project / "data").exists()
+    assert not (project / "results").exists()
+
+
+def test_by_a_folder(project, wanted, tmp_path):
+    words = arguments(project, "fs", str(tmp_path / "store"))
+    done = snakemake(project, *words, env=settings(project, "", {}))
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in TABLES:
+        assert (tmp_path / "store/results/tables" / name).read_bytes() == wanted[name], name
+
+
+@pytest.mark.parametrize(
+    ("bucket", "keys", "message"),
+    [
+        (BUCKET, {}, "Unable to locate credentials; check address, credentials"),
+        ("none-such", KEYS, "there is no such bucket"),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_one_line(project, store, bucket, keys, message):
+    words = arguments(project, "s3", f"s3://{bucket}/run")
+    done = snakemake(project, *words, env=settings(project, store[0], keys))
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
