@@ -8,6 +8,7 @@ from pathlib import Path
 from svfap.config.yaml_file import read
 from svfap.errors import SvfapError
 from svfap.experiment import resolve
+from svfap.experiment.resolve import Experiment
 from svfap.planning import rates, show, video_facts
 from svfap.planning.estimate import Assumptions, forecast_stages
 from svfap.planning.machines import choose_machine, presets
@@ -41,23 +42,40 @@ def run(arguments: Sequence[str]) -> str:
     given = Assumptions(
         machine=machine, rates=known, share=chosen.gpu_share, workers=chosen.workers
     )
+    result = forecast(
+        experiment, given, measured=bool(chosen.results or chosen.calibrate), to=chosen.calibrate
+    )
+    if chosen.json:
+        return result.model_dump_json(indent=1, exclude_none=True)
+    return result.as_text()
+
+
+def forecast(
+    experiment: Experiment, given: Assumptions, *, measured: bool = False, to: Path | None = None
+) -> show.Forecast:
+    """Forecast an experiment.
+
+    Args:
+        experiment: the checked configuration.
+        given: machine, rates and settings.
+        measured: whether to use the rates of the experiment's own results.
+        to: file to write those rates to; None for none.
+    """
     videos = video_facts.of_all(experiment)
-    jobs = jobs_of(experiment, videos, jpeg_bytes=known.jpeg_bytes)
-    if chosen.results or chosen.calibrate:
+    jobs = jobs_of(experiment, videos, jpeg_bytes=given.rates.jpeg_bytes)
+    if measured:
         given = with_measured_rates(given, jobs, experiment.config.results)
-    if chosen.calibrate:
-        chosen.calibrate.write_text(given.rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    if to:
+        to.write_text(given.rates.model_dump_json(indent=1) + "\n", encoding="utf-8")
     stages = forecast_stages(jobs, given)
-    forecast = show.Forecast(
-        machine=machine,
+    return show.Forecast(
+        machine=given.machine,
         seconds=sum(stage.seconds for stage in stages.values()),
         stages=stages,
         bottlenecks=[*show.bottlenecks(stages)],
+        warnings=[*show.warnings(experiment, videos)],
         assumptions=[*show.assumptions(given, jobs, videos)],
     )
-    if chosen.json:
-        return forecast.model_dump_json(indent=1, exclude_none=True)
-    return forecast.as_text()
 
 
 def _parser() -> argparse.ArgumentParser:

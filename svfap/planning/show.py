@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from svfap.config.section import Section
+from svfap.experiment.resolve import Experiment
 from svfap.planning.estimate import Assumptions, Estimate, add_up
 from svfap.planning.machines import Machine
 from svfap.planning.workload import Job, Videos
@@ -18,13 +19,15 @@ class Forecast(Section):
     seconds: float
     stages: dict[str, Estimate]
     bottlenecks: list[str]
+    warnings: list[str] = []
     assumptions: list[str]
 
     def as_text(self) -> str:
         """Return the table, the bottlenecks and the assumptions."""
         based_on = ["Assumptions", *(f"- {line}" for line in self.assumptions)]
-        parts = [self.machine.text], _table(self.stages), self.bottlenecks, based_on
-        return "\n\n".join("\n".join(part) for part in parts)
+        warned = [f"Warning: {line}" for line in self.warnings]
+        parts = [self.machine.text], _table(self.stages), self.bottlenecks, warned, based_on
+        return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
@@ -46,6 +49,25 @@ def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
             yield (
                 f"{name}: needs about {memory / 1e9:,.1f} GB of memory on each GPU (estimate); a"
                 f" smaller machine.device_batch lowers it."
+            )
+
+
+def warnings(experiment: Experiment, videos: Videos) -> Iterator[str]:
+    """Yield the datasets whose clips are shorter than the frames that the model looks at."""
+    config = experiment.config
+    strides = {name: (config.pretrain.stride, "pretrain") for name in config.pretrain.datasets}
+    for name in experiment.labelled:
+        section = experiment.finetune_section(name)
+        strides[name] = section.finetune.stride or section.stride, "finetune"
+    steps = config.model.num_frames - 1
+    for name, (stride, stage) in strides.items():
+        frames, span = videos[name].frames, steps * stride + 1
+        if frames < span:
+            fits = max(1, int((frames - 1) // steps))
+            yield (
+                f"{name}: {steps + 1} frames with stride {stride} span {span} frames, but its clips"
+                f" have {frames:.0f} on average; shorter clips repeat their last frame. Set"
+                f" {stage}.stride: {fits}."
             )
 
 

@@ -18,6 +18,7 @@ from svfap.datasets.dataset import Clip, Dataset, read_manifest
 from svfap.errors import SvfapError
 from svfap.experiment.layout import MANIFEST
 from svfap.experiment.resolve import Experiment
+from svfap.sources import is_url
 
 PUBLISHED = Path(__file__).with_name("footage.csv")
 OPENED = 24  # videos opened per dataset: enough for means, and done in seconds
@@ -32,6 +33,7 @@ class VideoFacts(Section):
     shape: tuple[float, float] = Field(description="width and height of a frame")
     gigabytes: float = Field(description="size of all videos")
     remote: bool = Field(description="whether they have to be downloaded")
+    present: float = Field(default=0, description="GB that are on this machine already")
     basis: str = Field(description="source of the figures, and what is assumed")
 
     @property
@@ -62,15 +64,13 @@ def _facts(name: str, experiment: Experiment) -> VideoFacts:
     """Return the facts of videos on this machine, or what footage.csv contains."""
     dataset, choice = experiment.datasets[name], experiment.config.datasets[name]
     manifest = MANIFEST.path(experiment.config.data, dataset=name)
-    clips: list[Clip] = []
-    if manifest.is_file():
-        clips = list(read_manifest(manifest))
-    elif choice.csv:
-        clips = list(dataset.clips(choice.root or manifest.parent))
+    root = choice.root or manifest.parent
+    clips = list(read_manifest(manifest)) if manifest.is_file() else _listed(dataset, root)
     counts = Counter(clip.part for clip in clips)
     videos = {part: float(count) for part, count in counts.items()} or _published(dataset)
     if here := [clip.path for clip in clips if clip.path.is_file()]:
         return _opened(here, videos)
+    outside = any(map(is_url, dataset.sources)) if choice.csv else dataset.about.access != "own"
     with PUBLISHED.open(newline="", encoding="utf-8") as file:
         rows = {row["dataset"]: row for row in csv.DictReader(file)}
     row = rows.get(dataset.name, rows["*"])
@@ -81,9 +81,21 @@ def _facts(name: str, experiment: Experiment) -> VideoFacts:
         frames=frames,
         shape=(width, height),
         gigabytes=float(row["gigabytes"] or bits / 8e9),
-        remote=bool(choice.csv) or dataset.about.access not in ("own", "embedded"),
+        remote=outside and dataset.about.access != "embedded",
+        present=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) / 1e9,
         basis=row["source"] + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
     )
+
+
+def _listed(dataset: Dataset, root: Path) -> list[Clip]:
+    """Return the clips of a user's list, or of a copy that is complete; otherwise none."""
+    if not dataset.sources and not root.is_dir():
+        return []
+    try:
+        clips = list(dataset.clips(root))
+    except (SvfapError, OSError):  # files are missing, or still packed
+        return []
+    return clips if len(clips) >= dataset.published.clips else []
 
 
 def _published(dataset: Dataset) -> dict[str, float]:
@@ -116,11 +128,13 @@ def _opened(paths: Sequence[Path], videos: dict[str, float]) -> VideoFacts:
             f"{chosen[0]}: cannot be opened, nor can {count - 1} other videos; replace them"
         )
     frames, width, height = map(fmean, zip(*found, strict=True))
+    gigabytes = fmean(path.stat().st_size for path in chosen) * sum(videos.values()) / 1e9
     return VideoFacts(
         videos=videos,
         frames=frames,
         shape=(width, height),
-        gigabytes=fmean(path.stat().st_size for path in chosen) * sum(videos.values()) / 1e9,
+        gigabytes=gigabytes,
         remote=False,
+        present=gigabytes * len(paths) / sum(videos.values()),
         basis=f"{len(paths):,} here, {len(found)} opened",
     )

@@ -63,7 +63,7 @@ def _dataset_jobs(experiment: Experiment, videos: Videos, jpeg_bytes: float) -> 
     for name, facts in videos.items():
         manifest = layout.MANIFEST.path(config.data, dataset=name)
         folder = config.datasets[name].root or manifest.parent
-        stored = 0 if folder in folders else facts.gigabytes * 1e9
+        stored = 0 if folder in folders else max(0, facts.gigabytes - facts.present) * 1e9
         folders.add(folder)
         rendered = experiment.datasets[name].about.access == "embedded"
         yield Job(

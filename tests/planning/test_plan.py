@@ -245,10 +245,38 @@ def test_own_videos_are_counted_and_opened(tmp_path):
     plan = planned("--cpus", "2", config=tmp_path / "mine.yaml")
     assert "pretrain" not in plan["stages"]
     assert plan["stages"]["evaluate"]["clips"] == 4 * 2
-    size = sum(path.stat().st_size for path in tmp_path.glob("*.mp4"))
-    assert plan["stages"]["download"]["disk_bytes"] == pytest.approx(size)
-    assert plan["stages"]["download"]["network_bytes"] == 0
+    for unit in ("disk_bytes", "network_bytes"):  # the videos stay where they are
+        assert plan["stages"]["download"][unit] == 0
     assert any("4 here, 4 opened" in line for line in plan["assumptions"])
+    (warning,) = plan["warnings"]
+    assert warning.startswith("mine: 16 frames with stride 4 span 61 frames, but its clips have ")
+    assert warning.endswith("Set finetune.stride: 1.")
+    changed(tmp_path / "mine.yaml", tmp_path / "mine.yaml", finetune={"stride": 1})
+    assert planned("--cpus", "2", config=tmp_path / "mine.yaml")["warnings"] == []
+
+
+def test_what_is_on_this_machine_is_not_downloaded_again(tmp_path):
+    config = tmp_path / "crema_d.yaml"
+    config.write_text("datasets: {CREMA-D: {}}\nfinetune: {init: scratch}\n")
+    whole = planned("--cpus", "2", config=config)["stages"]["download"]["network_bytes"]
+    part = tmp_path / "data" / "raw" / "CREMA-D" / "VideoFlash" / "1001_DFA_ANG_XX.flv"
+    part.parent.mkdir(parents=True)
+    with part.open("wb") as file:
+        file.truncate(10_000_000)
+    left = planned("--cpus", "2", config=config)["stages"]["download"]
+    assert left["network_bytes"] == left["disk_bytes"] == pytest.approx(whole - 10e6)
+
+
+def test_cuts_of_own_videos_are_no_download(tmp_path):
+    lines = ["path,label,subject,start,end"]
+    for number, label in enumerate(("happy", "sad", "happy", "sad")):
+        (tmp_path / f"{number}.mp4").write_bytes(b"video")
+        lines.append(f"{number}.mp4,{label},s{number},0,1")
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    config = {"datasets": {"mine": {"csv": "mine.csv", "folds": 2}}, "finetune": {"init": "scratch"}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    download = planned("--cpus", "2", config=tmp_path / "mine.yaml")["stages"]["download"]
+    assert download["network_bytes"] == 0
 
 
 def test_the_table_names_units_bottleneck_and_assumptions():
