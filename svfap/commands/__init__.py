@@ -1,6 +1,7 @@
 """Commands beside the stages: one module each, whose `run(arguments)` returns the text to print."""
 
 COMMANDS = (
+    "new",
     "predict",
     "serve",
     "export",

@@ -3,6 +3,7 @@
 import csv
 import difflib
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -62,5 +63,27 @@ def choose_machine(name: str | None, changes: dict[str, Any]) -> Machine:
         )
     # `sched_getaffinity` obeys taskset and SLURM on Linux; macOS lacks it.
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    here = {"name": "own figures" if changes else "this machine", "cpus": cpus}
+    here: dict[str, Any] = {"name": "own figures", "cpus": cpus}
+    if not changes:
+        here = {"name": "this machine", "cpus": cpus, **_known_gpus()}
     return parse(Machine, (known[name] if name else here) | changes, where="machine")
+
+
+def gpus_here() -> list[str]:
+    """Return the names of this machine's GPUs, as NVIDIA's driver lists them; torch is not asked."""
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+
+
+def _known_gpus() -> dict[str, Any]:
+    """Return number and speed of this machine's GPUs; nothing for a GPU without a preset."""
+    names = gpus_here()
+    for preset, row in presets().items():
+        model = preset.partition("x")[0] if "rtx" not in preset else preset[3:7]
+        if names and model in names[0].casefold():
+            return {"gpus": len(names), "tflops": row["tflops"], "source": row["source"]}
+    return {}

@@ -1,6 +1,7 @@
 """The forecast as a table with its assumptions, for people, and as JSON, for programs."""
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from svfap.config.section import Section
 from svfap.experiment.resolve import Experiment
@@ -54,21 +55,32 @@ def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
 
 def warnings(experiment: Experiment, videos: Videos) -> Iterator[str]:
     """Yield the datasets whose clips are shorter than the frames that the model looks at."""
+    count = experiment.config.model.num_frames
+    for name, (stage, stride, fitting) in strides_too_long(experiment, videos).items():
+        yield (
+            f"{name}: {count} frames with stride {stride} span {(count - 1) * stride + 1} frames,"
+            f" but its clips have {videos[name].frames:.0f} on average; shorter clips repeat their"
+            f" last frame. Set {stage}.stride: {fitting}."
+        )
+
+
+def strides_too_long(
+    experiment: Experiment, videos: Videos
+) -> dict[str, tuple[Literal["pretrain", "finetune"], int, int]]:
+    """Return dataset -> stage, stride, and the longest stride that its clips allow."""
     config = experiment.config
-    strides = {name: (config.pretrain.stride, "pretrain") for name in config.pretrain.datasets}
-    for name in experiment.labelled:
-        section = experiment.finetune_section(name)
-        strides[name] = section.finetune.stride or section.stride, "finetune"
-    steps = config.model.num_frames - 1
-    for name, (stride, stage) in strides.items():
-        frames, span = videos[name].frames, steps * stride + 1
-        if frames < span:
-            fits = max(1, int((frames - 1) // steps))
-            yield (
-                f"{name}: {steps + 1} frames with stride {stride} span {span} frames, but its clips"
-                f" have {frames:.0f} on average; shorter clips repeat their last frame. Set"
-                f" {stage}.stride: {fits}."
-            )
+    pretrain, found = config.pretrain, {}
+    for name, facts in videos.items():
+        steps = config.model.num_frames - 1
+        fitting = max(1, int((facts.frames - 1) // steps))
+        if name in pretrain.datasets and pretrain.stride > fitting:
+            found[name] = "pretrain", pretrain.stride, fitting
+        if name in experiment.labelled:
+            section = experiment.finetune_section(name)
+            stride = section.finetune.stride or section.stride
+            if stride > fitting:
+                found[name] = "finetune", stride, fitting
+    return found
 
 
 def assumptions(given: Assumptions, jobs: list[Job], videos: Videos) -> Iterator[str]:
@@ -115,7 +127,8 @@ def _measured(stage: Estimate) -> str:
     return "" if took is None else f"{took:,.0f} CPU s, planned {stage.planned_for_them:,.0f}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
     if seconds < HOUR:
         return f"{seconds / 60:.0f} min" if seconds > 600 else f"{seconds:.0f} s"
     return f"{seconds / HOUR:.1f} h" if seconds < DAY else f"{seconds / DAY:.1f} days"
@@ -139,7 +152,7 @@ def _size(count: float) -> str:
 
 COLUMNS: dict[str, Callable[[Estimate], str]] = {
     "jobs": lambda row: f"{row.jobs:,}",
-    "time": lambda row: _clock(row.seconds),
+    "time": lambda row: clock(row.seconds),
     "CPU hours": lambda row: _hours(row.cpu_seconds),
     "GPU hours": lambda row: _hours(row.gpu_seconds),
     "disk": lambda row: _size(row.disk_bytes),

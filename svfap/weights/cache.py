@@ -1,6 +1,5 @@
 """The cache of public models: each is fetched and converted once, then read from disk."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,19 +7,8 @@ from svfap.config.made_by import file_hash
 from svfap.errors import SvfapError
 from svfap.weights import converted
 from svfap.weights.fetch import fetch
+from svfap.weights.place import path_of
 from svfap.weights.start import Choice, public
-
-
-def folder() -> Path:
-    """Return the folder of converted weights; the variable `SVFAP_WEIGHTS` moves it."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("SVFAP_WEIGHTS") or Path(base) / "svfap" / "weights")
-
-
-def path_of(chosen: Choice) -> Path:
-    """Return the path of the converted weights, which exist after `prepare`."""
-    name = f"{chosen.repo}@{chosen.revision}--{chosen.file}".replace("/", "--")
-    return folder() / f"{name.removesuffix(converted.SUFFIX)}{converted.SUFFIX}"
 
 
 def prepare(name: str) -> Path:

@@ -273,7 +273,10 @@ def test_cuts_of_own_videos_are_no_download(tmp_path):
         (tmp_path / f"{number}.mp4").write_bytes(b"video")
         lines.append(f"{number}.mp4,{label},s{number},0,1")
     (tmp_path / "mine.csv").write_text("\n".join(lines))
-    config = {"datasets": {"mine": {"csv": "mine.csv", "folds": 2}}, "finetune": {"init": "scratch"}}
+    config = {
+        "datasets": {"mine": {"csv": "mine.csv", "folds": 2}},
+        "finetune": {"init": "scratch"},
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     download = planned("--cpus", "2", config=tmp_path / "mine.yaml")["stages"]["download"]
     assert download["network_bytes"] == 0
