@@ -97,7 +97,7 @@ def _choose(videos: OwnList, wanted: new_text.Recipe | None, accepted: bool) -> 
 
 
 def _fitting(videos: OwnList, advice: Advice, where: str) -> tuple[str, Experiment]:
-    """Return the configuration as text and checked, with a stride that the clips are long enough for."""
+    """Return the configuration as text and checked, with a stride that suits its clips."""
 
     def written(stride: int | None = None) -> tuple[str, Experiment]:
         text = new_text.configuration(videos, advice.recipe, advice.reason, stride=stride)

@@ -1,4 +1,4 @@
-"""What a list of videos holds, as far as `svfap new` needs it: task, labels, people, missing files."""
+"""What a list of videos holds, for `svfap new`: task, labels, people and missing files."""
 
 import re
 from collections import Counter, defaultdict

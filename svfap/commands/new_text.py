@@ -27,13 +27,13 @@ pretrain:
   accept_licences: [CC-BY-NC-4.0]      # its licence: no commercial use
 
 finetune:
-  tune: probe         # trains a head on features of the frozen model; lora or full: more weights, a GPU
+  tune: probe         # a head on features of the frozen model; lora or full: with a GPU
   pool: attention     # the head learns where and when to look
 """
 _PAPER = """\
 pretrain:
   datasets: [{name}]   # masked autoencoding on the same videos; it sees no labels
-  # The paper pre-trains on the 1.1 million videos of VoxCeleb2: add `VoxCeleb2: {{}}` above and here.
+  # The paper pre-trains on 1.1 million videos: add `VoxCeleb2: {{}}` above, and its name here.
 
 machine:
   compile: true       # faster training; needs a C compiler
@@ -55,7 +55,8 @@ def configuration(
 # yaml-language-server: $schema=schema.json
 # Written by `svfap new {videos.csv}`: {summary(videos)}.
 # Recipe: {TITLES[recipe]}: {reason}.
-# Change what you like: a misspelt key stops the run, with the nearest valid one. All keys: docs/configuration.md
+# Change what you like: a misspelt key stops the run and names the nearest valid one.
+# All keys: docs/configuration.md
 
 data: data
 results: results/{videos.name}   # tables, figures and models of this experiment alone
@@ -125,14 +126,13 @@ def _with_labels(finetune: str, videos: OwnList) -> str:
     if ratio >= UNEVEN:
         way = "loss" if ratio >= VERY_UNEVEN else "sampler"
         about = "reweights" if way == "loss" else "oversamples"
-        lines.append(
-            f"  balance: {way:<10} # {about} rare classes: the most frequent has {ratio:.0f} times more"
-        )
+        times = f"the most frequent has {ratio:.0f} times more"
+        lines.append(f"  balance: {way:<10} # {about} rare classes: {times}")
     return finetune.rstrip("\n") + "\n" + "\n".join(lines) + "\n"
 
 
 def _with_epochs(section: str, tuned: int, clips: int) -> str:
-    """Scale the epochs of a section, so that a number of clips gets as many steps as it was tuned for."""
+    """Scale the epochs of a section, so that any number of clips gets about as many steps."""
 
     def scaled(found: re.Match[str]) -> str:
         epochs = round(int(found[2]) * tuned / max(1, clips), -1)

@@ -44,11 +44,12 @@ def run(arguments: Sequence[str]) -> str:
 def _convert(chosen: argparse.Namespace) -> str:
     """Convert a file on this machine."""
     from svfap.weights import converted
+    from svfap.weights.place import SUFFIX
 
     source = output.path(chosen.model)
     keep_inputs([source], [chosen.output])
-    if chosen.output.suffix != converted.SUFFIX:
-        raise SvfapError(f"{chosen.output}: end its name in {converted.SUFFIX}")
+    if chosen.output.suffix != SUFFIX:
+        raise SvfapError(f"{chosen.output}: end its name in {SUFFIX}")
     if chosen.output.exists() and not chosen.overwrite:
         raise SvfapError(f"{chosen.output}: exists; choose another file, or add --overwrite")
     converted.read(source, notice=f"Starts from the weights {source.name}.").write(chosen.output)

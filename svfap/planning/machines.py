@@ -70,7 +70,7 @@ def choose_machine(name: str | None, changes: dict[str, Any]) -> Machine:
 
 
 def gpus_here() -> list[str]:
-    """Return the names of this machine's GPUs, as NVIDIA's driver lists them; torch is not asked."""
+    """Return the names of this machine's GPUs, as NVIDIA's driver lists them, without torch."""
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)

@@ -20,7 +20,7 @@ class Forecast(Section):
     seconds: float
     stages: dict[str, Estimate]
     bottlenecks: list[str]
-    warnings: list[str] = []
+    warnings: list[str]
     assumptions: list[str]
 
     def as_text(self) -> str:

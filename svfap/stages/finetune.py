@@ -33,6 +33,7 @@ from svfap.training.training_run import TrainingRun
 from svfap.video.sampling import finetune_indices
 from svfap.weights import converted
 from svfap.weights.cache import prepare
+from svfap.weights.place import SUFFIX
 
 
 class Teaching(NamedTuple):
@@ -150,7 +151,7 @@ def _load_encoder(model: VideoModel, pretrained: list[Path], config: FinetuneJob
             " give it or set finetune.init to 'scratch'"
         )
     path = pretrained[0]
-    if path.suffix == converted.SUFFIX:
+    if path.suffix == SUFFIX:
         public = converted.read(path)
         public.check_sizes(config.model)
         load_weights(model.encoder, public.encoder, where=path)

@@ -13,7 +13,7 @@ from svfap.config import ModelConfig
 from svfap.errors import SvfapError
 from svfap.models.convert_vit import from_public, sizes_of
 from svfap.replacing import replacing
-from svfap.weights.place import SUFFIX as SUFFIX
+from svfap.weights.place import SUFFIX
 
 _FACTS = "svfap"  # key of the facts in the header, and of the configuration of an exported folder
 _OURS = "encoder.patch_embed.weight"
