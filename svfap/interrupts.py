@@ -3,9 +3,13 @@
 Before, the program ends at once, since nothing has begun. After, it ends anyway.
 """
 
+import atexit
 import os
 import signal
+import sys
 from types import FrameType
+
+RESUMES = "svfap: interrupted; the same command resumes"
 
 
 def end_at_once() -> None:
@@ -42,4 +46,5 @@ def _end(number: int, _: FrameType | None) -> None:
 
 def _raise_first(number: int, frame: FrameType | None) -> None:
     ignore()
+    atexit.register(print, RESUMES, file=sys.stderr)  # after all that Snakemake has to say
     signal.default_int_handler(number, frame)

@@ -2,6 +2,7 @@
 
 COMMANDS = (
     "new",
+    "run",
     "predict",
     "serve",
     "export",

@@ -124,14 +124,14 @@ def _cost(forecast: show.Forecast, target: Path) -> list[str]:
     """Return what a run costs by `svfap plan`, and the next command."""
     longest = max(forecast.stages, key=lambda name: forecast.stages[name].seconds)
     disk = sum(stage.disk_bytes for stage in forecast.stages.values())
-    program = Path(".venv/bin/snakemake")
-    command = str(program) if program.exists() else "snakemake"
+    program = Path(".venv/bin/svfap")
+    command = str(program) if program.exists() else "svfap"
     return [
         f"forecast: {show.clock(forecast.seconds)}, most of it {longest};"
         f" {disk / 1e9:.2g} GB on the disk ({_hardware(forecast.machine)})",
         *(f"warning:  {line}" for line in forecast.warnings),
-        f"details:  svfap plan --configfile {target}",
-        f"next:     {command} --cores all --configfile {target}",
+        f"details:  {command} plan --configfile {target}",
+        f"next:     {command} run {target}",
     ]
 
 

@@ -1,7 +1,10 @@
 """Say in plain English what is wrong with a value of the configuration."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 _NEEDED = {
     "bool": "true or false",
@@ -25,6 +28,22 @@ _LIMITS = {
     "less_than_equal": ("le", "at most"),
 }
 _SHOWN = 60  # letters of a wrong value to show
+
+
+def syntax_problem(error: yaml.MarkedYAMLError) -> str:
+    """Say where a file is not valid YAML, and why, in one clause."""
+    mark, problem = error.problem_mark or error.context_mark, error.problem or str(error)
+    line = f"line {mark.line + 1}: " if mark else ""
+    text = mark.buffer.splitlines()[mark.line : mark.line + 1] if mark and mark.buffer else []
+    if "'\\t'" in problem:
+        return f"{line}a tab; indent by blanks instead"
+    if re.match(r"\s*[\w-]+:[^\s]", "".join(text)):
+        return f"{line}not valid YAML; write a blank after ':'"
+    if "<stream end>" in problem or "unexpected end of stream" in problem:
+        return f"{line}not valid YAML: {problem}; close a bracket or quotation mark"
+    if "expected" in problem or "not allowed here" in problem:
+        return f"{line}not valid YAML: {problem}; correct its indentation or punctuation"
+    return f"{line}not valid YAML: {problem}"
 
 
 def explain(problem: Mapping[str, Any]) -> str:

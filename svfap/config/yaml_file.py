@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from svfap.config import Config, FinetuneConfig, TrainingMachine, reserved
-from svfap.config.explain import explain
+from svfap.config.explain import explain, syntax_problem
 from svfap.config.paths import check_folder
 from svfap.config.section import Section
 from svfap.errors import SvfapError
@@ -63,6 +63,12 @@ def read(path: Path) -> object:
         raise SvfapError(f"{path}: {error}") from None
     except OSError as error:
         raise SvfapError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from None
+    except UnicodeDecodeError as error:
+        raise SvfapError(
+            f"{path}: not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        raise SvfapError(f"{path}: {syntax_problem(error)}") from None
     except Exception as error:  # PyYAML passes on errors of int, datetime and others, too
         problem = " ".join(str(error).split()) or type(error).__name__
         raise SvfapError(f"{path}: not valid YAML: {problem}") from None

@@ -129,4 +129,7 @@ def _report(path: Path, failed: Sequence[FailedVideo], total: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([FailedVideo._fields, *failed])
-        logger.warning("%d of %d videos are missing; %s says why", len(failed), total, path)
+        logger.warning(
+            "%d of %d videos are missing, such as %s; %s lists them",
+            *(len(failed), total, failed[0].reason, path),
+        )

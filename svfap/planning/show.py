@@ -1,7 +1,6 @@
 """The forecast as a table with its assumptions, for people, and as JSON, for programs."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 from svfap.config.section import Section
 from svfap.experiment.resolve import Experiment
@@ -64,12 +63,11 @@ def warnings(experiment: Experiment, videos: Videos) -> Iterator[str]:
         )
 
 
-def strides_too_long(
-    experiment: Experiment, videos: Videos
-) -> dict[str, tuple[Literal["pretrain", "finetune"], int, int]]:
+def strides_too_long(experiment: Experiment, videos: Videos) -> dict[str, tuple[str, int, int]]:
     """Return dataset -> stage, stride, and the longest stride that its clips allow."""
     config = experiment.config
-    pretrain, found = config.pretrain, {}
+    pretrain = config.pretrain
+    found: dict[str, tuple[str, int, int]] = {}
     for name, facts in videos.items():
         steps = config.model.num_frames - 1
         fitting = max(1, int((facts.frames - 1) // steps))

@@ -73,7 +73,7 @@ def test_few_classes(video):
     assert values["finetune"]["final"]
     assert "36 videos of 12 people, 2 classes (no 24, yes 12)" in shown
     assert "forecast: " in shown
-    assert shown.endswith("--cores all --configfile config/list.yaml")
+    assert shown.endswith("svfap run config/list.yaml")
 
 
 def test_the_small_recipe_is_the_one_that_was_measured(video):

@@ -1,0 +1,51 @@
+"""Command `run`: check a configuration, then run the workflow on it by Snakemake."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from svfap.commands.plan import CONFIG
+from svfap.config.yaml_file import read
+from svfap.errors import SvfapError, require
+from svfap.experiment import resolve
+
+SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
+CORES = ("-c", "-j", "--cores", "--jobs", "--profile", "--workflow-profile")
+
+
+def run(arguments: Sequence[str]) -> str:
+    """Become Snakemake, with a configuration that is right.
+
+    Snakemake alone shows a traceback for a configuration that it cannot read.
+
+    Raises:
+        SvfapError: the configuration is wrong, or the workflow is not installed.
+    """
+    chosen, options = _parser().parse_known_args(arguments)
+    require("svfap run", "snakemake")
+    if not SNAKEFILE.is_file():
+        raise SvfapError(
+            "the workflow is not here; clone the repository, and run `make setup` in it"
+        )
+    resolve.resolve(read(chosen.configfile), where=str(chosen.configfile))
+    cores = [] if any(option.startswith(CORES) for option in options) else ["--cores", "all"]
+    program = str(Path(sys.executable).with_name("snakemake"))
+    files = ["--snakefile", str(SNAKEFILE), "--configfile", str(chosen.configfile)]
+    os.execv(program, [program, *cores, *files, "--rerun-incomplete", *options])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="svfap run",
+        description="Run the workflow on a configuration. A mistake in it is one line. The same"
+        " command resumes what was interrupted.",
+        epilog="Options that are not listed go to Snakemake: -n shows the jobs and runs nothing,"
+        " --cores 2 limits the cores, --forcerun STAGE repeats a stage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "configfile", type=Path, nargs="?", default=CONFIG, help=f"default {CONFIG}, the demo"
+    )
+    return parser
