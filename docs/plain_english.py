@@ -17,7 +17,6 @@ PATTERNS = (
     "*.md",
     "docs/*.md",
     "docs/*.py",
-    "config/*.yaml",
     "envs/*.yaml",
     "Snakefile",
     "Makefile",
@@ -102,10 +101,17 @@ def _joined(text: str) -> str:
     return re.sub(r"(?m)^[ \t]*#+ ?", "", text)
 
 
+def _configurations() -> list[str]:
+    """Return the configurations that come with the package: git ignores a user's own."""
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8")
+    return re.findall(r"(?m)^!/(config/.+)$", ignored)
+
+
 def main(arguments: list[str]) -> int:
     """Check the given files, or all of them; return 1 if there are findings."""
     files = [Path(name).absolute() for name in arguments] or sorted(
-        {path for pattern in PATTERNS for path in ROOT.glob(pattern)} - {Path(__file__).absolute()}
+        {path for pattern in (*PATTERNS, *_configurations()) for path in ROOT.glob(pattern)}
+        - {Path(__file__).absolute()}
     )
     found = [(path, *finding) for path in files for finding in check(path)]
     for path, line, phrase, suggestion in found:
