@@ -11,6 +11,7 @@ from typing import Literal
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from pydantic_core import PydanticUndefined
 
 from svfap.commands import datasets
@@ -24,16 +25,17 @@ from svfap.tables.render import Table, markdown
 
 ROOT = Path(__file__).parent.parent
 PICTURE = "workflow/report/pipeline.svg"
-SECTIONS = {
-    "own-videos.md": "Your own videos in 5 lines",
-    "predict.md": "On your own video",
-    "cluster.md": "On your cluster",
+# Files outside docs that pages link to, and their pages on the site.
+OUTSIDE = {
+    "workflow/report/pipeline.svg": "pipeline.svg",
+    "benchmarks/README.md": "benchmarks.md",
+    "README.md": "index.md",
 }
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+LINK = re.compile(r"\[([^\]\[]+)\]\(([^)#\s]+)\)")
 NUMBER = re.compile(r"[\d.,]*")
 MOST_FIGURES = 6
 STAGE_OPTIONS = "{show_root_heading: false, show_root_toc_entry: false, heading_level: 4}"
-START = ("Quick start", "Licence and citation")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -53,37 +55,42 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     pages = {
-        **_from_readme(),
-        **{f"datasets/{name}.md": _dataset(name) for name in DATASETS},
+        "index.md": (ROOT / "README.md").read_text("utf-8").replace("](docs/", "]("),
+        **{f"datasets/{name}.md": f"# {name}\n\n{_dataset(name)}" for name in DATASETS},
         **{f"api/{title}.md": _reference(title, modules) for title, modules in _api().items()},
-        "configuration.md": _configuration(),
-        "results.md": _results(),
         "benchmarks.md": (ROOT / "benchmarks" / "README.md").read_text("utf-8"),
     }
+    written = {file.src_uri for file in files}
     for path, text in pages.items():
-        files.append(File.generated(config, path, content=text))
+        if path not in written:
+            files.append(File.generated(config, path, content=text))
     files.append(File.generated(config, "pipeline.svg", abs_src_path=str(ROOT / PICTURE)))
     return files
 
 
-def on_page_markdown(text: str, **_: object) -> str:
-    """Replace each `<!-- generated: NAME -->` of a page."""
+def on_page_markdown(text: str, page: Page, **_: object) -> str:
+    """Replace each `<!-- generated: NAME -->` of a page, and links to files that are no page."""
     makers = {
-        "datasets": _overview,
+        "configuration": _configuration,
         "consent": _consent,
+        "dataset": lambda: _dataset(Path(page.file.src_uri).stem),
+        "datasets": _overview,
+        "results": _results,
         "stage_table": stage_list.markdown_table,
         "stages": _stages,
     }
-    return re.sub(r"<!-- generated: (\w+) -->", lambda mark: makers[mark[1]](), text)
+    text = re.sub(r"<!-- generated: (\w+) -->", lambda mark: makers[mark[1]](), text)
+    folder = ROOT if page.file.src_uri == "index.md" else (ROOT / "docs" / page.file.src_uri).parent
+    return LINK.sub(lambda link: _on_site(link, folder), text)
 
 
-def _from_readme() -> dict[str, str]:
-    """Turn sections of the README into pages, with links that work on the site."""
-    text = (ROOT / "README.md").read_text("utf-8").replace(PICTURE, "pipeline.svg")
-    head, *sections = re.split(r"\n## (?=[^:\n]+\n)", text.replace("](docs/", "]("))
-    bodies = dict(section.split("\n", 1) for section in sections)
-    pages = {path: f"# {title}\n{bodies[title]}" for path, title in SECTIONS.items()}
-    return pages | {"index.md": "\n## ".join([head, *(f"{t}\n{bodies[t]}" for t in START)])}
+def _on_site(link: re.Match[str], folder: Path) -> str:
+    """Return a link as it works on the site; of a link to other files of the repository, the text."""
+    goal = (folder / link[2]).resolve()
+    if ":" in link[2] or not goal.is_file() or goal.is_relative_to(ROOT / "docs"):
+        return link[0]
+    name = OUTSIDE.get(str(goal.relative_to(ROOT)))
+    return f"[{link[1]}]({name})" if name else link[1]
 
 
 def _grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -118,7 +125,7 @@ def _dataset(name: str) -> str:
     example = f"```yaml\ndatasets:\n  {name}: {{}}\n```"
     shown = f"`python -m svfap datasets {name}` also shows what is missing on your machine."
     figures = _published(name, title="Published figures")
-    return "\n\n".join([f"# {name}", f"```text\n{text}\n```", shown, example, figures])
+    return "\n\n".join([f"```text\n{text}\n```", shown, example, figures])
 
 
 def _published(name: str, *, title: str) -> str:
@@ -144,14 +151,9 @@ def _published(name: str, *, title: str) -> str:
 
 def _results() -> str:
     """Published figures of all datasets, and the paper's comparison of models."""
-    parts = [
-        "# How results compare",
-        "Published figures, each with its source; none was measured for this page. Your own runs'"
-        " figures are beside them in `results/tables`.",
-    ]
     known = [*rows_of("paper_results"), *rows_of("other_results")]
     names = dict.fromkeys(row["dataset"] for row in known)
-    parts += [_published(name, title=name) for name in names]
+    parts = [_published(name, title=name) for name in names]
     models = [
         (row["model"], row["data"], row["parameters"], row["flops"], row["UAR"], row["WAR"])
         for row in rows_of("paper_models")
@@ -170,8 +172,7 @@ def _configuration() -> str:
             sections[name] = field.annotation
     sections["pretrain.optim, finetune.optim"] = OptimConfig
     sections |= {"finetune.probe": ProbeConfig, "finetune.lora": LoraConfig}
-    lead = "Keys of `config/config.yaml` and their defaults, which are the paper's values."
-    parts = ["# Configuration", lead]
+    parts = []
     for name, section in sections.items():
         summary = (inspect.getdoc(section) or "").splitlines()[0]
         table = _grid("", ("key", "type", "default", "meaning"), [*_keys(section)])

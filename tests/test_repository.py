@@ -90,8 +90,8 @@ def test_all_places_name_one_version_and_licence():
     assert versions[1] == (__version__, citation["date-released"])
 
 
-def test_every_file_of_the_readme_exists():
-    section = (ROOT / "README.md").read_text().split("## Files")[1].split("```")[1]
+def test_every_file_of_the_tour_exists():
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## Files")[1].split("```")[1]
     names = re.findall(r"(?:^|  )([\w./]+(?:\.py|\.yaml|/))(?=[, ])", section, flags=re.MULTILINE)
     assert len(names) > 20
     for name in names:

@@ -86,7 +86,7 @@ THREADS = {stage.name: stage.threads for stage in STAGES}
 
 
 def markdown_table() -> str:
-    """Return the table of stages, as README.md and the documentation show it."""
+    """Return the table of stages, as CONTRIBUTING.md and the documentation show it."""
     rows = [
         f"| `{stage.name}` | {stage.per} | {stage.reads} | {stage.writes} |" for stage in STAGES
     ]

@@ -25,4 +25,4 @@ def test_every_stage_has_a_log():
 
 
 def test_the_readme_has_the_table_of_stages():
-    assert markdown_table() in (ROOT / "README.md").read_text("utf-8")
+    assert markdown_table() in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
