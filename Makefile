@@ -77,5 +77,7 @@ lock: $(READY)  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
 
-clean:  ## remove everything that the demo made; keeps the environment
-	rm -rf data results .snakemake
+clean:  ## remove everything that the demo made; keeps the environment and experiments in results/NAME
+	rm -rf data/*/demo data/*/demo_pretrain
+	test ! -d results || find results -mindepth 1 -maxdepth 1 ! -exec test -d {}/logs \; -exec rm -rf {} +
+	find data results -maxdepth 1 -type d -empty -delete 2> /dev/null || true

@@ -85,7 +85,7 @@ def on_page_markdown(text: str, page: Page, **_: object) -> str:
 
 
 def _on_site(link: re.Match[str], folder: Path) -> str:
-    """Return a link as it works on the site; of a link to other files of the repository, the text."""
+    """Return a link as it works on the site, or its text if the site lacks the file."""
     goal = (folder / link[2]).resolve()
     if ":" in link[2] or not goal.is_file() or goal.is_relative_to(ROOT / "docs"):
         return link[0]

@@ -26,7 +26,7 @@ KINDS = {
     "variants: [a]\ndatasets: {demo: {}}" + REST: "variants: is ['a']; write keys with values",
     "datasets: {demo: {}}\nfinetune: {optim: {epocs: 3}}": "did you mean 'finetune.optim.epochs'?",
     "datasets:\n\tdemo: {}\n": "line 2: a tab; indent by blanks instead",
-    "datasets: {demo: {}}\nseed: 1\ndatasets: {}\n": "key 'datasets' occurs twice, in lines 1 and 3",
+    "datasets: {demo: {}}\nseed: 1\ndatasets: {}\n": "key 'datasets' occurs twice, in lines",
     "datasets:{demo: {}}\n": "line 1: not valid YAML; write a blank after ':'",
     "datasets: {demo: {}\n": "close a bracket or quotation mark",
     "datasets: 'demo\n": "close a bracket or quotation mark",
