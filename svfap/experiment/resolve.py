@@ -23,6 +23,7 @@ from svfap.config.yaml_file import check, finetune_for, merge, parse
 from svfap.datasets.dataset import Dataset, Fold
 from svfap.errors import SvfapError
 from svfap.experiment.layout import FINAL
+from svfap.experiment.origin import origin
 from svfap.weights import start
 
 
@@ -184,15 +185,16 @@ class Experiment:
         """Return the section of stage `tabulate`, without the variants."""
         facts = {}
         for name, dataset in self.labelled.items():
-            if dataset.task != "unlabelled":
-                facts[name] = DatasetFacts(
-                    task=dataset.task,
-                    targets=dataset.targets,
-                    metrics=dataset.metrics,
-                    folds=tuple(dataset.folds),
-                    notice=dataset.notice,
-                    same_videos=self._same_videos(name),
-                )
+            init = self.finetune_section(name).finetune.init
+            begun = origin(self.config, init=init, pretrain_notice=self.pretrain_notice)
+            facts[name] = DatasetFacts(
+                task=dataset.task,
+                targets=dataset.targets,
+                metrics=dataset.metrics,
+                folds=tuple(dataset.folds),
+                notice=" ".join(filter(None, (dataset.notice, begun))),
+                same_videos=self._same_videos(name),
+            )
         return TabulateConfig(
             datasets=facts,
             pretrain_notice=self.pretrain_notice,
