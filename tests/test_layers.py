@@ -17,6 +17,7 @@ LIGHT = {
     "svfap.experiment.runs": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.__main__": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.tracking.stage_run": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
+    "svfap.commands.new": HEAVY | {"cv2", "pandas", "av", "matplotlib"},
     "svfap.commands.plan": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.commands.serve": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
     "svfap.serve.app": HEAVY | {"cv2", "numpy", "pandas", "av", "matplotlib"},
