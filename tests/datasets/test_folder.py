@@ -383,7 +383,7 @@ def test_urls_are_downloaded_and_dead_ones_recorded(
     assert (gone["key"], gone["source"]) == ("gone", f"{url}/gone.mp4")
     assert "404" in gone["reason"]
     assert (nowhere["key"], nowhere["source"]) == ("nowhere", str(tmp_path / "nowhere.mp4"))
-    assert "2 of 3 videos are missing" in caplog.text
+    assert f"2 of 3 videos are missing, such as {gone['reason']}" in caplog.text
 
     video(tmp_path / "web" / "gone.mp4")
     video(tmp_path / "nowhere.mp4")
