@@ -13,6 +13,7 @@ from svfap.overwriting import keep_apart, keep_inputs
 from svfap.use import camera
 from svfap.use.card import CAUTION
 from svfap.use.find_videos import FoundVideos, find_videos, printable
+from svfap.use.model_source import check_predicts
 from svfap.use.options import Options
 from svfap.use.results import REJECTS, TABLES, Results, output_places
 from svfap.use.timeline import as_text, summarise
@@ -210,8 +211,7 @@ def _score_live(device: int | str, options: Options, chosen: argparse.Namespace)
 
 def _load_predictor(source: str, options: Options) -> "Predictor":
     """Load a model and check that it has a head."""
-    if Path(source).suffix in {".pt", ".pth"} and not Path(source).exists():
-        raise SvfapError(f"{source}: cannot be read (no such file); name a checkpoint or folder")
+    check_predicts(source)
     from svfap.use import bundle as bundles
     from svfap.use.predictor import Predictor
 

@@ -6,12 +6,12 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from pathlib import Path
 
 from svfap.commands import output
 from svfap.errors import SvfapError
 from svfap.serve.refusal import Limits
 from svfap.use.card import CAUTION
+from svfap.use.model_source import check_predicts
 
 _TOKEN = "SVFAP_TOKEN"  # the variable: other users of a machine can read command lines
 _SHORTEST_TOKEN = 8
@@ -31,12 +31,9 @@ def run(arguments: Sequence[str]) -> str:
 
     Raises:
         SvfapError: the model, the address, the port or the token cannot be used.
-        KeyboardInterrupt: the user has ended the server.
     """
     chosen = _parser().parse_args(arguments)
-    path = Path(chosen.model)
-    if path.suffix in {".pt", ".pth"} and not path.exists():
-        raise SvfapError(f"{path}: cannot be read (no such file); name a checkpoint or folder")
+    check_predicts(chosen.model)
     if chosen.keep is not None:
         output.claim(chosen.keep, overwrite=True)
     from svfap.serve.gate import is_loopback
@@ -46,7 +43,7 @@ def run(arguments: Sequence[str]) -> str:
     if chosen.token is not None or token:
         token = _checked(token)
     elif not is_loopback(chosen.host):
-        token = secrets.token_urlsafe(18)
+        token = secrets.token_hex(16)  # has no `-`, which would look like an option
     serve(
         chosen.model,
         host=chosen.host,

@@ -40,7 +40,7 @@ class Gate:
     """
 
     def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
-        self._app, self._token = app, token
+        self._app, self._token, self._port = app, token, port
         self._cookie = f"svfap-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +67,8 @@ class Gate:
         host = request.headers.get("host", "")
         # A token keeps out a page of another name: its browser has no cookie for that name.
         if not self._token and not is_loopback(_without_port(host)):
-            raise Refused(403, f"Host {host!r} is not this server; open it as http://127.0.0.1")
+            own = f"http://127.0.0.1:{self._port}"
+            raise Refused(403, f"Host {host!r} is not this server; open it as {own}")
         origin = request.headers.get("origin")
         if origin is not None and origin.partition("://")[2] != host:
             raise Refused(403, f"the page {origin} may not use this server")

@@ -41,7 +41,7 @@ def read_options(
     try:
         for name in NOT_OFFERED & {*chosen}:
             raise SvfapError(f"no option {name!r} here; the server has chosen it")
-        make_options(chosen)
+        make_options(chosen, hidden=NOT_OFFERED)
     except SvfapError as error:
         raise Refused(400, str(error)) from None
     return chosen

@@ -94,7 +94,7 @@ def _content(table: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
     facts = predictor.facts
     return {
         "video": str(table["video"].iloc[0]),
-        "model": predictor.bundle.name,
+        "model": predictor.bundle.title,
         "task": facts.job.task,
         "targets": list(facts.job.targets),
         "windows": _records(table, facts.job.targets),

@@ -12,10 +12,13 @@ from pathlib import Path
 import uvicorn
 
 from svfap.errors import SvfapError
+from svfap.serve.addresses import addresses
 from svfap.serve.app import Place, make_app
 from svfap.serve.cameras import Cameras
 from svfap.serve.pool import WorkerPool
 from svfap.serve.refusal import Limits
+
+logger = logging.getLogger(__name__)
 
 
 def serve(
@@ -33,7 +36,6 @@ def serve(
 
     Raises:
         SvfapError: the port or the model cannot be used.
-        KeyboardInterrupt: the user has ended the server.
     """
     with (
         _listen(host, port) as listener,
@@ -42,7 +44,8 @@ def serve(
         # `kill` without -9 ends it as Ctrl-C does, so that no file is left.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         place = Place(listener.getsockname()[1], token, Path(work), keep)
-        with contextlib.suppress(asyncio.CancelledError):
+        # Both end it: the first while the model is loaded or a video scored, the other otherwise.
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_serve(model, listener, host, place, limits))
 
 
@@ -78,6 +81,7 @@ async def _serve(
     cameras = Cameras(camera_pool, most=limits.cameras)
     idle = asyncio.create_task(cameras.end_idle())
     try:
+        logger.info("loading %s, which takes up to a minute (Ctrl-C ends it)", model)
         facts = await pool.start()
         app = make_app(pool, cameras, facts, limits, place)
         # Requests in progress are given up at once. The lines of uvicorn would hold addresses.
@@ -86,9 +90,8 @@ async def _serve(
             timeout_graceful_shutdown=0,
         )  # fmt: skip
         logging.getLogger("uvicorn.error").addFilter(_no_chatter)
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{place.port}/" + (f"?token={place.token}" if place.token else "")
-        print(f"{facts['model']}: open {address} (Ctrl-C ends the server)", flush=True)
+        shown = " or ".join(addresses(host, place.port, place.token))
+        print(f"{facts['model']}: open {shown} (Ctrl-C ends the server)", flush=True)
         await uvicorn.Server(settings).serve([listener])
     finally:
         idle.cancel()

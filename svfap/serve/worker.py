@@ -50,7 +50,7 @@ class Worker:
         job = bundle.facts.job
         answer(
             {
-                "model": bundle.name,
+                "model": bundle.title,
                 "task": job.task,
                 "targets": list(job.targets),
                 "colours": target_colours(len(job.targets)),

@@ -5,7 +5,6 @@ that `python -m svfap export` wrote, or from such a folder on the Hugging Face h
 """
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,11 @@ from svfap.evaluation.scoring import Scorer
 from svfap.experiment.layout import FINAL, FINETUNED
 from svfap.models import VideoModel
 from svfap.training.checkpoint import Checkpoint, Origin, build_model, foreign
+from svfap.use.model_source import HUB_ID, NO_HEAD, check_source
 from svfap.use.onnx_file import SUFFIX as ONNX_SUFFIX
 from svfap.use.onnx_file import OnnxScorer, read_facts
 from svfap.use.shared_files import CONFIG, METRICS, PREPROCESSING, WEIGHTS
 
-HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
-_NO_HEAD = "it was pre-trained only and has no labels; fine-tune it first (stage finetune)"
 
 
 class ModelFacts(Section):
@@ -77,6 +75,15 @@ class Bundle:
     onnx: Path | None = None
 
     @property
+    def title(self) -> str:
+        """Name for people elsewhere, without the folders of this machine."""
+        path = Path(self.name)
+        if names := FINETUNED.parse(path.absolute()):
+            return f"{names['dataset']}-{names['fold']}"
+        of_hub = HUB_ID.match(self.name) and not path.exists()
+        return self.name if of_hub else path.resolve().name
+
+    @property
     def dataset(self) -> str:
         """Dataset of fine-tuning according to the metrics; empty without metrics."""
         return next((str(row["dataset"]) for row in self.metrics), "")
@@ -104,7 +111,7 @@ class Bundle:
             SvfapError: the model was only pre-trained.
         """
         if not self.facts.job.targets:
-            raise SvfapError(f"{self.name}: {_NO_HEAD}")
+            raise SvfapError(f"{self.name}: {NO_HEAD}")
 
 
 def load(source: str | Path) -> Bundle:
@@ -115,11 +122,12 @@ def load(source: str | Path) -> Bundle:
     Raises:
         SvfapError: the source does not exist, is damaged, or is not a model of this package.
     """
+    check_source(source)
     path = Path(source)
     if path.is_dir():
         final = None if (path / CONFIG).exists() else _final_model(path)
         return read_checkpoint(final) if final else read_folder(path)
-    if not path.exists() and HUB_ID.match(str(source)) and path.suffix not in {".pt", ".pth"}:
+    if not path.exists():
         return read_folder(_from_hub(str(source)), name=str(source))
     if path.suffix == ONNX_SUFFIX:
         facts = parse(ModelFacts, read_facts(path), where=str(path))

@@ -74,7 +74,7 @@ def write_card(bundle: "Bundle", path: Path) -> None:
     from svfap.use.fold_metrics import with_metrics
 
     bundle = with_metrics(bundle)
-    text = model_card(bundle, name=bundle.name, dataset=bundle.dataset, exported={})
+    text = model_card(bundle, name=bundle.title, dataset=bundle.dataset, exported={})
     path.write_text(text, encoding="utf-8")
 
 
@@ -92,7 +92,7 @@ def _use(name: str) -> str:
     code = f"""\
 import svfap
 
-model = svfap.load("{name}")  # this folder, or its id on the hub
+model = svfap.load("{name}")  # the path of the model, or its id on the hub
 table = model.predict("video.mp4")  # a row per face and window
 embeddings = model.features("video.mp4")  # (n, C), for a head of your own"""
     command = f"svfap predict video.mp4 --checkpoint {name} --output out"

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
@@ -80,13 +80,17 @@ class Options:
         return window if isinstance(self.hop, str) else self.hop
 
 
-def make_options(chosen: Mapping[str, Any]) -> Options:
+def make_options(chosen: Mapping[str, Any], *, hidden: Collection[str] = ()) -> Options:
     """Return the options of a caller of `svfap.load`.
+
+    Args:
+        chosen: name -> value.
+        hidden: options that the message on a wrong name does not offer.
 
     Raises:
         SvfapError: there is no such option, or its value makes no sense.
     """
-    known = [field.name for field in fields(Options)]
+    known = [field.name for field in fields(Options) if field.name not in hidden]
     for name in chosen:
         if name not in known:
             raise SvfapError(f"no option {name!r}; the options are {', '.join(known)}")

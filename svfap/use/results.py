@@ -112,7 +112,7 @@ class Results:
     def finish(self) -> None:
         """Write the tables that exist only as a whole."""
         self.frame.to_parquet(self.folder / PARQUET, index=False)
-        model = {"model": self._bundle.name, "card": CARD, "caution": CAUTION}
+        model = {"model": self._bundle.title, "card": CARD, "caution": CAUTION}
         content = model | as_json(self.frame, self._bundle.facts)
         text = json.dumps(content, indent=1) + "\n"
         (self.folder / JSON).write_text(text, encoding="utf-8")

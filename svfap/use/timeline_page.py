@@ -49,7 +49,7 @@ def write_page(
         "seconds": seconds,
         "picture": [size.width, size.height],
     }
-    footer = f"Model: {html.escape(bundle.name)}, described in {CARD}. {CAUTION}"
+    footer = f"Model: {html.escape(bundle.title)}, described in {CARD}. {CAUTION}"
     if facts.notices:
         footer = f"<strong>{html.escape(facts.notices)}</strong> {footer}"
     filled = {

@@ -16,6 +16,8 @@ from helpers.photo_videos import face_frames, save
 from helpers.random_checkpoints import write_checkpoint, write_pretrained
 from helpers.served import served
 
+from svfap.serve.addresses import addresses
+
 TOKEN = "a-token-of-tests"
 
 
@@ -52,6 +54,8 @@ def test_pages_of_other_servers_are_refused(checkpoint, tmp_path):
         ):
             assert ask(server, Host=host) == 403, host
         own = f"127.0.0.1:{port}"
+        answer = server.get("/model", headers={"Host": "evil.example"})
+        assert answer.json()["error"].endswith(f"open it as http://{own}")
         for origin in (
             "http://evil.example",
             "null",
@@ -64,6 +68,7 @@ def test_pages_of_other_servers_are_refused(checkpoint, tmp_path):
 def test_a_server_that_others_reach_makes_a_token(checkpoint, tmp_path):
     with served(checkpoint, tmp_path / "t", "--host", "0.0.0.0", "--workers", "1") as server:
         root, token = server.root, server.url.partition("token=")[2]
+        assert "0.0.0.0" not in root
         assert len(token) > 20
         assert server.get("/health").json()["status"] == "ok"
         for path in ("/", "/model", "/openapi.json", "/docs"):
@@ -159,12 +164,48 @@ def test_it_ends_at_once_and_leaves_nothing(checkpoint, tmp_path, number):
         workers, _ = server.workers(), server.busy()
         assert server.interrupt(number) < 5
         assert sent.exception() or sent.result().status_code >= 500
-        assert server.process.returncode == 130
-        assert server.lines == ["svfap serve: error: interrupted\n"]
+        assert server.process.returncode == 0
+        assert server.process.stdout.read() == "the server has ended\n"
+        assert [line for line in server.lines if "loading" not in line] == []
         assert not [*server.temporary.glob("svfap-serve-*")]
         deadline = time.monotonic() + 5
         while any(worker.is_running() for worker in workers):
             assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_with_the_same_words_while_it_loads(checkpoint, tmp_path, number):
+    command = [sys.executable, "-m", "svfap", "serve", str(checkpoint), "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert "loading" in process.stderr.readline()
+        process.send_signal(number)
+        assert process.communicate(timeout=20) == ("the server has ended\n", "")
+    assert process.returncode == 0
+
+
+def test_a_model_without_a_head_is_refused_before_torch_is_imported(tmp_path, toy_model):
+    checkpoint = write_pretrained(tmp_path / "p.pt", toy_model)
+    code = (
+        "import sys\nfrom svfap.use.model_source import check_predicts\n"
+        "try: check_predicts(sys.argv[1])\n"
+        "except Exception as error: print('torch' in sys.modules, error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(checkpoint)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"False {checkpoint}: it was pre-trained only")
+
+
+def test_addresses_are_those_that_others_open():
+    everywhere = addresses("0.0.0.0", 8000, "secret")
+    assert all(each.endswith(":8000/?token=secret") for each in everywhere)
+    assert not any("0.0.0.0" in each for each in everywhere)
+    assert socket.gethostname() in everywhere[-1]
+    assert not any("[::]" in each for each in addresses("::", 1, ""))
+    assert addresses("::1", 1, "") == ["http://[::1]:1/"]
+    assert addresses("lab.example", 1, "") == ["http://lab.example:1/"]
 
 
 def start(*arguments):

@@ -67,6 +67,14 @@ def test_a_form_gives_the_scores_of_predict(server, checkpoint, face):
     assert sum(whole["scores"].values()) == pytest.approx(1, abs=1e-3)
 
 
+def test_results_name_the_model_but_not_its_folder(server, checkpoint, face):
+    """Others see them."""
+    assert server.get("/model").json()["model"] == checkpoint.name
+    assert server.post(video=face).json()["model"] == checkpoint.name
+    for form in ("html", "csv"):
+        assert str(checkpoint.parent) not in server.post(video=face, format=form).text
+
+
 def test_options_may_be_fields_of_the_form(server, checkpoint, face):
     answer = requests.post(
         server.root + "/predict",
@@ -211,6 +219,12 @@ def test_a_wrong_option_is_named(server, face, options, reason):
     answer = server.post(body=face.read_bytes(), **options)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(reason)
+
+
+def test_an_option_of_the_owner_is_not_offered(server):
+    for options in ({"speed": "2"}, {"device": "cpu"}):
+        error = server.post(body=b"x", **options).json()["error"]
+        assert "device" not in error.partition("; ")[2]
 
 
 def test_a_wrong_form_is_refused(server, face):
