@@ -54,8 +54,9 @@ def _checks(path: Path) -> dict[str, Check]:
         settings = Finding(OK, str(path))
     except SvfapError as error:
         settings = Finding(FIX, str(error))
-        if path == DEFAULT_CONFIG and not (path.exists() or installation.IN_CHECKOUT):
-            settings = Finding(OK, "none, enough for `predict`; check yours with --configfile FILE")
+        if path == DEFAULT_CONFIG and not (path.exists() or installation.in_project()):
+            text = "none here, which is enough for `predict`; the pipeline needs one: --configfile FILE"
+            settings = Finding(OK, text)
     checks: dict[str, Check] = {"configuration": lambda: settings}
     checks |= {"extras": installation.extras, "OpenCV": installation.opencv}
     checks |= {"torch": machine.torch, "GPU": machine.gpu}

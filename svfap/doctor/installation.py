@@ -16,6 +16,11 @@ BUILDS = ("opencv-python", HEADLESS, "opencv-contrib-python", "opencv-contrib-py
 NEXT_MAJOR = 5
 
 
+def in_project() -> bool:
+    """Return whether the working folder runs the pipeline."""
+    return Path("Snakefile").is_file()
+
+
 def extras() -> Finding:
     """List the optional parts of the package that are installed, and how to install the others."""
     needed: dict[str, list[str]] = {}
@@ -26,7 +31,7 @@ def extras() -> Finding:
     text = f"{', '.join(here) or 'none'} installed"
     if others:
         command = REPAIR if IN_CHECKOUT else f"pip install 'svfap[{','.join(others)}]'"
-        text += f"; for {', '.join(others)}: {command}"
+        text += f"; optional, for {', '.join(others)}: {command}"
     return Finding(OK, text)
 
 

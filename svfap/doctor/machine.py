@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from svfap.doctor.finding import FIX, OK, WARN, Finding
-from svfap.doctor.installation import IN_CHECKOUT, REPAIR
+from svfap.doctor.installation import REPAIR, in_project
 from svfap.errors import SvfapError, installed
 from svfap.redact import redacted
 from svfap.sources.request import request
@@ -128,12 +128,11 @@ def mlflow(results: Path) -> Finding:
     if uri == "off":
         return Finding(OK, f"off; {RECORD} beside each output is the only record")
     if not installed("mlflow"):
-        return Finding(
-            WARN, "not installed; stages need it or MLFLOW_TRACKING_URI=off, `predict` does not"
-        )
+        state = WARN if in_project() else OK
+        return Finding(state, "not installed; only stages need it, unless MLFLOW_TRACKING_URI=off")
     if not uri.startswith(("http://", "https://")):
         shown = redacted(uri)
-        browse = "make mlflow" if IN_CHECKOUT else f"mlflow ui --backend-store-uri {shown}"
+        browse = "make mlflow" if in_project() else f"mlflow ui --backend-store-uri {shown}"
         return Finding(OK, f"{shown}; look at it with: {browse}")
     try:
         with request(f"{uri.rstrip('/')}/health", {}, timeout=SERVER_SECONDS):

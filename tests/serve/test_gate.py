@@ -227,7 +227,7 @@ def test_a_server_that_cannot_start_says_why(checkpoint, tmp_path, toy_model):
             ([checkpoint, "--host", "8.8.8.8"], "not an address of this machine"),
             ([checkpoint, "--token", "short"], "a token has at least 8"),
             ([tmp_path / "no.pt"], "no such file"),
-            ([tmp_path / "no"], "cannot be read"),
+            ([tmp_path / "no"], "no such file or folder; name a checkpoint"),
             ([write_pretrained(tmp_path / "p.pt", toy_model), "--port", 0], "has no labels"),
             ([checkpoint, "--port", "many"], "many is not a port"),
             ([checkpoint, "--queue", "1.5"], "1.5 is not a whole number above 0"),
