@@ -4,35 +4,35 @@ import argparse
 from pathlib import Path
 
 from svfap.errors import SvfapError
+from svfap.writable import check_writable
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
-    """Raise if writing to a folder might replace files without permission.
+    """Raise if writing to a folder would fail, or might replace files without permission.
 
     Args:
         folder: the folder, which need not exist.
         overwrite: whether the user allows files to be replaced.
 
     Raises:
-        SvfapError: the folder is a file, or is not empty and may not be overwritten.
+        SvfapError: the folder is a file, cannot be written, or is not empty and may not be
+            overwritten.
     """
     if folder.exists() and not folder.is_dir():
         raise SvfapError(f"{folder}: exists and is not a folder; choose another name")
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise SvfapError(f"{folder}: exists; choose another folder, or add --overwrite")
+    check_writable(folder)
 
 
 def claim(folder: Path, *, overwrite: bool) -> Path:
     """Create the folder if needed, and return it.
 
     Raises:
-        SvfapError: see `check_free`; or it cannot be created.
+        SvfapError: see `check_free`.
     """
     check_free(folder, overwrite=overwrite)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SvfapError(f"{folder}: cannot be created ({error.strerror})") from None
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

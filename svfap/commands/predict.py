@@ -93,7 +93,11 @@ def _score_videos(
                 raise SvfapError(f"{shown}: {scores.reject}")
             if results is None:
                 folder = claim(chosen.output, overwrite=True)  # checked before
-                results = Results(folder, predictor.bundle, found.left_out)
+                others = [
+                    (name, printable(str(Path(chosen.source, name))), why)
+                    for name, why in found.left_out.items()
+                ]
+                results = Results(folder, predictor.bundle, others)
             if scores.footage is None:
                 logger.warning("%s left out: %s", scores.video, scores.reject)
                 results.reject(scores.video, shown, scores.reject)
@@ -109,7 +113,7 @@ def _score_videos(
         if results is not None:
             results.finish()
     assert results is not None  # there is at least one video
-    return _report(results, predictor, len(found.videos))
+    return _report(results, predictor, found)
 
 
 def _write_events(
@@ -130,13 +134,13 @@ def _write_events(
         write_textgrid(path, tiers, seconds=scores.footage.seconds)
 
 
-def _report(results: Results, predictor: "Predictor", videos: int) -> str:
+def _report(results: Results, predictor: "Predictor", found: FoundVideos) -> str:
     """Return the text to print about the results.
 
     Raises:
         SvfapError: some videos were rejected; the text is printed before.
     """
-    frame = results.frame
+    frame, videos = results.frame, len(found.videos)
     parts = [as_text(summarise(frame, predictor.facts)), predictor.facts.notices, CAUTION]
     if videos == 1 and len(frame) <= _MAX_PRINTED:
         parts.insert(0, as_text(frame) + "\n")
@@ -146,9 +150,10 @@ def _report(results: Results, predictor: "Predictor", videos: int) -> str:
     if not frame.empty:
         print(text)
     _, path, reason = results.rejects[0]
+    others = f", with {len(found.left_out)} more that are no videos" if found.left_out else ""
     raise SvfapError(
         f"{len(results.rejects)} of {videos} videos left out, such as {path}: {reason};"
-        f" all are in {results.folder / REJECTS}"
+        f" all are in {results.folder / REJECTS}{others}"
     )
 
 

@@ -46,7 +46,7 @@ _WHY = {
     "500": "scoring has failed or its process has ended; the server goes on",
     "503": "too many requests wait; see the header Retry-After",
     "504": "scoring took too long",
-    "507": "the server's disk is full",
+    "507": "the server's disk is full or cannot be written",
 }
 
 

@@ -91,7 +91,11 @@ class PredictEndpoint:
                 504, f"scoring took longer than {self._limits.timeout:g} s, the server's limit"
             ) from None
         if self._keep is not None:
-            await asyncio.to_thread(_keep, folder, self._keep / Path(upload.name).stem)
+            try:
+                await asyncio.to_thread(_keep, folder, self._keep / Path(upload.name).stem)
+            except OSError as error:
+                reason = f"scored, but the server cannot keep the results ({error.strerror})"
+                raise Refused(507, reason) from None
         return names
 
     async def _stream(self, job: dict[str, Any], upload: Upload, send: Send) -> None:

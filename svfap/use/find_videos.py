@@ -1,5 +1,6 @@
 """Find the videos of a folder: files that decode, and folders of frames, at any depth."""
 
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, count
@@ -53,7 +54,11 @@ def find_videos(source: str | Path) -> FoundVideos:
     except OSError as error:  # such as a name that is too long, or a folder closed to the user
         raise SvfapError(f"{source}: cannot be read ({error.strerror})") from None
     if not exists:
+        # A path has one slash where an address has two.
+        of_web = re.match(r"https?:/", str(source), re.IGNORECASE)
         advice = why_no_path(str(source)) or "name a video, a folder or a camera"
+        if of_web:
+            advice = "addresses are not read, so download the video first"
         raise SvfapError(f"{source}: no such file or folder; {advice}")
     found = FoundVideos()
     if path.is_file():

@@ -182,18 +182,22 @@ def _step(clip: FaceClip, facts: ModelFacts) -> float:
     return max(1.0, facts.stride * clip.fps / (facts.fps or clip.fps))
 
 
+def _window(clip: FaceClip, facts: ModelFacts) -> float:
+    """Return the seconds that a window spans: to where the next begins without overlap."""
+    return _step(clip, facts) * facts.job.model.num_frames / clip.fps
+
+
 def _grid(clip: FaceClip, facts: ModelFacts, options: Options) -> WindowGrid:
     frames, step = facts.job.model.num_frames, _step(clip, facts)
-    hop = options.hop_of(step * frames / clip.fps) * clip.fps
+    hop = options.hop_of(_window(clip, facts)) * clip.fps
     return place_windows(len(clip), frames=frames, step=step, hop=hop)
 
 
 def _too_short(clips: Sequence[FaceClip], facts: ModelFacts) -> str:
     longest = max(clips, key=lambda clip: len(clip) / clip.fps)
-    frames, step = facts.job.model.num_frames, _step(longest, facts)
-    needed = ((frames - 1) * step + 1) / longest.fps
     return (
-        f"a face is seen for {len(longest) / longest.fps:.2f} s, a window takes {needed:.2f} s;"
+        f"a face is seen for {len(longest) / longest.fps:.2f} s, a window takes"
+        f" {_window(longest, facts):.2f} s;"
         " give a longer video, or --pad (pad=True) to repeat its last frame as testing does"
     )
 

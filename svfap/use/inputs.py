@@ -4,31 +4,38 @@ import os
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from svfap.errors import SvfapError
-from svfap.use.find_videos import FoundVideos, find_videos, unused
+from svfap.use.find_videos import FoundVideos, find_videos, printable, unused
 from svfap.use.frame_array import FrameArray, check_frames, check_rate
 from svfap.video.decode import FOLDER_RATE
 
 Video = Path | FrameArray
 OneInput = str | os.PathLike[str] | NDArray[Any] | torch.Tensor
+OnError = Literal["raise", "skip"]
 Inputs = OneInput | Sequence[OneInput]  # Series of pandas are sequences too, though not by type
 
 _KINDS = "a path, an array of frames with fps=, or a list of these"
 
 
-def find_inputs(given: Any, fps: float | None) -> tuple[dict[str, Video], str]:  # noqa: ANN401
+def find_inputs(
+    given: Any,  # noqa: ANN401
+    fps: float | None,
+    *,
+    on_error: OnError = "raise",
+) -> tuple[dict[str, Video], str]:
     """Find the videos that a user names.
 
     Args:
         given: a video, a folder of frames, a folder of videos, an array of frames (T, H, W, 3)
             uint8, RGB, or a list of these. A number tells equal names apart.
         fps: frames per second of all arrays; None if there are none.
+        on_error: whether paths of a list that have no video are left out ("skip").
 
     Returns:
         Name -> video, and a line on what was left out, see `FoundVideos`.
@@ -36,6 +43,8 @@ def find_inputs(given: Any, fps: float | None) -> tuple[dict[str, Video], str]: 
     Raises:
         SvfapError: something given is no video, or a path has no video.
     """
+    if on_error not in get_args(OnError):
+        raise SvfapError(f"on_error is {on_error!r}; choose one of raise, skip")
     items = _listed(given)
     videos: dict[str, Video] = {}
     every = FoundVideos()
@@ -43,11 +52,20 @@ def find_inputs(given: Any, fps: float | None) -> tuple[dict[str, Video], str]: 
         if _is_array(item):
             found: dict[str, Video] = {"frames": FrameArray(check_frames(item), check_rate(fps))}
         else:
-            below = find_videos(os.fspath(item))
+            try:
+                below = find_videos(os.fspath(item))
+            except SvfapError as error:
+                if on_error == "raise":
+                    raise
+                name = printable(os.fspath(item))
+                every.left_out[name] = str(error).removeprefix(f"{item}: ")
+                continue
             every.left_out |= below.left_out
             found = {**below.videos}
         for name, video in found.items():
             videos[unused(name, videos)] = video
+    if not videos:
+        raise SvfapError(f"no video; {every.describe_left_out()}")
     if fps is not None and not any(isinstance(video, FrameArray) for video in videos.values()):
         raise SvfapError(
             "fps is for arrays of frames; leave it out, since a file says its own rate, and a"

@@ -18,10 +18,10 @@ from svfap.models.token_counts import pooled_width
 from svfap.progress import track
 from svfap.use.bundle import Bundle
 from svfap.use.devices import choose_device, survive_fork
+from svfap.use.drawn import Drawn
 from svfap.use.footage import find_faces
-from svfap.use.inputs import Inputs, OneInput, Video, find_inputs
+from svfap.use.inputs import Inputs, OnError, Video, find_inputs
 from svfap.use.options import Options, crop_settings
-from svfap.use.page import Page
 from svfap.use.timeline import WindowSpan, build_timeline
 from svfap.use.video_scores import Float32, VideoScores
 from svfap.use.windows import Window, in_batches
@@ -34,7 +34,7 @@ __all__ = ["Float32", "Predictor", "VideoScores"]
 logger = logging.getLogger(__name__)
 
 
-class Predictor:
+class Predictor(Drawn):
     """Scores videos with a trained model.
 
     Args:
@@ -63,13 +63,17 @@ class Predictor:
         """Pickle and copy what the predictor is made of: detectors cannot be pickled."""
         return partial(Predictor, show_progress=self.show_progress), (self.bundle, self.options)
 
-    def predict(self, path: Inputs, *, fps: float | None = None) -> pd.DataFrame:
+    def predict(
+        self, path: Inputs, *, fps: float | None = None, on_error: OnError = "raise"
+    ) -> pd.DataFrame:
         """Return scores over time, a row per face and window.
 
         Args:
             path: a video, a folder of frames, a folder of videos, an array or tensor of frames
                 (T, H, W, 3) uint8, RGB, or a list of these.
             fps: frames per second of the arrays.
+            on_error: what a path of a list does that does not exist or holds no video: "raise",
+                or "skip", which leaves it out with a warning as a rejected video.
 
         Returns:
             A table with the columns video, face, start and end (seconds), start_frame and end_frame
@@ -81,20 +85,23 @@ class Predictor:
                 rejected. A rejected video of several is left out with a warning.
         """
         self.bundle.require_head()
-        return pd.concat([scores.table for scores in self._accepted(path, fps)], ignore_index=True)
+        return pd.concat([s.table for s in self._accepted(path, fps, on_error)], ignore_index=True)
 
     @overload
     def features(
-        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[False] = False
+        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[False] = False,
+        on_error: OnError = "raise",
     ) -> Float32: ...
 
     @overload
     def features(
-        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[True]
+        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[True],
+        on_error: OnError = "raise",
     ) -> pd.DataFrame: ...
 
     def features(
-        self, path: Inputs, *, fps: float | None = None, as_frame: bool = False
+        self, path: Inputs, *, fps: float | None = None, as_frame: bool = False,
+        on_error: OnError = "raise",
     ) -> Float32 | pd.DataFrame:
         """Return embeddings (n, C) of the windows in the rows of `predict`.
 
@@ -105,54 +112,15 @@ class Predictor:
             fps: frames per second of the arrays.
             as_frame: whether to return a table that says which video and time each row is: the
                 columns video, face, start, end, start_frame, end_frame, feature1, feature2, ...
+            on_error: as in `predict`.
 
         Raises:
             SvfapError: something given is no video, or every video was rejected.
         """
-        accepted = self._accepted(path, fps)
+        accepted = self._accepted(path, fps, on_error)
         if as_frame:
             return pd.concat([scores.named_embeddings() for scores in accepted], ignore_index=True)
         return np.concatenate([scores.embeddings for scores in accepted])
-
-    def annotate(
-        self, path: OneInput, out: str | Path | None = None, *, fps: float | None = None
-    ) -> Path:
-        """Write the annotated video: a box around each face, its label, and curves below.
-
-        Args:
-            path: one video, as in `predict`.
-            out: mp4 file to write; by default NAME_annotated.mp4 in the working folder.
-            fps: frames per second of an array.
-
-        Returns:
-            The file.
-
-        Raises:
-            SvfapError: the model has no head, the video was rejected, or `out` cannot be written.
-        """
-        from svfap.use import drawn_scores
-
-        return drawn_scores.annotate_video(self, path, out, fps=fps)
-
-    def page(
-        self, path: OneInput, out: str | Path | None = None, *, fps: float | None = None
-    ) -> Page:
-        """Return the page of a video, on which the annotated video plays beside its curves.
-
-        A notebook shows the page below its cell.
-
-        Args:
-            path: one video, as in `predict`.
-            out: HTML file to write; None writes no file. A video of more than 24 MB lies beside it.
-            fps: frames per second of an array.
-
-        Raises:
-            SvfapError: the model has no head, the video was rejected, `out` cannot be written, or
-                the video is too large for a page without a file.
-        """
-        from svfap.use import drawn_scores
-
-        return drawn_scores.make_page(self, path, out, fps=fps)
 
     def score_videos(self, videos: Mapping[str, Video]) -> Iterator[VideoScores]:
         """Score videos one after the other; a video that fails is rejected, and the rest goes on.
@@ -197,9 +165,9 @@ class Predictor:
         scores, features = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(features)
 
-    def _accepted(self, path: Inputs, fps: float | None) -> list[VideoScores]:
+    def _accepted(self, path: Inputs, fps: float | None, on_error: OnError) -> list[VideoScores]:
         """Score all videos below some paths, and warn of those that were rejected."""
-        videos, left_out = find_inputs(path, fps)
+        videos, left_out = find_inputs(path, fps, on_error=on_error)
         every = [replace(scores, footage=None) for scores in self.score_videos(videos)]
         accepted = [scores for scores in every if not scores.reject]
         if not accepted:

@@ -8,7 +8,7 @@ import csv
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ class Results:
     Args:
         folder: an existing folder; tables of an earlier call in it are replaced.
         bundle: the model that scores the videos.
-        left_out: name -> reason, for files that are no videos; listed in `rejects.csv` too.
+        left_out: name, path and reason of files that are no videos; listed in `rejects.csv` too.
 
     Attributes:
         folder: the folder.
@@ -77,7 +77,7 @@ class Results:
     """
 
     def __init__(
-        self, folder: Path, bundle: "Bundle", left_out: Mapping[str, str] | None = None
+        self, folder: Path, bundle: "Bundle", left_out: Iterable[Sequence[str]] = ()
     ) -> None:
         self.folder, self._bundle = folder, bundle
         self.rejects: list[tuple[str, str, str]] = []
@@ -90,7 +90,7 @@ class Results:
         write_card(bundle, folder / CARD)
         self._append(self._tables[0], header=True)
         self._append_rejects(("video", "path", "reason"))
-        self._append_rejects(*((name, name, why) for name, why in (left_out or {}).items()))
+        self._append_rejects(*left_out)
 
     @property
     def frame(self) -> "pd.DataFrame":

@@ -21,7 +21,7 @@ def model(tmp_path_factory, toy_model):
         ("", "the name of the video is blank"),
         (" \n", "the name of the video is blank"),
         ("nowhere.mp4", "no such file or folder"),
-        ("https://example.org/a.mp4", "no such file or folder"),
+        ("https://example.org/a.mp4", "addresses are not read, so download the video first"),
         ("a\0.mp4", "no such file or folder"),
         ("a" * 300, "cannot be read"),
         (None, "^None is no video; give a path, an array of frames with fps=, or a list of these"),
@@ -107,6 +107,41 @@ def test_a_device_that_is_not_there(device):
         svfap.load("nowhere", device=device)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("https://example.org/model.pt", "addresses are not read; download the model first"),
+        ("nowhere", "no such file or folder; name a checkpoint, an exported folder or a hub id"),
+        ("nowhere.pt", "no such file or folder; name a checkpoint"),
+        ("file:///x/model.pt", "no such file or folder; write the path without file://"),
+        ("shared/model.safetensors", "is one file of a model; name its folder, shared"),
+        ("shared/config.json", "is one file of a model; name its folder, shared"),
+    ],
+)
+def test_what_looks_like_a_model(source, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shared").mkdir()
+    for name in ("model.safetensors", "config.json"):
+        (tmp_path / "shared" / name).touch()
+    with pytest.raises(SvfapError, match=f"^{source}: {message}"):
+        svfap.load(source)
+
+
+def test_videos_that_do_not_exist_may_be_skipped(model, tmp_path, caplog):
+    video = save(tmp_path / "face.mp4", face_frames(30))
+    both = [video, "nowhere.mp4"]
+    with pytest.raises(SvfapError, match=r"nowhere\.mp4: no such file"):
+        model.predict(both)
+    table = model.predict(both, on_error="skip")
+    pd.testing.assert_frame_equal(table, model.predict(video))
+    assert "left out: nowhere.mp4 (no such file" in caplog.text
+    assert len(model.features(both, on_error="skip")) == len(table)
+    with pytest.raises(SvfapError, match=r"no video; left out: nowhere\.mp4"):
+        model.predict("nowhere.mp4", on_error="skip")
+    with pytest.raises(SvfapError, match="on_error is 'ignore'; choose one of raise, skip"):
+        model.predict(both, on_error="ignore")
+
+
 def test_a_chosen_device(tmp_path, toy_model):
     path = write_checkpoint(tmp_path / "model.pt", toy_model)
     video = save(tmp_path / "face.mp4", face_frames(30))
@@ -115,6 +150,21 @@ def test_a_chosen_device(tmp_path, toy_model):
     for device in devices:
         table = svfap.load(path, device=device).predict(video)
         pd.testing.assert_frame_equal(table, expected, atol=1e-3)
+
+
+def test_pictures_replace_a_file_only_if_they_may(tmp_path, model, monkeypatch):
+    """It may be another recording."""
+    monkeypatch.chdir(tmp_path)
+    video = save(tmp_path / "face.mp4", face_frames(20))
+    for method, out in ((model.annotate, "face_annotated.mp4"), (model.page, "page.html")):
+        (tmp_path / out).write_text("another")
+        with pytest.raises(SvfapError, match=f"{out}: exists; .* or give overwrite=True"):
+            method(video, out)
+        with pytest.raises(SvfapError, match=r"ends in|exists"):
+            model.annotate(video)
+        assert (tmp_path / out).read_text() == "another"
+        method(video, out, overwrite=True)
+        assert (tmp_path / out).stat().st_size > 1000
 
 
 def test_where_pictures_cannot_be_written(tmp_path, model):
@@ -126,5 +176,10 @@ def test_where_pictures_cannot_be_written(tmp_path, model):
             model.page(video, out)
     with pytest.raises(SvfapError, match=r"is the input .*, which is never overwritten"):
         model.annotate(video, video)
+    for out in (tmp_path / "face.mp4" / "x", "/sys/x"):
+        with pytest.raises(SvfapError, match=r"cannot be written \(.*; choose a folder"):
+            model.annotate(video, f"{out}/a.mp4")
+        with pytest.raises(SvfapError, match=r"cannot be written \(.*; choose a folder"):
+            model.page(video, f"{out}/a.html")
     with pytest.raises(SvfapError, match="2 videos given; give one at a time"):
         model.page([video, video])

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.crashing_video import crashing_environment
+from helpers.file_systems import read_only
 from helpers.photo_videos import convert, face_frames, installed, noise_frames, save
 from helpers.random_checkpoints import CLASSES, NOTICE, TRAITS, write_checkpoint, write_pretrained
 
@@ -187,7 +188,7 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
         pd.read_csv(out / "timeline.csv"), table.round(4), check_dtype=False
     )
     content = json.loads((out / "timeline.json").read_text())
-    assert content["model"] == str(model)
+    assert content["model"] == model.name
     assert content["card"] == "card.md"
     assert content["caution"] == CAUTION
     card = (out / "card.md").read_text()
@@ -197,6 +198,9 @@ def test_everything_that_the_command_writes(tmp_path, model, face, capsys, caplo
     np.testing.assert_allclose(scores, table[table["video"] == "sub/b.mp4"][[*CLASSES]], atol=1e-4)
     rejects = pd.read_csv(out / "rejects.csv", index_col="video")["reason"].to_dict()
     assert rejects == {"none.mp4": "no face found", "notes.txt": "not a video"}
+    paths = pd.read_csv(out / "rejects.csv", index_col="video")["path"].to_dict()
+    assert paths == {name: str(folder / name) for name in rejects}
+    assert "rejects.csv, with 1 more that are no videos" in printed.err
 
 
 def test_one_bad_video_costs_only_itself(tmp_path, model, face, capsys, monkeypatch):
@@ -366,7 +370,7 @@ def test_the_main_face_is_scored_in_every_shot(tmp_path, model):
     ("source", "message"),
     [
         ("none.mp4", "no face found"),
-        ("short.mp4", "a window takes 0.60 s; give a longer video, or --pad"),
+        ("short.mp4", "a window takes 0.64 s; give a longer video, or --pad"),
         ("missing.mp4", "no such file or folder; name a video, a folder or a camera"),
         ("text.mp4", "not a readable video"),
         ("empty", "no video in this folder"),
@@ -385,6 +389,21 @@ def test_bad_sources_are_one_line(tmp_path, model, source, message, capsys, monk
     assert message in error[-1]
     assert sum("error:" in line for line in error) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_cannot_be_written_is_found_before_scoring(
+    tmp_path, model, face, capsys, monkeypatch
+):
+    from svfap.use import predictor
+
+    monkeypatch.delattr(predictor, "find_faces")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "fixed").mkdir()
+    with read_only(tmp_path / "fixed") as fixed:
+        for out in ("/sys/x", tmp_path / "notes.txt" / "x", fixed, fixed / "new"):
+            assert predict(face, "--checkpoint", model, "--output", out) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert f"{out}: cannot be written (" in line
 
 
 @pytest.mark.parametrize("options", [{"hop": 0}, {"hop": float("nan")}, {"batch_size": 0}])
@@ -410,7 +429,7 @@ def test_bad_models_are_one_line(tmp_path, toy_model, face, capsys):
         "pretrained.pt": "it was pre-trained only and has no labels; fine-tune it first",
         "foreign.pt": "convert the authors' checkpoints with `python -m svfap convert`",
         "broken.pt": "not a whole checkpoint",
-        "gone.pt": "cannot be read",
+        "gone.pt": "no such file or folder; name a checkpoint",
         "folder": "a shared model is a folder that `python -m svfap export` wrote",
     }
     for name, message in messages.items():
