@@ -46,7 +46,7 @@ test-lowest: $(READY)  ## everyday tests of models in use, with the lowest versi
 	$(BIN)/uv pip compile pyproject.toml --extra pipeline --extra onnx --group test --resolution lowest-direct \
 	  --override .venv/lowest/override.txt --python .venv/lowest/bin/python --quiet -o .venv/lowest/packages.txt
 	$(BIN)/uv pip sync --quiet --python .venv/lowest/bin/python .venv/lowest/packages.txt
-	PYTHONPATH=. .venv/lowest/bin/python -m pytest -m "not slow" \
+	PYTHONPATH=$(CURDIR) .venv/lowest/bin/python -m pytest -m "not slow" \
 	  tests/config tests/models tests/tables tests/use tests/installation
 
 test-slurm: $(READY)  ## the workflow on a SLURM cluster that is started here; root, installs SLURM by apt

@@ -170,12 +170,12 @@ def _split_command_line(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     count = len(STAGE_NAMES)
     parser = argparse.ArgumentParser(
         prog="svfap",
-        description="Run one stage of the pipeline; Snakemake calls them in order.",
+        description="Run a command, or one stage of the pipeline; Snakemake calls them in order.",
         epilog="\n".join(["stages:", *summaries[:count], "", "commands:", *summaries[count:]]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"svfap {__version__}")
-    parser.add_argument("stage", choices=tuple(MODULES), metavar="STAGE")
+    parser.add_argument("stage", choices=tuple(MODULES), metavar="NAME")
     return parser.parse_args(arguments[:1]).stage, arguments[1:]
 
 

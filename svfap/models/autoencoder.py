@@ -22,6 +22,10 @@ _NO_CLASSIFIER = (
     " Use forward_features, forward_intermediates, or a model for fine-tuning such as"
     " svfap_base_patch16_160"
 )
+_NO_MASK = (
+    "the masked autoencoder needs a video and a mask, as in predict(video, mask) with a tensor of"
+    " shape (B, T' * S); forward_features(video) sees the whole video"
+)
 
 
 class Autoencoder(TimmInterface):
@@ -77,7 +81,9 @@ class Autoencoder(TimmInterface):
         out: Tensor = self.norm(fuse(outputs) if self.fusion else repeated)
         return out
 
-    def forward(self, video: Tensor, visible: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        self, video: Tensor, visible: Tensor | None = None, targets: Tensor | None = None
+    ) -> Tensor:
         """Predict masked patches.
 
         All shapes follow from the shapes of the arguments, so `torch.compile` makes one graph. A
@@ -91,7 +97,12 @@ class Autoencoder(TimmInterface):
 
         Returns:
             (B, T' * S_target, tubelet * patch**2 * 3) normalised pixels, in the order of `targets`.
+
+        Raises:
+            SvfapError: the sites are missing.
         """
+        if visible is None or targets is None:
+            raise SvfapError(_NO_MASK)
         grid = (self.encoder.slices, self.encoder.sites)
         positions = self.positions.table.unflatten(1, grid).expand(video.shape[0], -1, -1, -1)
         seen = self.to_decoder(self.encode(video, visible)) + take_sites(positions, visible)
@@ -121,6 +132,8 @@ class Autoencoder(TimmInterface):
             SvfapError: the mask or the video does not fit the model.
         """
         slices, sites = self.encoder.slices, self.encoder.sites
+        if not isinstance(mask, Tensor):
+            raise SvfapError(_NO_MASK)
         if mask.shape != (len(video), slices * sites):
             raise SvfapError(
                 f"the mask has shape {tuple(mask.shape)}, but the model's tokens need"

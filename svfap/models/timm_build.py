@@ -1,6 +1,7 @@
 """Build a model from the arguments of `timm.create_model`, and describe one in timm's terms."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,6 +15,7 @@ from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.models.autoencoder import Autoencoder
 from svfap.models.encoder import Encoder
+from svfap.models.timm_interface import check_count
 from svfap.models.timm_facts import FACTS, NAME, SMALL
 from svfap.models.video_model import VideoModel, pool_kind, pool_name
 
@@ -113,10 +115,9 @@ def _video_model(
     **sizes: Any,  # noqa: ANN401
 ) -> VideoModel:
     for key, rate in {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}.items():
-        if not 0 <= rate < 1:
-            raise SvfapError(f"{key}: {rate} is not a rate from 0 to below 1")
-    if in_chans < 1:
-        raise SvfapError(f"in_chans: {in_chans} is no number of channels; give 1 or more")
+        if not isinstance(rate, int | float) or not 0 <= rate < 1:
+            raise SvfapError(f"{key}: {rate!r} is not a rate from 0 to below 1")
+    check_count("in_chans", in_chans, least=1)
     names = ("activation", "per_frame", "fusion")
     options = {key: sizes.pop(key) for key in names if key in sizes}
     with _on(device):
@@ -160,7 +161,13 @@ def _config(sizes: Mapping[str, Any]) -> ModelConfig:
     ours = {OUR_NAMES.get(key, key): value for key, value in sizes.items()}
     if "image_size" in ours:
         ours["image_size"] = _side(ours["image_size"])
-    return parse(ModelConfig, ours, where="model")
+    try:
+        return parse(ModelConfig, ours, where="model")
+    except SvfapError as error:
+        text = str(error)
+        for timms, own in OUR_NAMES.items():
+            text = re.sub(rf"\b{own}\b", timms, text)
+        raise SvfapError(text) from None
 
 
 def _side(size: Any) -> Any:  # noqa: ANN401 (a number, a pair, or what `ModelConfig` refuses)

@@ -7,6 +7,7 @@ the blocks: most blocks of a later stage have bottleneck tokens, which lie at no
 from abc import abstractmethod
 from collections.abc import Sequence
 from math import isqrt
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor, nn
@@ -195,10 +196,11 @@ class TimmInterface(nn.Module):
         wanted = count if indices is None else indices
         if isinstance(wanted, int):
             wanted = range(-wanted, 0)
-        if not wanted or not all(-count <= i < count for i in wanted):
+        known = range(-count, count)
+        if not isinstance(wanted, Sequence) or not wanted or any(i not in known for i in wanted):
             raise SvfapError(
-                f"indices: {indices} names no stages; the model has {count}, which are 0 to"
-                f" {count - 1}, or the last 1 to {count}"
+                f"indices: {indices!r} names no stages; list stages from 0 to {count - 1}, or from"
+                f" -{count} to -1, or give a number from 1 to {count} for the last ones"
             )
         return sorted({i % count for i in wanted})
 
@@ -218,6 +220,16 @@ def laid_out(tokens: Tensor, layout: str) -> Tensor:
     if layout in ("NCHW", "NCTHW"):
         grid = grid.permute(0, 4, 1, 2, 3).contiguous()
     return grid
+
+
+def check_count(name: str, value: object, *, least: int) -> None:
+    """Check an argument that counts something.
+
+    Raises:
+        SvfapError: it is no whole number, or too small.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise SvfapError(f"{name}: {value!r} is no such number; give a whole number from {least}")
 
 
 def reset_parameters(model: nn.Module) -> None:

@@ -10,7 +10,7 @@ from svfap.config import Activation, ModelConfig, Pool
 from svfap.errors import SvfapError
 from svfap.models.attentive import AttentivePool
 from svfap.models.encoder import Encoder, initialise
-from svfap.models.timm_interface import TimmInterface, reset_parameters
+from svfap.models.timm_interface import TimmInterface, check_count, reset_parameters
 from svfap.models.token_counts import pooled_width
 from svfap.models.tokens import fuse
 
@@ -48,6 +48,7 @@ class VideoModel(TimmInterface):
         pool: Pool = "mean",
     ) -> None:
         super().__init__()
+        check_count("num_classes", num_classes, least=0)
         self.num_classes, self.per_frame, self.fusion = num_classes, per_frame, fusion
         self.encoder = Encoder(config, drop_path)
         self._make_pool(pool)
@@ -106,8 +107,9 @@ class VideoModel(TimmInterface):
                 head then reads every token. A new kind of pool brings a new norm.
 
         Raises:
-            SvfapError: the pool is unknown.
+            SvfapError: the pool is unknown, or the number is none.
         """
+        check_count("num_classes", num_classes, least=0)
         like = self.encoder.patch_embed.weight
         if global_pool is not None and pool_kind(global_pool) != self.pool_kind:
             self._make_pool(pool_kind(global_pool))

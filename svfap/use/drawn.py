@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Never
 
 from svfap.use.bundle import Bundle
 from svfap.use.inputs import OneInput, Video
+from svfap.use.options import refuse
 from svfap.use.page import Page
 from svfap.use.video_scores import VideoScores
 
@@ -31,6 +33,7 @@ class Drawn:
         *,
         fps: float | None = None,
         overwrite: bool = False,
+        **unknown: Never,
     ) -> Path:
         """Write the annotated video: a box around each face, its label, and curves below.
 
@@ -49,6 +52,7 @@ class Drawn:
         """
         from svfap.use import drawn_scores
 
+        refuse(unknown, "annotate", "path, out, fps and overwrite")
         return drawn_scores.annotate_video(self, path, out, fps=fps, overwrite=overwrite)
 
     def page(
@@ -58,6 +62,7 @@ class Drawn:
         *,
         fps: float | None = None,
         overwrite: bool = False,
+        **unknown: Never,
     ) -> Page:
         """Return the page of a video, on which the annotated video plays beside its curves.
 
@@ -75,4 +80,5 @@ class Drawn:
         """
         from svfap.use import drawn_scores
 
+        refuse(unknown, "page", "path, out, fps and overwrite")
         return drawn_scores.make_page(self, path, out, fps=fps, overwrite=overwrite)

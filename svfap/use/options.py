@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
 
@@ -95,6 +96,20 @@ def make_options(chosen: Mapping[str, Any], *, hidden: Collection[str] = ()) -> 
         if name not in known:
             raise SvfapError(f"no option {name!r}; the options are {', '.join(known)}")
     return Options(**chosen)
+
+
+def refuse(unknown: Mapping[str, object], method: str, arguments: str) -> None:
+    """Refuse arguments that a method of a loaded model does not have.
+
+    Raises:
+        SvfapError: there are any; the message says where the first belongs.
+    """
+    options = [field.name for field in fields(Options)]
+    for name in unknown:
+        advice = f"its arguments are {arguments}"
+        if near := get_close_matches(name, options, n=1):
+            advice = f"{near[0]} is an option of the model, as in svfap.load(..., {near[0]}=...)"
+        raise SvfapError(f"{method} has no argument {name!r}; {advice}")
 
 
 def is_positive(value: object) -> TypeGuard[float]:

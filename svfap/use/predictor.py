@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, Never, overload
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from svfap.use.devices import choose_device, survive_fork
 from svfap.use.drawn import Drawn
 from svfap.use.footage import find_faces
 from svfap.use.inputs import Inputs, OnError, Video, find_inputs
-from svfap.use.options import Options, crop_settings
+from svfap.use.options import Options, crop_settings, refuse
 from svfap.use.timeline import WindowSpan, build_timeline
 from svfap.use.video_scores import Float32, VideoScores
 from svfap.use.windows import Window, in_batches
@@ -63,8 +63,21 @@ class Predictor(Drawn):
         """Pickle and copy what the predictor is made of: detectors cannot be pickled."""
         return partial(Predictor, show_progress=self.show_progress), (self.bundle, self.options)
 
+    def __repr__(self) -> str:
+        """Name the model, its outputs and its window."""
+        job, facts = self.facts.job, self.facts
+        outputs = ", ".join(job.targets) or "embeddings alone"
+        frames = f"{job.model.num_frames} frames with stride {facts.stride}"
+        rate = f" at {facts.fps:g} per second" if facts.fps else ""
+        return f"<svfap model {self.bundle.title}: {outputs}; windows of {frames}{rate}>"
+
     def predict(
-        self, path: Inputs, *, fps: float | None = None, on_error: OnError = "raise"
+        self,
+        path: Inputs,
+        *,
+        fps: float | None = None,
+        on_error: OnError = "raise",
+        **unknown: Never,
     ) -> pd.DataFrame:
         """Return scores over time, a row per face and window.
 
@@ -84,6 +97,7 @@ class Predictor(Drawn):
             SvfapError: the model has no head, something given is no video, or every video was
                 rejected. A rejected video of several is left out with a warning.
         """
+        refuse(unknown, "predict", "path, fps and on_error")
         self.bundle.require_head()
         return pd.concat([s.table for s in self._accepted(path, fps, on_error)], ignore_index=True)
 
@@ -91,17 +105,20 @@ class Predictor(Drawn):
     def features(
         self, path: Inputs, *, fps: float | None = None, as_frame: Literal[False] = False,
         on_error: OnError = "raise",
+        **unknown: Never,
     ) -> Float32: ...
 
     @overload
     def features(
         self, path: Inputs, *, fps: float | None = None, as_frame: Literal[True],
         on_error: OnError = "raise",
+        **unknown: Never,
     ) -> pd.DataFrame: ...
 
     def features(
         self, path: Inputs, *, fps: float | None = None, as_frame: bool = False,
         on_error: OnError = "raise",
+        **unknown: Never,
     ) -> Float32 | pd.DataFrame:
         """Return embeddings (n, C) of the windows in the rows of `predict`.
 
@@ -117,6 +134,7 @@ class Predictor(Drawn):
         Raises:
             SvfapError: something given is no video, or every video was rejected.
         """
+        refuse(unknown, "features", "path, fps, as_frame and on_error")
         accepted = self._accepted(path, fps, on_error)
         if as_frame:
             return pd.concat([scores.named_embeddings() for scores in accepted], ignore_index=True)

@@ -49,6 +49,8 @@ def test_each_package_of_an_extra_is_known_by_its_modules():
                 for module, owners in distributions.items()
                 if distribution in {owner.lower().replace("_", "-") for owner in owners}
             }
+            if not modules:
+                continue  # not installed, as in `make test-lowest`
             assert {EXTRA_OF[m] for m in modules & {*EXTRA_OF}} == {extra}, distribution
 
 

@@ -142,6 +142,11 @@ def test_other_inputs(channels):
     [
         ({"img_size": (32, 48)}, r"img_size: \(32, 48\) is no square"),
         ({"in_chans": 0}, "in_chans: 0"),
+        ({"num_classes": -1}, "num_classes: -1 is no such number; give a whole number from 0"),
+        ({"img_size": 33}, "img_size must be a multiple of patch_size"),
+        ({"num_heads": 5}, "embed_dim must be a multiple of num_heads"),
+        ({"embed_dim": "x"}, "embed_dim: is 'x'"),
+        ({"drop_rate": "x"}, "drop_rate: 'x' is not a rate"),
         ({"drop_rate": 1}, "drop_rate: 1"),
         ({"drop_path_rate": -0.1}, "drop_path_rate: -0.1"),
         ({"features_only": True, "feature_cls": "hook"}, "feature_cls: only 'getter'"),
@@ -152,6 +157,18 @@ def test_other_inputs(channels):
 def test_an_argument_that_does_not_fit_is_one_clear_error(options, message):
     with pytest.raises(SvfapError, match=message):
         create(**options)
+
+
+def test_calls_that_do_not_fit_are_one_clear_error():
+    model = create()
+    for count in (-1, 2.5, "3", True):
+        with pytest.raises(SvfapError, match=f"num_classes: {count!r} is no such number"):
+            model.reset_classifier(count)
+    for indices in (0, 9, (), [0, 7], [1.5], "ab", 1.5):
+        with pytest.raises(SvfapError, match="list stages from 0 to 2, or from -3 to -1, or give"):
+            model.forward_intermediates(video(), indices)
+    with pytest.raises(SvfapError, match=r"img_size and num_frames in timm"):
+        model(video()[:, :, :4])
 
 
 def test_common_arguments():
@@ -247,6 +264,9 @@ def test_the_autoencoder_says_what_it_lacks(name):
             create(name, **{key: value})
     with pytest.raises(SvfapError, match="in_chans"):
         create(name, in_chans=1)
+    for call in (lambda: model(video()), lambda: model.predict(video(), None)):
+        with pytest.raises(SvfapError, match=r"needs a video and a mask, as in predict\(video, mask"):
+            call()
     assert model.forward_features(video()).shape == (2, 64, 16)
 
 

@@ -6,9 +6,8 @@ import pytest
 import timm
 import torch
 from helpers.random_checkpoints import CLASSES, write_checkpoint
-from timm.models import load_checkpoint
+from timm.models import _manipulate, load_checkpoint
 from timm.models._hub import save_for_hf
-from timm.models._manipulate import reinit_non_persistent_buffers
 
 import svfap
 from svfap.errors import SvfapError
@@ -170,7 +169,10 @@ def test_random_weights_after_meta(toy_model, kind):
 
 
 def test_timm_can_ask_for_the_positions_again(toy_model):
+    ask = getattr(_manipulate, "reinit_non_persistent_buffers", None)
+    if ask is None:
+        pytest.skip("this version of timm does not ask for them")
     model = VideoModel(toy_model, 3)
     model.encoder.positions.table.zero_()
-    assert reinit_non_persistent_buffers(model) == ["encoder.positions"]
+    assert ask(model) == ["encoder.positions"]
     assert torch.equal(model.encoder.positions.table, sinusoid_positions(64, toy_model.dim))

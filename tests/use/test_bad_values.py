@@ -142,6 +142,21 @@ def test_videos_that_do_not_exist_may_be_skipped(model, tmp_path, caplog):
         model.predict(both, on_error="ignore")
 
 
+def test_arguments_that_a_method_does_not_have(model):
+    for method in (model.predict, model.features, model.annotate, model.page):
+        for name in ("hop", "hops", "speeker"):
+            with pytest.raises(SvfapError, match=rf"no argument '{name}'; .* svfap.load"):
+                method("nowhere.mp4", **{name: 1})
+        with pytest.raises(SvfapError, match=r"no argument 'x'; its arguments are path, .*fps"):
+            method("nowhere.mp4", x=1)
+
+
+def test_a_model_says_what_it_is(model):
+    assert repr(model) == (
+        "<svfap model model.pt: happy, surprise, sad; windows of 8 frames with stride 2>"
+    )
+
+
 def test_a_chosen_device(tmp_path, toy_model):
     path = write_checkpoint(tmp_path / "model.pt", toy_model)
     video = save(tmp_path / "face.mp4", face_frames(30))

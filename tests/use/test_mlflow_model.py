@@ -192,7 +192,7 @@ def test_its_files_are_found_after_the_results_are_moved(results, tmp_path, toy_
     client.log_text(run.info.run_id, "table", "table.md")
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["table.md"]
     assert [*(tmp_path / "new place" / "mlflow-artifacts").rglob("table.md")]
-    _, folder = folder_of(client, run)
+    _, folder = folder_of(client, client.get_run(run.info.run_id))
     assert folder.startswith(str(tmp_path))
     assert pyfunc.load_model(folder).metadata.run_id == run.info.run_id
 
