@@ -13,7 +13,9 @@ def check_writable(folder: Path) -> None:
         SvfapError: it cannot, because of a file in its place, rights, or a full or read-only disk.
     """
     try:
-        there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+        there = next(
+            each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()
+        )
         # Rights alone do not tell: the disk may be read-only or full, or no real one, such as /sys.
         with TemporaryDirectory(prefix=".svfap-", dir=there):
             pass

@@ -55,7 +55,7 @@ def _checks(path: Path) -> dict[str, Check]:
     except SvfapError as error:
         settings = Finding(FIX, str(error))
         if path == DEFAULT_CONFIG and not (path.exists() or installation.in_project()):
-            text = "none here, which is enough for `predict`; the pipeline needs one: --configfile FILE"
+            text = "none here, which is enough for `predict`; the pipeline needs --configfile FILE"
             settings = Finding(OK, text)
     checks: dict[str, Check] = {"configuration": lambda: settings}
     checks |= {"extras": installation.extras, "OpenCV": installation.opencv}

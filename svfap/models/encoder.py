@@ -138,8 +138,8 @@ class Encoder(nn.Module):
         if video.ndim != 5 or tuple(video.shape[1:]) != expected:
             raise SvfapError(
                 f"the model takes videos of shape (B, {', '.join(map(str, expected))}),"
-                f" not {tuple(video.shape)}; change the video, or build the model for it (img_size and"
-                " num_frames in timm, model.image_size and model.num_frames in a configuration)"
+                f" not {tuple(video.shape)}; change the video, or build the model for it"
+                " (img_size and num_frames in timm, model.image_size and model.num_frames in a configuration)"
             )
 
 

@@ -15,8 +15,8 @@ from svfap.config.yaml_file import parse
 from svfap.errors import SvfapError
 from svfap.models.autoencoder import Autoencoder
 from svfap.models.encoder import Encoder
-from svfap.models.timm_interface import check_count
 from svfap.models.timm_facts import FACTS, NAME, SMALL
+from svfap.models.timm_interface import check_count
 from svfap.models.video_model import VideoModel, pool_kind, pool_name
 
 OUR_NAMES = {"img_size": "image_size", "embed_dim": "dim", "num_heads": "heads"}

@@ -1,4 +1,4 @@
-"""The addresses that people open: those of this machine, if the server listens on all of them."""
+"""The addresses that people open, also when the server listens on all addresses of its machine."""
 
 import ipaddress
 import socket

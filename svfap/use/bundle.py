@@ -27,7 +27,6 @@ from svfap.use.onnx_file import OnnxScorer, read_facts
 from svfap.use.shared_files import CONFIG, METRICS, PREPROCESSING, WEIGHTS
 
 
-
 class ModelFacts(Section):
     """Everything known about a model except its weights and metrics."""
 

@@ -42,6 +42,7 @@ class Drawn:
             out: mp4 file to write; by default NAME_annotated.mp4 in the working folder.
             fps: frames per second of an array.
             overwrite: whether to replace a file that exists.
+            **unknown: refused, with a line that says where options belong.
 
         Returns:
             The file.
@@ -73,6 +74,7 @@ class Drawn:
             out: HTML file to write; None writes no file. A video of more than 24 MB lies beside it.
             fps: frames per second of an array.
             overwrite: whether to replace a file that exists.
+            **unknown: refused, with a line that says where options belong.
 
         Raises:
             SvfapError: the model has no head, the video was rejected, `out` cannot be written or

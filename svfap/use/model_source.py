@@ -55,7 +55,7 @@ def _settings(path: Path) -> dict[str, Any]:
             with archive.open(name) as file:
                 content = _PlainValues(file).load()
         return dict(content["config"])
-    except Exception:  # noqa: BLE001 (damaged pickles raise anything)
+    except Exception:
         return {}
 
 

@@ -87,6 +87,7 @@ class Predictor(Drawn):
             fps: frames per second of the arrays.
             on_error: what a path of a list does that does not exist or holds no video: "raise",
                 or "skip", which leaves it out with a warning as a rejected video.
+            **unknown: refused, with a line that says where options belong.
 
         Returns:
             A table with the columns video, face, start and end (seconds), start_frame and end_frame
@@ -103,20 +104,32 @@ class Predictor(Drawn):
 
     @overload
     def features(
-        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[False] = False,
+        self,
+        path: Inputs,
+        *,
+        fps: float | None = None,
+        as_frame: Literal[False] = False,
         on_error: OnError = "raise",
         **unknown: Never,
     ) -> Float32: ...
 
     @overload
     def features(
-        self, path: Inputs, *, fps: float | None = None, as_frame: Literal[True],
+        self,
+        path: Inputs,
+        *,
+        fps: float | None = None,
+        as_frame: Literal[True],
         on_error: OnError = "raise",
         **unknown: Never,
     ) -> pd.DataFrame: ...
 
     def features(
-        self, path: Inputs, *, fps: float | None = None, as_frame: bool = False,
+        self,
+        path: Inputs,
+        *,
+        fps: float | None = None,
+        as_frame: bool = False,
         on_error: OnError = "raise",
         **unknown: Never,
     ) -> Float32 | pd.DataFrame:
@@ -130,6 +143,7 @@ class Predictor(Drawn):
             as_frame: whether to return a table that says which video and time each row is: the
                 columns video, face, start, end, start_frame, end_frame, feature1, feature2, ...
             on_error: as in `predict`.
+            **unknown: as in `predict`.
 
         Raises:
             SvfapError: something given is no video, or every video was rejected.

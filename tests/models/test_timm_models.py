@@ -265,7 +265,9 @@ def test_the_autoencoder_says_what_it_lacks(name):
     with pytest.raises(SvfapError, match="in_chans"):
         create(name, in_chans=1)
     for call in (lambda: model(video()), lambda: model.predict(video(), None)):
-        with pytest.raises(SvfapError, match=r"needs a video and a mask, as in predict\(video, mask"):
+        with pytest.raises(
+            SvfapError, match=r"needs a video and a mask, as in predict\(video, mask"
+        ):
             call()
     assert model.forward_features(video()).shape == (2, 64, 16)
 
