@@ -139,7 +139,8 @@ class Encoder(nn.Module):
             raise SvfapError(
                 f"the model takes videos of shape (B, {', '.join(map(str, expected))}),"
                 f" not {tuple(video.shape)}; change the video, or build the model for it"
-                " (img_size and num_frames in timm, model.image_size and model.num_frames in a configuration)"
+                " (img_size and num_frames in timm, model.image_size and model.num_frames in a"
+                " configuration)"
             )
 
 
