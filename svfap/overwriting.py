@@ -1,4 +1,4 @@
-"""No command writes over its input, whatever its flags say.
+"""No command writes over its input, whatever its flags say, or finds out late that it cannot write.
 
 Files are compared by device and inode. This finds an input behind a symbolic or hard link, and
 behind another spelling on a file system that ignores case.
@@ -6,6 +6,7 @@ behind another spelling on a file system that ignores case.
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from svfap.errors import SvfapError
 
@@ -54,6 +55,25 @@ def keep_apart(folder: Path, inputs: Iterable[Path]) -> None:
                     raise SvfapError(
                         f"{folder}: holds the input {path}; choose a folder apart from the input"
                     )
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be written into a folder, or that it can be created with its parents.
+
+    Raises:
+        SvfapError: it cannot, because of a file in its place, rights, or a full or read-only disk.
+    """
+    try:
+        there = next(
+            each for each in (folder.absolute(), *folder.absolute().parents) if each.exists()
+        )
+        # Rights alone do not tell: the disk may be read-only or full, or no real one, such as /sys.
+        with TemporaryDirectory(prefix=".svfap-", dir=there):
+            pass
+    except OSError as error:
+        raise SvfapError(
+            f"{folder}: cannot be written ({error.strerror}); choose a folder that you may write to"
+        ) from None
 
 
 def _id(path: Path) -> FileId | None:

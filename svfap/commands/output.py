@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from svfap.errors import SvfapError
-from svfap.writable import check_writable
+from svfap.overwriting import check_writable
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:

@@ -2,24 +2,35 @@
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from svfap.errors import SvfapError
-from svfap.overwriting import keep_inputs
+from svfap.overwriting import check_writable, keep_inputs
 from svfap.use.annotate import annotate
-from svfap.use.drawn import Drawn
+from svfap.use.bundle import Bundle
 from svfap.use.footage import Footage
 from svfap.use.inputs import OneInput, Video, find_inputs
 from svfap.use.page import Page
 from svfap.use.timeline_page import EMBEDDED, write_page
 from svfap.use.video_scores import VideoScores
 from svfap.video.encode import find_ffmpeg
-from svfap.writable import check_writable
+
+
+class VideoScorer(Protocol):
+    """What is needed of a `svfap.use.drawn.Drawn`, whose methods call this module."""
+
+    bundle: Bundle
+    show_progress: bool
+
+    def score_videos(self, videos: Mapping[str, Video]) -> Iterator[VideoScores]:
+        """Score videos one after the other."""
 
 
 def annotate_video(
-    predictor: Drawn,
+    predictor: VideoScorer,
     given: OneInput,
     out: str | Path | None,
     *,
@@ -39,7 +50,7 @@ def annotate_video(
 
 
 def make_page(
-    predictor: Drawn,
+    predictor: VideoScorer,
     given: OneInput,
     out: str | Path | None,
     *,
@@ -74,7 +85,7 @@ def make_page(
         return Page(page.read_text(encoding="utf-8"), path, embedded)
 
 
-def _one_video(predictor: Drawn, given: OneInput, fps: float | None) -> tuple[str, Video]:
+def _one_video(predictor: VideoScorer, given: OneInput, fps: float | None) -> tuple[str, Video]:
     """Return the video that a user names, and its name.
 
     Raises:
@@ -88,7 +99,7 @@ def _one_video(predictor: Drawn, given: OneInput, fps: float | None) -> tuple[st
     return next(iter(videos.items()))
 
 
-def _scored(predictor: Drawn, name: str, video: Video) -> tuple[VideoScores, Footage]:
+def _scored(predictor: VideoScorer, name: str, video: Video) -> tuple[VideoScores, Footage]:
     """Score one video, and return its scores and its frames.
 
     Raises:
