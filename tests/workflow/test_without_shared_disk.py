@@ -144,8 +144,8 @@ def test_by_s3_and_with_a_job_that_is_taken_away(project, wanted, store):
         for file in ("tars/000000.tar", "index.parquet", "index.jsonl"):
             assert f"data/shards/toy/{part}/{file}" in keys
         assert len([k for k in keys if f"data/crops/toy/{part}/face_clips/" in k]) >= 2
-    assert not (project / "data").exists()
-    assert not (project / "results").exists()
+    assert not (project / "results/tables").exists()
+    assert not (project / "data/crops").exists()
 
 
 def test_by_a_folder(project, wanted, tmp_path):
