@@ -145,6 +145,11 @@ def weights(output):
     return protected(path) if EXPERIMENT.config.protect else path
 
 
+def beside_checkpoint(output):
+    """The curve and the record of a training."""
+    return [output_path(output.beside(layout.CURVE)), record_path(output)]
+
+
 # Only declared files travel to a machine without a shared disk. Those that a job reads beside its
 # inputs are declared as `ancient`: their dates rerun nothing, since the inputs change with them.
 def beside_shards(paths):
@@ -347,7 +352,8 @@ def finetune_sent(wildcards):
 
 
 def evaluate_sent(wildcards):
-    return beside_shards(test_shards(wildcards))
+    record = layout.record(layout.FINETUNED).path(RESULTS, **wildcards)
+    return [ancient(str(record)), *beside_shards(test_shards(wildcards))]
 
 
 def baseline_sent(wildcards):
@@ -394,6 +400,14 @@ def in_report(path, caption, category):
     return report(
         path, caption=f"../report/{caption}", category=category, labels=labels
     )
+
+
+def reconstructions():
+    """The picture and the video of what pre-training reconstructs."""
+    return [
+        in_report(output, "reconstruction.rst", "3 Training")
+        for output in (layout.RECONSTRUCTION, layout.RECONSTRUCTION_VIDEO)
+    ]
 
 
 def table_page(name, caption, category):
