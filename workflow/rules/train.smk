@@ -79,5 +79,4 @@ rule evaluate:
         config=evaluate_config,
     shell:
         "python -m svfap evaluate --machine {resources.machine:q} --config {params.config:q}"
-        " --model {input.model:q} --shards {input.shards:q} --output {output.predictions:q}"
-        " > {log:q} 2>&1"
+        " --model {input.model:q} --shards {input.shards:q} --output {output.predictions:q} > {log:q} 2>&1"
