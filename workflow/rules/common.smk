@@ -373,6 +373,7 @@ def tabulate_sent():
     for stage in ("crop", "shard"):
         found += of_each_part(layout.JOB_TIMES[stage])
     found += of_each_part(layout.record(layout.CLIPS))
+    found.append(record_path(layout.COSTS))
     return [ancient(path) for path in dict.fromkeys(found)]
 
 
@@ -431,6 +432,16 @@ def variant_tables():
         for kind in ("md", "tex")
     ]
     return pages + files
+
+
+def report_pages():
+    """The HTML pages of the tables, and all files of those that only some have."""
+    return [
+        table_page("benchmark", "table.rst", "1 Tables"),
+        table_page("rejects", "rejects.rst", "4 Data"),
+        table_page("runs", "runs.rst", "5 Provenance"),
+        *variant_tables(),
+    ]
 
 
 def class_figures():
