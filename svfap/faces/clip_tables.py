@@ -143,7 +143,8 @@ def read_quality(clips: Path) -> "pd.DataFrame":
     quality = pd.read_parquet(quality_path(clips))
     table = pd.read_csv(clips, usecols=["key", "path"], dtype=str, keep_default_na=False)
     paths = dict(zip(table["key"], table["path"], strict=True))
-    quality["file"] = [face_clip(clips, paths[key]) for key in quality["key"]]
+    files = [face_clip(clips, paths[key]) for key in quality["key"]]
+    quality["file"] = pd.Series(files, index=quality.index, dtype=object)
     return quality
 
 

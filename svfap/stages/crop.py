@@ -15,6 +15,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def run(
     _compare(RawState.read(raw_state_path(output)), sources, manifest)
     # A video that is replaced from here on is cropped by the next run.
     state = RawState.of(sources, raw, cut=any(clip.source for clip in clips))
-    try:
+    with _explained(output.parent):
         _begin(faces, declared)
         keep_inputs([manifest, *(job.path for job in jobs)], _outputs(output, faces, jobs))
         cropped = crop_videos(jobs, config, folder=faces, workers=workers)
@@ -85,14 +86,21 @@ def run(
         state.write(raw_state_path(output))
         write_tables(output, list(zip(clips, videos, strict=True)), config)
         _finish(faces, declared, keep=config.keep)
+    log(_metrics(videos) | {"seconds": time.monotonic() - began})
+    _check_rejects(videos, config, rejects_path(output), faces.with_name(REJECTED))
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Turn an error of writing into one line."""
+    try:
+        yield
     except (OSError, FFmpegError) as error:
         # PyAV's errors are OSErrors only where FFmpeg reports an error number of the system.
         raise SvfapError(
-            f"{output.parent}: cannot be written ({error.strerror}); make room or choose another "
+            f"{folder}: cannot be written ({error.strerror}); make room or choose another "
             "folder with the key `data`"
         ) from None
-    log(_metrics(videos) | {"seconds": time.monotonic() - began})
-    _check_rejects(videos, config, rejects_path(output), faces.with_name(REJECTED))
 
 
 def _sources(clips: Sequence[Clip], jobs: Sequence[VideoToCrop]) -> dict[Path, None]:

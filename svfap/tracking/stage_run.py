@@ -184,14 +184,13 @@ def track_stage(
     for path in paths:
         check_unchanged(path)
     pipeline = os.environ.get(PIPELINE_VARIABLE)
-    ids = {str(path): record_id(path) for path in paths}
     start = {
         "stage": stage,
         "name": str(output),
         "params": flat,
         "tags": _tags(stage, flat) | flatten(tags or {}),
         "parent": record_id(Path(pipeline)) if pipeline else None,
-        "upstream": {path: known for path, known in ids.items() if known},
+        "upstream": {str(path): known for path in paths if (known := record_id(path))},
         "inputs": describe_inputs(inputs, stage),
         "digests": digests_of_inputs(paths, output),
     }

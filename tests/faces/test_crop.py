@@ -169,8 +169,8 @@ def test_too_many_rejects_stop_the_run_after_all_is_written(
         run(tmp_path, table)
     assert str(caught.value) == (
         "3 of 4 videos rejected, 2 of them like this: 3 frames, at least 8 needed "
-        f"(crop.min_frames); see {tmp_path / 'crops' / 'rejects.csv'}, then fix or remove these "
-        "videos or raise crop.max_rejects (now 0.2)"
+        f"(crop.min_frames); see {tmp_path / 'crops' / 'too_many_rejects.csv'}, then fix or remove "
+        "these videos or raise crop.max_rejects (now 0.2)"
     )
     assert len(rows(tmp_path / "crops" / "rejects.csv")) == 3
     clip = tmp_path / "crops" / "faces" / "happy.mkv"

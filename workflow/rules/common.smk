@@ -145,6 +145,11 @@ def weights(output):
     return protected(path) if EXPERIMENT.config.protect else path
 
 
+def beside_checkpoint(output):
+    """The curve and the record of a training."""
+    return [output_path(output.beside(layout.CURVE)), record_path(output)]
+
+
 # Only declared files travel to a machine without a shared disk. Those that a job reads beside its
 # inputs are declared as `ancient`: their dates rerun nothing, since the inputs change with them.
 def beside_shards(paths):
@@ -347,7 +352,8 @@ def finetune_sent(wildcards):
 
 
 def evaluate_sent(wildcards):
-    return beside_shards(test_shards(wildcards))
+    record = layout.record(layout.FINETUNED).path(RESULTS, **wildcards)
+    return [ancient(str(record)), *beside_shards(test_shards(wildcards))]
 
 
 def baseline_sent(wildcards):
@@ -367,6 +373,7 @@ def tabulate_sent():
     for stage in ("crop", "shard"):
         found += of_each_part(layout.JOB_TIMES[stage])
     found += of_each_part(layout.record(layout.CLIPS))
+    found.append(record_path(layout.COSTS))
     return [ancient(path) for path in dict.fromkeys(found)]
 
 
@@ -396,6 +403,14 @@ def in_report(path, caption, category):
     )
 
 
+def reconstructions():
+    """The picture and the video of what pre-training reconstructs."""
+    return [
+        in_report(output, "reconstruction.rst", "3 Training")
+        for output in (layout.RECONSTRUCTION, layout.RECONSTRUCTION_VIDEO)
+    ]
+
+
 def table_page(name, caption, category):
     """The HTML page of a table."""
     page = layout.BENCHMARK.beside(f"{name}.html")
@@ -417,6 +432,16 @@ def variant_tables():
         for kind in ("md", "tex")
     ]
     return pages + files
+
+
+def report_pages():
+    """The HTML pages of the tables, and all files of those that only some have."""
+    return [
+        table_page("benchmark", "table.rst", "1 Tables"),
+        table_page("rejects", "rejects.rst", "4 Data"),
+        table_page("runs", "runs.rst", "5 Provenance"),
+        *variant_tables(),
+    ]
 
 
 def class_figures():

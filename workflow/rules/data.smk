@@ -34,8 +34,7 @@ rule crop:
     output:
         clips=output_path(layout.CLIPS),
         raw=output_path(layout.RAW_STATE),
-        quality=output_path(layout.QUALITY),
-        rejects=output_path(layout.REJECTS),
+        tables=[output_path(layout.QUALITY), output_path(layout.REJECTS)],
         faces=face_folder(),
         record=record_path(layout.CLIPS),
     log:

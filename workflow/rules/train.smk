@@ -7,10 +7,8 @@ rule pretrain:
         sent=pretrain_sent,
     output:
         checkpoint=weights(layout.PRETRAINED),
-        record=record_path(layout.PRETRAINED),
-        curve=output_path(layout.PRETRAINED.beside(layout.CURVE)),
-        picture=in_report(layout.RECONSTRUCTION, "reconstruction.rst", "3 Training"),
-        video=in_report(layout.RECONSTRUCTION_VIDEO, "reconstruction.rst", "3 Training"),
+        files=beside_checkpoint(layout.PRETRAINED),
+        pictures=reconstructions(),
     log:
         output_path(layout.LOGS["pretrain"]),
     benchmark:
@@ -38,8 +36,7 @@ rule finetune:
         sent=finetune_sent,
     output:
         checkpoint=weights(layout.FINETUNED),
-        record=record_path(layout.FINETUNED),
-        curve=output_path(layout.FINETUNED.beside(layout.CURVE)),
+        files=beside_checkpoint(layout.FINETUNED),
     log:
         output_path(layout.LOGS["finetune"]),
     benchmark:
@@ -54,16 +51,14 @@ rule finetune:
     params:
         config=finetune_config,
     shell:
-        "python -m svfap.launch {resources.gpu} finetune --machine {resources.machine:q}"
-        " --config {params.config:q} --pretrained {input.pretrained:q} --shards {input.shards:q}"
-        " --validation {input.validation:q} --output {output.checkpoint:q} > {log:q} 2>&1"
+        "python -m svfap.launch {resources.gpu} finetune --machine {resources.machine:q} --config {params.config:q}"
+        " --pretrained {input.pretrained:q} --shards {input.shards:q} --validation {input.validation:q} --output {output.checkpoint:q} > {log:q} 2>&1"
 
 
 rule evaluate:
     input:
         model=rules.finetune.output.checkpoint,
         shards=test_shards,
-        record=ancient(rules.finetune.output.record),
         sent=evaluate_sent,
     output:
         predictions=output_path(layout.PREDICTIONS),
@@ -84,5 +79,4 @@ rule evaluate:
         config=evaluate_config,
     shell:
         "python -m svfap evaluate --machine {resources.machine:q} --config {params.config:q}"
-        " --model {input.model:q} --shards {input.shards:q} --output {output.predictions:q}"
-        " > {log:q} 2>&1"
+        " --model {input.model:q} --shards {input.shards:q} --output {output.predictions:q} > {log:q} 2>&1"
