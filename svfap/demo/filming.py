@@ -20,8 +20,8 @@ from svfap.demo.identity import Colour, Identity
 from svfap.demo.painting import Canvas, HeadView, Planes
 from svfap.demo.performance import Moment
 
-SIZES = ((320, 240), (400, 300), (426, 240), (240, 320), (300, 300))
-RATES = (24, 25, 30)
+SIZES = ((240, 180), (300, 224), (320, 180), (180, 240), (224, 224))
+RATES = (12, 12.5, 15)
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster")
 FACE_UNITS = 150.0  # height of a face in head units
 NOISE_MARGIN = 32  # pixels by which the noise is larger than a frame, to shift it at random
@@ -59,7 +59,7 @@ class FilmSettings:
     """
 
     size: tuple[int, int]
-    fps: int
+    fps: float
     centre: tuple[float, float]
     face_height: float
     light: tuple[float, float]

@@ -101,7 +101,7 @@ def test_expressions_differ_at_the_apex_in_64_pixels(
         apex = {}
         for name in EXPRESSIONS:
             take = filmed[who, name]
-            pictures = [_aligned(frame).astype(float) for frame in take[len(take) // 2 - 3 :][:6]]
+            pictures = [_aligned(frame).astype(float) for frame in take[len(take) // 2 - 1 :][:3]]
             picture = np.median(pictures, axis=0)
             apex[name] = (picture - picture.mean()) / picture.std()
         for one, other in combinations(EXPRESSIONS, 2):
@@ -114,7 +114,7 @@ def test_landmarks_lie_where_a_detector_sees_them(
     detector = YuNet(min_score=0.6)
     errors = []
     for take in filmed.values():
-        for frame in take[::12]:
+        for frame in take[::6]:
             found = detector.detect(np.ascontiguousarray(frame.image[..., ::-1]))
             assert len(found) == 1
             errors.append((found[0].points - _points(frame)) / np.ptp(found[0].box[::2]))
@@ -133,7 +133,7 @@ def test_the_file_has_the_drawn_settings(tmp_path: Path) -> None:
         assert stream.average_rate == chosen.fps
         assert stream.pix_fmt == chosen.pix_fmt
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert 18 <= len(decoded) == len(expected) <= 22
+    assert 9 <= len(decoded) == len(expected) <= 11
     for image, frame in zip(decoded, expected, strict=True):
         assert np.abs(image.astype(int) - frame.image).mean() < 8
 
