@@ -1,6 +1,7 @@
 """The keys of an experiment, typed and checked, and the reader of its YAML file."""
 
 from svfap.config.machine import TrainingMachine
+from svfap.config.model import ModelConfig
 from svfap.config.schema import (
     FIXED_PRESETS,
     Config,
@@ -14,7 +15,6 @@ from svfap.config.training import (
     Activation,
     FinetuneConfig,
     LoraConfig,
-    ModelConfig,
     OptimConfig,
     Pool,
     Precision,

@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from svfap.config.machine import MachineConfig
 from svfap.config.paths import ExpandedPath
 from svfap.config.section import Name, Section
-from svfap.config.training import FinetuneConfig, ModelConfig, PretrainConfig
+from svfap.config.model import ModelConfig
+from svfap.config.training import FinetuneConfig, PretrainConfig
 from svfap.config.variants import Variant
 
 Detector = Literal["yunet", "centerface", "face-alignment", "face-alignment-sfd"]

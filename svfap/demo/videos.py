@@ -14,7 +14,9 @@ from svfap.demo.performance import perform
 from svfap.video.encode import write_video
 
 LENGTH = (18, 23)  # range of the number of moments of a performance, without its end
-EVERY = 2  # film every second moment: models of four frames need no more, and it takes half the time
+EVERY = (
+    2  # film every second moment: models of four frames need no more, and it takes half the time
+)
 
 
 def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFrame]:

@@ -83,7 +83,7 @@ def trained_parameters(config: ModelConfig, num_classes: int, settings: Finetune
 
 def _head(config: ModelConfig, num_classes: int, pool: Pool) -> Cost:
     """Return the cost of pool, norm and linear layer."""
-    dim, (slices, sites, _) = config.dim, token_grid(config)
+    dim, (slices, sites, *_) = config.dim, token_grid(config)
     width = pooled_width(config, pool)
     head = _norm(1, width) + _linear(1, width, num_classes)
     if pool != "attention":
@@ -113,13 +113,13 @@ def pretrain_cost(config: ModelConfig, mask_ratio: float, target_fraction: float
     The cost is counted as in the paper. For the work of this model, subtract
     `skipped_multiply_adds`. Masked tokens that are not targets cost nothing.
     """
-    slices, sites, values = token_grid(config)
+    slices, sites, values, features = token_grid(config)
     hidden = hidden_sites(sites, mask_ratio)
     visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
     dim, width = config.dim, config.decoder_dim
     parts = [
         _encoder(config, sites - hidden),
-        Cost(multiply_adds=slices * hidden * values * dim),  # the embedding of masked patches
+        Cost(multiply_adds=slices * hidden * features * dim),  # the embedding of masked patches
         _norm(visible, dim),
         Cost(
             dim * width, visible * dim * width, visible * dim * BF16_BYTES
@@ -143,19 +143,19 @@ def skipped_multiply_adds(
     end. This model embeds the visible patches alone, and its last decoder block transforms the
     targets alone, which skips 0.74 G of 12.9 G at a mask ratio of 0.9.
     """
-    slices, sites, values = token_grid(config)
+    slices, sites, _, features = token_grid(config)
     hidden, width = hidden_sites(sites, mask_ratio), config.decoder_dim
     visible, targets = slices * (sites - hidden), slices * target_count(hidden, target_fraction)
     # A block costs 12 * width**2 per token: 4 in attention, 8 in the MLP. In this model's last
     # block, a visible token needs only keys and values, which cost 2.
     token = 10 * width**2 + 2 * (visible + targets) * width + NORM_OPERATIONS * width
-    return slices * hidden * values * config.dim + visible * token
+    return slices * hidden * features * config.dim + visible * token
 
 
 def _encoder(config: ModelConfig, sites: int) -> Cost:
     """Return the cost of the encoder that sees `sites` sites of each slice."""
-    dim, (slices, _, values) = config.dim, token_grid(config)
-    total = _linear(slices * sites, values, dim)
+    dim, (slices, _, _, features) = config.dim, token_grid(config)
+    total = _linear(slices * sites, features, dim)
     for stage, depth in enumerate(config.depths):
         if stage and config.pyramid != "none":
             slices //= config.temporal_kernel

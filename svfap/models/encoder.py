@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from svfap.config import ModelConfig
 from svfap.errors import SvfapError
+from svfap.models.gradients import oriented_gradients
 from svfap.models.layers import Block, CrossBlock, SpatialPool, TemporalConv, TemporalPool, run
 from svfap.models.positions import FixedPositions, follow_weights
 from svfap.models.token_counts import token_grid
@@ -35,8 +36,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config, self.drop_path = config, drop_path
         self.in_chans, self.grad_checkpointing = 3, False
-        self.slices, self.sites, self.patch_dim = token_grid(config)
-        self.patch_embed = nn.Linear(self.patch_dim, config.dim)
+        self.slices, self.sites, self.patch_dim, features = token_grid(config)
+        self.patch_embed = nn.Linear(features, config.dim)
         self.positions = FixedPositions(self.slices * self.sites, config.dim)
         self.register_load_state_dict_post_hook(follow_weights)  # type: ignore[no-untyped-call]
         total, first = sum(config.depths), config.depths[0]
@@ -83,6 +84,8 @@ class Encoder(nn.Module):
         if visible is not None:
             patches = take_sites(patches, visible)
             positions = take_sites(positions.expand(video.shape[0], -1, -1, -1), visible)
+        if self.config.patch_features == "gradients":
+            patches = oriented_gradients(patches, self.config)
         return self.stages(self.patch_embed(patches) + positions, draws, stop)
 
     def stages(
@@ -128,8 +131,9 @@ class Encoder(nn.Module):
         """Take videos of another number of channels, with a new patch embedding."""
         self.patch_dim = self.patch_dim // self.in_chans * count
         self.in_chans = count
-        self.patch_embed = nn.Linear(self.patch_dim, self.config.dim)
-        initialise(self.patch_embed)
+        if self.config.patch_features == "pixels":
+            self.patch_embed = nn.Linear(self.patch_dim, self.config.dim)
+            initialise(self.patch_embed)
 
     def _check_size(self, video: Tensor) -> None:
         """Refuse a video of another size, because the position embeddings would not fit."""

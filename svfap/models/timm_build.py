@@ -194,6 +194,8 @@ def adapted(weights: Mapping[str, Tensor], model: VideoModel | Autoencoder) -> d
     if weight is None or not isinstance(encoder, Encoder):
         return found
     wanted = encoder.in_chans
+    if encoder.config.patch_features == "gradients":  # of the mean of all channels
+        return found
     channels: Tensor = weight.unflatten(1, (-1, encoder.patch_dim // wanted))
     given = channels.shape[1]
     if given != wanted and wanted == 1:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from svfap.config import ModelConfig
 
+ORIENTATIONS = 8  # directions of a histogram of gradients
+CELLS = 2  # histograms along a side of a patch
 POOL_HIDDEN = 128  # width of the spatial pool's MLP, as in the authors' checkpoints
 
 
@@ -17,18 +19,23 @@ class TokenGrid(NamedTuple):
         slices: number of slices of a clip, T'.
         sites: number of tokens of a slice, S.
         values: number of pixel values of a token, in 3 channels.
+        features: number of values that the encoder embeds of a token.
     """
 
     slices: int
     sites: int
     values: int
+    features: int
 
 
 def token_grid(config: ModelConfig) -> TokenGrid:
     """Return the grid of tokens before any is masked."""
     slices = config.num_frames // config.tubelet
     sites = (config.image_size // config.patch_size) ** 2
-    return TokenGrid(slices, sites, 3 * config.tubelet * config.patch_size**2)
+    values = 3 * config.tubelet * config.patch_size**2
+    gradients = config.tubelet * ORIENTATIONS * CELLS**2
+    features = gradients if config.patch_features == "gradients" else values
+    return TokenGrid(slices, sites, values, features)
 
 
 def pooled_width(config: ModelConfig, pool: str) -> int:
