@@ -11,9 +11,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from svfap.config.machine import MachineConfig
+from svfap.config.model import ModelConfig
 from svfap.config.paths import ExpandedPath
 from svfap.config.section import Name, Section
-from svfap.config.model import ModelConfig
 from svfap.config.training import FinetuneConfig, PretrainConfig
 from svfap.config.variants import Variant
 
