@@ -19,13 +19,16 @@ EVERY = (
 )
 
 
-def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFrame]:
-    """Film a subject who acts an expression, for 9 to 11 frames.
+def frames(
+    subject: int, expression: str, take: int = 0, *, every: int = EVERY
+) -> Iterator[RenderedFrame]:
+    """Film a subject who acts an expression for 18 to 22 moments.
 
     Args:
         subject: number of the subject, which determines the looks.
         expression: a key of `EXPRESSIONS`.
         take: number of the take, which determines timing, motion, camera and background.
+        every: film every n-th moment.
 
     Yields:
         Frames with true landmarks; equal arguments give equal frames.
@@ -34,7 +37,7 @@ def frames(subject: int, expression: str, take: int = 0) -> Iterator[RenderedFra
     # One generator draws everything. It draws the settings first, as `settings` below does.
     filming = Filming(draw_settings(rng), identity(subject), rng=rng)
     length = int(rng.integers(*LENGTH))
-    for moment in islice(perform(expression, length, rng=rng), 0, None, EVERY):
+    for moment in islice(perform(expression, length, rng=rng), 0, None, every):
         yield filming.shoot(moment)
 
 
@@ -43,8 +46,10 @@ def settings(subject: int, expression: str, take: int = 0) -> FilmSettings:
     return draw_settings(_rng(subject, expression, take))
 
 
-def render_video(path: Path, subject: int, expression: str, take: int = 0) -> None:
-    """Render one video to an H.264 mp4 file.
+def render_video(
+    path: Path, subject: int, expression: str, take: int = 0, *, every: int = EVERY
+) -> None:
+    """Render one video to an H.264 mp4 file, with every n-th moment of the performance.
 
     Raises:
         SvfapError: the encoder fails, for example because the disk is full.
@@ -54,7 +59,7 @@ def render_video(path: Path, subject: int, expression: str, take: int = 0) -> No
     cv2.setNumThreads(1)
     try:
         chosen = settings(subject, expression, take)
-        images = (frame.image for frame in frames(subject, expression, take))
+        images = (frame.image for frame in frames(subject, expression, take, every=every))
         write_video(
             path,
             images,

@@ -26,5 +26,5 @@ def render_toys(folder: Path) -> dict[tuple[int, str], Path]:
         zip(product(TOY_SUBJECTS, TOY_CLASSES), map(folder.joinpath, TOY_NAMES), strict=True)
     )
     for (subject, expression), path in videos.items():
-        render_video(path, subject, expression)
+        render_video(path, subject, expression, every=1)
     return videos
