@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
+from svfap.plots.palette import SHADES
+from svfap.plots.style import STYLE, figure_of, save
 
 
 def draw_confusion(
@@ -68,7 +69,7 @@ def draw_class_bars(
     path: Path,
     notice: str = "",
 ) -> None:
-    """Draw the accuracy of each class as bars, one colour per model.
+    """Draw the accuracy of each class as bars, one shade per model, and chance as a line.
 
     Args:
         results: name of a model -> per cent of each class, our model first; nan where a class never
@@ -85,11 +86,23 @@ def draw_class_bars(
         axes = figure.add_subplot()
         for number, (model, values) in enumerate(results.items()):
             places = np.arange(len(classes)) + (number - (len(results) - 1) / 2) * width
-            bars = axes.bar(places, values, 0.92 * width, color=OKABE_ITO[number], label=model)
+            bars = axes.bar(places, values, 0.92 * width, color=SHADES[number], label=model)
             labels = ["" if np.isnan(value) else f"{value:.0f}" for value in values]
             axes.bar_label(bars, labels, padding=1, fontsize=6)
         axes.set_xticks(
             range(len(classes)), classes, rotation=30, ha="right", rotation_mode="anchor"
+        )
+        chance = 100 / len(classes)  # one answer for all clips, or answers without knowledge
+        axes.axhline(chance, color="#D55E00", linewidth=1, linestyle="--")
+        axes.annotate(
+            f"chance {chance:.0f}",
+            (1, chance),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            size=6,
+            color="#D55E00",
         )
         axes.set_xlim(-0.6, len(classes) - 0.4)
         axes.set_ylim(0, 108)

@@ -8,9 +8,11 @@ import textwrap
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 from svfap.plots.fonts import complete_fonts
 
@@ -47,8 +49,13 @@ def figure_of(size: tuple[float, float], title: str, notice: str) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG. Equal figures give equal bytes."""
+    """Write a PNG of at most 256 colours. Equal figures give equal bytes.
+
+    A report holds dozens of figures; in true colour it is three times as large.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The field Software is left out, because it holds Matplotlib's version.
+    canvas = FigureCanvasAgg(figure)
     with complete_fonts(figure):
-        figure.savefig(path, format="png", metadata={"Software": None})
+        canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, "png", dpi=(DPI, DPI), optimize=True)
