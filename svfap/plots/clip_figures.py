@@ -26,11 +26,13 @@ class Scale(NamedTuple):
         colours: name of a colour map.
         highest: value of the last colour; higher values have it too.
         label: what the values are.
+        marks: values with a mark, and the texts beside them.
     """
 
     colours: str
     highest: float
     label: str
+    marks: Mapping[float, str]
 
 
 def draw_filmstrips(
@@ -75,6 +77,7 @@ def draw_filmstrips(
         if scale:
             values = ScalarMappable(Normalize(0, scale.highest), scale.colours)
             bar = figure.colorbar(values, ax=axes, label=scale.label, shrink=0.8, extend="max")
+            bar.set_ticks([*scale.marks], labels=[*scale.marks.values()])
             bar.outline.set_visible(False)
         save(figure, path)
 

@@ -18,6 +18,7 @@ BETTER_HIGH = ("detection_rate", "score", "face_size")
 BETTER_LOW = ("jitter", "blur", "yaw", "pitch", "missing")
 _COLUMNS = 3  # strips in a row
 _INCHES = 2.4  # width of one strip
+_DPI = 160  # faces of about 100 pixels need no more, and a report holds many sheets
 _LABEL = 40  # longest line below a strip, in letters
 
 
@@ -66,7 +67,7 @@ def draw_contact_sheet(
     strip_height = _INCHES * height / width + 0.36
     size = (_INCHES * _COLUMNS, strip_height * sum(rows) + 0.4 * len(rows) + 0.6)
     with mpl.rc_context(STYLE):
-        figure = figure_of(size, title, notice)
+        figure = figure_of(size, title, notice, dpi=_DPI)
         parts = figure.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
         for part, (heading, strips), count in zip(parts, shown.items(), rows, strict=True):
             part.suptitle(heading, fontsize=9, x=0.01, ha="left")

@@ -50,7 +50,7 @@ def draw_curves(
             upper.plot(x, smooth(loss), linewidth=1.4, label=name, **line)
             lower.plot(x, frame["lr"], linewidth=1.2, **line)
         upper.set_ylabel("training loss")
-        upper.set_title(_smoothing(frames.values(), unit), fontsize=7, loc="left")
+        upper.set_title(_smoothing(frames.values()), fontsize=7, loc="left")
         lower.set_ylabel("learning\nrate")
         lower.set_title(_RATE, fontsize=7, loc="left")
         lower.set_xlabel(unit)
@@ -76,10 +76,10 @@ def _width(values: "pd.Series | pd.DataFrame") -> int:
     return 2 * (len(values) // 100) + 1
 
 
-def _smoothing(frames: Iterable[pd.DataFrame], unit: str) -> str:
+def _smoothing(frames: Iterable[pd.DataFrame]) -> str:
     """Return what faint and bold lines are; curves of fewer than 100 values are not smoothed."""
     width = max(map(_width, frames))
-    return f"faint: each {unit}; bold: mean of {width} neighbouring values" if width > 1 else ""
+    return f"faint: each value; bold: running mean of {width} values" if width > 1 else ""
 
 
 def read_curve(path: Path) -> pd.DataFrame:

@@ -72,7 +72,9 @@ def _histogram(axes: Axes, name: str, values: np.ndarray) -> None:
     median = float(np.median(values))
     axes.axvline(median, color="#D55E00", linewidth=1)
     axes.set_title(_name(name), fontsize=8)
-    axes.set_xlabel(f"{MEANINGS.get(name, ('', ''))[1]}, median {median:.3g}".lstrip(", "), fontsize=7)
+    axes.set_xlabel(
+        f"{MEANINGS.get(name, ('', ''))[1]}, median {median:.3g}".lstrip(", "), fontsize=7
+    )
     axes.locator_params(axis="y", nbins=4, integer=True)
     axes.locator_params(axis="x", nbins=4, integer=whole)
     axes.tick_params(labelsize=7)

@@ -36,9 +36,9 @@ STYLE = mpl.RcParams(
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def figure_of(size: tuple[float, float], title: str, notice: str) -> Figure:
+def figure_of(size: tuple[float, float], title: str, notice: str, *, dpi: int = DPI) -> Figure:
     """Return an empty figure with a title above and a notice at the foot."""
-    figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    figure = Figure(figsize=size, dpi=dpi, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     FigureCanvasAgg(figure)  # attaches itself to the figure, which pyplot would do otherwise
     figure.suptitle(title, fontsize=10, fontweight="bold")
     if notice:
@@ -58,4 +58,6 @@ def save(figure: Figure, path: Path) -> None:
     with complete_fonts(figure):
         canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, "png", dpi=(DPI, DPI), optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(
+        path, "png", dpi=(figure.dpi, figure.dpi), optimize=True
+    )

@@ -83,7 +83,5 @@ def _strip(clip: "pd.Series[Any]") -> Strip:
         data = np.frombuffer(jpegs[index], dtype=np.uint8)
         image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
         images.append(cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
-    label = (
-        f"{clip['key']}\ndetection score {clip['score']:.2f}, face {clip['face_size']:.0f} pixels wide"
-    )
+    label = f"{clip['key']}\ndetection score {clip['score']:.2f}, face {clip['face_size']:.0f} px"
     return Strip(label, np.hstack(images).astype(np.uint8))

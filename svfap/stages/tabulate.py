@@ -79,7 +79,7 @@ def run(
     measured = {name: _measure(config, scored[name]) for name in (MAIN, *seeds) if name in scored}
     references = reference_results(config, scored)
     counted = read_costs(costs)
-    chance = chance_notes(config.datasets, scored[MAIN], [*references, *measured[MAIN]])
+    chance = chance_notes(config.datasets, [*references, *measured[MAIN]])
     source = " ".join(filter(None, (models.source_note(made), trained_note(counted))))
     notes = [*chance.values(), source]
     shown = benchmark.beside_paper(measured[MAIN], over_seeds(measured, seeds), references)
@@ -95,9 +95,8 @@ def run(
     draw_training(config, curves, results)
     _write_runs(made, tables, results)
     times = provenance.time_table(results)
-    first = first_page(
-        summary_tables(config, compared), [*by_fold, by_class], rejects, times, counted
-    )
+    screen = summary_tables(config, compared)
+    first = first_page(screen, by_fold, by_class, rejects, times, counted)
     write_html(tables / "summary.html", first, "Summary")
     log(_pooled_metrics(measured[MAIN]))
     logger.info("tables in %s, figures in %s", tables, layout.FIGURES.path(results))

@@ -47,7 +47,9 @@ def draw_results(
             continue
         foot = f"{notes.get(name, '')} {facts.notice}".strip()
         if facts.task == "regression":
-            _draw_values(name, facts, rows, [r for r in measured if r.dataset == name], foot, results)
+            _draw_values(
+                name, facts, rows, [r for r in measured if r.dataset == name], foot, results
+            )
             continue
         draw_class_bars(
             by_model([result for result in found if result.dataset == name]),

@@ -12,7 +12,8 @@ _REJECTS = 5  # rejected videos that the page shows; the list of rejects has all
 
 def first_page(
     summary: Sequence[Table],
-    details: Iterable[Table],
+    by_fold: Iterable[Table],
+    by_class: Table,
     rejects: Table,
     times: Table,
     costs: Mapping[str, CountedCost],
@@ -21,7 +22,8 @@ def first_page(
 
     Args:
         summary: a table per dataset, with what it means and all notices.
-        details: tables by fold and by class, which the page shows without their notes.
+        by_fold: results by fold.
+        by_class: accuracies by class; without rows if there are only regressions.
         rejects: the rejected videos.
         times: run times of each stage.
         costs: run -> cost of its model.
@@ -30,8 +32,9 @@ def first_page(
     if len(rejects.rows) > _REJECTS:
         note = f"The first {_REJECTS}; the page of rejects has more."
         shown = replace(rejects, rows=rejects.rows[:_REJECTS], notes=(note,))
-    plain = [replace(table, notes=()) for table in details if table.rows]
-    return [*summary, *plain, shown, times, _cost_table(costs)]
+    folds = [replace(table, title=f"By fold. {table.title}") for table in by_fold]
+    classes = [by_class] if by_class.rows else []
+    return [*summary, *folds, *classes, shown, times, _cost_table(costs)]
 
 
 def _cost_table(costs: Mapping[str, CountedCost]) -> Table:

@@ -72,7 +72,8 @@ def _meaning(metric: str, by_model: Mapping[str, Mapping[str, Result]], facts: D
     unseen = "people" if ours.resampled.endswith("subjects") else "clips"
     text = f"On {unseen} that it has not seen, the model reaches {metric} {_value(ours)}"
     chance = by_model[CHANCE][metric]
-    text = " ".join(filter(None, (f"{text}; chance gives {_value(chance)}.", beyond(ours, chance))))
+    text += f"; chance gives {_value(chance)} ({chance.answer})."
+    text = f"{text} {beyond(ours, chance)}".strip()
     for name, found in by_model.items():
         lead = found[metric].lead
         if lead is None:
