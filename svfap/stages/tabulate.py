@@ -2,9 +2,10 @@
 
 It writes, beside `benchmark.md`: `summary.{html,md}`, `benchmark.{csv,html,tex}`,
 `folds.{csv,html,md}`, `per_class.{csv,html,md}`, `predictions.csv`, `models.csv`,
-`rejects.{csv,html,md}` and `runs.html`. If there are variants, it adds `ablations.{csv,html,md,tex}`; for DFEW, `comparison.{html,md,tex}`.
-Figures go to the folder `figures` of the results. The paths of its inputs name run, dataset and
-fold (`svfap.experiment.layout`).
+`rejects.{csv,html,md}` and `runs.html`. If there are variants, it adds
+`ablations.{csv,html,md,tex}`; for DFEW, `comparison.{html,md,tex}`. Figures go to the folder
+`figures` of the results. The paths of its inputs name run, dataset and fold
+(`svfap.experiment.layout`).
 """
 
 import logging

@@ -40,8 +40,10 @@ def first_page(
 def _cost_table(costs: Mapping[str, CountedCost]) -> Table:
     """Return the size of each run's model."""
     rows = tuple(
-        ("main run" if run == MAIN else run, f"{c.parameters:.3g}", c.trained_text)
-        + (f"{c.flops:.3g}", f"{c.pretrain_flops:.3g}")
+        (
+            *("main run" if run == MAIN else run, f"{c.parameters:.3g}", c.trained_text),
+            *(f"{c.flops:.3g}", f"{c.pretrain_flops:.3g}"),
+        )
         for run, c in costs.items()
     )
     columns = ("Run", "Params (M)", "trained (M)", "FLOPs (G)", "pre-training (G)")
