@@ -16,23 +16,23 @@ ROOT = Path(__file__).parent.parent
 WIDTH = "100"  # letters in a line of help
 LEAD = """# Command line
 
-`svfap COMMAND` and `python -m svfap COMMAND` are the same. Each text is what `--help` prints. A command that fails for
-a reason that you can mend prints one line, `svfap: error: ...`, and ends with code 2.
+`svfap COMMAND` and `python -m svfap COMMAND` are the same. Each text is what `--help` prints. If
+you can mend what is wrong, a command prints one line, `svfap: error: ...`, and ends with code 2.
 """
 STAGES = """## Stages
 
-Snakemake calls these, one for each job. Call one yourself to repeat a job outside the workflow: its log file starts
-with the command.
+Snakemake calls these, one for each job; `snakemake --printshellcmds` shows with which options.
 """
 PUBLIC = """# Public API
 
-Everything here is [stable](stable-api.md). Other modules are in *Internals* and may change in any release.
+Everything here is [stable](stable-api.md). Other modules are in *Internals* and may change in any
+release.
 
 ::: svfap.load
     options: {heading_level: 2}
 
 ::: svfap.use.predictor.Predictor
-    options: {heading_level: 2, members: [predict, features, annotate, page], show_root_full_path: false}
+    options: {heading_level: 2, members: [predict, features, annotate, page]}
 
 ::: svfap.use.options.Options
     options: {heading_level: 2}

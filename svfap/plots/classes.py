@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from svfap.plots.palette import SHADES
-from svfap.plots.style import STYLE, figure_of, save
+from svfap.plots.style import STYLE, figure_of, in_lines, save
 
 
 def draw_confusion(
@@ -41,8 +41,9 @@ def draw_confusion(
         blues = mpl.colormaps["Blues"].with_extremes(bad="#e6e6e6")
         image = axes.imshow(shares, cmap=blues, vmin=0, vmax=1)
         ticks = range(len(classes))
-        names = [f"{name}\n{n:,}" for name, n in zip(classes, totals[:, 0], strict=True)]
-        axes.set_xticks(ticks, classes, rotation=45, ha="right", rotation_mode="anchor")
+        labels = in_lines(classes)
+        names = [f"{name}\n{n:,}" for name, n in zip(labels, totals[:, 0], strict=True)]
+        axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(ticks, names)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class, number of clips")
@@ -90,7 +91,7 @@ def draw_class_bars(
             labels = ["" if np.isnan(value) else f"{value:.0f}" for value in values]
             axes.bar_label(bars, labels, padding=1, fontsize=6)
         axes.set_xticks(
-            range(len(classes)), classes, rotation=30, ha="right", rotation_mode="anchor"
+            range(len(classes)), in_lines(classes), rotation=30, ha="right", rotation_mode="anchor"
         )
         chance = 100 / len(classes)  # one answer for all clips, or answers without knowledge
         axes.axhline(chance, color="#D55E00", linewidth=1, linestyle="--")

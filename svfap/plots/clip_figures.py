@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from svfap.plots.palette import colours_of
-from svfap.plots.style import STYLE, figure_of, save
+from svfap.plots.style import STYLE, figure_of, in_lines, save
 
 _MARKERS = ("o", "^", "s", "D", "v")
 
@@ -119,7 +119,7 @@ def draw_embedding(
             )
             figure.colorbar(drawn, ax=axes, label=values, shrink=0.7).outline.set_visible(False)
         colours = colours_of(classes)
-        for number, (name, colour) in enumerate(zip(classes, colours, strict=True)):
+        for number, (name, colour) in enumerate(zip(in_lines(classes), colours, strict=True)):
             # Classes of one colour differ in their markers.
             marker = _MARKERS[colours[:number].count(colour) % len(_MARKERS)]
             x, y = points[labels == number].T

@@ -5,6 +5,7 @@ safe for colour-blind readers.
 """
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -46,6 +47,11 @@ def figure_of(size: tuple[float, float], title: str, notice: str, *, dpi: int = 
         lines = textwrap.fill(notice, width=int(17 * size[0]))
         figure.supxlabel(lines, fontsize=7, style="italic", color="#505050", x=0.01, ha="left")
     return figure
+
+
+def in_lines(names: Sequence[str]) -> list[str]:
+    """Return names with long ones, such as compound emotions, broken into lines."""
+    return [textwrap.fill(name, 20, break_long_words=False) or name for name in names]
 
 
 def save(figure: Figure, path: Path) -> None:
