@@ -30,7 +30,7 @@ def checkout(tmp_path, toy_model):
 def run(name: str, folder: Path) -> str:
     """Run a notebook in a folder; return what its cells show as text."""
     book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-    NotebookClient(book, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(book, timeout=1200, resources={"metadata": {"path": str(folder)}}).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
     shown = [each.get("data", {}).get("text/markdown", "") for each in outputs]
     return "\n".join([*shown, *(each.get("text", "") for each in outputs)])
