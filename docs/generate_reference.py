@@ -17,7 +17,7 @@ WIDTH = "100"  # letters in a line of help
 LEAD = """# Command line
 
 `svfap COMMAND` and `python -m svfap COMMAND` are the same. Each text is what `--help` prints. If
-you can mend what is wrong, a command prints one line, `svfap: error: ...`, and ends with code 2.
+you can fix what is wrong, a command prints one line, `svfap: error: ...`, and ends with code 2.
 """
 STAGES = """## Stages
 
