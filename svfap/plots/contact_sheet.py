@@ -18,7 +18,7 @@ BETTER_HIGH = ("detection_rate", "score", "face_size")
 BETTER_LOW = ("jitter", "blur", "yaw", "pitch", "missing")
 _COLUMNS = 3  # strips in a row
 _INCHES = 2.4  # width of one strip
-_DPI = 160  # faces of about 100 pixels need no more, and a report holds many sheets
+_DPI = 130  # frames of 78 pixels: a report of many sheets stays small
 _LABEL = 40  # longest line below a strip, in letters
 
 
