@@ -1,8 +1,10 @@
 """Generate pages of the site from the parsers of the command line, the API and the changelog."""
 
 import contextlib
+import inspect
 import io
 import os
+import pkgutil
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -27,34 +29,37 @@ PUBLIC = """# Public API
 
 Everything here is [stable](stable-api.md). Other modules are in *Internals* and may change in any
 release.
-
-::: svfap.load
-    options: {heading_level: 2}
-
-::: svfap.use.predictor.Predictor
-    options: {heading_level: 2, members: [predict, features, annotate, page]}
-
-::: svfap.use.options.Options
-    options: {heading_level: 2}
-
-::: svfap.models.convert.from_official
-    options: {heading_level: 2}
-
-::: svfap.errors.SvfapError
-    options: {heading_level: 2}
 """
+STABLE = (
+    "svfap.load",
+    *(f"svfap.use.predictor.Predictor.{n}" for n in ("predict", "features", "annotate", "page")),
+    "svfap.use.options.Options",
+    "svfap.models.convert.from_official",
+    "svfap.errors.SvfapError",
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     pages = {
         "command-line.md": _command_line(),
-        "public-api.md": PUBLIC,
+        "public-api.md": _public(),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8"),
     }
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
     return files
+
+
+def _public() -> str:
+    """Signature and docstring of everything stable."""
+    parts = [PUBLIC]
+    for name in STABLE:
+        found = pkgutil.resolve_name(name)
+        signature = f"{found.__name__}{inspect.signature(found)}"
+        parts += [f"## {name}", f"```python\n{signature}\n```"]
+        parts.append(f"```text\n{inspect.getdoc(found)}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def _command_line() -> str:

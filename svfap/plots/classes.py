@@ -93,18 +93,7 @@ def draw_class_bars(
         axes.set_xticks(
             range(len(classes)), in_lines(classes), rotation=30, ha="right", rotation_mode="anchor"
         )
-        chance = 100 / len(classes)  # one answer for all clips, or answers without knowledge
-        axes.axhline(chance, color="#D55E00", linewidth=1, linestyle="--")
-        axes.annotate(
-            f"chance {chance:.0f}",
-            (1, chance),
-            xycoords=("axes fraction", "data"),
-            xytext=(2, 0),
-            textcoords="offset points",
-            va="center",
-            size=6,
-            color="#D55E00",
-        )
+        _draw_chance(axes, 100 / len(classes))
         axes.set_xlim(-0.6, len(classes) - 0.4)
         axes.set_ylim(0, 108)
         axes.set_yticks(range(0, 101, 20))
@@ -115,6 +104,21 @@ def draw_class_bars(
         if len(results) > 1:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(results), borderpad=0.1)
         save(figure, path)
+
+
+def _draw_chance(axes: Axes, chance: float) -> None:
+    """Draw a line at the mean accuracy of one answer for all clips."""
+    axes.axhline(chance, color="#D55E00", linewidth=1, linestyle="--")
+    axes.annotate(
+        f"chance {chance:.0f}",
+        (1, chance),
+        xycoords=("axes fraction", "data"),
+        xytext=(2, 0),
+        textcoords="offset points",
+        va="center",
+        size=6,
+        color="#D55E00",
+    )
 
 
 def _annotate(axes: Axes, shares: NDArray[np.float64], counts: NDArray[np.int64]) -> None:

@@ -76,8 +76,7 @@ def run(
     made = models.read_models(files)
     models.refuse_stale(made, config.expected)
     config = models.with_notices(config, made)
-    seeds = [name for name, facts in config.runs.items() if facts.seed_of == MAIN]
-    measured = {name: _measure(config, scored[name]) for name in (MAIN, *seeds) if name in scored}
+    measured, seeds = _measure_runs(config, scored)
     references = reference_results(config, scored)
     counted = read_costs(costs)
     chance = chance_notes(config.datasets, [*references, *measured[MAIN]])
@@ -87,7 +86,6 @@ def run(
     _write_benchmark(config, shown, output, notes)
     by_fold = _write_folds(config, [*measured[MAIN], *references], tables, notes)
     compared = [*references, *measured[MAIN], *variant_results(config, scored)]
-    (tables / "summary.md").write_text(summary(config, compared, results), encoding="utf-8")
     _write_variants(config, scored, counted, tables, notes)
     found = _classes(config, scored)
     by_class = _write_classes(found, tables, notes)
@@ -96,11 +94,28 @@ def run(
     draw_training(config, curves, results)
     _write_runs(made, tables, results)
     times = provenance.time_table(results)
-    screen = summary_tables(config, compared)
+    screen = _write_screen(config, compared, tables, results)
     first = first_page(screen, by_fold, by_class, rejects, times, counted)
     write_html(tables / "summary.html", first, "Summary")
     log(_pooled_metrics(measured[MAIN]))
     logger.info("tables in %s, figures in %s", tables, layout.FIGURES.path(results))
+
+
+def _measure_runs(
+    config: TabulateConfig, scored: Scored
+) -> tuple[dict[str, list[Result]], list[str]]:
+    """Return the results of the main run and of its seeds, and the names of the seeds."""
+    seeds = [name for name, facts in config.runs.items() if facts.seed_of == MAIN]
+    done = [name for name in (MAIN, *seeds) if name in scored]
+    return {name: _measure(config, scored[name]) for name in done}, seeds
+
+
+def _write_screen(
+    config: TabulateConfig, compared: list[Result], tables: Path, results: Path
+) -> list[Table]:
+    text = summary(config, compared, results)
+    (tables / "summary.md").write_text(text, encoding="utf-8")
+    return summary_tables(config, compared)
 
 
 def _measure(config: TabulateConfig, groups: Mapping[str, pd.DataFrame]) -> list[Result]:
