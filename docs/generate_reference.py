@@ -56,7 +56,8 @@ def _public() -> str:
     parts = [PUBLIC]
     for name in STABLE:
         found = pkgutil.resolve_name(name)
-        signature = f"{found.__name__}{inspect.signature(found)}"
+        of_exception = inspect.isclass(found) and issubclass(found, Exception)
+        signature = f"{found.__name__}{'' if of_exception else inspect.signature(found)}"
         parts += [f"## {name}", f"```python\n{signature}\n```"]
         parts.append(f"```text\n{inspect.getdoc(found)}\n```")
     return "\n\n".join(parts) + "\n"

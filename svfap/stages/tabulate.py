@@ -93,8 +93,7 @@ def run(
     draw_results(config, scored[MAIN], found, measured[MAIN], chance, results)
     draw_training(config, curves, results)
     _write_runs(made, tables, results)
-    times = provenance.time_table(results)
-    screen = _write_screen(config, compared, tables, results)
+    screen, times = _write_screen(config, compared, results), provenance.time_table(results)
     first = first_page(screen, by_fold, by_class, rejects, times, counted)
     write_html(tables / "summary.html", first, "Summary")
     log(_pooled_metrics(measured[MAIN]))
@@ -110,11 +109,9 @@ def _measure_runs(
     return {name: _measure(config, scored[name]) for name in done}, seeds
 
 
-def _write_screen(
-    config: TabulateConfig, compared: list[Result], tables: Path, results: Path
-) -> list[Table]:
-    text = summary(config, compared, results)
-    (tables / "summary.md").write_text(text, encoding="utf-8")
+def _write_screen(config: TabulateConfig, compared: list[Result], results: Path) -> list[Table]:
+    path = layout.BENCHMARK.beside("summary.md").path(results)
+    path.write_text(summary(config, compared, results), encoding="utf-8")
     return summary_tables(config, compared)
 
 
