@@ -44,7 +44,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "command-line.md": _command_line(),
         "public-api.md": _public(),
-        "changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8"),
+        "changelog.md": (ROOT / "CHANGELOG.md").read_text("utf-8").replace("](docs/", "]("),
     }
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))

@@ -80,15 +80,14 @@ def run(
     references = reference_results(config, scored)
     counted = read_costs(costs)
     chance = chance_notes(config.datasets, [*references, *measured[MAIN]])
-    source = " ".join(filter(None, (models.source_note(made), trained_note(counted))))
-    notes = [*chance.values(), source]
+    source = filter(None, (models.source_note(made), trained_note(counted)))
+    notes = [*chance.values(), " ".join(source)]
     shown = benchmark.beside_paper(measured[MAIN], over_seeds(measured, seeds), references)
     _write_benchmark(config, shown, output, notes)
     by_fold = _write_folds(config, [*measured[MAIN], *references], tables, notes)
     compared = [*references, *measured[MAIN], *variant_results(config, scored)]
     _write_variants(config, scored, counted, tables, notes)
-    found = _classes(config, scored)
-    by_class = _write_classes(found, tables, notes)
+    by_class = _write_classes(found := _classes(config, scored), tables, notes)
     rejects = _write_clips(config, clips, crops, tables)
     draw_results(config, scored[MAIN], found, measured[MAIN], chance, results)
     draw_training(config, curves, results)
