@@ -92,9 +92,7 @@ def run(
     draw_results(config, scored[MAIN], found, measured[MAIN], chance, results)
     draw_training(config, curves, results)
     _write_runs(made, tables, results)
-    screen, times = _write_screen(config, compared, results), provenance.time_table(results)
-    first = first_page(screen, by_fold, by_class, rejects, times, counted)
-    write_html(tables / "summary.html", first, "Summary")
+    _write_summary(config, compared, (by_fold, by_class, rejects, counted), results)
     log(_pooled_metrics(measured[MAIN]))
     logger.info("tables in %s, figures in %s", tables, layout.FIGURES.path(results))
 
@@ -108,10 +106,20 @@ def _measure_runs(
     return {name: _measure(config, scored[name]) for name in done}, seeds
 
 
-def _write_screen(config: TabulateConfig, compared: list[Result], results: Path) -> list[Table]:
+def _write_summary(
+    config: TabulateConfig,
+    compared: list[Result],
+    details: tuple[list[Table], Table, Table, Mapping[str, CountedCost]],
+    results: Path,
+) -> None:
+    """Write the first screen as text, and as the first page of the report with its details."""
     path = layout.BENCHMARK.beside("summary.md").path(results)
     path.write_text(summary(config, compared, results), encoding="utf-8")
-    return summary_tables(config, compared)
+    by_fold, by_class, rejects, costs = details
+    times = provenance.time_table(results)
+    screen = summary_tables(config, compared)
+    page = first_page(screen, by_fold, by_class, rejects, times, costs)
+    write_html(path.with_suffix(".html"), page, "Summary")
 
 
 def _measure(config: TabulateConfig, groups: Mapping[str, pd.DataFrame]) -> list[Result]:
