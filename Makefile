@@ -70,8 +70,11 @@ lint: $(READY)  ## style, types, spelling, plain English, workflow; as .pre-comm
 	$(BIN)/python docs/plain_english.py
 	$(BIN)/snakemake --lint
 
-report: $(READY)  ## results/report.html with tables, figures and provenance
-	$(SNAKEMAKE) --report results/report.html
+CONFIG ?= config/config.yaml
+RESULTS = $(or $(shell sed -n 's/^results: *//p' $(CONFIG) | sed 's/ *\#.*//' | tr -d "\"'"),results)
+report: $(READY)  ## one page with tables, figures and provenance; CONFIG=config/mine.yaml for your own
+	$(SNAKEMAKE) --configfile "$(CONFIG)" --report "$(RESULTS)/report.html"
+	@echo "$(RESULTS)/report.html"
 
 mlflow: $(READY)  ## browse all runs on http://localhost:5000
 	$(BIN)/python -m svfap.tracking.moved_results results/mlflow.db

@@ -3,15 +3,18 @@
 import os
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from helpers.browser import PROGRAM, browser
 
+from svfap.commands import COMMANDS
 from svfap.config import FinetuneConfig
 from svfap.datasets import DATASETS
-from svfap.experiment.stage_list import STAGES
+from svfap.experiment.stage_list import STAGE_NAMES, STAGES
 from svfap.tables.paper import rows_of
 
 ROOT = Path(__file__).parent.parent
@@ -103,3 +106,26 @@ def test_pages_have_the_facts_of_the_code(site):
         assert row["value"] in results
     assert "<!-- generated" not in "".join(p.read_text("utf-8") for p in site.glob("*.html"))
     assert "<pre>" in (site / "index.html").read_text("utf-8").split("ends with")[1][:400]
+
+
+@pytest.mark.slow
+def test_the_command_line_is_described(site):
+    text = unescape((site / "command-line.html").read_text("utf-8"))
+    for name in (*COMMANDS, *STAGE_NAMES):
+        assert f"usage: svfap {name}" in text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PROGRAM, reason="no chromium or google-chrome installed")
+def test_the_search_works_from_files(site):
+    with browser() as page:
+        page.open((site / "index.html").as_uri())
+        page.evaluate(
+            """(() => {
+              const query = document.querySelector("[data-md-component=search-query]");
+              query.focus();
+              query.value = "bottleneck";
+              query.dispatchEvent(new KeyboardEvent("keyup", {bubbles: true}));
+            })()"""
+        )
+        page.until("document.querySelectorAll('.md-search-result__item').length > 0")

@@ -19,6 +19,7 @@ BATCH_SIZE = 16
 SHADE = 0.65  # share of the attention's colours in a picture; the rest is the frame in grey
 HIGHEST = 4.0  # the brightest colour: a patch that gets 4 times its even share of the attention
 COLOURS = "inferno"
+MARKS = {0.0: "none", 1.0: "even share", HIGHEST: f"{HIGHEST:.0f} x as much"}
 FEWEST = 30  # clips below which neighbours on a map mean little
 PERPLEXITY = 30.0  # scikit-learn's default
 
@@ -113,13 +114,15 @@ def attention_strips(
     video = unit_range(scorer.to_video(views))
     times = torch.linspace(0, video.shape[2] - 1, columns).round().int().tolist()
     frames = video[:, :, times].permute(0, 2, 3, 4, 1).cpu()
-    rows = {"input": frames}
+    rows = {"frames": frames}
     for name, shares in attention_maps(model, normalise(video)).items():
         size = (video.shape[2], *video.shape[3:])
         even = shares.float() * shares[0].numel()
         heat = F.interpolate(even[:, None], size=size, mode="trilinear")[:, 0, times].cpu()
         colours = torch.from_numpy(colormaps[COLOURS](heat.numpy() / HIGHEST)[..., :3]).float()
-        rows[name] = (1 - SHADE) * frames.mean(dim=-1, keepdim=True) + SHADE * colours
+        rows[f"attention,\n{name}"] = (1 - SHADE) * frames.mean(
+            dim=-1, keepdim=True
+        ) + SHADE * colours
     strips = {
         name: torch.cat([row[:, t] for t in range(columns)], dim=2).numpy()
         for name, row in rows.items()

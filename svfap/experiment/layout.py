@@ -110,6 +110,7 @@ FIGURES = Output("results", "figures")
 CURVES_FIGURE = Output("results", "figures/{dataset}/curves.png")
 CONFUSION_FIGURE = CURVES_FIGURE.beside("confusion.png")
 CLASSES_FIGURE = CURVES_FIGURE.beside("classes.png")
+SCATTER_FIGURE = CURVES_FIGURE.beside("scatter.png")
 CROPS_FIGURE = CURVES_FIGURE.beside("crops.png")
 CROP_QUALITY_FIGURE = CURVES_FIGURE.beside("crop_quality.png")
 

@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
+from svfap.plots.palette import SHADES
+from svfap.plots.style import STYLE, figure_of, in_lines, save
 
 
 def draw_confusion(
@@ -40,8 +41,9 @@ def draw_confusion(
         blues = mpl.colormaps["Blues"].with_extremes(bad="#e6e6e6")
         image = axes.imshow(shares, cmap=blues, vmin=0, vmax=1)
         ticks = range(len(classes))
-        names = [f"{name}\n{n:,}" for name, n in zip(classes, totals[:, 0], strict=True)]
-        axes.set_xticks(ticks, classes, rotation=45, ha="right", rotation_mode="anchor")
+        labels = in_lines(classes)
+        names = [f"{name}\n{n:,}" for name, n in zip(labels, totals[:, 0], strict=True)]
+        axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(ticks, names)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class, number of clips")
@@ -68,7 +70,7 @@ def draw_class_bars(
     path: Path,
     notice: str = "",
 ) -> None:
-    """Draw the accuracy of each class as bars, one colour per model.
+    """Draw the accuracy of each class as bars, one shade per model, and chance as a line.
 
     Args:
         results: name of a model -> per cent of each class, our model first; nan where a class never
@@ -85,12 +87,13 @@ def draw_class_bars(
         axes = figure.add_subplot()
         for number, (model, values) in enumerate(results.items()):
             places = np.arange(len(classes)) + (number - (len(results) - 1) / 2) * width
-            bars = axes.bar(places, values, 0.92 * width, color=OKABE_ITO[number], label=model)
+            bars = axes.bar(places, values, 0.92 * width, color=SHADES[number], label=model)
             labels = ["" if np.isnan(value) else f"{value:.0f}" for value in values]
             axes.bar_label(bars, labels, padding=1, fontsize=6)
         axes.set_xticks(
-            range(len(classes)), classes, rotation=30, ha="right", rotation_mode="anchor"
+            range(len(classes)), in_lines(classes), rotation=30, ha="right", rotation_mode="anchor"
         )
+        _draw_chance(axes, 100 / len(classes))
         axes.set_xlim(-0.6, len(classes) - 0.4)
         axes.set_ylim(0, 108)
         axes.set_yticks(range(0, 101, 20))
@@ -101,6 +104,21 @@ def draw_class_bars(
         if len(results) > 1:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(results), borderpad=0.1)
         save(figure, path)
+
+
+def _draw_chance(axes: Axes, chance: float) -> None:
+    """Draw a line at the mean accuracy of one answer for all clips."""
+    axes.axhline(chance, color="#D55E00", linewidth=1, linestyle="--")
+    axes.annotate(
+        f"chance {chance:.0f}",
+        (1, chance),
+        xycoords=("axes fraction", "data"),
+        xytext=(2, 0),
+        textcoords="offset points",
+        va="center",
+        size=6,
+        color="#D55E00",
+    )
 
 
 def _annotate(axes: Axes, shares: NDArray[np.float64], counts: NDArray[np.int64]) -> None:

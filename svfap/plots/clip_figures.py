@@ -13,9 +13,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
+from svfap.plots.palette import colours_of
+from svfap.plots.style import STYLE, figure_of, in_lines, save
 
-_MARKERS = ("o", "^", "s")
+_MARKERS = ("o", "^", "s", "D", "v")
 
 
 class Scale(NamedTuple):
@@ -25,11 +26,13 @@ class Scale(NamedTuple):
         colours: name of a colour map.
         highest: value of the last colour; higher values have it too.
         label: what the values are.
+        marks: values with a mark, and the texts beside them.
     """
 
     colours: str
     highest: float
     label: str
+    marks: Mapping[float, str]
 
 
 def draw_filmstrips(
@@ -74,6 +77,7 @@ def draw_filmstrips(
         if scale:
             values = ScalarMappable(Normalize(0, scale.highest), scale.colours)
             bar = figure.colorbar(values, ax=axes, label=scale.label, shrink=0.8, extend="max")
+            bar.set_ticks([*scale.marks], labels=[*scale.marks.values()])
             bar.outline.set_visible(False)
         save(figure, path)
 
@@ -88,7 +92,7 @@ def draw_embedding(
     notice: str = "",
     values: str = "",
 ) -> None:
-    """Draw clips as points of a map, with a colour and a marker per class.
+    """Draw clips as points of a map, with the colour of their class.
 
     Args:
         points: positions on the map, (n, 2); None for too few clips, which the figure then says.
@@ -114,9 +118,10 @@ def draw_embedding(
                 points[:, 0], points[:, 1], s=12, c=labels, cmap="cividis", linewidths=0
             )
             figure.colorbar(drawn, ax=axes, label=values, shrink=0.7).outline.set_visible(False)
-        styles = [(colour, marker) for marker in _MARKERS for colour in OKABE_ITO]
-        for number, name in enumerate(classes):
-            colour, marker = styles[number % len(styles)]
+        colours = colours_of(classes)
+        for number, (name, colour) in enumerate(zip(in_lines(classes), colours, strict=True)):
+            # Classes of one colour differ in their markers.
+            marker = _MARKERS[colours[:number].count(colour) % len(_MARKERS)]
             x, y = points[labels == number].T
             axes.scatter(x, y, s=12, c=colour, marker=marker, label=name, linewidths=0, alpha=0.85)
         if classes:

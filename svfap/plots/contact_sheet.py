@@ -1,4 +1,4 @@
-"""Draw sheets of clips and histograms of their figures, to show whether crops are right."""
+"""Draw sheets of face clips, to show whether crops are right."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from svfap.plots.style import STYLE, figure_of, save
 BETTER_HIGH = ("detection_rate", "score", "face_size")
 BETTER_LOW = ("jitter", "blur", "yaw", "pitch", "missing")
 _COLUMNS = 3  # strips in a row
-_INCHES = 3.4  # width of one strip
-_LABEL = 34  # longest label below a strip, in letters
-_HISTOGRAM_COLUMNS = 4
+_INCHES = 2.4  # width of one strip
+_DPI = 130  # frames of 78 pixels: a report of many sheets stays small
+_LABEL = 40  # longest line below a strip, in letters
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Strip:
     """A few frames of one clip side by side.
 
     Attributes:
-        label: text below the frames.
+        label: lines below the frames.
         picture: RGB picture, (height, width, 3).
     """
 
@@ -45,7 +45,11 @@ def rank(quality: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_contact_sheet(
-    blocks: Mapping[str, Sequence[Strip]], *, title: str, path: Path, notice: str = ""
+    blocks: Mapping[str, Sequence[Strip]],
+    *,
+    title: str,
+    path: Path,
+    notice: str = "",
 ) -> None:
     """Draw blocks of strips under their headings.
 
@@ -58,12 +62,12 @@ def draw_contact_sheet(
     shown = {heading: strips for heading, strips in blocks.items() if strips}
     rows = [math.ceil(len(strips) / _COLUMNS) for strips in shown.values()]
     height, width = next(iter(shown.values()))[0].picture.shape[:2]
-    # These heights are in inches: 0.28 for a strip's label, 0.4 for a block's heading, 0.6 for the
+    # These heights are in inches: 0.36 for a strip's label, 0.4 for a block's heading, 0.6 for the
     # title.
-    strip_height = _INCHES * height / width + 0.28
+    strip_height = _INCHES * height / width + 0.36
     size = (_INCHES * _COLUMNS, strip_height * sum(rows) + 0.4 * len(rows) + 0.6)
     with mpl.rc_context(STYLE):
-        figure = figure_of(size, title, notice)
+        figure = figure_of(size, title, notice, dpi=_DPI)
         parts = figure.subfigures(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
         for part, (heading, strips), count in zip(parts, shown.items(), rows, strict=True):
             part.suptitle(heading, fontsize=9, x=0.01, ha="left")
@@ -72,38 +76,11 @@ def draw_contact_sheet(
                 axes.set_axis_off()
             for axes, strip in zip(grid, strips, strict=False):  # the last row may be incomplete
                 axes.imshow(strip.picture, interpolation="lanczos")
-                label = _shorten(strip.label)
+                label = "\n".join(map(_shorten, strip.label.splitlines()))
                 axes.text(0, -0.06, label, fontsize=7, va="top", transform=axes.transAxes)
         save(figure, path)
 
 
-def draw_histograms(quality: pd.DataFrame, *, title: str, path: Path, notice: str = "") -> None:
-    """Draw the distribution of each figure over the clips.
-
-    Args:
-        quality: a row per clip, a column per figure.
-        title: text at the top.
-        path: PNG to write.
-        notice: text at the bottom, for example that the data are synthetic.
-    """
-    names = list(quality.columns)
-    rows = math.ceil(len(names) / _HISTOGRAM_COLUMNS)
-    with mpl.rc_context(STYLE):
-        figure = figure_of((2.3 * _HISTOGRAM_COLUMNS, 1.6 * rows + 0.6), title, notice)
-        grid = figure.subplots(rows, _HISTOGRAM_COLUMNS, squeeze=False).ravel()
-        for axes in grid[len(names) :]:
-            axes.set_axis_off()
-        for axes, name in zip(grid, names, strict=False):
-            values = quality[name].to_numpy(dtype=np.float64)
-            axes.hist(values, bins=30, color="#0072B2")
-            axes.axvline(float(np.median(values)), color="#D55E00", linewidth=1)
-            axes.set_title(f"{name.replace('_', ' ')}: {np.median(values):.3g}", fontsize=8)
-            axes.locator_params(nbins=4)
-            axes.tick_params(labelsize=7)
-        figure.supylabel("clips", fontsize=8)
-        save(figure, path)
-
-
 def _shorten(label: str) -> str:
-    """Cut a long label on the left: the figures at its end are more useful than the key's start."""
+    """Cut a long line on the left, since names of clips differ at their end."""
     return label if len(label) <= _LABEL else f"…{label[1 - _LABEL :]}"

@@ -3,7 +3,7 @@
 A dataset's notice is printed at the foot of its figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import cycle
 from pathlib import Path
 
@@ -13,13 +13,19 @@ import pandas as pd
 from svfap.errors import SvfapError
 from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
 
-CURVE_SIZE = (6.4, 4.4)
+CURVE_SIZE = (6.4, 4.6)
 CURVE_COLUMNS = ("step", "epoch", "loss", "lr")
 _DASHES = ("-", "--", ":")
+_RATE = "as used in each step: the configured lr x batch size / 256, as in the paper"
 
 
 def draw_curves(
-    frames: Mapping[str, pd.DataFrame], *, title: str, path: Path, notice: str = ""
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    title: str,
+    path: Path,
+    notice: str = "",
+    legend: str = "",
 ) -> None:
     """Draw the training loss of one or more trainings, raw and smoothed, above the learning rate.
 
@@ -28,6 +34,7 @@ def draw_curves(
         title: title above the figure.
         path: PNG to write.
         notice: text at the foot, for example that the data are synthetic.
+        legend: what the names are, for example "test fold".
     """
     # Whole epochs repeat from step to step and would put many points in one place.
     unit = "epoch" if all(frame["epoch"].is_unique for frame in frames.values()) else "step"
@@ -43,10 +50,11 @@ def draw_curves(
             upper.plot(x, smooth(loss), linewidth=1.4, label=name, **line)
             lower.plot(x, frame["lr"], linewidth=1.2, **line)
         upper.set_ylabel("training loss")
+        upper.set_title(_smoothing(frames.values()), fontsize=7, loc="left")
         lower.set_ylabel("learning\nrate")
+        lower.set_title(_RATE, fontsize=7, loc="left")
         lower.set_xlabel(unit)
-        lower.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=True)
-        lower.yaxis.get_offset_text().set_parse_math(True)
+        lower.yaxis.set_major_formatter("{x:g}")
         lower.set_ylim(bottom=0)
         lower.locator_params(axis="y", nbins=4)
         for axes in (upper, lower):
@@ -54,14 +62,24 @@ def draw_curves(
             axes.set_axisbelow(True)
         figure.align_ylabels()
         if len(frames) > 1:
-            upper.legend(ncols=1 + (len(frames) - 1) // 6)
+            upper.legend(ncols=1 + (len(frames) - 1) // 6, title=legend, title_fontsize=8)
         save(figure, path)
 
 
 def smooth(values: pd.Series) -> pd.Series:
     """Return the centred running mean over a fiftieth of the curve; short curves are unchanged."""
-    width = 2 * (len(values) // 100) + 1
-    return values.rolling(width, center=True, min_periods=1).mean()
+    return values.rolling(_width(values), center=True, min_periods=1).mean()
+
+
+def _width(values: "pd.Series | pd.DataFrame") -> int:
+    """Return the number of values in a running mean."""
+    return 2 * (len(values) // 100) + 1
+
+
+def _smoothing(frames: Iterable[pd.DataFrame]) -> str:
+    """Return what faint and bold lines are; curves of fewer than 100 values are not smoothed."""
+    width = max(map(_width, frames))
+    return f"faint: each value; bold: running mean of {width} values" if width > 1 else ""
 
 
 def read_curve(path: Path) -> pd.DataFrame:

@@ -5,12 +5,15 @@ safe for colour-blind readers.
 """
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 from svfap.plots.fonts import complete_fonts
 
@@ -34,9 +37,9 @@ STYLE = mpl.RcParams(
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def figure_of(size: tuple[float, float], title: str, notice: str) -> Figure:
+def figure_of(size: tuple[float, float], title: str, notice: str, *, dpi: int = DPI) -> Figure:
     """Return an empty figure with a title above and a notice at the foot."""
-    figure = Figure(figsize=size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    figure = Figure(figsize=size, dpi=dpi, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     FigureCanvasAgg(figure)  # attaches itself to the figure, which pyplot would do otherwise
     figure.suptitle(title, fontsize=10, fontweight="bold")
     if notice:
@@ -46,9 +49,21 @@ def figure_of(size: tuple[float, float], title: str, notice: str) -> Figure:
     return figure
 
 
+def in_lines(names: Sequence[str]) -> list[str]:
+    """Return names with long ones, such as compound emotions, broken into lines."""
+    return [textwrap.fill(name, 20, break_long_words=False) or name for name in names]
+
+
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG. Equal figures give equal bytes."""
+    """Write a PNG of at most 256 colours. Equal figures give equal bytes.
+
+    A report holds dozens of figures; in true colour it is three times as large.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The field Software is left out, because it holds Matplotlib's version.
+    canvas = FigureCanvasAgg(figure)
     with complete_fonts(figure):
-        figure.savefig(path, format="png", metadata={"Software": None})
+        canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    picture.quantize(256, dither=Image.Dither.NONE).save(
+        path, "png", dpi=(figure.dpi, figure.dpi), optimize=True
+    )

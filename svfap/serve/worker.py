@@ -14,12 +14,12 @@ from typing import Any
 
 from svfap import redact
 from svfap.errors import SvfapError
+from svfap.plots.palette import colours_of
 from svfap.serve import messages
 from svfap.serve.live_session import LiveSession
 from svfap.serve.outputs import write_outputs
 from svfap.threads import wait_passively
 from svfap.use import bundle as bundles
-from svfap.use.drawing import target_colours
 from svfap.use.options import Options, make_options
 from svfap.use.predictor import Predictor
 
@@ -53,7 +53,7 @@ class Worker:
                 "model": bundle.title,
                 "task": job.task,
                 "targets": list(job.targets),
-                "colours": target_colours(len(job.targets)),
+                "colours": colours_of(job.targets),
                 "notice": bundle.facts.notices,
             }
         )

@@ -85,15 +85,15 @@ def _draw_map(
 def _draw_attention(
     network: VideoModel, store: ClipStore, job: FinetuneJob, path: Path, name: str
 ) -> None:
-    """Draw where the later stages attend."""
+    """Draw where the stages attend."""
     from svfap.plots.clip_figures import Scale, draw_filmstrips
 
     strips, captions = insight.attention_strips(network, store, job)
     draw_filmstrips(
         strips,
-        title=f"{name}: where the later stages look",
+        title=f"{name}: where the model looks in test clips",
         path=path,
         notice=job.notice,
         captions=captions,
-        scale=Scale(insight.COLOURS, insight.HIGHEST, "attention, 1 = even share"),
+        scale=Scale(insight.COLOURS, insight.HIGHEST, "attention", insight.MARKS),
     )

@@ -15,10 +15,11 @@ import pandas as pd
 from svfap.config.stage_sections import ReviewConfig
 from svfap.errors import SvfapError
 from svfap.faces.clip_tables import read_quality
-from svfap.plots.contact_sheet import Strip, draw_contact_sheet, draw_histograms, rank
+from svfap.plots.contact_sheet import Strip, draw_contact_sheet, rank
+from svfap.plots.quality import draw_quality
 from svfap.video.facevideo import read_jpegs
 
-_CLIPS = 9  # number of clips in each block
+_CLIPS = 6  # number of clips in each block
 _FRAMES = 4  # number of frames of each clip
 _SIDE = 112  # side of a frame in the contact sheet, in pixels
 
@@ -27,7 +28,7 @@ def run(config: ReviewConfig, *, crops: list[Path], output: Path, log: Callable[
     """Draw the contact sheet and the histograms.
 
     Args:
-        config: the notice to print on the pictures.
+        config: the notice to print on the sheet.
         crops: the `clips.csv` of each part, with `quality.parquet` beside it.
         output: the contact sheet, `.../DATASET/crops.png`.
         log: function that takes the median of each figure.
@@ -42,12 +43,8 @@ def run(config: ReviewConfig, *, crops: list[Path], output: Path, log: Callable[
     name = output.parent.name
     title = f"{len(clips):,} face clips of {name}"
     draw_contact_sheet(_blocks(clips), title=title, path=output, notice=config.notice)
-    draw_histograms(
-        figures,
-        title=f"{title}: figures and their medians",
-        path=output.with_name("crop_quality.png"),
-        notice=config.notice,
-    )
+    quality = output.with_name("crop_quality.png")
+    draw_quality(figures, title=f"{title}: quality, with medians in red", path=quality)
     log({f"median_{column}": float(figures[column].median()) for column in figures})
 
 
@@ -68,9 +65,9 @@ def _blocks(clips: pd.DataFrame) -> dict[str, Sequence[Strip]]:
     drawn = middle.sample(min(_CLIPS, len(middle)), random_state=0)
     best = order.iloc[max(len(order) - count, count) :][::-1]
     return {
-        "worst, by the mean rank of their figures": _strips(order.iloc[:count]),
-        "drawn at random": _strips(drawn),
-        "best": _strips(best),
+        "Worst, by the mean rank of their quality figures": _strips(order.iloc[:count]),
+        "Drawn at random": _strips(drawn),
+        "Best": _strips(best),
     }
 
 
@@ -86,5 +83,5 @@ def _strip(clip: "pd.Series[Any]") -> Strip:
         data = np.frombuffer(jpegs[index], dtype=np.uint8)
         image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
         images.append(cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
-    label = f"{clip['key']}  {clip['score']:.2f}  {clip['face_size']:.0f} px"
+    label = f"{clip['key']}\ndetection score {clip['score']:.2f}, face {clip['face_size']:.0f} px"
     return Strip(label, np.hstack(images).astype(np.uint8))

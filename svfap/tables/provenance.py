@@ -26,10 +26,10 @@ MB_PER_GB = 1024  # Snakemake's max_rss is in MB of 2**20 bytes
 
 def provenance_tables(results: Path) -> list[Table]:
     """Return run times, versions and tracked runs of all results in a folder."""
-    return [_time_table(results), _version_table(), _run_table(results)]
+    return [time_table(results), _version_table(), _run_table(results)]
 
 
-def _time_table(results: Path) -> Table:
+def time_table(results: Path) -> Table:
     """Return a row per stage, from the files of Snakemake's `benchmark:`."""
     paths = sorted((results / "benchmarks").rglob("*.tsv"))
     rows = []

@@ -82,13 +82,28 @@ def _chance(groups: pd.DataFrame, dataset: str, facts: DatasetFacts) -> list[Res
     targets = np.stack(groups["target"].to_list())
     if facts.task == "classification":
         counts = np.bincount(targets[:, 0].astype(int), minlength=len(facts.targets))
-        answer = counts / counts.sum()
+        answer, words = counts / counts.sum(), _majority(counts.tolist(), facts.targets)
     else:
-        answer = targets.mean(axis=0)
+        answer, words = targets.mean(axis=0), "the mean value for every clip"
     constant = groups.assign(score=[answer] * len(groups))
     done = folds_done(groups, facts)
     return [
-        Result(dataset, CHANCE, metric, target, value, THIS_RUN, clips=len(groups), folds=done)
+        Result(
+            *(dataset, CHANCE, metric, target, value, THIS_RUN),
+            clips=len(groups),
+            folds=done,
+            answer=words,
+        )
         for metric in facts.metrics
         for target, value in compute(constant, metric, facts).items()
     ]
+
+
+def _majority(counts: Sequence[int], names: Sequence[str]) -> str:
+    """Return the most frequent class in words, with its share of the clips."""
+    most = max(counts)
+    name = names[counts.index(most)]
+    which = (
+        f"{name}, the most frequent class" if counts.count(most) == 1 else f"one class, as {name}"
+    )
+    return f"always {which}: {most:,} of {sum(counts):,} clips"

@@ -48,9 +48,9 @@ class Table:
             raise ValueError(f"{self.title}: rows of {sorted(widths)} cells")
 
 
-def with_note(tables: Iterable[Table], note: str) -> list[Table]:
-    """Return tables with a further sentence below each."""
-    return [replace(table, notes=(*table.notes, note)) for table in tables]
+def with_note(tables: Iterable[Table], *notes: str) -> list[Table]:
+    """Return tables with further sentences below each."""
+    return [replace(table, notes=(*table.notes, *notes)) for table in tables]
 
 
 def superscript(number: int) -> str:

@@ -39,6 +39,7 @@ class Result:
         interval: 95 % bootstrap interval of a pooled result, in the unit of `value`.
         resampled: what the bootstrap draws, for example "91 subjects".
         lead: our value minus this one on the same clips, if this is a result to compare ours with.
+        answer: the one answer that chance gives to every clip, in words.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Result:
     interval: bootstrap.Interval = bootstrap.UNDEFINED
     resampled: str = ""
     lead: bootstrap.Difference | None = None
+    answer: str = ""
 
     @property
     def unit(self) -> str:

@@ -8,6 +8,7 @@ from svfap.evaluation.bootstrap import Difference
 from svfap.evaluation.metrics import METRICS
 from svfap.experiment import layout
 from svfap.tables.cells import MISSING, NOT_RUN, by_dataset, interval_text
+from svfap.tables.chance import beyond
 from svfap.tables.references import BASELINES, CHANCE, is_main
 from svfap.tables.render import Table, markdown
 from svfap.tables.results import OURS, Result
@@ -15,6 +16,17 @@ from svfap.tables.results import OURS, Result
 LEARNT_LITTLE = (
     "so far it has learnt less than a classical method learns from the same clips in seconds"
 )
+
+
+def summary_tables(config: TabulateConfig, results: Iterable[Result]) -> list[Table]:
+    """Return a table for each dataset.
+
+    Args:
+        config: facts of the datasets.
+        results: results of our model, and of whatever it is compared with.
+    """
+    measured = by_dataset(results)
+    return [_table(name, facts, measured[name]) for name, facts in config.datasets.items()]
 
 
 def summary(config: TabulateConfig, results: Iterable[Result], folder: Path) -> str:
@@ -25,8 +37,7 @@ def summary(config: TabulateConfig, results: Iterable[Result], folder: Path) -> 
         results: results of our model, and of whatever it is compared with.
         folder: the folder of results, for the paths to look at next.
     """
-    measured = by_dataset(results)
-    tables = [_table(name, facts, measured[name]) for name, facts in config.datasets.items()]
+    tables = summary_tables(config, results)
     lines = [f"- {path}: {shown}" for path, shown in _next_paths(config, folder)]
     return "\n".join([markdown(tables, heading="Summary"), "Look next at", "", *lines, ""])
 
@@ -60,7 +71,9 @@ def _meaning(metric: str, by_model: Mapping[str, Mapping[str, Result]], facts: D
         return "The model has not been tested yet."
     unseen = "people" if ours.resampled.endswith("subjects") else "clips"
     text = f"On {unseen} that it has not seen, the model reaches {metric} {_value(ours)}"
-    text += f"; chance gives {_value(by_model[CHANCE][metric])}."
+    chance = by_model[CHANCE][metric]
+    text += f"; chance gives {_value(chance)} ({chance.answer})."
+    text = f"{text} {beyond(ours, chance)}".strip()
     for name, found in by_model.items():
         lead = found[metric].lead
         if lead is None:

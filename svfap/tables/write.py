@@ -19,10 +19,15 @@ def write_html(path: Path, tables: Sequence[Table], heading: str) -> None:
     path.write_text(html_page(tables, heading=heading), encoding="utf-8")
 
 
-def write_all_formats(path: Path, tables: Sequence[Table], heading: str) -> None:
-    """Write the same tables as Markdown to `path`, and as HTML and LaTeX beside it."""
+def write_pages(path: Path, tables: Sequence[Table], heading: str) -> None:
+    """Write the same tables as Markdown to `path`, and as HTML beside it."""
     write_markdown(path, tables, heading)
     write_html(path.with_suffix(".html"), tables, heading)
+
+
+def write_all_formats(path: Path, tables: Sequence[Table], heading: str) -> None:
+    """Write the same tables as Markdown to `path`, and as HTML and LaTeX beside it."""
+    write_pages(path, tables, heading)
     path.with_suffix(".tex").write_text(latex(tables), encoding="utf-8")
 
 

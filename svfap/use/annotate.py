@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from svfap.overwriting import keep_inputs
+from svfap.plots.palette import colours_of
 from svfap.progress import track
 from svfap.use.bundle import ModelFacts
 from svfap.use.drawing import (
@@ -20,7 +21,6 @@ from svfap.use.drawing import (
     CurvePanel,
     draw_box,
     draw_label,
-    target_colours,
     to_rgb,
     window_centres,
 )
@@ -134,7 +134,7 @@ class Labels:
     def __init__(self, table: pd.DataFrame, facts: ModelFacts) -> None:
         self.names = list(facts.job.targets)
         self.has_classes = facts.job.task == "classification"
-        self.colours = [to_rgb(colour) for colour in target_colours(len(self.names))]
+        self.colours = [to_rgb(colour) for colour in colours_of(self.names)]
         self.several_faces = table["face"].nunique() > 1
         self.curves = {
             int(str(face)): (window_centres(rows), rows[self.names].to_numpy(np.float64))

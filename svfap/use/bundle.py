@@ -40,8 +40,14 @@ class ModelFacts(Section):
 
     @property
     def notices(self) -> str:
-        """Notices of the training data, to be shown with all results of the model."""
-        return " ".join(dict.fromkeys(filter(None, (self.job.notice, self.origin.notice))))
+        """Notices of the training data, to be shown with all results of the model.
+
+        They say that they are about the training: the video that is scored may be of another kind.
+        The sentence of public weights says so itself.
+        """
+        origin = "Pre-trained on: " if self.origin.datasets else ""
+        notices = {"Trained on: ": self.job.notice, origin: self.origin.notice}
+        return " ".join(words + notice for words, notice in notices.items() if notice)
 
     @property
     def final(self) -> bool:

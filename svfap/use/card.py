@@ -139,8 +139,16 @@ def _preprocessing(facts: "ModelFacts") -> Iterator[str]:
     model = facts.job.model
     rate = f"{facts.fps:g} frames per second" if facts.fps else "the video's own frame rate"
     yield f"- crop preset `{facts.crop.get('preset', 'unknown')}`, {model.image_size} pixels"
-    yield f"- windows of {model.num_frames} frames with stride {facts.stride}, at {rate}"
+    yield f"- windows of {model.num_frames} frames, {_each(facts.stride)} frame, at {rate}"
     yield "- RGB, normalised with ImageNet's mean and standard deviation"
+
+
+def _each(stride: int) -> str:
+    """Return which frames a stride takes, for example "every 3rd"."""
+    if stride == 1:
+        return "every"
+    teen = stride % 100 in (11, 12, 13)
+    return f"every {stride}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(stride % 10, 'th')}"
 
 
 def _results(bundle: "Bundle") -> Iterator[str]:

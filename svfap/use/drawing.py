@@ -1,8 +1,9 @@
 """Draw boxes and labels on the frames of annotated videos, and curves below them."""
 
 import io
+import textwrap
 from functools import cache, lru_cache
-from itertools import cycle, groupby, islice
+from itertools import groupby
 from operator import itemgetter
 
 import cv2
@@ -17,7 +18,8 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from svfap.plots.fonts import characters, complete_fonts, fonts_for
-from svfap.plots.style import OKABE_ITO, STYLE
+from svfap.plots.palette import colours_of
+from svfap.plots.style import STYLE
 from svfap.use.bundle import ModelFacts
 from svfap.video.image import Image
 
@@ -27,15 +29,11 @@ MAX_FACES = 3  # most faces with curves of their own; more curves would be too f
 WHITE: Colour = (255, 255, 255)
 _CURSOR: Colour = (200, 0, 0)
 _DPI = 100
-_MARGINS = {"left": 0.06, "right": 0.84, "top": 0.92, "bottom": 0.26, "hspace": 0.15}
-# The report's colours come first, without black, the colour of text. Datasets with many targets use
-# the others.
-_PALETTE = (*OKABE_ITO[:6], "#8C564B", "#7F7F7F", "#332288", "#999933", "#AA4499", "#44AA99")
-
-
-def target_colours(count: int) -> list[str]:
-    """Return a colour for each target, as #RRGGBB."""
-    return list(islice(cycle(_PALETTE), count))
+_NAME_LETTER = 0.66 * 7 / 72  # width of a letter of a bold name of 7 points in inches, at most
+_MOST_LINES = 4  # of the notice
+_NOTICE_SIZE = 6  # points
+_LETTER = 0.6 * _NOTICE_SIZE / 72  # width of a letter of the notice in inches, at most
+_LINE = 1.3 * _NOTICE_SIZE / 72  # height of a line of the notice in inches
 
 
 def to_rgb(colour: str) -> Colour:
@@ -87,14 +85,16 @@ class CurvePanel:
                 figure.savefig(drawn, format="rgba")
         pixels = np.frombuffer(drawn.getvalue(), np.uint8)
         self._drawn = pixels.reshape(size[1], size[0], 4)[..., :3]
-        self._left, self._right = (_MARGINS[side] * size[0] for side in ("left", "right"))
+        edges = figure.subplotpars
+        self._left, self._right = edges.left * size[0], edges.right * size[0]
+        self._bottom = round((1 - edges.bottom) * size[1])
 
     def at(self, seconds: float) -> Image:
         """Return the panel at a moment, RGB."""
         picture = self._drawn.copy()
         share = min(max(seconds / self.seconds, 0.0), 1.0)
         x = round(self._left + share * (self._right - self._left))
-        picture[:, max(0, x - 1) : x + 1] = _CURSOR
+        picture[: self._bottom, max(0, x - 1) : x + 1] = _CURSOR
         return picture
 
 
@@ -103,25 +103,35 @@ def _plot_curves(figure: Figure, table: pd.DataFrame, facts: ModelFacts, seconds
     names = list(facts.job.targets)
     faces = table["face"].value_counts(sort=True).index[:MAX_FACES].sort_values()
     every = figure.subplots(len(faces), 1, sharex=True, squeeze=False)[:, 0]
-    figure.subplots_adjust(**_MARGINS)
+    width, height = figure.get_size_inches()
+    notice = textwrap.wrap(facts.notices, max(20, int(width / _LETTER)), max_lines=_MOST_LINES)
+    # The names stand at the right of the curves, the notice below the labels of the axis.
+    right = max(0.5, 1 - (0.25 + max(map(len, names)) * _NAME_LETTER) / width)
+    bottom = min(0.6, (0.36 + len(notice) * _LINE) / height)
+    figure.subplots_adjust(
+        left=max(0.06, 0.3 / width), right=right, top=0.92, bottom=bottom, hspace=0.15
+    )
     for axes, face in zip(every, faces, strict=True):
         _plot_face(axes, table[table["face"] == face].sort_values("start"), names)
         axes.set(xlim=(0, seconds), ylim=score_range(table, facts))
         axes.tick_params(labelsize=7)
         if len(faces) > 1:
             axes.set_ylabel(f"face {face}", fontsize=7)
-    for number, (name, colour) in enumerate(zip(names, target_colours(len(names)), strict=True)):
+    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
         y = 0.92 - 0.8 * number / max(len(names), 6)
-        figure.text(0.85, y, name, color=colour, fontsize=7, va="top", fontweight="bold")
+        figure.text(
+            right + 0.18 / width, y, name, color=colour, fontsize=7, va="top", fontweight="bold"
+        )
     every[-1].set_xlabel("seconds", fontsize=7, labelpad=0)
-    figure.text(0.995, 0.01, facts.notices, fontsize=6, style="italic", ha="right")
+    text = "\n".join(notice)
+    figure.text(0.01, 0.02, text, fontsize=_NOTICE_SIZE, style="italic", linespacing=1.15)
 
 
 def _plot_face(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     """Plot the scores of one face; curves break where the face was not seen."""
     gaps = (rows["start"] > rows["end"].shift()).cumsum()
     for _, part in rows.groupby(gaps):
-        for name, colour in zip(names, target_colours(len(names)), strict=True):
+        for name, colour in zip(names, colours_of(names), strict=True):
             marker = "o" if len(part) == 1 else ""  # a line through one point is invisible
             axes.plot(window_centres(part), part[name], colour, lw=1.4, marker=marker, ms=3)
 

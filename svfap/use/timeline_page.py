@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from svfap.plots.palette import colours_of
 from svfap.use.annotate import AnnotatedSize
 from svfap.use.bundle import Bundle
 from svfap.use.card import CARD, CAUTION
-from svfap.use.drawing import score_range, target_colours
+from svfap.use.drawing import score_range
 from svfap.use.timeline import as_json
 
 EMBEDDED = 24_000_000  # bytes up to which the video is embedded; base64 makes 32 MB of them
@@ -44,7 +45,7 @@ def write_page(
         "targets": content["targets"],
         "classes": facts.job.task == "classification",
         "faces": content["videos"][0]["faces"],
-        "colours": target_colours(len(facts.job.targets)),
+        "colours": colours_of(facts.job.targets),
         "range": score_range(table, facts),
         "seconds": seconds,
         "picture": [size.width, size.height],

@@ -59,7 +59,7 @@ def test_strips_show_frames_and_every_stage(toy_model, store, job):
     model = VideoModel(toy_model, 2).eval()
     strips, captions = insight.attention_strips(model, store, job, clips=2)
     assert [caption.partition(",")[0] for caption in captions] == ["true: a", "true: b"]
-    assert [*strips] == ["input", "stage 2", "stage 3"]
+    assert [*strips] == ["frames", "attention,\nstage 2", "attention,\nstage 3"]
     for strip in strips.values():
         assert strip.shape == (2, 32, 4 * 32, 3)
         assert strip.min() >= 0

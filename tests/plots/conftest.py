@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from svfap.plots import classes, clip_figures, curves, style
+from svfap.plots import classes, clip_figures, curves, quality, scatter, style
 
 
 @pytest.fixture
@@ -18,6 +18,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         save(figure, path)
         figures.append(figure)
 
-    for module in (classes, clip_figures, curves):
+    for module in (classes, clip_figures, curves, quality, scatter):
         monkeypatch.setattr(module, "save", keep)
     return figures

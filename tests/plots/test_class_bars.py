@@ -25,7 +25,10 @@ def test_class_bars_show_every_model_and_leave_absent_classes_out(
     classes.draw_class_bars(results, CLASSES, title="T", path=path, notice=NOTICE)
     (axes,) = drawn[0].axes
     assert [bar.get_height() for bar in axes.patches][3:] == [93.1, 77, 15.2]
-    assert [text.get_text() for text in axes.texts] == ["90", "", "10", "93", "77", "15"]
+    assert [text.get_text() for text in axes.texts] == [
+        *("90", "", "10", "93", "77", "15"),
+        "chance 33",
+    ]
     assert legend_of(drawn[0]) == [*results]
     assert_nothing_is_cut_off(path)
 

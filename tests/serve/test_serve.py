@@ -56,7 +56,7 @@ def test_a_form_gives_the_scores_of_predict(server, checkpoint, face):
     content, table = answer.json(), expected(checkpoint, face, hop=0.5)
     assert content["video"] == "a face.mp4"
     assert content["targets"] == [*CLASSES]
-    assert content["notice"] == NOTICE
+    assert content["notice"] == f"Trained on: {NOTICE}"
     assert len(content["windows"]) == len(table) > 1
     for window, (_, row) in zip(content["windows"], table.iterrows(), strict=True):
         assert [window["start"], window["end"]] == [row["start"], row["end"]]

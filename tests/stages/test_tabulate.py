@@ -19,6 +19,7 @@ from svfap.evaluation.predictions import Predictions
 from svfap.faces.clip_tables import write_tables
 from svfap.faces.cropped_video import CroppedClip, CroppedVideo, Quality
 from svfap.stages import tabulate
+from svfap.tables import figures
 from svfap.tables.references import CHANCE
 
 NOTICE = "Synthetic: drawn faces."
@@ -145,6 +146,8 @@ def test_all_tables_and_figures_are_written(inputs: dict[str, Any]) -> None:
         "tables/models.csv",
         "tables/predictions.csv",
         "tables/summary.md",
+        *(f"tables/{page}.html" for page in ("summary", "folds", "per_class")),
+        "figures/first_impressions/scatter.png",
         *(f"tables/comparison.{end}" for end in ("md", "html", "tex")),
         "figures/demo/confusion.png",
         "figures/demo/curves.png",
@@ -276,21 +279,40 @@ def test_notices_are_in_the_figures(
     inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices = {}
-    for name in ("draw_confusion", "draw_curves"):
-        draw = getattr(tabulate, name)
+    for name in ("draw_confusion", "draw_class_bars", "draw_scatter", "draw_curves"):
+        draw = getattr(figures, name)
 
         def spy(*args: Any, draw: Any = draw, **kwargs: Any) -> None:
             notices["/".join(kwargs["path"].parts[-2:])] = kwargs["notice"]
             draw(*args, **kwargs)
 
-        monkeypatch.setattr(tabulate, name, spy)
+        monkeypatch.setattr(figures, name, spy)
     run(inputs)
+    chance = "Chance on {}: UAR 50.0, WAR 50.0 (always one class, as {} clips)."
+    covered = (
+        " The interval of UAR covers chance: the model is not shown to do better than guessing."
+    )
+    demo = chance.format("demo", "sad: 3 of 6") + covered
+    dfew = chance.format("dfew", "a: 1 of 2")
     assert notices == {
-        "demo/confusion.png": NOTICE,
-        "demo/curves.png": NOTICE,
-        "pretrain/curves.png": NOTICE,
-        "dfew/confusion.png": "",
+        **dict.fromkeys(("demo/confusion.png", "demo/classes.png"), f"{demo} {NOTICE}"),
+        **dict.fromkeys(("dfew/confusion.png", "dfew/classes.png"), dfew),
+        **dict.fromkeys(("demo/curves.png", "pretrain/curves.png"), NOTICE),
+        "first_impressions/scatter.png": "Chance on first_impressions: CCC 0.000, ACC 0.733 (the"
+        " mean value for every clip).",
     }
+
+
+def test_the_first_page_has_everything_and_each_page_says_what_chance_is(
+    inputs: dict[str, Any],
+) -> None:
+    run(inputs)
+    tables = inputs["output"].parent
+    page = (tables / "summary.html").read_text()
+    for title in ("demo: ", "By fold.", "Share of each class", "1 rejected", "Run times", "Models"):
+        assert f"<h2>{title}" in page
+    for name in ("summary", "benchmark", "folds", "per_class"):
+        assert "always one class" in (tables / f"{name}.html").read_text()
 
 
 def test_damaged_predictions_are_named(inputs: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from svfap.config.stage_sections import DatasetFacts, TabulateConfig
 from svfap.config.variants import RunFacts
 from svfap.tables import ablations, benchmark, comparison, folds, per_class
+from svfap.tables.chance import chance_notes
 from svfap.tables.references import CHANCE, reference_results, variant_results
 from svfap.tables.results import measure
 from svfap.tables.scored import BASELINE_RUN
@@ -91,7 +92,7 @@ def test_the_first_screen_says_what_the_figures_mean(ours, baseline, meaning):
     text = screen(ours, baseline)
     assert meaning in text
     assert "On people that it has not seen" in text
-    assert "chance gives 50.0." in text
+    assert "chance gives 50.0 (always no, the most frequent class: 60 of 80 clips)." in text
     assert next(line for line in text.splitlines() if line.startswith("- ")).startswith(
         "- results/tables/benchmark.html: "
     )
@@ -102,7 +103,7 @@ def test_the_first_screen_says_what_the_figures_mean(ours, baseline, meaning):
 def test_without_a_baseline_there_is_still_chance():
     text = screen(14)
     assert "HOG" not in text
-    assert "chance gives 50.0." in text
+    assert "chance gives 50.0 (always no, the most frequent class: 60 of 80 clips)." in text
 
 
 def test_a_variant_has_a_row_with_our_lead():
@@ -155,3 +156,35 @@ def test_every_table_has_a_row_of_the_baseline():
     csv = [*benchmark.benchmark_rows(benchmark.beside_paper(ours, (), found), {})]
     leads = {row["metric"]: row["lead"] for row in csv if row["model"] == HOG}
     assert leads["WAR"] == "-10"
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        (18, "(always no, the most frequent class: 60 of 80 clips)."),
+        (10, "The interval of UAR covers chance: the model is not shown to do better"),
+        (2, "The UAR is below chance."),
+    ],
+)
+def test_every_table_says_what_chance_reaches(right, said):
+    scored = {"": {"toy": classes(right)}}
+    settings = config()
+    found = [*reference_results(settings, scored), *measure(scored[""]["toy"], "toy", CLASSES)]
+    (note,) = chance_notes(settings.datasets, found).values()
+    assert note.startswith("Chance on toy: UAR 50.0, WAR 75.0 (always no")
+    assert said in note
+    assert ("chance" in note) == (right < 18)
+    assert said.removesuffix(").") in summary(settings, found, Path("results"))
+
+
+def test_chance_of_values_and_of_equal_classes_in_words():
+    values = np.random.default_rng(0).uniform(size=(40, 2))
+    even = rows([[n % 2] for n in range(40)], np.eye(2)[[n % 2 for n in range(40)]])
+    for facts, units, said in [
+        (VALUES, rows(values, values), "CCC 0.000, ACC 0.7"),
+        (VALUES, rows(values, values), "(the mean value for every clip)"),
+        (CLASSES, even, "(always one class, as no: 20 of 40 clips)"),
+    ]:
+        settings = config(facts=facts)
+        found = reference_results(settings, {"": {"toy": units}})
+        assert said in chance_notes(settings.datasets, found)["toy"]

@@ -82,7 +82,7 @@ def test_the_card_names_data_licence_limits_and_metrics(tmp_path, toy_model):
     text = (tmp_path / "shared" / "README.md").read_text()
     assert text.startswith("---\nlibrary_name: svfap\n")
     for words in (
-        f"**{NOTICE} Old.**",
+        f"**Trained on: {NOTICE} Pre-trained on: Old.**",
         "Fine-tuned on: demo (shows: nobody",
         "; licence: free",
         "Pre-trained on: VoxCeleb2 (",
@@ -90,7 +90,7 @@ def test_the_card_names_data_licence_limits_and_metrics(tmp_path, toy_model):
         "## Intended use",
         "## Limits",
         "crop preset `auto`",
-        "windows of 8 frames with stride 2, at 25 frames per second",
+        "windows of 8 frames, every 2nd frame, at 25 frames per second",
         "happy, surprise, sad",
     ):
         assert words in text
@@ -209,7 +209,7 @@ def test_an_onnx_file_says_what_it_holds_and_predicts(tmp_path, toy_model):
         assert sizes == [32, 8, 2]
         assert json.loads(facts["fps"]) == 25
         assert np.allclose(json.loads(facts["mean"]), [0.485, 0.456, 0.406])
-        assert facts["notice"] == NOTICE
+        assert facts["notice"] == f"Trained on: {NOTICE}"
         model = svfap.load(folder / name)
         found = model.predict(video)
         assert [*found] == [*expected]

@@ -254,6 +254,8 @@ def test_the_report_shows_tables_and_pictures(project):
     page = (project / "results/report.html").read_text()
     for word in (
         "benchmark.html",
+        "folds.html",
+        "per_class.html",
         "confusion.png",
         "classes.png",
         "reconstruction.png",
@@ -266,6 +268,10 @@ def test_the_report_shows_tables_and_pictures(project):
         assert word in page
     for caption in ("gave no face clip", "What pre-training learns", "beside those that the paper"):
         assert caption in page
+    first = page[page.index("var workflow_desc") :].split("</script>")[0]
+    for words in ("chance gives 50.0", "By fold.", "3 rejected videos", "Run times"):
+        assert words in first
+    assert len(page) < 5_000_000
 
 
 @pytest.mark.slow

@@ -437,23 +437,29 @@ def variant_tables():
 def report_pages():
     """The HTML pages of the tables, and all files of those that only some have."""
     return [
+        table_page("summary", "summary.rst", "1 Tables"),
         table_page("benchmark", "table.rst", "1 Tables"),
+        table_page("folds", "folds.rst", "1 Tables"),
+        table_page("per_class", "per_class.rst", "1 Tables"),
         table_page("rejects", "rejects.rst", "4 Data"),
         table_page("runs", "runs.rst", "5 Provenance"),
         *variant_tables(),
     ]
 
 
-def class_figures():
-    """Confusion matrix and accuracies by class of every dataset with classes."""
-    classified = [
-        k for k, v in EXPERIMENT.labelled.items() if v.task == "classification"
-    ]
-    figures = {"classes": layout.CLASSES_FIGURE, "confusion": layout.CONFUSION_FIGURE}
+def result_figures():
+    """Confusion matrix and accuracies by class, or true against predicted values."""
+    figures = {
+        "classification": {
+            "classes": layout.CLASSES_FIGURE,
+            "confusion": layout.CONFUSION_FIGURE,
+        },
+        "regression": {"scatter": layout.SCATTER_FIGURE},
+    }
     return [
         in_report(figure.path(RESULTS, dataset=name), f"{kind}.rst", "2 Figures")
-        for kind, figure in figures.items()
-        for name in classified
+        for name, dataset in EXPERIMENT.labelled.items()
+        for kind, figure in figures[dataset.task].items()
     ]
 
 

@@ -48,7 +48,7 @@ rule tabulate:
         table=output_path(layout.BENCHMARK),
         pages=report_pages(),
         files=[output_path(layout.BENCHMARK.beside(name)) for name in TABLE_FILES],
-        figures=[*class_figures(), *curve_figures()],
+        figures=[*result_figures(), *curve_figures()],
         record=record_path(layout.BENCHMARK),
     log:
         output_path(layout.LOGS["tabulate"]),
