@@ -1,5 +1,6 @@
 """The storage of a workflow without a shared disk: a check before the first job, and a fault."""
 
+from shutil import which
 from typing import Any
 
 from svfap.errors import SvfapError
@@ -14,9 +15,14 @@ def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snak
         prefix: the value of `--default-storage-prefix`.
 
     Raises:
-        SvfapError: the storage cannot be reached, refuses, or has no such bucket.
+        SvfapError: the storage cannot be reached, refuses, or has no such bucket; or its plugin
+            lacks a program.
     """
     where = redacted(prefix)
+    if type(provider).__module__.startswith("snakemake_storage_plugin_fs") and not which("rsync"):
+        raise SvfapError(
+            f"storage {where}: Snakemake's plugin for folders needs the program rsync; install it"
+        )
     try:
         asked = provider.object(f"{prefix.rstrip('/')}/svfap" if prefix else "svfap")
         asked.exists()

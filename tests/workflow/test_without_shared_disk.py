@@ -148,6 +148,8 @@ def test_by_s3_and_with_a_job_that_is_taken_away(project, wanted, store):
     assert not (project / "data/crops").exists()
 
 
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="Snakemake's plugin for folders needs it")
 def test_by_a_folder(project, wanted, tmp_path):
     words = arguments(project, "fs", str(tmp_path / "store"))
     done = snakemake(project, *words, env=settings(project, "", {}))
