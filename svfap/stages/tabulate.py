@@ -80,8 +80,7 @@ def run(
     references = reference_results(config, scored)
     counted = read_costs(costs)
     chance = chance_notes(config.datasets, [*references, *measured[MAIN]])
-    source = filter(None, (models.source_note(made), trained_note(counted)))
-    notes = [*chance.values(), " ".join(source)]
+    notes = [*chance.values(), f"{models.source_note(made)} {trained_note(counted)}".strip()]
     shown = benchmark.beside_paper(measured[MAIN], over_seeds(measured, seeds), references)
     _write_benchmark(config, shown, output, notes)
     by_fold = _write_folds(config, [*measured[MAIN], *references], tables, notes)
