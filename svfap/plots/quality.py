@@ -41,13 +41,13 @@ def draw_quality(quality: pd.DataFrame, *, title: str, path: Path) -> None:
         title: text at the top.
         path: PNG to write.
     """
-    constant = [name for name in quality if quality[name].nunique() == 1]
-    names = [name for name in quality if name not in constant]
+    constant = [name for name in map(str, quality) if quality[name].nunique() == 1]
+    names = [name for name in map(str, quality) if name not in constant]
     listed = ", ".join(f"{_name(name)} {quality[name].iloc[0]:g}" for name in constant)
     foot = f"The same for every clip: {listed}." if listed else ""
     # The last row may have fewer histograms, which then are wider: no place stays empty.
     rows = max(1, math.ceil(len(names) / _COLUMNS))
-    per_row = [len(part) for part in np.array_split(names, rows)]
+    per_row = [len(names[row::rows]) for row in range(rows)]
     with mpl.rc_context(STYLE):
         figure = figure_of((2.2 * _COLUMNS, 1.6 * rows + 0.7), title, foot)
         grid = figure.add_gridspec(rows, math.lcm(*filter(None, per_row), 1))
@@ -68,7 +68,7 @@ def _histogram(axes: Axes, name: str, values: np.ndarray) -> None:
     low, high = values.min(), values.max()
     whole = bool((values == values.round()).all()) and high - low < _BINS
     bins = np.arange(low, high + 2) - 0.5 if whole else np.linspace(low, high, _BINS + 1)
-    axes.hist(values, bins=bins, color="#0072B2", rwidth=0.8 if whole else 1)
+    axes.hist(values, bins=list(bins), color="#0072B2", rwidth=0.8 if whole else 1)
     median = float(np.median(values))
     axes.axvline(median, color="#D55E00", linewidth=1)
     axes.set_title(_name(name), fontsize=8)
