@@ -64,6 +64,11 @@ class MachineConfig(TrainingMachine):
         default=TrainingMachine(), description="keys that differ in fine-tuning"
     )
     evaluate: ScoringMachine = ScoringMachine()
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        description="image that jobs run in with `--sdm apptainer`: a file or an address",
+    )
 
     def training(self, stage: Trained) -> TrainingMachine:
         """Return the keys of a training stage."""

@@ -107,6 +107,10 @@ PIPELINE = stage_run.Pipeline(
 MACHINE = EXPERIMENT.config.machine.flags()
 CORES = THREADS | EXPERIMENT.config.machine.threads_by_stage()
 
+
+container: EXPERIMENT.config.machine.image  # of every rule
+
+
 # SLURM signals every process of a job: by SIGUSR1 shortly before the time limit, by SIGTERM at a
 # preemption. The stage must survive to save its state and to print where it stopped, and the others
 # must wait for it. So the stage installs handlers of its own, Snakemake ignores SIGUSR1, and the
