@@ -9,7 +9,7 @@ from svfap.config.yaml_file import read
 from svfap.errors import SvfapError
 from svfap.experiment import resolve
 from svfap.experiment.resolve import Experiment
-from svfap.planning import rates, show, video_facts
+from svfap.planning import cloud, rates, show, video_facts
 from svfap.planning.estimate import Assumptions, forecast_stages
 from svfap.planning.machines import choose_machine, presets
 from svfap.planning.measured import with_measured_rates
@@ -45,6 +45,8 @@ def run(arguments: Sequence[str]) -> str:
     result = forecast(
         experiment, given, measured=bool(chosen.results or chosen.calibrate), to=chosen.calibrate
     )
+    if chosen.cloud:
+        result = _charged(result, chosen.cloud, experiment.config.machine.save_minutes)
     if chosen.json:
         return result.model_dump_json(indent=1, exclude_none=True)
     return result.as_text()
@@ -78,6 +80,14 @@ def forecast(
     )
 
 
+def _charged(found: show.Forecast, prices: Path, save_minutes: float) -> show.Forecast:
+    """Return a forecast with its charges on a cloud, by a file of prices."""
+    known = cloud.read(prices)
+    charges = cloud.charges(found.stages, found.machine, known, save_minutes=save_minutes)
+    based_on = [*found.assumptions, *cloud.assumptions(charges, known)]
+    return found.model_copy(update={"charges": charges, "assumptions": based_on})
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="svfap plan",
@@ -92,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--gpu-tflops", type=float, dest="tflops", help="peak of a GPU's matrix products in BF16")
     add("--gpu-share", type=float, default=SHARE, help=f"share of that peak (default {SHARE})")
     add("--network", type=float, help="megabytes per second from outside (default 100)")
+    add(
+        "--cloud",
+        type=Path,
+        nargs="?",
+        const=cloud.SHIPPED,
+        metavar="PRICES",
+        help="add prices on a cloud, from a file of your own or as shipped",
+    )
     add("--workers", type=int, help="loader processes per GPU (default: the configuration's)")
     add("--rates", type=Path, nargs="*", default=[], help="files of --calibrate")
     add("--results", type=Path, help="results of a run of this configuration; take its rates")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from svfap.config.section import Section
 from svfap.experiment.resolve import Experiment
+from svfap.planning.cloud import Charge, table
 from svfap.planning.estimate import Assumptions, Estimate, add_up
 from svfap.planning.machines import Machine
 from svfap.planning.workload import Job, Videos
@@ -20,13 +21,17 @@ class Forecast(Section):
     stages: dict[str, Estimate]
     bottlenecks: list[str]
     warnings: list[str]
+    charges: list[Charge] = []
     assumptions: list[str]
 
     def as_text(self) -> str:
         """Return the table, the bottlenecks and the assumptions."""
         based_on = ["Assumptions", *(f"- {line}" for line in self.assumptions)]
         warned = [f"Warning: {line}" for line in self.warnings]
-        parts = [self.machine.text], _table(self.stages), self.bottlenecks, warned, based_on
+        parts = [
+            *([self.machine.text], _table(self.stages), self.bottlenecks, warned),
+            *(table(self.charges), based_on),
+        ]
         return "\n\n".join("\n".join(part) for part in parts if part)
 
 
