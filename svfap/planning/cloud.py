@@ -135,16 +135,15 @@ def table(found: list[Charge]) -> list[str]:
 
 def assumptions(found: list[Charge], prices: Prices) -> Iterator[str]:
     """Yield what the charges are based on."""
-    charged = {charge.purpose for charge in found}
+    charged, kept = {charge.purpose for charge in found}, prices["uninterrupted"]
     used = [item for item, price in prices.items() if item in charged or "hour" not in price.unit]
     yield (
         "Cloud: bucket and machines are in one region, where transfer is free; elsewhere every job"
         " pays egress for what it reads. The storage holds all that the disk column counts."
     )
     yield (
-        f"Cloud: a spot machine runs {prices['uninterrupted'].low:g} to"
-        f" {prices['uninterrupted'].high:g} hours; a restart takes {START_MINUTES} minutes and loses"
-        " half of machine.save_minutes on average."
+        f"Cloud: a spot machine runs {kept.low:g} to {kept.high:g} hours; a restart takes"
+        f" {START_MINUTES} minutes and loses half of machine.save_minutes on average."
     )
     for item in used:
         price = prices[item]

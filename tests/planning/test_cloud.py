@@ -16,8 +16,8 @@ HEADER = "item,low,high,unit,source\n"
 
 
 def stage(**figures):
-    values = dict.fromkeys(("seconds", "gpu_seconds", "network_bytes", "clips", "flop"), 0)
-    return Estimate.model_validate(values | {"jobs": 1, "cpu_seconds": 0, "disk_bytes": 0} | figures)
+    names = ("seconds", "cpu_seconds", "gpu_seconds", "disk_bytes", "network_bytes", "clips", "flop")
+    return Estimate.model_validate(dict.fromkeys(names, 0) | {"jobs": 1} | figures)
 
 
 STAGES = {
@@ -26,9 +26,9 @@ STAGES = {
 }
 
 
-def charges(machine="h100", **keys):
-    prices = cloud.read(cloud.SHIPPED)
-    found = cloud.charges(STAGES, choose_machine(machine, {}), prices, **{"save_minutes": 10} | keys)
+def charges(machine="h100", save_minutes=10):
+    prices, known = cloud.read(cloud.SHIPPED), choose_machine(machine, {})
+    found = cloud.charges(STAGES, known, prices, save_minutes=save_minutes)
     return {charge.purpose: (charge.low, charge.high) for charge in found}
 
 
