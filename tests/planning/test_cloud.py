@@ -16,8 +16,8 @@ HEADER = "item,low,high,unit,source\n"
 
 
 def stage(**figures):
-    names = ("seconds", "cpu_seconds", "gpu_seconds", "disk_bytes", "network_bytes", "clips", "flop")
-    return Estimate.model_validate(dict.fromkeys(names, 0) | {"jobs": 1} | figures)
+    zeros = dict.fromkeys((n for n, f in Estimate.model_fields.items() if f.is_required()), 0)
+    return Estimate.model_validate(zeros | figures)
 
 
 STAGES = {
