@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from pydantic import Field
+
 from svfap.config.section import Section
 from svfap.experiment.resolve import Experiment
 from svfap.planning.cloud import Charge, table
@@ -21,7 +23,7 @@ class Forecast(Section):
     stages: dict[str, Estimate]
     bottlenecks: list[str]
     warnings: list[str]
-    charges: list[Charge] = []
+    charges: list[Charge] = Field(default=[], description="prices, with --cloud")
     assumptions: list[str]
 
     def as_text(self) -> str:
