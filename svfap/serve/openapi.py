@@ -187,6 +187,7 @@ def _schemas() -> dict[str, Any]:
             seconds=_NUMBER,
             windows=_list(window),
             faces=_list(face),
+            tested=_TEXT,
             caution=_TEXT,
             **model,
         ),

@@ -13,6 +13,7 @@ from svfap.errors import SvfapError
 from svfap.progress import listen
 from svfap.use.annotate import annotate
 from svfap.use.card import CAUTION
+from svfap.use.fold_metrics import own_figure
 from svfap.use.predictor import Predictor, VideoScores
 from svfap.use.timeline import DECIMALS, summarise
 from svfap.use.timeline_page import write_page
@@ -100,6 +101,7 @@ def _content(table: pd.DataFrame, predictor: Predictor) -> dict[str, Any]:
         "windows": _records(table, facts.job.targets),
         "faces": _records(summarise(table, facts), facts.job.targets),
         "notice": facts.notices,
+        "tested": own_figure(predictor.bundle),
         "caution": CAUTION,
     }
 

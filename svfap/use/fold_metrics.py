@@ -59,6 +59,32 @@ def with_metrics(bundle: Bundle, paths: Sequence[Path] = ()) -> Bundle:
     return replace(bundle, metrics=tuple(rows)) if rows else bundle
 
 
+def own_figure(bundle: Bundle) -> str:
+    """Return a sentence with the model's own test figure, which belongs beside its scores.
+
+    Without an evaluation, the sentence says so.
+
+    Raises:
+        SvfapError: the predictions are damaged or do not belong together.
+    """
+    rows = with_metrics(bundle).metrics
+    folds = [row["fold"] for row in rows]
+    rows = tuple(row for row in rows if row["fold"] == (POOLED if POOLED in folds else folds[0]))
+    if not rows:
+        return "It is not known how well this model does: its folder has no test figures."
+    name = next((each for each in ("UAR", "CCC") if each in {row["metric"] for row in rows}), "")
+    name = name or rows[0]["metric"]
+    values = [row["value"] for row in rows if row["metric"] == name]
+    percent = METRICS[name].task == "classification"
+    value = f"{100 * np.mean(values):.1f}" if percent else f"{np.mean(values):.3f}"
+    mean = " on average" if len(values) > 1 else ""
+    by_guessing = {"UAR": f"{100 / len(bundle.facts.job.targets):.1f}", "CCC": "0", "PCC": "0"}
+    chance = f"; guessing gives {by_guessing[name]}" if name in by_guessing else ""
+    return (
+        f"Tested on {rows[0]['clips']} clips of {rows[0]['dataset']}: {name} {value}{mean}{chance}."
+    )
+
+
 def find_predictions(checkpoint: Path) -> list[Path]:
     """Find the predictions of all folds of a checkpoint's dataset, in the workflow's results."""
     place = _place(checkpoint)

@@ -112,8 +112,10 @@ class Results:
     def finish(self) -> None:
         """Write the tables that exist only as a whole."""
         self.frame.to_parquet(self.folder / PARQUET, index=False)
-        model = {"model": self._bundle.title, "card": CARD, "caution": CAUTION}
-        content = model | as_json(self.frame, self._bundle.facts)
+        from svfap.use.fold_metrics import own_figure
+
+        model = {"model": self._bundle.title, "card": CARD, "tested": own_figure(self._bundle)}
+        content = model | {"caution": CAUTION} | as_json(self.frame, self._bundle.facts)
         text = json.dumps(content, indent=1) + "\n"
         (self.folder / JSON).write_text(text, encoding="utf-8")
 

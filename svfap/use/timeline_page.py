@@ -14,6 +14,7 @@ from svfap.use.annotate import AnnotatedSize
 from svfap.use.bundle import Bundle
 from svfap.use.card import CARD, CAUTION
 from svfap.use.drawing import score_range
+from svfap.use.fold_metrics import own_figure
 from svfap.use.timeline import as_json
 
 EMBEDDED = 24_000_000  # bytes up to which the video is embedded; base64 makes 32 MB of them
@@ -50,7 +51,8 @@ def write_page(
         "seconds": seconds,
         "picture": [size.width, size.height],
     }
-    footer = f"Model: {html.escape(bundle.title)}, described in {CARD}. {CAUTION}"
+    model = f"Model: {bundle.title}, described in {CARD}. {own_figure(bundle)} {CAUTION}"
+    footer = html.escape(model, quote=False)
     if facts.notices:
         footer = f"<strong>{html.escape(facts.notices)}</strong> {footer}"
     filled = {

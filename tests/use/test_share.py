@@ -1,6 +1,7 @@
 """Shared models: the exported folder loads again, its card, ONNX and torch.export files."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ from svfap.evaluation import predictions
 from svfap.evaluation.predictions import Predictions
 from svfap.faces.detectors.weights import yunet_weights
 from svfap.use import bundle, exchange
-from svfap.use.fold_metrics import find_predictions
+from svfap.use.fold_metrics import find_predictions, own_figure
 from svfap.use.share import write_folder
 
 
@@ -104,6 +105,22 @@ def test_the_card_names_data_licence_limits_and_metrics(tmp_path, toy_model):
     assert pooled == pytest.approx(np.mean(right), abs=1e-6)
     assert "| demo | pooled | 40 | " in text
     assert f"{pooled:.4f}" in text
+
+
+def test_a_model_s_own_test_figure_stands_beside_its_scores(tmp_path, toy_model):
+    path, video = workflow(tmp_path, toy_model), save(tmp_path / "face.mp4", face_frames(40))
+    assert export(path, tmp_path / "shared") == 0
+    for source in (path, tmp_path / "shared"):
+        said = own_figure(bundle.load(source))
+        assert re.fullmatch(
+            r"Tested on 40 clips of demo: UAR \d+\.\d; guessing gives 33\.3\.", said
+        )
+        out = tmp_path / f"out of {source.name}"
+        assert main(["predict", str(video), "--checkpoint", str(source), "--output", str(out)]) == 0
+        assert said in (out / "face.html").read_text()
+        assert json.loads((out / "timeline.json").read_text())["tested"] == said
+    unknown = write_checkpoint(tmp_path / "m.pt", toy_model, targets=TRAITS, task="regression")
+    assert own_figure(bundle.load(unknown)).startswith("It is not known how well this model does")
 
 
 def test_a_model_of_all_clips_is_taken_from_its_folder(tmp_path, toy_model, capsys):
