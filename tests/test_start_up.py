@@ -34,6 +34,8 @@ FORBIDDEN = {
     "convert": TORCH | TABLES | {"mlflow", "cv2"},
     "weights": TORCH | TABLES | {"mlflow", "cv2"},
     "datasets": TORCH | TABLES | {"mlflow", "cv2"},
+    "new": TORCH | TABLES | {"mlflow", "cv2"},
+    "run": TORCH | TABLES | {"mlflow", "cv2"},
     "plan": TORCH | TABLES | {"mlflow", "cv2"},
     "doctor": TORCH | TABLES | {"mlflow"},
     "sync-tracking": TORCH | TABLES | {"mlflow", "cv2"},

@@ -80,6 +80,8 @@ async def _serve(
     camera_pool = WorkerPool(model, size=limits.cameras, queue=0)
     cameras = Cameras(camera_pool, most=limits.cameras)
     idle = asyncio.create_task(cameras.end_idle())
+    # It warns of a worker whose end it hears after the server's own.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         logger.info("loading %s, which takes up to a minute (Ctrl-C ends it)", model)
         facts = await pool.start()

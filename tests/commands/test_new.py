@@ -132,7 +132,7 @@ def test_hundreds_of_videos_get_a_shorter_training():
             csv.writer(file).writerows([("path", "label", "subject"), *rows])
         return made(name)[0]["finetune"]["optim"]["epochs"]
 
-    assert epochs(100) > epochs(420) >= 100 > epochs(1600) >= new_text.FEWEST_EPOCHS
+    assert epochs(100) > epochs(420) > epochs(1600) >= new_text.FEWEST_EPOCHS
 
 
 def test_a_class_of_few_people_lowers_the_folds(video):

@@ -24,7 +24,7 @@ def project(tmp_path_factory):
     for line in snakemake(folder, "--summary").stdout.splitlines()[1:]:
         output = folder / line.split("\t")[0]
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.touch()
+        output.touch() if output.suffix else output.mkdir()  # folders have no suffix
     snakemake(folder, "--touch")
     return folder
 
@@ -47,7 +47,9 @@ def other_values(section):
         if isinstance(chosen, Section):
             values[name] = other_values(chosen)
         else:
-            values[name] = not chosen if field.annotation is bool else (chosen or 0) + 1
+            others = {bool: not chosen, str | None: "svfap.sif"}
+            kind = field.annotation
+            values[name] = others[kind] if kind in others else (chosen or 0) + 1
     return values
 
 

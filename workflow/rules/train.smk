@@ -7,12 +7,12 @@ rule pretrain:
         sent=pretrain_sent,
     output:
         checkpoint=weights(layout.PRETRAINED),
-        files=beside_checkpoint(layout.PRETRAINED),
-        pictures=reconstructions(),
+        files=beside_checkpoint(layout.PRETRAINED) + reconstructions(),
     log:
         output_path(layout.LOGS["pretrain"]),
     benchmark:
         output_path(layout.JOB_TIMES["pretrain"])
+    priority: 1  # the longest job, and others wait for it
     conda:
         "../../envs/train.yaml"
     threads: CORES["pretrain"]
