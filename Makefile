@@ -14,11 +14,11 @@ export PYTHONUTF8 := 1
 
 demo: $(READY)  ## raw video -> benchmark table on the embedded demo
 	$(SNAKEMAKE)
-	@cat results/tables/summary.md
 	@if test -e $(DEMO_MODEL); then \
 	  echo 'Real faces: CREMA-D (Cao et al., 2014; ODbL 1.0). A file name holds the acted emotion.'; \
 	  echo 'The model has learnt labels from drawn faces alone. It guesses:'; \
 	  $(BIN)/python -m svfap predict tests/data/crema_d --checkpoint $(DEMO_MODEL) --output results/real_faces --overwrite; fi
+	@cat results/tables/summary.md
 
 setup: $(READY)  ## create .venv with exactly the locked packages
 
