@@ -75,8 +75,12 @@ class Tally:
 
     @property
     def lost(self) -> int:
-        """Bytes of outputs of finished jobs that were not left as they were."""
-        changed = [path for path, state in self.finished.items() if _state(path) != state]
+        """Bytes of outputs of finished jobs that were not left as they were.
+
+        A record is no such output: MLflow's copy of it ends after the job, and says so in it.
+        """
+        kept = {path: state for path, state in self.finished.items() if path.suffix != ".jsonl"}
+        changed = [path for path, state in kept.items() if _state(path) != state]
         return sum(path.stat().st_size for path in changed)
 
 
