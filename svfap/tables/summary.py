@@ -84,7 +84,7 @@ def _meaning(metric: str, by_model: Mapping[str, Mapping[str, Result]], facts: D
         elif lead.interval.high < 0:
             verdict = "is worse than"
         baseline = name == BASELINES[facts.task]
-        shown = name if baseline else f"the variant *{name}*"
+        shown = name if baseline else f'the variant "{name}"'
         text += f" It {verdict} {shown} (difference {_signed(lead, metric)})"
         worse = baseline and lead.interval.high < 0
         text += f": {LEARNT_LITTLE}." if worse else "."

@@ -110,7 +110,7 @@ def test_a_variant_has_a_row_with_our_lead():
     text = screen(18, 14, scratch=10)
     (line,) = (line for line in text.splitlines() if "| scratch" in line)
     assert line.split("|")[-2].strip().startswith("+")
-    assert "It is better than the variant *scratch* (difference +" in text
+    assert 'It is better than the variant "scratch" (difference +' in text
 
 
 def test_many_variants_do_not_fill_the_screen():
