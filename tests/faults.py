@@ -34,7 +34,9 @@ RULES = (
     "tabulate",
 )  # fmt: skip
 # Times, speeds and addresses are each run's own, and so is what shows them.
-OWN = re.compile(r".*\.jsonl|runs\.html|report\.html|curve\.csv|curves\.png|.*\.(log|tsv|db|lock)")
+OWN = re.compile(
+    r".*\.jsonl|(runs|summary)\.html|report\.html|curve\.csv|curves\.png|.*\.(log|tsv|db|lock)"
+)
 
 
 @dataclass(frozen=True)

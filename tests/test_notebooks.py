@@ -46,6 +46,7 @@ def test_a_folder_is_scored_and_plotted(checkout):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_probe_is_compared_with_training_from_scratch(checkout, toy_videos, monkeypatch):
     with (checkout / "my_videos.csv").open("w", newline="") as file:
         rows = csv.writer(file)

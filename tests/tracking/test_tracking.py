@@ -347,6 +347,7 @@ def server(folder, port):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_is_killed_midway_costs_a_warning_and_is_synced_later(
     tmp_path, toy_model, monkeypatch, capsys
 ):
