@@ -55,7 +55,9 @@ class Objective(Protocol):
 
 def unit_range(video: Tensor) -> Tensor:
     """Convert frames (B, T, H, W, 3) uint8 to a video (B, 3, T, H, W) in [0, 1]."""
-    return video.permute(0, 4, 1, 2, 3).contiguous().float().div_(255)
+    frames = video.permute(0, 4, 1, 2, 3).contiguous()
+    # torch 2.6 cannot export a division in place of what `float()` returns.
+    return torch.empty_like(frames, dtype=torch.float32).copy_(frames).div_(255)
 
 
 def normalise(video: Tensor) -> Tensor:
