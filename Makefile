@@ -53,6 +53,7 @@ test-lowest: $(READY)  ## everyday tests of models in use, with the lowest versi
 	$(BIN)/uv pip sync --quiet --python .venv/lowest/bin/python .venv/lowest/packages.txt
 	PYTHONPATH=$(CURDIR) .venv/lowest/bin/python -m pytest -m "not slow" \
 	  tests/config tests/models tests/tables tests/use tests/installation
+	PYTHONPATH=$(CURDIR) .venv/lowest/bin/python -m pytest -m slow tests/use/test_share.py
 
 test-slurm: $(READY)  ## the workflow on a SLURM cluster that is started here; root, installs SLURM by apt
 	$(BIN)/python -m pytest -m slurm -rs

@@ -169,7 +169,7 @@ def _csv_lines(path: Path) -> list[list[str]]:
         ) from None
     except UnicodeDecodeError as error:
         raise SvfapError(
-            f"{path}: not UTF-8 text (byte {error.start}); save it as 'CSV UTF-8'"
+            f"{path}: not UTF-8 text (byte {error.start + 1}); save it as 'CSV UTF-8'"
         ) from None
     except csv.Error as error:
         raise SvfapError(f"{path}: not valid CSV ({error}); check its quotation marks") from None

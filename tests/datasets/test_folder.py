@@ -214,7 +214,7 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "my.csv"
     path.write_bytes(b"path,label\n\xe9.mp4,x\n")
-    with pytest.raises(SvfapError, match=r"my\.csv: not UTF-8 text \(byte 11\); save it as"):
+    with pytest.raises(SvfapError, match=r"my\.csv: not UTF-8 text \(byte 12\); save it as"):
         load("mine", path, task="classification", folds=2)
 
 
