@@ -126,12 +126,13 @@ def _write_events(
 
     assert scores.footage is not None
     stem.parent.mkdir(parents=True, exist_ok=True)
-    tiers = find_events(scores.table, predictor.facts)
+    first = scores.footage.first_shown
+    tiers = find_events(scores.table, predictor.facts, first=first)
     if chosen.eaf:
         write_eaf(stem.with_name(stem.name + _EAF), tiers, video=Path(str(scores.path)))
     if chosen.textgrid:
         path = stem.with_name(stem.name + _TEXTGRID)
-        write_textgrid(path, tiers, seconds=scores.footage.seconds)
+        write_textgrid(path, tiers, seconds=first + scores.footage.seconds)
 
 
 def _report(results: Results, predictor: "Predictor", found: FoundVideos) -> str:

@@ -17,6 +17,7 @@ from svfap.use.timeline import LABEL
 
 # Sums over windows are exact to about 1e-15, so a tie of two classes stays a tie.
 _EXACT = 9
+_MILLISECONDS = 3  # decimals of seconds
 
 
 class Event(NamedTuple):
@@ -33,12 +34,15 @@ class Event(NamedTuple):
     text: str
 
 
-def find_events(table: pd.DataFrame, facts: ModelFacts) -> dict[str, list[Event]]:
+def find_events(
+    table: pd.DataFrame, facts: ModelFacts, *, first: float = 0.0
+) -> dict[str, list[Event]]:
     """Return the events of one video by tier, in order; moments without a face have none.
 
     Args:
         table: the scores of its windows, see `build_timeline`.
         facts: facts about the model, including the names of the targets.
+        first: second of the first frame; the table counts from there, the events from 0.
 
     Returns:
         Name of the tier -> its events. Classification has the tier `label`, regression a tier per
@@ -58,6 +62,7 @@ def find_events(table: pd.DataFrame, facts: ModelFacts) -> dict[str, list[Event]
                 printable(name): [f"{value:.2f}" for value in column]
                 for name, column in zip(names, means.T, strict=True)
             }
+        edges = (edges + first).round(_MILLISECONDS)
         seen = ~np.isnan(means[:, 0])
         for name, column in texts.items():
             tiers[name + suffix] = _merge(

@@ -22,6 +22,7 @@ from svfap.video.facevideo import encode_jpeg
 from svfap.video.frame import Frame
 from svfap.video.image import Image
 from svfap.video.planes import Picture
+from svfap.video.player import player_zero
 from svfap.video.replay import Replay
 from svfap.video.resize import resize
 from svfap.video.timing import Times, complete_times
@@ -95,6 +96,14 @@ class Footage:
     def seconds(self) -> float:
         """Length of the video; the last frame is shown for one interval."""
         return float(self.times[-1] - self.times[0]) + 1 / self.fps
+
+    @property
+    def first_shown(self) -> float:
+        """Second at which a video player shows the first frame: not 0 if sound starts before it."""
+        shown = float(self.times[0])
+        if self.path is None or self.path.is_dir():
+            return shown
+        return shown + player_zero(self.path, self.frames.stream)
 
     def windows(self, *, quality: int, size: int) -> Iterator[Window]:
         """Yield all windows; `Window.clip` is an index of `faces`.

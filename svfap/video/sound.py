@@ -10,18 +10,17 @@ from typing import NamedTuple
 
 import av
 import ffmpeg
-from av.format import Flags
 from av.stream import Disposition, Stream
 
 from svfap.errors import SvfapError
 from svfap.replacing import replacing
 from svfap.video.encode import MP4, SOURCE, TARGET, run_ffmpeg
 from svfap.video.opening import open_container
+from svfap.video.player import OWN_CLOCKS
 from svfap.video.streams import choose
 
 logger = logging.getLogger(__name__)
 
-_OWN_CLOCKS: int = Flags.ts_discont.value  # type: ignore[assignment]
 _PICTURES = "PICTURES"  # a placeholder like SOURCE
 # FFmpeg mixes channels only if it knows their places, such as left and right. If it does not, only
 # the first channel is heard.
@@ -76,7 +75,7 @@ def _tracks(source: Path, stream: int | None) -> list[_Track]:
         sounds, video = container.streams.audio, choose(container.streams.video, stream)
         # In a transport stream, FFmpeg counts from the start of the stream that it reads, in other
         # files from the start of the file.
-        own_clocks = container.format.flags & _OWN_CLOCKS
+        own_clocks = container.format.flags & OWN_CLOCKS
         tracks = [
             _Track(number, _start(sound) - _start(video) if video and own_clocks else 0.0)
             for number, sound in enumerate(sounds)

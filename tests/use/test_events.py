@@ -5,6 +5,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 
+import ffmpeg
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from svfap.use.elan import write_eaf
 from svfap.use.events import Event, find_events
 from svfap.use.praat import write_textgrid
 from svfap.use.windows import place_windows
+from svfap.video.encode import find_ffmpeg
 
 
 @pytest.mark.parametrize("length", [5, 16, 31, 32, 33, 63, 100, 257])
@@ -233,6 +235,40 @@ def test_the_command_writes_them(tmp_path, toy_model):
         spoken = [(round(1000 * a), round(1000 * b), t) for a, b, t in intervals["label"] if t]
         assert spoken == tiers["label"]
         assert intervals["label"][-1][1] == pytest.approx(2.4)
+
+
+LATE = {"itsoffset": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "sound", "first"),
+    [
+        ("picture.mp4", LATE, {}, 0.7),
+        ("picture.mkv", LATE, {}, 0.7),
+        ("picture.ts", LATE, {}, 0.7),  # FFmpeg counts its pictures from the first picture
+        ("sound.mp4", {}, LATE, 0.0),
+        ("sound.ts", {}, LATE, 0.0),
+        ("both.ts", LATE, LATE, 0.0),
+    ],
+)
+def test_times_are_those_of_a_player(tmp_path, toy_model, name, picture, sound, first):
+    """A player counts from the first picture or sound; the table counts from the first picture."""
+    face = ffmpeg.input(str(save(tmp_path / "face.mp4", face_frames(30))), **picture)
+    tone = ffmpeg.input("sine=d=3", f="lavfi", **sound)
+    made = ffmpeg.output(face, tone, str(tmp_path / name), vcodec="copy")
+    made.run(cmd=find_ffmpeg(), quiet=True)
+    call = (tmp_path / name, "--checkpoint", write_checkpoint(tmp_path / "m.pt", toy_model))
+    out = tmp_path / "out"
+    assert predict(*call, "--output", out, "--no-video", "--eaf", "--textgrid") == 0
+    table = pd.read_csv(out / "timeline.csv")
+    assert table["start"].min() == 0
+    tiers, _ = read_eaf(next(out.glob("*.eaf")))
+    assert tiers["label"][0][0] == pytest.approx(1000 * first, abs=40)
+    assert tiers["label"][-1][1] == pytest.approx(1000 * (first + table["end"].max()), abs=40)
+    intervals, _ = read_textgrid(next(out.glob("*.TextGrid")))
+    spoken = [(round(1000 * a), round(1000 * b), t) for a, b, t in intervals["label"] if t]
+    assert spoken == tiers["label"]
+    assert intervals["label"][-1][1] == pytest.approx(first + 1.2, abs=0.04)
 
 
 def test_traits_frames_and_wrong_calls(tmp_path, toy_model, capsys):
