@@ -5,7 +5,7 @@ that `python -m svfap export` wrote, or from such a folder on the Hugging Face h
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ class Bundle:
         metrics: rows of dataset, fold, metric, target, value and clips; empty without an
             evaluation.
         onnx: the ONNX file that computes the scores; None: the weights do.
+        figure: the sentence of `fold_metrics.own_figure`, once it has been computed.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Bundle:
     weights: dict[str, Tensor]
     metrics: tuple[dict[str, Any], ...] = ()
     onnx: Path | None = None
+    figure: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def title(self) -> str:

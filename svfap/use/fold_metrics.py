@@ -62,11 +62,19 @@ def with_metrics(bundle: Bundle, paths: Sequence[Path] = ()) -> Bundle:
 def own_figure(bundle: Bundle) -> str:
     """Return a sentence with the model's own test figure, which belongs beside its scores.
 
-    Without an evaluation, the sentence says so.
+    Without an evaluation, the sentence says so. The first call reads the predictions, and the
+    bundle keeps the sentence.
 
     Raises:
         SvfapError: the predictions are damaged or do not belong together.
     """
+    if not bundle.figure:
+        bundle.figure.append(_describe_figure(bundle))
+    return bundle.figure[0]
+
+
+def _describe_figure(bundle: Bundle) -> str:
+    """Return the sentence of `own_figure`."""
     rows = with_metrics(bundle).metrics
     folds = [row["fold"] for row in rows]
     rows = tuple(row for row in rows if row["fold"] == (POOLED if POOLED in folds else folds[0]))

@@ -111,7 +111,9 @@ def test_a_model_s_own_test_figure_stands_beside_its_scores(tmp_path, toy_model)
     path, video = workflow(tmp_path, toy_model), save(tmp_path / "face.mp4", face_frames(40))
     assert export(path, tmp_path / "shared") == 0
     for source in (path, tmp_path / "shared"):
-        said = own_figure(bundle.load(source))
+        model = bundle.load(source)
+        said = own_figure(model)
+        assert own_figure(model) is said  # the predictions are read once
         assert re.fullmatch(
             r"Tested on 40 clips of demo: UAR \d+\.\d; guessing gives 33\.3\.", said
         )
