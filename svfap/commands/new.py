@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from svfap.commands import new_list, new_text, output, plan
+from svfap.commands import new_folder, new_list, new_text, output, plan
 from svfap.commands.new_list import OwnList
 from svfap.doctor.installation import IN_CHECKOUT
 from svfap.errors import SvfapError
@@ -46,10 +46,12 @@ def run(arguments: Sequence[str]) -> str:
         raise SvfapError(
             "the workflow is not here; clone the repository, and run `make setup` in it"
         )
+    if new_folder.is_folder_of_videos(chosen.csv):
+        return new_folder.write_list(chosen.csv)
     target: Path | None = chosen.output
     if target and target.suffix not in (".yaml", ".yml"):
         raise SvfapError(f"{target}: end its name in .yaml")
-    videos = new_list.read(chosen.csv, name=chosen.name, task=chosen.task)
+    videos = new_list.read(chosen.csv, name=chosen.name, task=chosen.task, subject=chosen.subject)
     target = target or Path("config") / f"{videos.name}.yaml"
     if target.exists():
         raise SvfapError(
@@ -111,11 +113,22 @@ def _fitting(videos: OwnList, advice: Advice, where: str) -> tuple[str, Experime
 def _facts(videos: OwnList, target: Path, advice: Advice) -> list[str]:
     """Return what was found and chosen, a fact a line."""
     lines = [f"{target}: written; it explains its choices", f"videos:   {new_text.summary(videos)}"]
+    if videos.columns:
+        called = (f"{ordinary} is '{own}'" for ordinary, own in videos.columns.items())
+        lines.append(f"columns:  {', '.join(called)}")
+    if videos.columns.get("subject") == "path":
+        lines.append(
+            "caution:  each video counts as another person; if somebody is in two videos, results"
+            " are too good to be true"
+        )
+    if videos.ignored:
+        lines.append(f"unused:   {', '.join(videos.ignored)}")
+    lines += [f"check:    are '{a}' and '{b}' one class?" for a, b in videos.alike]
     if videos.missing:
         first, count = videos.missing[0], len(videos.missing)
         lines.append(
-            f"missing:  {count} of {videos.videos} videos, such as {first.where}: {first.source};"
-            " correct the list"
+            f"missing:  {count} of {videos.videos} videos, such as {first.where}: {first.source}"
+            f"{new_list.meant(first, videos.csv.parent) or '; correct the list'}"
         )
     return [*lines, f"recipe:   {new_text.TITLES[advice.recipe]}: {advice.reason}"]
 
@@ -149,7 +162,15 @@ def _parser() -> argparse.ArgumentParser:
         " and this machine. Nothing is overwritten, and nothing starts.",
     )
     add = parser.add_argument
-    add("csv", type=output.path, help="list with the columns path, label and subject")
+    add(
+        "csv",
+        type=output.path,
+        help="list with the columns path, label and subject; of a folder of videos, a list is"
+        " written that you fill in",
+    )
+    add(
+        "--subject", default="", help="column that says who is in a video; path: each somebody else"
+    )
     add("--name", default="", help="name of the experiment (default: the name of the list)")
     add("--output", type=output.path, help="configuration to write (default config/NAME.yaml)")
     tasks = ("classification", "regression", "unlabelled")

@@ -82,6 +82,10 @@ def summary(videos: OwnList) -> str:
 def _datasets(videos: OwnList) -> str:
     """Return the section `datasets`."""
     lines = ["datasets:", f"  {videos.name}:", f"    csv: {_yaml(str(videos.csv))}"]
+    if videos.columns:
+        each = "   # each video counts as another person"
+        alone = each if videos.columns.get("subject") == "path" else "   # as your list calls them"
+        lines.append(f"    columns: {_yaml(videos.columns)}{alone}")
     if videos.task != "classification":
         lines.append(f"    task: {videos.task}")
     if videos.task == "regression":

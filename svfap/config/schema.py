@@ -17,6 +17,7 @@ from svfap.config.section import Name, Section
 from svfap.config.training import FinetuneConfig, PretrainConfig
 from svfap.config.variants import Variant
 
+Column = Literal["path", "id", "label", "subject", "fold", "start", "end"]
 Detector = Literal["yunet", "centerface", "face-alignment", "face-alignment-sfd"]
 Preset = Literal["auto", "openface", "voxceleb2", "frames"]
 FIXED_PRESETS = ("voxceleb2", "frames")  # their squares do not depend on where the face is
@@ -116,6 +117,11 @@ class DatasetConfig(Section):
     )
     task: Literal["classification", "regression", "unlabelled"] = Field(
         default="classification", description="task of your own videos"
+    )
+    columns: dict[Column, str] = Field(
+        default_factory=dict,
+        description="columns that your CSV calls otherwise, such as {label: emotion};"
+        " {subject: path} if each video shows another person",
     )
     classes: tuple[str, ...] = Field(
         default=(), description="order of your classes; (): as in the CSV"

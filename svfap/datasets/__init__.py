@@ -75,6 +75,7 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
             folds=chosen.folds,
             classes=chosen.classes,
             names_as_written=chosen.names_as_written,
+            named=dict(chosen.columns.items()),
         )
     else:
         dataset = _variant(_known_dataset(name), name, chosen.variant)

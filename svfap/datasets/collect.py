@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from svfap import sources
-from svfap.datasets import listing
+from svfap.datasets import clip_keys, listing
 from svfap.datasets.dataset import Listed
 from svfap.datasets.listing import ListedVideo
 from svfap.errors import SvfapError
@@ -65,7 +65,7 @@ def clip_path(root: Path, key: str, row: ListedVideo) -> Path:
     """Return the path of a row's clip: the whole video, or the clip cut out of it."""
     if row.is_whole:
         return video_path(root, row.source)
-    return root / "cuts" / f"{key}-{listing.digest(row)}.mp4"
+    return root / "cuts" / f"{key}-{clip_keys.digest(row)}.mp4"
 
 
 def listed_as(row: ListedVideo) -> Listed:
@@ -104,7 +104,7 @@ def video_path(root: Path, source: str) -> Path:
     suffix = PurePosixPath(unquote(urlsplit(source).path)).suffix
     # A URL may end in anything. A file without a suffix is recognised by its content.
     safe = suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else ".video"
-    return root / "downloads" / f"{listing.stem(source)}-{listing.digest_of_text(source)}{safe}"
+    return root / "downloads" / f"{clip_keys.stem(source)}-{clip_keys.digest_of_text(source)}{safe}"
 
 
 def _cut(row: ListedVideo, video: Path, path: Path) -> None:

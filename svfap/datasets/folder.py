@@ -14,14 +14,14 @@ subjects are distributed over folds, because one person in training and test inf
 `svfap.datasets.collect` fetches it.
 """
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from svfap.config import reserved
 from svfap.config.labels import Task
-from svfap.datasets import listing
+from svfap.datasets import clip_keys, listing
 from svfap.datasets.collect import clip_path, collect, listed_as, video_path
 from svfap.datasets.dataset import Clip, Dataset, Fold, leave_one_part_out
 from svfap.datasets.listing import ListedVideo
@@ -35,6 +35,7 @@ from svfap.datasets.split import (
     named_parts,
     untested_classes,
 )
+from svfap.datasets.targets import names_and_targets
 from svfap.errors import SvfapError
 from svfap.order import natural_key
 
@@ -53,6 +54,7 @@ def load(
     folds: int,
     classes: Sequence[str] = (),
     names_as_written: bool = False,
+    named: Mapping[str, str] = MappingProxyType({}),
 ) -> Dataset:
     """Read a user's CSV into a dataset, without opening a video.
 
@@ -63,14 +65,15 @@ def load(
         folds: number of folds if the CSV names none, or number of parts if it has no labels.
         classes: class names in index order, or the columns to regress; () for all in the CSV.
         names_as_written: whether to accept names that look alike, or like a missing value.
+        named: columns that have other names in the CSV, as in `listing.read`.
 
     Raises:
         SvfapError: a column or row is wrong; the message says how to fix it.
     """
-    rows = listing.read(csv)
+    rows = listing.read(csv, named)
     if not names_as_written:
         _refuse_doubtful_names(csv, name, rows, task, chosen=bool(classes))
-    names, targets = _names_and_targets(csv, rows, task, tuple(map(plain, classes)))
+    names, targets = names_and_targets(csv, rows, task, tuple(map(plain, classes)))
     reserved.check_targets(names, classes=task == "classification", where=csv)
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
@@ -81,7 +84,7 @@ def load(
         labels = [row.cells["label"] for row in rows]
         check_training_classes(csv, splits, parts, labels, names)
         gaps = untested_classes(parts, labels, names, tested)
-    keys = listing.keys(rows)
+    keys = clip_keys.keys(rows)
     return Dataset(
         name,
         task,
@@ -105,36 +108,6 @@ def _splits(csv: Path, parts: Sequence[str], names_as_written: bool) -> Mapping[
     return holdout or leave_one_part_out(parts)
 
 
-def _names_and_targets(
-    csv: Path, rows: Sequence[ListedVideo], task: Task, chosen: tuple[str, ...]
-) -> tuple[tuple[str, ...], list[tuple[float, ...]]]:
-    """Return the names of the classes or regressed values, and the target of each row."""
-    match task:
-        case "classification":
-            listing.require_column(csv, list(rows[0].cells), "label")
-            names = _class_names(csv, rows, chosen)
-            return names, [(float(_class_index(row, names)),) for row in rows]
-        case "regression":
-            names = _columns_to_regress(csv, rows, chosen)
-            return names, [tuple(row.number(column) for column in names) for row in rows]
-        case "unlabelled":
-            return (), [()] * len(rows)
-
-
-def _class_names(
-    csv: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Return the class names in index order: the chosen ones, or all labels sorted."""
-    if chosen:
-        if len({*chosen}) < len(chosen):
-            raise SvfapError(f"{csv}: a class is named twice in {', '.join(chosen)}; name it once")
-        return chosen
-    labels = sorted({row.require("label") for row in rows}, key=natural_key)
-    if len(labels) < 2:
-        raise SvfapError(f"{csv}: every label is '{labels[0]}'; add rows with a second class")
-    return tuple(labels)
-
-
 def _refuse_doubtful_names(
     csv: Path, name: str, rows: Sequence[ListedVideo], task: Task, *, chosen: bool
 ) -> None:
@@ -145,42 +118,12 @@ def _refuse_doubtful_names(
     for column in columns:
         first_rows: dict[str, int] = {}
         for row in rows:
-            if row.cells.get(column):
+            # A path that serves as the name of a person cannot be misspelt: it would not be found.
+            if row.cells.get(column) and row.cells[column] != row.cells.get("path"):
                 first_rows.setdefault(row.cells[column], row.number_of_row)
         refuse_lookalikes(
             first_rows, what=column, where=csv, accept=f"datasets.{name}.names_as_written: true"
         )
-
-
-def _class_index(row: ListedVideo, classes: Sequence[str]) -> int:
-    label = row.require("label")
-    if label not in classes:
-        near = difflib.get_close_matches(label, classes, n=1)
-        guess = f"; did you mean '{near[0]}'?" if near else ";"
-        raise SvfapError(f"{row.where}: unknown label '{label}'{guess} known: {', '.join(classes)}")
-    return classes.index(label)
-
-
-def _columns_to_regress(
-    csv: Path, rows: Sequence[ListedVideo], chosen: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Return the chosen columns, or all columns without another meaning that contain a number."""
-    columns = list(rows[0].cells)
-    for column in chosen:
-        listing.require_column(csv, columns, column)
-    others = [name for name in columns if name and name not in listing.ORDINARY_COLUMNS - {"label"}]
-    found = chosen or tuple(
-        name for name in others if any(_is_number(row.cells[name]) for row in rows)
-    )
-    if not found:
-        _require_numeric_label(csv, rows[0])
-    return found
-
-
-def _require_numeric_label(csv: Path, row: ListedVideo) -> None:
-    """Raise SvfapError if the column `label` is missing or its cell is not a number."""
-    listing.require_column(csv, list(row.cells), "label")
-    row.number("label")
 
 
 def _parts(
@@ -200,8 +143,10 @@ def _parts(
     if "subject" not in rows[0].cells:
         raise SvfapError(
             f"{csv}: add a column 'subject' or 'fold': with the same person in training and test,"
-            " results are too good to be true"
+            " results are too good to be true. If each video shows another person, set"
+            f" datasets.{name}.columns: {{subject: path}}"
         )
+    listing.require_filled(csv, rows, "subject")
     labels = targets if task == "classification" else [()] * len(rows)
     return distributed_parts(csv, name, rows, labels, folds)
 
@@ -240,11 +185,3 @@ def _clips(
             source=None if row.is_whole else video_path(root, row.source),
             listed=listed_as(row),
         )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

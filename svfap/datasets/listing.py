@@ -6,20 +6,18 @@ Rows are numbered as a spreadsheet shows them: the header is row 1. The module u
 standard library and opens no video, because the workflow reads the CSV at every start.
 """
 
-import csv
-import hashlib
-import io
 import math
 import os
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from urllib.parse import parse_qs, unquote, urlsplit
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
 
-from svfap.datasets import spelling, tracks
+from svfap.datasets import columns, spelling, tracks
+from svfap.datasets.cells import read as cells_of_file
 from svfap.errors import SvfapError
 from svfap.sources import is_url
 from svfap.sources.addresses import why_no_path
@@ -30,7 +28,7 @@ ORDINARY_COLUMNS = frozenset(
 )
 SOURCE_COLUMNS = frozenset({"path", "id"})
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")
-STEM_LENGTH = 80  # leaves room for suffixes and digests in the 255 bytes of a file name
+SHOWN = 5  # rows that a message names
 
 
 @dataclass(frozen=True)
@@ -77,49 +75,83 @@ class ListedVideo:
         return number
 
 
-def read(path: Path) -> list[ListedVideo]:
+def read(path: Path, named: Mapping[str, str] = MappingProxyType({})) -> list[ListedVideo]:
     """Read a listing; every row gets every column.
+
+    Args:
+        path: the listing.
+        named: columns that have other names in it: `{"label": "emotion"}`. An ordinary column can
+            serve twice: with `{"subject": "path"}` each video shows another person.
 
     Raises:
         SvfapError: the file cannot be read as CSV, has no rows, lacks a column, or a cell is wrong.
     """
-    lines = _csv_lines(path)
-    header = [_column_name(name) for name in lines[0]] if lines else []
-    if not any(header):
+    lines = lines_of(path)
+    if not lines or not any(cell.strip() for cell in lines[0]):
         first = "row 1 is blank" if any(map(any, lines)) else "is empty"
         raise SvfapError(f"{path}: {first}; it needs a header row: path,label,subject")
-    _check_separators(f"{path}: row 1", lines[0])
+    header = _header(path, lines[0], named)
+    twice = {name: own for name, own in named.items() if own in ORDINARY_COLUMNS}
+    rows: list[ListedVideo] = []
+    for number, line in enumerate(lines[1:], start=2):
+        if any(cell.strip() for cell in line):
+            row = _row(path, number, header, line)
+            copied = {name: row.cells[own] for name, own in twice.items()}
+            rows.append(replace(row, cells={**row.cells, **copied}))
+    if not rows:
+        raise SvfapError(f"{path}: lists no videos; add one row per video below the header")
+    _refuse_repeated(path, rows)
+    return rows
+
+
+def _header(path: Path, line: list[str], named: Mapping[str, str]) -> list[str]:
+    """Return the names of the columns, ordinary ones by their ordinary names."""
+    if any(cell.strip() and (path.parent / cell.strip()).is_file() for cell in line):
+        raise SvfapError(f"{path}: row 1 is a video; add a header row above: path,label,subject")
+    _check_separators(f"{path}: row 1", line)
+    header = [_column_name(name) for name in line]
+    for column, own in named.items():
+        columns.require(path, header, _column_name(own))
+        if own not in ORDINARY_COLUMNS:
+            header = ["" if name == column else name for name in header]
+            header = [column if name == _column_name(own) else name for name in header]
     repeated = [name for name, count in Counter(header).items() if name and count > 1]
     if repeated:
         raise SvfapError(f"{path}: column '{repeated[0]}' occurs twice; rename one")
     if "id" not in header:
-        require_column(path, header, "path")
-    rows: list[ListedVideo] = []
+        columns.require(path, header, "path")
+    return header
+
+
+def _refuse_repeated(path: Path, rows: Sequence[ListedVideo]) -> None:
+    """Refuse a clip that is listed twice.
+
+    Links and equal files are found when the videos are read, by `svfap.datasets.same_video`.
+    """
     first_rows: dict[tuple[str, float, float | None], int] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        if any(cell.strip() for cell in line):
-            row = _row(path, number, header, line)
-            # Links and equal files are found when the videos are read, by `same_video`.
-            clip = (os.path.normpath(row.source), row.start, row.end)
-            if clip in first_rows:
-                raise SvfapError(
-                    f"{row.where}: path '{path_or_id(row.cells)}' is in row {first_rows[clip]}"
-                    " too; delete one, or give them different start and end"
-                )
-            first_rows[clip] = number
-            rows.append(row)
-    if not rows:
-        raise SvfapError(f"{path}: lists no videos; add one row per video below the header")
-    return rows
-
-
-def require_column(path: Path, columns: list[str], column: str) -> None:
-    """Raise SvfapError, with the columns found, if a column is missing."""
-    if column not in columns:
-        found = ", ".join(name for name in columns if name)
+    repeated = []
+    for row in rows:
+        clip = (os.path.normpath(row.source), row.start, row.end)
+        first = first_rows.setdefault(clip, row.number_of_row)
+        if first != row.number_of_row:
+            column = "path" if "path" in row.cells else "id"
+            repeated.append(
+                f"row {row.number_of_row}: {column} '{row.cells[column]}' is in row {first} too"
+            )
+    if repeated:
+        more = f" (and {len(repeated) - 1} more rows are repeated)" if repeated[1:] else ""
         raise SvfapError(
-            f"{path}: column '{column}' is missing (found: {found}); add or rename a column"
+            f"{path}: {repeated[0]}{more}; delete one, or give them different start and end"
         )
+
+
+def require_filled(path: Path, rows: Sequence[ListedVideo], column: str) -> None:
+    """Raise SvfapError, with the rows, if a column has blank cells."""
+    blank = [str(row.number_of_row) for row in rows if not row.cells.get(column)]
+    if blank:
+        more = f" and {len(blank) - SHOWN} more" if len(blank) > SHOWN else ""
+        shown = f"row{'s' * (len(blank) > 1)} {', '.join(blank[:SHOWN])}{more}"
+        raise SvfapError(f"{path}: {shown}: blank {column}; fill it in or delete the row")
 
 
 def _check_separators(where: str, line: list[str]) -> None:
@@ -131,48 +163,15 @@ def _check_separators(where: str, line: list[str]) -> None:
             raise SvfapError(f"{where}: {name} in '{shown}'; separate columns by commas")
 
 
-def keys(rows: list[ListedVideo]) -> list[str]:
-    """Return a key for each row: the file's stem in safe letters, plus a digest where stems clash.
+def lines_of(path: Path) -> list[list[str]]:
+    """Return all lines of a list, split into cells; other lists of clips are converted.
 
-    A key depends on the row and on which stems clash, not on the order of rows. Stems that differ
-    only in upper and lower case clash too, because some file systems ignore case.
+    Raises:
+        SvfapError: the file cannot be read.
     """
-    names = [stem(row.source) for row in rows]
-    count = Counter(name.casefold() for name in names)
-    return [
-        name if count[name.casefold()] == 1 else f"{name}-{digest(row)}"
-        for name, row in zip(names, rows, strict=True)
-    ]
-
-
-def digest(row: ListedVideo) -> str:
-    """Return eight hexadecimal digits that depend on the path, start and end of a row."""
-    return digest_of_text(f"{path_or_id(row.cells)}\n{row.start}\n{row.end}")
-
-
-def digest_of_text(text: str) -> str:
-    """Return eight hexadecimal digits that depend on the text alone."""
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _csv_lines(path: Path) -> list[list[str]]:
-    """Return all lines of a CSV, split into cells; other lists of clips are converted."""
     if path.is_dir() or path.suffix.lower() == ".json":
         return [list(tracks.COLUMNS), *map(list, tracks.read(path))]
-    try:
-        text = path.read_bytes().decode("utf-8-sig")  # Excel writes a byte order mark
-        # newline="" keeps line ends inside quoted cells; strict raises for unclosed quotes.
-        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except OSError as error:
-        raise SvfapError(
-            f"{path}: cannot be read ({error.strerror}); `csv:` must name a CSV file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise SvfapError(
-            f"{path}: not UTF-8 text (byte {error.start + 1}); save it as 'CSV UTF-8'"
-        ) from None
-    except csv.Error as error:
-        raise SvfapError(f"{path}: not valid CSV ({error}); check its quotation marks") from None
+    return cells_of_file(path)
 
 
 def _column_name(name: str) -> str:
@@ -219,6 +218,9 @@ def _source(folder: Path, where: str, value: str) -> str:
     """Return the URL or the absolute local path that a cell names."""
     if "\0" in value:
         raise SvfapError(f"{where}: path {value!r} contains a NUL character; delete it")
+    as_here = value.replace("\\", "/")
+    if as_here != value and not (folder / value).exists() and (folder / as_here).exists():
+        value = as_here  # a list that was made on Windows
     try:
         if is_url(value) and not why_no_path(value):
             urlsplit(value)  # raises ValueError for a malformed address
@@ -236,15 +238,3 @@ def _source(folder: Path, where: str, value: str) -> str:
             f"{where}: path '{value}' leads out of the folder of the list; write the absolute path"
         )
     return source
-
-
-def stem(source: str) -> str:
-    """Return the name of a path or URL without suffix, in letters that any file name may have."""
-    name = Path(source).as_posix()
-    if is_url(source):
-        address = urlsplit(source)
-        video_id = parse_qs(address.query).get("v", [""])[0]  # YouTube's .../watch?v=ID
-        # The suffix `.page` keeps a dot within an id from being taken as the start of a suffix.
-        name = f"{video_id}.page" if video_id else unquote(address.path)
-    plain = unicodedata.normalize("NFKD", PurePosixPath(name).stem).encode("ascii", "ignore")
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", plain.decode())[:STEM_LENGTH].strip("_-") or "clip"

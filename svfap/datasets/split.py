@@ -1,7 +1,8 @@
 """Divide listed videos into parts: by the user's folds, or by distributing subjects over folds."""
 
+import difflib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from svfap.datasets.dataset import Fold
@@ -84,14 +85,15 @@ def distributed_parts(
     subjects: dict[str, Counter[object]] = defaultdict(Counter)
     for row, label in zip(rows, labels, strict=True):
         subjects[row.require("subject")][label] += 1
+    if len(subjects) == 1:
+        raise SvfapError(
+            f"{path}: all videos show one subject, and testing on unseen people needs at least 2;"
+            " for a model of this person alone, replace the column 'subject' by 'fold': 1, 2, ..."
+        )
     if len(subjects) < folds:
         raise SvfapError(
             f"{path}: {len(subjects)} subjects cannot fill {folds} folds;"
-            + (
-                f" lower datasets.{name}.folds to at most {len(subjects)}"
-                if len(subjects) > 1
-                else " testing on unseen people needs at least 2 subjects"
-            )
+            f" lower datasets.{name}.folds to at most {len(subjects)}"
         )
     total = Counter(labels)
     parts: list[Counter[object]] = [Counter() for _ in range(folds)]
@@ -123,9 +125,12 @@ def check_training_classes(
     for name, fold in folds.items():
         for label in classes:
             if not parts_of[label] & {*fold.train}:
+                known = [other for other in classes if other != label]
+                near = difflib.get_close_matches(label, known, n=1)
+                meant = f" (did you mean '{near[0]}'?)" if near else ""
                 raise SvfapError(
-                    f"{path}: class '{label}' has no training clips when '{name}' is tested;"
-                    " add clips of it in other folds, or leave the class out"
+                    f"{path}: class '{label}'{meant} has no training clips when '{name}' is"
+                    " tested; add clips of it in other folds, or leave the class out"
                 )
 
 
@@ -138,13 +143,18 @@ def how_split(rows: Sequence[ListedVideo], parts: Sequence[str], tested: Sequenc
         tested: the parts that some fold tests.
     """
     sizes = Counter(parts)
-    spread = f"{len(sizes)} folds of {min(sizes.values())} to {max(sizes.values())} clips"
+    spread = f"{len(sizes)} folds of {_span(sizes.values())} clips"
     if len(tested) < len(sizes):
         spread = "one split: " + ", ".join(f"{sizes[part]} clips '{part}'" for part in sizes)
     subjects = {row.cells["subject"] for row in rows if row.cells.get("subject")}
     if "fold" in rows[0].cells:
         known = "" if subjects else "; no subjects are named, so one person may be in several"
         return f"{spread}, as the column 'fold' names them{known}.{_perhaps_misspelt(subjects)}"
+    if all(row.cells["subject"] == row.cells.get("path") for row in rows):
+        return (
+            f"{spread}; each video counts as another person. If somebody is in two videos, these"
+            " results are too good to be true."
+        )
     return (
         f"{spread}, {len(subjects)} subjects. Each subject is in one fold, because testing on known"
         " people inflates results. Labels are balanced as far as possible."
@@ -183,3 +193,9 @@ def _crowding(part: Counter[object], own: Counter[object], total: Counter[object
     """
     by_label = sum(part[label] * count / total[label] ** 2 for label, count in own.items())
     return by_label + len(total) * part.total() * own.total() / total.total() ** 2
+
+
+def _span(numbers: Collection[int]) -> str:
+    """Return the lowest and the highest number as text: `8`, or `8 to 10`."""
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -32,7 +32,8 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
     Raises:
         SvfapError: the file is damaged, or lacks a column.
     """
-    cells = _workbook(path) if path.suffix.lower() == ".xlsx" else csv.reader(text_lines(path))
+    lines = workbook(path) if path.suffix.lower() == ".xlsx" else csv.reader(text_lines(path))
+    cells = filter(any, lines)
     names = [name.strip().casefold() for name in next(cells, [])]
     missing = [name for name in columns if name.casefold() not in names]
     if missing:
@@ -41,13 +42,12 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
         )
     places = {name: names.index(name.casefold()) for name in columns}
     for row in cells:
-        if any(row):
-            padded = [*row, *[""] * (len(names) - len(row))]
-            yield {name: padded[place].strip() for name, place in places.items()}
+        padded = [*row, *[""] * (len(names) - len(row))]
+        yield {name: padded[place].strip() for name, place in places.items()}
 
 
-def _workbook(path: Path) -> Iterator[list[str]]:
-    """Yield the cells of the rows of a workbook's first sheet.
+def workbook(path: Path) -> Iterator[list[str]]:
+    """Yield the cells of the rows of a workbook's first sheet; rows that it leaves out are empty.
 
     Raises:
         SvfapError: the file is not a workbook, or damaged.
@@ -61,7 +61,12 @@ def _workbook(path: Path) -> Iterator[list[str]]:
             )
             texts = _texts(archive) if TEXTS in archive.namelist() else []
             rows = [*_parsed(archive, sheets[0][1]).iter(f"{_XML}row")]
-            yield from (_cells(row, texts) for row in rows)
+            before = 0
+            for row in rows:
+                number = int(row.get("r", before + 1))
+                yield from ([] for _ in range(before + 1, number))
+                yield _cells(row, texts)
+                before = number
     except (zipfile.BadZipFile, ElementTree.ParseError, IndexError, ValueError, OSError) as error:
         raise SvfapError(
             f"{path}: not a workbook of Excel ({error}); download it again, or save it as CSV"

@@ -1,7 +1,7 @@
 """Checks of what the configuration names: the detector's weights, and the datasets."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from svfap import datasets
@@ -59,15 +59,15 @@ def dataset(config: Config, name: str) -> Finding:
     chosen = config.datasets[name]
     known = datasets.get(name, chosen)
     if chosen.csv:
-        return _listed_videos(chosen.csv, config.crop.max_rejects)
+        return _listed_videos(chosen.csv, dict(chosen.columns.items()), config.crop.max_rejects)
     return _published_copy(
         known, chosen.root or config.data / "raw" / name, chosen.allow_incomplete
     )
 
 
-def _listed_videos(csv: Path, max_rejects: float) -> Finding:
+def _listed_videos(csv: Path, named: Mapping[str, str], max_rejects: float) -> Finding:
     """Check the paths in a user's list of videos."""
-    rows = listing.read(csv)
+    rows = listing.read(csv, named)
     local = [row.source for row in rows if not is_url(row.source)]
     lacking = [source for source in local if not Path(source).exists()]
     counts = f"{len(local) - len(lacking):,} of {len(local):,} videos of {csv} are here"

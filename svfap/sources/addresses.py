@@ -3,6 +3,7 @@
 import re
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # a single letter is a drive of Windows
+_DRIVE = re.compile(r"([A-Za-z]):[\\/]+")
 
 
 def why_no_path(text: str) -> str:
@@ -18,4 +19,7 @@ def why_no_path(text: str) -> str:
         return "write the path without file://"
     if scheme:
         return f"{scheme[1]}:// is neither a local path nor http(s); download the files first"
+    if drive := _DRIVE.match(text):
+        there = f"/mnt/{drive[1].lower()}/" + text[drive.end() :].replace("\\", "/")
+        return f"{drive[1]}: is a drive of Windows; in WSL, write {there}"
     return "write / instead of \\" if "\\" in text else ""

@@ -124,6 +124,75 @@ def test_a_missing_subject_is_one_line(video, capsys):
     assert not Path("config").exists()
 
 
+def test_each_video_can_count_as_another_person(video):
+    name = write(video, ("path", "label"), *[(label,) for label in "abcabc" * 2])
+    values, shown = made(name, "--subject", "path")
+    assert values["datasets"]["list"]["columns"] == {"subject": "path"}
+    assert "12 videos of 12 people" in shown
+    assert "caution:  each video counts as another person" in shown
+    split = resolve.resolve(values, where="list").datasets["list"].split
+    assert "each video counts as another person. If somebody is in two videos" in split
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("file", "emotion", "person"),
+        ("Video", "class name", "Subject-ID"),
+        ("seen in", "Expression", "speaker"),  # its cells are files that exist
+    ],
+)
+def test_columns_may_have_other_names(video, header):
+    rows = [(label, person) for person in people(4) for label in "ab"]
+    values, shown = made(write(video, header, *rows))
+    columns = dict(zip(("path", "label", "subject"), header, strict=True))
+    assert values["datasets"]["list"]["columns"] == columns
+    assert f"path is '{header[0]}'" in shown
+    assert "8 videos of 4 people, 2 classes" in shown
+
+
+def test_unused_columns_and_perhaps_misspelt_classes_are_named(video):
+    rows = [(label, p, 3) for p in people(4) for label in ("happy", "hapy", "sad")]
+    _, shown = made(write(video, ("path", "label", "subject", "age"), *rows))
+    assert "unused:   age" in shown
+    assert "check:    are 'happy' and 'hapy' one class?" in shown
+
+
+def test_a_column_of_row_numbers_is_no_value(video):
+    rows = [(number / 7, person, number) for number, person in enumerate(people(12))]
+    values, _ = made(write(video, ("path", "valence", "subject", "Unnamed: 0"), *rows))
+    assert values["datasets"]["list"]["classes"] == ["valence"]
+
+
+def test_a_label_under_an_unknown_name_is_no_list_without_labels(video, capsys):
+    assert main(["new", write(video, ("path", "seen", "subject"), ("a", "p"), ("b", "q"))]) == 2
+    assert "column 'label' is missing (found: path, seen, subject)" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_compared_with_those_that_exist(video, capsys):
+    write(video, ("path", "label", "subject"), ("a", "p"), ("b", "q"))
+    Path("list.csv").write_text("path,label,subject\n0.MP4,a,p\n1.MP4,b,q\n")
+    assert main(["new", "list.csv"]) == 2
+    assert "did you mean '0.mp4'?" in capsys.readouterr().err
+
+
+def test_a_folder_gets_a_list_to_fill_in(video):
+    for label in ("happy", "sad"):
+        Path("my clips", label).mkdir(parents=True)
+        for number in range(3):
+            Path("my clips", label, f"{number}.mp4").symlink_to(video)
+    shown = new.run(["my clips"])
+    assert shown.startswith("my clips.csv: written; it lists 6 videos")
+    assert "labels:   the names of its folders (happy, sad)" in shown
+    with pytest.raises(SvfapError, match=r"my clips.csv: exists, and is never overwritten"):
+        new.run(["my clips"])
+    with pytest.raises(SvfapError, match="add a column 'subject'"):
+        new.run(["my clips.csv"])
+    assert "6 videos of 6 people, 2 classes (happy 3, sad 3)" in new.run(
+        ["my clips.csv", "--subject", "path"]
+    )
+
+
 def test_hundreds_of_videos_get_a_shorter_training():
     def epochs(videos):
         rows = [(f"https://x.org/{n}.mp4", "ab"[n % 2], f"p{n // 4}") for n in range(videos)]
@@ -212,9 +281,9 @@ def test_missing_videos_are_counted_and_all_missing_is_an_error(video, capsys):
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"path;label;subject\n", "separate columns by commas"),
-        (b"\xff\xfe", "not UTF-8 text"),
-        (b"file,label,subject\na.mp4,a,b\n", "column 'path' is missing"),
+        (b"path,label;subject\n", "separate columns by commas"),
+        (b"\xff\xfea", "not UTF-8 text"),
+        (b"seen,label,subject\na.mp4,a,b\n", "column 'path' is missing"),
         (b"path,label,subject\n", "lists no videos"),
     ],
 )

@@ -185,7 +185,7 @@ def test_split_says_that_folds_are_the_users(tmp_path: Path) -> None:
     text = "path,label,fold\na.mp4,x,1\nb.mp4,y,1\nc.mp4,x,2\nd.mp4,y,2\n"
     dataset = read(tmp_path, text, folds=5)
     assert dataset.split == (
-        "2 folds of 2 to 2 clips, as the column 'fold' names them; no subjects are named, so one"
+        "2 folds of 2 clips, as the column 'fold' names them; no subjects are named, so one"
         " person may be in several."
     )
     assert dataset.gaps == ""
@@ -229,7 +229,8 @@ ROWS = "a.mp4,sad,anna\nb.mp4,happy,ben\n"
         ("path,label,subject\n,,\n", "lists no videos; add one row per video"),
         ('path,label\n"a.mp4,x\n', "not valid CSV (unexpected end of data)"),
         ("file,label,subject\n" + ROWS, "column 'path' is missing (found: file, label, subject)"),
-        ("path;label\na;b\n", "row 1: ';' in 'path;label'; separate columns by commas"),
+        ("path,label;subject\na,b;c\n", "row 1: ';' in 'label;subject'; separate columns by"),
+        ("b/../a.mp4,sad,anna\n", "column 'path' is missing"),
         ("path,mood,subject\n" + ROWS, "column 'label' is missing (found: path, mood, subject)"),
         ("path,label,Label\n" + ROWS, "column 'label' occurs twice"),
         ("path,label\na.mp4,x\nb.mp4,y\n", "add a column 'subject' or 'fold'"),
@@ -240,9 +241,11 @@ ROWS = "a.mp4,sad,anna\nb.mp4,happy,ben\n"
         (GOOD + "e.mp4,sad,\n", "row 6: blank subject"),
         (GOOD + "./b.mp4,sad,ben\n", "row 6: path './b.mp4' is in row 3 too"),
         ("\n" + GOOD, "row 1 is blank; it needs a header row"),
-        ("path\tlabel\na\tb\n", "row 1: a tab in 'path label'; separate columns by commas"),
         (GOOD + "e.mp4\tsad,ben\n", "row 6: a tab in 'e.mp4 sad'; separate columns by commas"),
-        (GOOD + "C:\\e.mp4,sad,ben\n", "row 6: path 'C:\\e.mp4': write / instead of \\"),
+        (
+            GOOD + "C:\\e.mp4,sad,ben\n",
+            "row 6: path 'C:\\e.mp4': C: is a drive of Windows; in WSL, write /mnt/c/e.mp4",
+        ),
         (GOOD + "https:/x/e.mp4,sad,ben\n", "row 6: path 'https:/x/e.mp4': write https://"),
         (GOOD + "s3://x/e.mp4,sad,ben\n", "row 6: path 's3://x/e.mp4': s3:// is neither"),
         (GOOD + "e.mp4,Sad,ben\n", "is each of these one label? 'sad' (row 2) = 'Sad' (row 6)"),
@@ -251,6 +254,9 @@ ROWS = "a.mp4,sad,anna\nb.mp4,happy,ben\n"
         ("path,label,fold\na.mp4,x,1\nb.mp4,y,2.5\n", "row 3: fold '2.5' may hold only letters"),
         ("path,label,fold\na.mp4,x,1\nb.mp4,y,1\n", "column 'fold' names one fold only"),
         ("path,label,fold\na,x,1\nb,y,1\nc,x,2\n", "class 'y' has no training clips when '1' is"),
+        (GOOD + "e.mp4,,ben\nf.mp4,,ben\n", "rows 6, 7: blank label; fill it in or delete the row"),
+        (GOOD + "hapy.mp4,hapy,ben\n", "class 'hapy' (did you mean 'happy'?) has no training"),
+        (GOOD + "b.mp4,sad,ben\n" * 2, "row 6: path 'b.mp4' is in row 3 too (and 1 more row"),
         ("path,label,subject\n" + ROWS, "class 'sad' has no training clips when 'fold1' is tested"),
     ],
 )
@@ -271,7 +277,8 @@ def test_fewer_subjects_than_folds(tmp_path: Path) -> None:
 
 def test_one_subject(tmp_path: Path) -> None:
     message = fail(tmp_path, GOOD.replace("ben", "anna"))
-    assert message.endswith("testing on unseen people needs at least 2 subjects")
+    assert message.startswith("all videos show one subject")
+    assert "replace the column 'subject' by 'fold'" in message
 
 
 def test_unknown_label(tmp_path: Path) -> None:
