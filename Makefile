@@ -74,7 +74,7 @@ lint: $(READY)  ## style, types, spelling, plain English, workflow; as .pre-comm
 CONFIG ?= config/config.yaml
 RESULTS = $(or $(shell sed -n 's/^results: *//p' $(CONFIG) | sed 's/ *\#.*//' | tr -d "\"'"),results)
 report: $(READY)  ## one page with tables, figures and provenance; CONFIG=config/mine.yaml for your own
-	$(SNAKEMAKE) --configfile "$(CONFIG)" --report "$(RESULTS)/report.html"
+	$(BIN)/python -m svfap run "$(CONFIG)" --report "$(RESULTS)/report.html"
 	@echo "$(RESULTS)/report.html"
 
 mlflow: $(READY)  ## browse all runs on http://localhost:5000

@@ -82,6 +82,7 @@ def install(level: int, layout: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter(layout))
     logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # no news of its cache of fonts
     sys.excepthook = _print_traceback
 
 

@@ -48,6 +48,8 @@ def run(arguments: Sequence[str]) -> str:
         )
     if new_folder.is_folder_of_videos(chosen.csv):
         return new_folder.write_list(chosen.csv)
+    if chosen.csv.suffix in (".yaml", ".yml"):
+        raise SvfapError(f"{chosen.csv}: is a configuration already: svfap run {chosen.csv}")
     target: Path | None = chosen.output
     if target and target.suffix not in (".yaml", ".yml"):
         raise SvfapError(f"{target}: end its name in .yaml")

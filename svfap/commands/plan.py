@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from svfap.config import argument
 from svfap.config.yaml_file import read
 from svfap.errors import SvfapError
 from svfap.experiment import resolve
@@ -15,7 +16,6 @@ from svfap.planning.machines import choose_machine, presets
 from svfap.planning.measured import with_measured_rates
 from svfap.planning.workload import jobs_of
 
-CONFIG = Path("config/config.yaml")
 MACHINE_FLAGS = ("nodes", "cpus", "gpus", "tflops", "network")
 # Share of the data sheet's peak. On an H200, pre-training reached 0.21 (0.17 without
 # machine.compile) and fine-tuning 0.33 (0.27): benchmarks/README.md.
@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> str:
     Raises:
         SvfapError: the configuration, the machine or the rates are wrong.
     """
-    chosen = _parser().parse_args(arguments)
+    chosen = _parser().parse_intermixed_args(arguments)
     if not 0 < chosen.gpu_share <= 1:
         raise SvfapError("--gpu-share is a share of the peak, above 0 and up to 1, such as 0.4")
     experiment = resolve.resolve(read(chosen.configfile), where=str(chosen.configfile))
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Forecast the cost of an experiment and its bottleneck. Runs nothing.",
     )
     add = parser.add_argument
-    add("--configfile", type=Path, default=CONFIG, help=f"the experiment (default {CONFIG})")
+    argument.add_to(parser)
     add("--machine", help=f"one of {', '.join(presets())} (default: this machine)")
     add("--nodes", type=int, help="machines of the cluster (default 1)")
     add("--cpus", type=int, help="cores of each machine")

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from svfap.commands.plan import CONFIG
+from svfap.config import argument
 from svfap.config.yaml_file import read
 from svfap.errors import SvfapError, require
 from svfap.experiment import resolve
 
 SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
+YAML = (".yaml", ".yml")
 CORES = ("-c", "-j", "--cores", "--jobs", "--profile", "--workflow-profile")
 
 
@@ -24,6 +25,9 @@ def run(arguments: Sequence[str]) -> str:
         SvfapError: the configuration is wrong, or the workflow is not installed.
     """
     chosen, options = _parser().parse_known_args(arguments)
+    late = [option for option in options if option.endswith(YAML)]
+    if late and chosen.configfile.suffix not in YAML:  # it is the value of an option before it
+        raise SvfapError(f"write the configuration first: svfap run {late[0]} ...")
     require("svfap run", "snakemake")
     if not SNAKEFILE.is_file():
         raise SvfapError(
@@ -45,7 +49,5 @@ def _parser() -> argparse.ArgumentParser:
         " --cores 2 limits the cores, --forcerun STAGE repeats a stage.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "configfile", type=Path, nargs="?", default=CONFIG, help=f"default {CONFIG}, the demo"
-    )
+    argument.add_to(parser)
     return parser

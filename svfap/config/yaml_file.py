@@ -16,6 +16,7 @@ from svfap.config.section import Section
 from svfap.errors import SvfapError
 
 S = TypeVar("S", bound=Section)
+LISTS = (".csv", ".tsv", ".xlsx")
 NEAR = 0.7  # likeness above which a known key is suggested for a misspelt one
 
 
@@ -57,12 +58,16 @@ def read(path: Path) -> object:
     Raises:
         SvfapError: the file is missing, empty or not YAML.
     """
+    if path.suffix.lower() in LISTS:
+        raise SvfapError(
+            f"{path}: a list of videos is no configuration; `svfap new {path}` writes one for it"
+        )
     try:
         values = _Loader(path.read_text(encoding="utf-8")).get_single_data()
     except SvfapError as error:
         raise SvfapError(f"{path}: {error}") from None
     except OSError as error:
-        raise SvfapError(f"{path}: cannot be read ({error.strerror}); name a YAML file") from None
+        raise SvfapError(f"{path}: cannot be read ({error.strerror}); {_meant(path)}") from None
     except UnicodeDecodeError as error:
         raise SvfapError(
             f"{path}: not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
@@ -75,6 +80,12 @@ def read(path: Path) -> object:
     if values is None:
         raise SvfapError(f"{path}: is empty; write keys with values, like config/config.yaml")
     return values
+
+
+def _meant(path: Path) -> str:
+    """Return advice for a configuration that cannot be read: one in `config` of that name."""
+    near = Path("config") / f"{path.stem}.yaml"
+    return f"did you mean {near}?" if near.is_file() else "name a YAML file"
 
 
 class _Loader(yaml.SafeLoader):

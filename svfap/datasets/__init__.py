@@ -89,7 +89,10 @@ def _known_dataset(name: str) -> Dataset:
     for known, dataset in DATASETS.items():
         if is_dataset(name, known):
             return dataset
-    near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)[0]
+    lower = {known.casefold(): known for known in DATASETS}
+    within = [known for known in lower if name.casefold() in known]
+    best = within or difflib.get_close_matches(name.casefold(), lower, n=1, cutoff=0.0)
+    near = lower[best[0]]
     raise SvfapError(
         f"unknown dataset '{name}'; did you mean '{near}'?"
         f" For your own videos, set datasets.{name}.csv"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from svfap.config import Config, CropConfig
+from svfap.config import Config, CropConfig, argument
 from svfap.config.yaml_file import load
 from svfap.doctor import installation, machine, project
 from svfap.doctor.finding import FIX, OK, WARN, Finding, State
@@ -17,8 +17,6 @@ from svfap.errors import SvfapError
 from svfap.weights import start
 
 __all__ = ["FIX", "OK", "WARN", "Finding", "lines"]
-
-DEFAULT_CONFIG = Path("config/config.yaml")
 
 Check = Callable[[], Finding]
 
@@ -29,13 +27,8 @@ def lines(arguments: Sequence[str]) -> Iterator[tuple[State, str]]:
         prog="svfap doctor",
         description="Is this machine ready for a long run? Exit status 0 if it is, else 2.",
     )
-    parser.add_argument(
-        "--configfile",
-        type=Path,
-        default=DEFAULT_CONFIG,
-        help=f"the experiment; default: {DEFAULT_CONFIG}",
-    )
-    path: Path = parser.parse_args(arguments).configfile
+    argument.add_to(parser)
+    path: Path = parser.parse_intermixed_args(arguments).configfile
     checks = _checks(path)
     width = max(map(len, checks))
     for name, check in checks.items():
@@ -54,7 +47,7 @@ def _checks(path: Path) -> dict[str, Check]:
         settings = Finding(OK, str(path))
     except SvfapError as error:
         settings = Finding(FIX, str(error))
-        if path == DEFAULT_CONFIG and not (path.exists() or installation.in_project()):
+        if path == argument.DEFAULT and not (path.exists() or installation.in_project()):
             text = "none here, which is enough for `predict`; the pipeline needs --configfile FILE"
             settings = Finding(OK, text)
     checks: dict[str, Check] = {"configuration": lambda: settings}

@@ -139,11 +139,11 @@ def _preprocessing(facts: "ModelFacts") -> Iterator[str]:
     model = facts.job.model
     rate = f"{facts.fps:g} frames per second" if facts.fps else "the video's own frame rate"
     yield f"- crop preset `{facts.crop.get('preset', 'unknown')}`, {model.image_size} pixels"
-    yield f"- windows of {model.num_frames} frames, {_each(facts.stride)} frame, at {rate}"
+    yield f"- windows of {model.num_frames} frames, {each(facts.stride)} frame, at {rate}"
     yield "- RGB, normalised with ImageNet's mean and standard deviation"
 
 
-def _each(stride: int) -> str:
+def each(stride: int) -> str:
     """Return which frames a stride takes, for example "every 3rd"."""
     if stride == 1:
         return "every"

@@ -21,6 +21,7 @@ from svfap.plots.fonts import characters, complete_fonts, fonts_for
 from svfap.plots.palette import colours_of
 from svfap.plots.style import STYLE
 from svfap.use.bundle import ModelFacts
+from svfap.use.card import each
 from svfap.video.image import Image
 
 Colour = tuple[int, int, int]
@@ -122,7 +123,9 @@ def _plot_curves(figure: Figure, table: pd.DataFrame, facts: ModelFacts, seconds
         figure.text(
             right + 0.18 / width, y, name, color=colour, fontsize=7, va="top", fontweight="bold"
         )
-    every[-1].set_xlabel("seconds", fontsize=7, labelpad=0)
+    about = f"seconds; a score sees {facts.job.model.num_frames} frames, {each(facts.stride)}"
+    label = about if len(about) * _LETTER < width else "seconds"
+    every[-1].set_xlabel(label, fontsize=7, labelpad=0)
     text = "\n".join(notice)
     figure.text(0.01, 0.02, text, fontsize=_NOTICE_SIZE, style="italic", linespacing=1.15)
 
