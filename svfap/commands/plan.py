@@ -31,7 +31,8 @@ def run(arguments: Sequence[str]) -> str:
     chosen = _parser().parse_intermixed_args(arguments)
     if not 0 < chosen.gpu_share <= 1:
         raise SvfapError("--gpu-share is a share of the peak, above 0 and up to 1, such as 0.4")
-    experiment = resolve.resolve(read(chosen.configfile), where=str(chosen.configfile))
+    path = argument.path_in(chosen)
+    experiment = resolve.resolve(read(path), where=str(path))
     if chosen.results:
         config = experiment.config.model_copy(update={"results": chosen.results})
         experiment = replace(experiment, config=config)

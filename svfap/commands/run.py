@@ -25,18 +25,19 @@ def run(arguments: Sequence[str]) -> str:
         SvfapError: the configuration is wrong, or the workflow is not installed.
     """
     chosen, options = _parser().parse_known_args(arguments)
+    path = argument.path_in(chosen)
     late = [option for option in options if option.endswith(YAML)]
-    if late and chosen.configfile.suffix not in YAML:  # it is the value of an option before it
+    if late and path.suffix not in YAML:  # it is the value of an option before it
         raise SvfapError(f"write the configuration first: svfap run {late[0]} ...")
     require("svfap run", "snakemake")
     if not SNAKEFILE.is_file():
         raise SvfapError(
             "the workflow is not here; clone the repository, and run `make setup` in it"
         )
-    resolve.resolve(read(chosen.configfile), where=str(chosen.configfile))
+    resolve.resolve(read(path), where=str(path))
     cores = [] if any(option.startswith(CORES) for option in options) else ["--cores", "all"]
     program = str(Path(sys.executable).with_name("snakemake"))
-    files = ["--snakefile", str(SNAKEFILE), "--configfile", str(chosen.configfile)]
+    files = ["--snakefile", str(SNAKEFILE), "--configfile", str(path)]
     os.execv(program, [program, *cores, *files, "--rerun-incomplete", *options])
 
 

@@ -28,7 +28,7 @@ def lines(arguments: Sequence[str]) -> Iterator[tuple[State, str]]:
         description="Is this machine ready for a long run? Exit status 0 if it is, else 2.",
     )
     argument.add_to(parser)
-    path: Path = parser.parse_intermixed_args(arguments).configfile
+    path = argument.path_in(parser.parse_intermixed_args(arguments))
     checks = _checks(path)
     width = max(map(len, checks))
     for name, check in checks.items():

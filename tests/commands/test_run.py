@@ -63,7 +63,7 @@ def test_every_command_takes_a_configuration_with_or_without_the_option(given):
     parser.add_argument("--machine")
     expected = Path("x.yaml") if given else argument.DEFAULT
     for arguments in ([*given, "--machine", "h100"], ["--machine", "h100", *given]):
-        assert parser.parse_intermixed_args(arguments).configfile == expected
+        assert argument.path_in(parser.parse_intermixed_args(arguments)) == expected
 
 
 def test_snakemake_gets_the_configuration_and_the_other_options(tmp_path):
