@@ -145,7 +145,7 @@ def _cost(forecast: show.Forecast, target: Path) -> list[str]:
         f"forecast: {show.clock(forecast.seconds)}, most of it {longest};"
         f" {disk / 1e9:.2g} GB on the disk ({_hardware(forecast.machine)})",
         *(f"warning:  {line}" for line in forecast.warnings),
-        f"details:  {command} plan --configfile {target}",
+        f"details:  {command} plan {target}",
         f"next:     {command} run {target}",
     ]
 

@@ -142,7 +142,8 @@ def _with_epochs(section: str, tuned: int, clips: int) -> str:
         epochs = round(int(found[2]) * tuned / max(1, clips), -1)
         return f"{found[1]}{min(MOST_EPOCHS, max(FEWEST_EPOCHS, int(epochs)))}"
 
-    return re.sub(r"(\bepochs: )(\d+)", scaled, section, count=1)
+    # The comment of the recipe tells other numbers of clips.
+    return re.sub(r"(\bepochs: )(\d+).*", scaled, section, count=1)
 
 
 def _with_stride(training: str, stride: int) -> str:
