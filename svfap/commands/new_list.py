@@ -107,7 +107,7 @@ def meant(row: ListedVideo, folder: Path) -> str:
 
     Args:
         row: the row of the missing file.
-        folder: the folder of the list, at most a few thousand files of which are looked at.
+        folder: the folder of the list, whose first few thousand files are searched.
     """
     wanted = Path(row.source)
     beside = sorted(wanted.parent.iterdir()) if wanted.parent.is_dir() else []

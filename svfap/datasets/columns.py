@@ -1,8 +1,8 @@
 """Which columns of a list hold paths, labels and people, if they have names of their own.
 
 `svfap new` finds them and writes them into the configuration, where the user sees them:
-`columns: {path: file, label: emotion}`. The names below are those of published lists and of the
-usual ways to write one; nothing is guessed when a run reads a list.
+`columns: {path: file, label: emotion}`. It knows the names in published lists and the usual ways to
+write one. Nothing is guessed when a run reads a list.
 """
 
 import re
