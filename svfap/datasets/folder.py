@@ -77,20 +77,16 @@ def load(
     reserved.check_targets(names, classes=task == "classification", where=csv)
     parts = _parts(csv, name, rows, targets, task, folds)
     ordered = tuple(sorted({*parts}, key=natural_key))
-    gaps = ""
     splits = _splits(csv, ordered, names_as_written) if task != "unlabelled" else {}
     tested = tuple(part for part in ordered if any(part in s.test for s in splits.values()))
+    gaps = ""
     if task == "classification":
         labels = [row.cells["label"] for row in rows]
         check_training_classes(csv, splits, parts, labels, names)
         gaps = untested_classes(parts, labels, names, tested)
     keys = clip_keys.keys(rows)
     return Dataset(
-        name,
-        task,
-        names,
-        ordered,
-        splits,
+        *(name, task, names, ordered, splits),
         clips=lambda root: _clips(root, rows, keys, parts, targets),
         fetch=lambda root: _fetch(csv, root, rows, keys, parts if splits else ()),
         metrics=DEFAULT_METRICS[task],
