@@ -77,10 +77,10 @@ report: $(READY)  ## one page with tables, figures and provenance; CONFIG=config
 	$(BIN)/python -m svfap run "$(CONFIG)" --report "$(RESULTS)/report.html"
 	@echo "$(RESULTS)/report.html"
 
-mlflow: $(READY)  ## browse all runs on http://localhost:5000
-	$(BIN)/python -m svfap.tracking.moved_results results/mlflow.db
+mlflow: $(READY)  ## browse all runs on http://localhost:5000; CONFIG=config/mine.yaml for your own
+	$(BIN)/python -m svfap.tracking.moved_results "$(RESULTS)/mlflow.db"
 	$(BIN)/mlflow ui --host 127.0.0.1 --port $(or $(PORT),5000) \
-	  --backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///results/mlflow.db)
+	  --backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///$(RESULTS)/mlflow.db)
 
 lock: $(READY)  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

@@ -132,7 +132,8 @@ def mlflow(results: Path) -> Finding:
         return Finding(state, "not installed; only stages need it, unless MLFLOW_TRACKING_URI=off")
     if not uri.startswith(("http://", "https://")):
         shown = redacted(uri)
-        browse = "make mlflow" if in_project() else f"mlflow ui --backend-store-uri {shown}"
+        own = "" if results == Path("results") else " CONFIG=FILE"
+        browse = f"make mlflow{own}" if in_project() else f"mlflow ui --backend-store-uri {shown}"
         return Finding(OK, f"{shown}; look at it with: {browse}")
     try:
         with request(f"{uri.rstrip('/')}/health", {}, timeout=SERVER_SECONDS):

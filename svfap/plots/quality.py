@@ -30,7 +30,7 @@ MEANINGS: Mapping[str, tuple[str, str]] = {
     "faceless": ("frames without the face", "share"),
 }
 _COLUMNS = 4
-_BINS = 30
+_BINS, _FEWEST_BINS = 30, 6
 
 
 def draw_quality(quality: pd.DataFrame, *, title: str, path: Path) -> None:
@@ -43,7 +43,7 @@ def draw_quality(quality: pd.DataFrame, *, title: str, path: Path) -> None:
     """
     constant = [name for name in map(str, quality) if quality[name].nunique() == 1]
     names = [name for name in map(str, quality) if name not in constant]
-    listed = ", ".join(f"{_name(name)} {quality[name].iloc[0]:g}" for name in constant)
+    listed = ", ".join(f"{_name(name)} {_value(name, quality[name].iloc[0])}" for name in constant)
     foot = f"The same for every clip: {listed}." if listed else ""
     # The last row may have fewer histograms, which then are wider: no place stays empty.
     rows = max(1, math.ceil(len(names) / _COLUMNS))
@@ -67,7 +67,8 @@ def _histogram(axes: Axes, name: str, values: np.ndarray) -> None:
     """Draw one histogram with its median; whole numbers have a bar each."""
     low, high = values.min(), values.max()
     whole = bool((values == values.round()).all()) and high - low < _BINS
-    bins = np.arange(low, high + 2) - 0.5 if whole else np.linspace(low, high, _BINS + 1)
+    count = min(_BINS, max(_FEWEST_BINS, round(2 * len(values) ** 0.5)))  # few clips: few bars
+    bins = np.arange(low, high + 2) - 0.5 if whole else np.linspace(low, high, count + 1)
     axes.hist(values, bins=list(bins), color="#0072B2", rwidth=0.8 if whole else 1)
     median = float(np.median(values))
     axes.axvline(median, color="#D55E00", linewidth=1)
@@ -78,6 +79,11 @@ def _histogram(axes: Axes, name: str, values: np.ndarray) -> None:
     axes.locator_params(axis="y", nbins=4, integer=True)
     axes.locator_params(axis="x", nbins=4, integer=whole)
     axes.tick_params(labelsize=7)
+
+
+def _value(figure: str, value: float) -> str:
+    """Return a value of a figure as text; a share in per cent."""
+    return f"{value:.0%}" if MEANINGS.get(figure, ("", ""))[1] == "share" else f"{value:g}"
 
 
 def _name(figure: str) -> str:

@@ -38,5 +38,5 @@ def test_what_varies_is_drawn_and_what_does_not_is_said(
         row = place.rowspan.start
         filled[row] = filled.get(row, 0) + len(place.colspan)
     assert len({*filled.values()}) <= 1  # the histograms of each row fill it
-    assert "frames without the face 1" in figure.get_supxlabel().replace("\n", " ")
+    assert "frames without the face 100%" in figure.get_supxlabel().replace("\n", " ")
     assert_nothing_is_cut_off(path)
