@@ -5,7 +5,6 @@ from pathlib import Path
 
 from svfap.datasets.local_copy import walk
 from svfap.errors import SvfapError
-from svfap.use.find_videos import find_videos
 
 
 def is_folder_of_videos(path: Path) -> bool:
@@ -21,6 +20,8 @@ def write_list(folder: Path) -> str:
     Raises:
         SvfapError: the folder holds no video, or the list exists.
     """
+    from svfap.use.find_videos import find_videos  # loads OpenCV, which lists do without
+
     target = Path(f"{folder.resolve().name}.csv")
     if target.exists():
         raise SvfapError(
