@@ -143,7 +143,7 @@ def _with_epochs(section: str, tuned: int, clips: int) -> str:
         return f"{found[1]}{min(MOST_EPOCHS, max(FEWEST_EPOCHS, int(epochs)))}"
 
     # The comment of the recipe tells other numbers of clips.
-    return re.sub(r"(\bepochs: )(\d+).*", scaled, section, count=1)
+    return re.sub(r"(\bepochs: )(\d+)( *#.*)?", scaled, section, count=1)
 
 
 def _with_stride(training: str, stride: int) -> str:
