@@ -110,7 +110,7 @@ def _plot_curves(figure: Figure, table: pd.DataFrame, facts: ModelFacts, seconds
     right = max(0.5, 1 - (0.25 + max(map(len, names)) * _NAME_LETTER) / width)
     bottom = min(0.6, (0.36 + len(notice) * _LINE) / height)
     figure.subplots_adjust(
-        left=max(0.06, 0.3 / width), right=right, top=0.92, bottom=bottom, hspace=0.15
+        left=max(0.06, 0.42 / width), right=right, top=0.92, bottom=bottom, hspace=0.15
     )
     for axes, face in zip(every, faces, strict=True):
         _plot_face(axes, table[table["face"] == face].sort_values("start"), names)
