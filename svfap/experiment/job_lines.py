@@ -8,10 +8,11 @@ stage printed is in its own log.
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from svfap.experiment.known_errors import explained
 from svfap.experiment.layout import variant_of
 
 SCREEN = "DefaultStreamHandler"  # Snakemake's name of the handler that writes to the terminal
@@ -23,7 +24,8 @@ HIDDEN_EVENTS = frozenset(
 # Messages of Snakemake that have no event of their own, and that no user needs.
 CHATTER = re.compile(
     r"Assuming |Building DAG|Using (shell|profile|workflow)|Select jobs|Execute \d+ jobs?|host:"
-    r"|Conda environments: ignored|Group jobs: inactive|Removing output files|Storing output"
+    r"|Conda environments: ignored|Group jobs: inactive|Removing (output files|temporary output)"
+    r"|Storing (output|in storage)|Finished upload|Write-protecting"
     r"|Complete log|Exiting because a job"
 )
 FAILED_COMMAND = "RuleException:\nCalledProcessError"  # repeats the command of a failed job
@@ -32,22 +34,35 @@ NOTE = re.compile(r"svfap: (?!\S.* \d+/\d+(  |$)|generated new fontManager)(?P<t
 ERROR = re.compile(r"svfap [\w-]+: error: .+")
 
 
-def show_job_lines(logger: logging.Logger) -> None:
+def log_here(path: str) -> str:
+    """Return the text of a log on this machine; empty for a job that never started."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def show_job_lines(logger: logging.Logger, read: Callable[[str], str] = log_here) -> None:
     """Replace Snakemake's handler for the terminal by one line for each job.
 
     Nothing changes if Snakemake has no such handler, for example because of `--logger rich`.
+
+    Args:
+        logger: Snakemake's logger.
+        read: returns the text of a log; empty if there is none.
     """
     for handler in [h for h in logger.handlers if h.name == SCREEN]:
         logger.removeHandler(handler)
-        logger.addHandler(JobLines(handler))
+        logger.addHandler(JobLines(handler, read))
 
 
 class JobLines(logging.Handler):
     """Passes warnings and questions on to Snakemake's handler, and its jobs as single lines."""
 
-    def __init__(self, screen: logging.Handler) -> None:
+    def __init__(self, screen: logging.Handler, read: Callable[[str], str]) -> None:
         super().__init__()
-        self._screen = screen
+        self._screen, self._read = screen, read
+        self._explained: set[str] = set()
         self._jobs: dict[int, tuple[str, str, Sequence[str], float]] = {}
         self._done, self._total = 0, 0
         self._start = time.monotonic()
@@ -69,6 +84,8 @@ class JobLines(logging.Handler):
                 self._fail(job)
         elif str(record.msg).startswith(ELAPSED):
             self._show(f"ended after {in_words(time.monotonic() - self._start)}")
+        elif line := explained(str(record.msg)):
+            self._explain(line)
         elif event not in HIDDEN_EVENTS and not is_chatter(record):
             self._screen.handle(record)
 
@@ -87,7 +104,9 @@ class JobLines(logging.Handler):
             return
         self._done += 1
         took = in_words(time.monotonic() - start)
-        self._show(f"{self._done:>4}/{self._total} {rule:<9} {name:<30} {took:>12}", *notes(logs))
+        self._show(
+            f"{self._done:>4}/{self._total} {rule:<9} {name:<30} {took:>12}", *self._notes(logs)
+        )
 
     def _fail(self, job: Mapping[str, Any]) -> None:
         rule, name, logs, start = self._jobs.pop(
@@ -95,7 +114,31 @@ class JobLines(logging.Handler):
         )
         took = in_words(time.monotonic() - start)
         text = " ".join(filter(None, (rule, name)))
-        self._show(f"FAILED: {text}, after {took}", *errors(logs), level=logging.ERROR)
+        self._show(f"FAILED: {text}, after {took}", *self._errors(logs), level=logging.ERROR)
+
+    def _notes(self, logs: Sequence[str]) -> Iterator[str]:
+        """Yield what a stage said besides its progress, shortened."""
+        for path in logs:
+            lines = self._read(path).splitlines()
+            found = [match["text"] for match in map(NOTE.match, lines) if match]
+            yield from found[:MOST_NOTES]
+            if len(found) > MOST_NOTES:
+                yield f"{len(found) - MOST_NOTES} more in {path}"
+
+    def _errors(self, logs: Sequence[str]) -> Iterator[str]:
+        """Yield the message of a stage that failed, or the end of its log; and the log's path."""
+        for path in logs:
+            lines = self._read(path).splitlines()
+            messages = [line for line in lines if ERROR.match(line)]
+            yield from messages[-1:] or lines[-MOST_ERRORS:]
+            yield f"log: {path}" if lines else f"no log at {path}: the stage did not begin"
+
+    def _explain(self, line: str) -> None:
+        """Show an error once: a storage that is gone fails for every file."""
+        kind = line.split(" ", maxsplit=4)[:4]
+        if str(kind) not in self._explained:
+            self._explained.add(str(kind))
+            self._show(f"svfap: error: {line}", level=logging.ERROR)
 
     def _show(self, text: str, *details: str, level: int = logging.INFO) -> None:
         lines = [time.strftime("%H:%M:%S ") + text, *(f"         {line}" for line in details)]
@@ -126,29 +169,3 @@ def in_words(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def notes(logs: Sequence[str]) -> Iterator[str]:
-    """Yield what a stage said besides its progress, shortened."""
-    for path in logs:
-        found = [match["text"] for match in map(NOTE.match, _lines(path)) if match]
-        yield from found[:MOST_NOTES]
-        if len(found) > MOST_NOTES:
-            yield f"{len(found) - MOST_NOTES} more in {path}"
-
-
-def errors(logs: Sequence[str]) -> Iterator[str]:
-    """Yield the message of a stage that failed, or the end of its log; and the path of the log."""
-    for path in logs:
-        lines = _lines(path)
-        messages = [line for line in lines if ERROR.match(line)]
-        yield from messages[-1:] or lines[-MOST_ERRORS:]
-        yield f"log: {path}"
-
-
-def _lines(path: str) -> list[str]:
-    """Return the lines of a log; a job that never started has none."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []

@@ -1,10 +1,17 @@
-"""The storage of a workflow without a shared disk: a check before the first job, and a fault."""
+"""The storage of a workflow without a shared disk: a check before the first job, logs, a fault."""
 
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from shutil import which
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from svfap.errors import SvfapError
 from svfap.redact import redacted
+
+REMARK = " (send to storage)"  # what Snakemake's messages add to the address of an output
 
 
 def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)
@@ -19,6 +26,11 @@ def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snak
             lacks a program.
     """
     where = redacted(prefix)
+    if unfit := re.search(r"[^\w./:@%+,=~-]", prefix):
+        raise SvfapError(
+            f"storage {where}: {unfit[0]!r} in --default-storage-prefix; Snakemake hands it to jobs"
+            " without quotes, so use letters, digits and ./_- only"
+        )
     if type(provider).__module__.startswith("snakemake_storage_plugin_fs") and not which("rsync"):
         raise SvfapError(
             f"storage {where}: Snakemake's plugin for folders needs the program rsync; install it"
@@ -37,6 +49,24 @@ def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snak
             f"storage {where}: there is no such bucket, or you may not see it; create it or correct"
             " --default-storage-prefix"
         )
+
+
+def reader(provider: Any) -> Callable[[str], str]:  # noqa: ANN401  (a class of Snakemake's plugin)
+    """Return a function that reads a log in the storage; it returns "" if there is none.
+
+    Args:
+        provider: the storage provider of a workflow.
+    """
+
+    def read(name: str) -> str:
+        with TemporaryDirectory() as folder, suppress(Exception):  # a log is no reason to fail
+            asked = provider.object(name.removesuffix(REMARK))
+            asked.set_local_path(Path(folder) / "log")
+            asked.retrieve_object()
+            return asked.local_path().read_text(encoding="utf-8", errors="replace")
+        return ""
+
+    return read
 
 
 def notice_new_folders(provider: Any) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)

@@ -110,6 +110,35 @@ def test_only_chatter_is_hidden(screen, level, text, event, seen):
     assert bool(shown.getvalue()) is seen
 
 
+def test_a_storage_that_fails_is_one_line_and_once(screen):
+    logger, shown = screen
+    for number in range(3):
+        text = (
+            f"WorkflowError:\nFailed to check existence of s3://b/{number}\nClientError: no\n way"
+        )
+        logger.error(text, extra={"event": "error"})
+    (line,) = shown.getvalue().splitlines()
+    assert (
+        "svfap: error: storage: Failed to check existence of s3://b/0 (ClientError: no way);"
+        in line
+    )
+    assert "run the same command again" in line
+
+
+def test_a_log_that_is_elsewhere_is_read_by_another_function():
+    logger, shown = logging.Logger("snakemake"), io.StringIO()
+    handler = logging.StreamHandler(shown)
+    handler.name = job_lines.SCREEN
+    logger.addHandler(handler)
+    logs = {"s3://b/crop.log": "svfap crop: error: no face; add one"}
+    job_lines.show_job_lines(logger, lambda name: logs.get(name, ""))
+    for log in ("s3://b/crop.log", "s3://b/none.log"):
+        facts = start(logger, log, rule="crop", dataset="demo", part="a")
+        logger.error("Error in rule crop", extra={"event": "job_error", **facts})
+    assert "no face; add one" in shown.getvalue()
+    assert "no log at s3://b/none.log: the stage did not begin" in shown.getvalue()
+
+
 def test_another_logger_of_the_user_stays_as_it_is():
     logger = logging.Logger("snakemake")
     rich = logging.StreamHandler(io.StringIO())

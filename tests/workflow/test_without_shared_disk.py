@@ -1,6 +1,8 @@
 """Jobs that share no disk: only declared files travel, and the tables are the same."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from helpers import pods
+from helpers.s3_server import KEYS, S3Server
 from helpers.toy_project import CONFIG, ROOT
 
 for _needed in ("moto", "snakemake_storage_plugin_s3", "snakemake_storage_plugin_fs"):
@@ -19,25 +22,17 @@ pytest.importorskip("snakemake_executor_plugin_cluster_generic")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BUCKET = "toys"
+WITHOUT_PODS = ("--cores", "2", "--shared-fs-usage", "none", "--default-storage-provider", "s3")
+WITHOUT_PODS += ("--default-storage-prefix",)
 TABLES = ("benchmark.csv", "folds.csv", "per_class.csv", "predictions.csv", "rejects.csv")
-KEYS = {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "a", "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "b"}
 
 
 @pytest.fixture(scope="module")
 def store():
     """The address of an S3 server on this machine, and its client."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
-    client = boto3.resource("s3", endpoint_url=address, **keys)
-    client.create_bucket(Bucket=BUCKET)
-    yield address, client
-    server.stop()
+    with S3Server() as server:
+        server.client.create_bucket(Bucket=BUCKET)
+        yield server.address, server.client
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +157,9 @@ def test_by_a_folder(project, wanted, tmp_path):
     ("bucket", "keys", "message"),
     [
         (BUCKET, {}, "Unable to locate credentials; check address, credentials"),
+        (BUCKET, KEYS | {"SNAKEMAKE_STORAGE_S3_ENDPOINT_URL": "http://127.0.0.1:9"}, "connect to"),
         ("none-such", KEYS, "there is no such bucket"),
+        (f"{BUCKET}/a b", KEYS, "' ' in --default-storage-prefix"),
     ],
 )
 def test_a_storage_that_cannot_be_used_is_one_line(project, store, bucket, keys, message):
@@ -171,3 +168,58 @@ def test_a_storage_that_cannot_be_used_is_one_line(project, store, bucket, keys,
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_storage_that_refuses_to_write_is_one_line_and_the_next_run_goes_on(project, store):
+    address, client = store
+    statement = {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject"]}
+    policy = {"Statement": [statement | {"Resource": f"arn:aws:s3:::{BUCKET}/refused/*"}]}
+    client.BucketPolicy(BUCKET).put(Policy=json.dumps(policy))
+    words = [*WITHOUT_PODS, f"s3://{BUCKET}/refused", "--until", "download"]
+    environment = settings(project, address, KEYS)
+    done = snakemake(project, *words, env=environment)
+    client.BucketPolicy(BUCKET).delete()
+    assert done.returncode == 1
+    (error,) = (line for line in done.stderr.splitlines() if "error: " in line)
+    assert "Failed to store output in storage s3://toys/refused/data" in error
+    assert "403" in error
+    assert error.endswith("run the same command again: finished jobs are kept")
+    again = snakemake(project, *words, env=environment)
+    assert again.returncode == 0, again.stderr[-3000:]
+
+
+@pytest.mark.long
+def test_a_storage_that_is_gone_while_jobs_run_and_a_job_that_fails_elsewhere(project, tmp_path):
+    config = yaml.safe_load((project / "toy.yaml").read_text())
+    config["crop"]["max_rejects"] = 0  # of three videos of a part, one is missing
+    with S3Server() as server:
+        server.client.create_bucket(Bucket=BUCKET)
+        words = [*arguments(project, "s3", f"s3://{BUCKET}/gone"), "--storage-s3-retries", "1"]
+        words += ["--until", "crop"]
+        environment = settings(project, server.address, KEYS)
+        known = {*project.glob("pods/*")}
+        with subprocess.Popen(
+            command(project, *words),
+            cwd=project,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as run:
+            while not {*project.glob("pods/*/.pid")} - {path / ".pid" for path in known}:
+                assert run.poll() is None
+                time.sleep(0.1)
+            server.stop()
+            _, shown = run.communicate(timeout=600)
+        assert run.returncode == 1
+        assert "Traceback" not in shown
+        assert "FAILED: crop toy" in shown
+        assert "finished jobs are kept" in shown
+        server.start()
+        (project / "strict.yaml").write_text(yaml.safe_dump(config))
+        strict = ["--configfile", "strict.yaml", "--keep-going"]
+        done = snakemake(project, *words, *strict, env=environment)
+        assert done.returncode == 1
+        assert "FAILED: crop toy 1" in done.stderr
+        assert "svfap crop: error: " in done.stderr
+        assert re.search("1/2 crop +toy 2", done.stderr)
+        assert "download" not in done.stderr

@@ -21,7 +21,7 @@ from svfap.config import yaml_file
 from svfap.datasets.dataset import is_dataset
 from svfap.datasets.raw_state import present_token, token_of_cuts
 from svfap.errors import SvfapError
-from svfap.experiment import job_lines, layout, resolve, runs
+from svfap.experiment import job_lines, known_errors, layout, resolve, runs
 from svfap.experiment import storage as travel
 from svfap.experiment.job_environment import put_interpreter_first, refuse_old_resources
 from svfap.experiment.stage_list import THREADS
@@ -89,7 +89,10 @@ if workflow.is_main_process and not (
     or shown.printshellcmds
     or shown.debug_dag
 ):
-    job_lines.show_job_lines(workflow.logger_manager.logger)
+    job_lines.show_job_lines(
+        workflow.logger_manager.logger,
+        travel.reader(STORAGE) if TRAVELS else job_lines.log_here,
+    )
 
 put_interpreter_first()
 # `python -m svfap` works in a conda environment too, which does not contain this package.
@@ -147,6 +150,18 @@ def weights(output):
     """Path of a checkpoint, which nobody can overwrite by mistake if the user wants so."""
     path = output_path(output)
     return protected(path) if EXPERIMENT.config.protect else path
+
+
+def refuse_protected():
+    """Stop before the first job if the run would replace a write-protected file."""
+    outputs = (
+        Path(path) for job in workflow.dag.needrun_jobs() for path in job.output
+    )
+    try:
+        known_errors.refuse_protected(outputs)
+    except SvfapError as error:
+        print(f"svfap: error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def beside_checkpoint(output):

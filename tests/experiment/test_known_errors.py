@@ -1,0 +1,39 @@
+"""Errors of Snakemake in one line, and files that a run may not replace."""
+
+import pytest
+
+from svfap.errors import SvfapError
+from svfap.experiment.known_errors import explained, refuse_protected
+
+
+def test_snakemakes_refusal_says_what_to_do():
+    text = (
+        "ProtectedOutputException in rule x:\nWrite-protected output files for rule x:\n"
+        "    output: a.pt, b.csv\n    affected files:\n        results/a.pt"
+    )
+    assert explained(text).startswith("results/a.pt is write-protected, and this run would replace")
+    assert "chmod u+w results/a.pt" in explained(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LockException: Directory cannot be locked",
+        "WorkflowError:\nFailed to get mtime of git source file x\nno",
+        "WorkflowError:\nAt least one job did not complete successfully.",
+    ],
+)
+def test_other_errors_speak_for_themselves(text):
+    assert explained(text) == ""
+
+
+def test_a_write_protected_output_is_refused_for_root_too(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    path.touch()
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    refuse_protected([path, tmp_path / "none"])
+    path.chmod(0o444)
+    refuse_protected([link])
+    with pytest.raises(SvfapError, match=r"checkpoint.pt is write-protected, .*chmod u\+w"):
+        refuse_protected([path])
