@@ -43,7 +43,8 @@ def put(path: Path, address: str, *, previous: str) -> None:
         SvfapError: the store cannot be reached or refuses.
     """
     store, folder = _open(address)
-    store.makedirs(folder, exist_ok=True)
+    if folder.startswith("/"):  # in an object store, the path begins with a bucket, never made here
+        store.makedirs(folder, exist_ok=True)
     own = f"{folder}/{path.name}"
     if store.exists(own):
         store.copy(own, f"{folder}/{previous}")

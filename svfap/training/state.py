@@ -47,7 +47,7 @@ class State:
         stamped = {"identity": self.run_hash, **tensor_file.provenance(), **content}
         tensor_file.write(self.last, stamped)
         if self.address:
-            object_store.put(self.last, self.address, previous=self.previous.name)
+            self._store()
 
     def load(self) -> dict[str, Any] | None:
         """Read the newest undamaged save of this run; return None if there is none."""
@@ -65,6 +65,15 @@ class State:
                 return saved
             logger.info("%s: saved with different settings or data; ignored", path)
         return None
+
+    def _store(self) -> None:
+        """Copy the newest save; once that has worked, a store that fails ends no training."""
+        try:
+            object_store.put(self.last, self.address, previous=self.previous.name)
+        except SvfapError as error:
+            if not self.previous.is_file():
+                raise
+            logger.warning("%s; the training goes on and tries again at the next save", error)
 
     def remove(self) -> None:
         """Delete the saves; call this when the outputs of the run are written."""

@@ -154,6 +154,8 @@ def weights(output):
 
 def refuse_protected():
     """Stop before the first job if the run would replace a write-protected file."""
+    if workflow.touch:
+        return
     outputs = (
         Path(path) for job in workflow.dag.needrun_jobs() for path in job.output
     )
