@@ -5,15 +5,20 @@ survive is therefore not declared. Declared are links to it, which cost nothing 
 the work is done. Where only declared files travel, a copy of the work takes the place of the link.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from svfap.errors import SvfapError
+
 # Declared folders beside the tables of face clips and of shards.
 FACES_FOLDER = "face_clips"
 TARS_FOLDER = "tars"
+# What FAT, network shares and mounted cloud drives answer.
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
@@ -49,11 +54,11 @@ def link(path: Path, target: Path) -> None:
 
     Raises:
         OSError: the link cannot be made; the earlier one is unchanged.
+        SvfapError: the file system has no links.
     """
     with replacing(path) as partial:
-        partial.symlink_to(
-            os.path.relpath(target.parent.resolve() / target.name, path.parent.resolve())
-        )
+        place = target.parent.resolve() / target.name
+        _symlink(partial, os.path.relpath(place, path.parent.resolve()))
 
 
 def link_files(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
@@ -68,6 +73,7 @@ def link_files(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
 
     Raises:
         OSError: a link cannot be made.
+        SvfapError: the file system has no links.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -76,10 +82,22 @@ def link_files(folder: Path, files: Iterable[tuple[str, Path]]) -> None:
         if target.is_dir():
             place.mkdir(parents=True)
             for file in target.iterdir():
-                (place / file.name).symlink_to(file.absolute())
+                _symlink(place / file.name, file.absolute())
         elif target.exists():
             place.parent.mkdir(exist_ok=True)
-            place.symlink_to(target.absolute())
+            _symlink(place, target.absolute())
+
+
+def _symlink(path: Path, target: Path | str) -> None:
+    try:
+        path.symlink_to(target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        raise SvfapError(
+            f"{path.parent}: this file system has no symbolic links; choose folders on another one,"
+            " such as a local disk, with the keys `data` and `results`"
+        ) from None
 
 
 def arrived(path: Path) -> bool:

@@ -31,7 +31,8 @@ LIGHT = {
 }
 LAYERS = (  # from bottom to top; a room imports rooms of lower layers only
     ("redact",),
-    ("errors", "interrupts", "order", "progress", "replacing", "threads"),
+    ("errors",),
+    ("interrupts", "order", "progress", "replacing", "threads"),
     ("config", "plots", "sources", "augment", "overwriting"),
     ("datasets", "models", "video", "tracking"),
     ("weights",),

@@ -1,11 +1,13 @@
 """A file is replaced whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from svfap.replacing import replacing
+from svfap.errors import SvfapError
+from svfap.replacing import link, link_files, replacing
 
 
 @pytest.mark.parametrize("fsync", [False, True])
@@ -57,3 +59,18 @@ def test_a_name_as_long_as_a_name_may_be(tmp_path: Path, name: str) -> None:
         partial.write_text("new")
     assert (tmp_path / name).read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*names: object, **options: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    (tmp_path / "run.jsonl").touch()
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(SvfapError, match="has no symbolic links; choose folders on another one"):
+        link(tmp_path / "clips.jsonl", tmp_path / "run.jsonl")
+    with pytest.raises(SvfapError, match="has no symbolic links"):
+        link_files(tmp_path / "tars", [("a", tmp_path / "run.jsonl")])

@@ -24,8 +24,8 @@ HIDDEN_EVENTS = frozenset(
 # Messages of Snakemake that have no event of their own, and that no user needs.
 CHATTER = re.compile(
     r"Assuming |Building DAG|Using (shell|profile|workflow)|Select jobs|Execute \d+ jobs?|host:"
-    r"|Conda environments: ignored|Group jobs: inactive|Removing (output files|temporary output)"
-    r"|Storing (output|in storage)|Finished upload|Write-protecting"
+    r"|Conda environments: ignored|Group jobs: inactive|Write-protecting|Finished upload"
+    r"|Removing (output files|temporary output|local copy)|Storing (output|in storage)"
     r"|Complete log|Exiting because a job"
 )
 FAILED_COMMAND = "RuleException:\nCalledProcessError"  # repeats the command of a failed job

@@ -1,7 +1,7 @@
 """The storage of a workflow without a shared disk: a check before the first job, logs, a fault."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from shutil import which
@@ -14,12 +14,13 @@ from svfap.redact import redacted
 REMARK = " (send to storage)"  # what Snakemake's messages add to the address of an output
 
 
-def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)
+def check(provider: Any, prefix: str, folders: Iterable[Path]) -> None:  # noqa: ANN401  (a class of Snakemake's plugin)
     """Ask the storage for a file once, where Snakemake would fail for every file.
 
     Args:
         provider: the storage provider of a workflow.
         prefix: the value of `--default-storage-prefix`.
+        folders: the folders `data` and `results` of the configuration.
 
     Raises:
         SvfapError: the storage cannot be reached, refuses, or has no such bucket; or its plugin
@@ -30,6 +31,11 @@ def check(provider: Any, prefix: str) -> None:  # noqa: ANN401  (a class of Snak
         raise SvfapError(
             f"storage {where}: {unfit[0]!r} in --default-storage-prefix; Snakemake hands it to jobs"
             " without quotes, so use letters, digits and ./_- only"
+        )
+    if outside := [folder for folder in folders if ".." in folder.parts]:
+        raise SvfapError(
+            f"storage {where}: {outside[0]} would lie outside it; give `data` and `results` paths"
+            " without '..'"
         )
     if type(provider).__module__.startswith("snakemake_storage_plugin_fs") and not which("rsync"):
         raise SvfapError(
@@ -61,9 +67,10 @@ def reader(provider: Any) -> Callable[[str], str]:  # noqa: ANN401  (a class of 
     def read(name: str) -> str:
         with TemporaryDirectory() as folder, suppress(Exception):  # a log is no reason to fail
             asked = provider.object(name.removesuffix(REMARK))
-            asked.set_local_path(Path(folder) / "log")
+            log = Path(folder) / "log"
+            asked.set_local_path(log)
             asked.retrieve_object()
-            return asked.local_path().read_text(encoding="utf-8", errors="replace")
+            return log.read_text(encoding="utf-8", errors="replace")
         return ""
 
     return read

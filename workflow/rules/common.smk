@@ -45,7 +45,8 @@ try:
     EXPERIMENT = resolve.resolve(config, where="config")
     RUNS = runs.expand(EXPERIMENT)  # folder below `results` -> run
     if TRAVELS and workflow.is_main_process:
-        travel.check(STORAGE, workflow.storage_settings.default_storage_prefix)
+        folders = EXPERIMENT.config.data, EXPERIMENT.config.results
+        travel.check(STORAGE, workflow.storage_settings.default_storage_prefix, folders)
 except SvfapError as error:
     print(f"svfap: error: {error}", file=sys.stderr)
     sys.exit(2)
@@ -156,9 +157,7 @@ def refuse_protected():
     """Stop before the first job if the run would replace a write-protected file."""
     if workflow.touch:
         return
-    outputs = (
-        Path(path) for job in workflow.dag.needrun_jobs() for path in job.output
-    )
+    outputs = (Path(path) for job in workflow.dag.needrun_jobs() for path in job.output)
     try:
         known_errors.refuse_protected(outputs)
     except SvfapError as error:
