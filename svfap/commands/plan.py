@@ -75,7 +75,7 @@ def forecast(
         machine=given.machine,
         seconds=sum(stage.seconds for stage in stages.values()),
         stages=stages,
-        bottlenecks=[*show.bottlenecks(stages)],
+        bottlenecks=[*show.bottlenecks(stages, keep=experiment.config.crop.keep)],
         warnings=[*show.warnings(experiment, videos)],
         assumptions=[*show.assumptions(given, jobs, videos)],
     )

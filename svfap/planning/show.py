@@ -37,11 +37,21 @@ class Forecast(Section):
         return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def bottlenecks(stages: dict[str, Estimate]) -> Iterator[str]:
-    """Yield the stage that takes longest, and the limit and GPU memory of each training."""
+def bottlenecks(stages: dict[str, Estimate], *, keep: bool) -> Iterator[str]:
+    """Yield the stage that takes longest, and the limit and GPU memory of each training.
+
+    Args:
+        stages: name -> estimate.
+        keep: whether face clips stay on the disk, the key `crop.keep`.
+    """
     longest = max(stages, key=lambda name: stages[name].seconds)
     total = sum(stage.seconds for stage in stages.values())
     yield f"Bottleneck: {longest}, {stages[longest].seconds / total:.0%} of the time."
+    clips = _size(stages["crop"].disk_bytes)
+    if clips and keep:
+        yield f"crop: `crop.keep: false` would free {clips} once the face clips are in shards."
+    elif clips:
+        yield f"crop: the {clips} of face clips are deleted once they are in shards."
     for name, stage in stages.items():
         pace, memory = stage.clips_per_second, stage.gpu_memory_bytes
         if pace and name != "evaluate":  # evaluation has no loader processes to add

@@ -1,6 +1,7 @@
 """The forecast of `svfap plan`: its arithmetic, a recorded run, and mistakes of users."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -290,6 +291,7 @@ def test_the_table_names_units_bottleneck_and_assumptions():
     for part in ("Bottleneck: ", "Assumptions", "assumed", "989.4 TFLOP/s", "total", "clips/s"):
         assert part in text
     assert "measured" not in header
+    assert re.search(r"crop: `crop.keep: false` would free 1\.\d+ TB once", text)
 
 
 @pytest.mark.parametrize(
