@@ -19,6 +19,10 @@ STORAGE = re.compile(
 PROTECTED = re.compile(
     r"Write-protected output files.+affected files:\s*(?P<file>[^\n]+)", re.DOTALL
 )
+UNWRITABLE = re.compile(
+    r"Failed to create output directory (?P<folder>[^\n]+)\.\n"
+    r"\s*\w+: \[Errno \d+\] (?P<why>[^:\n]+)"
+)
 MOST_CHARACTERS = 300
 WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
@@ -31,8 +35,17 @@ def explained(text: str) -> str:
             f"storage: {what} {where} ({reason[:MOST_CHARACTERS]}); check address, credentials,"
             " permissions and network, then run the same command again: finished jobs are kept"
         )
+    if found := UNWRITABLE.search(text):
+        return _unwritable(found["folder"], found["why"])
     found = PROTECTED.search(text)
     return _protected(found["file"].strip()) if found else ""
+
+
+def in_words(error: SvfapError | OSError) -> str:
+    """Return what stops a run before its first job, and what to do."""
+    if isinstance(error, OSError):
+        return _unwritable(str(error.filename), str(error.strerror))
+    return str(error)
 
 
 def refuse_protected(outputs: Iterable[Path]) -> None:
@@ -55,4 +68,10 @@ def _protected(path: str) -> str:
     return (
         f"{path} is write-protected, and this run would replace it; take back what changed, or give"
         f" `results` another folder, or allow it by `chmod u+w {path}`"
+    )
+
+
+def _unwritable(folder: str, why: str) -> str:
+    return (
+        f"{folder}: {why}; choose folders that you may write to with the keys `data` and `results`"
     )

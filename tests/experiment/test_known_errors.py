@@ -3,7 +3,7 @@
 import pytest
 
 from svfap.errors import SvfapError
-from svfap.experiment.known_errors import explained, refuse_protected
+from svfap.experiment.known_errors import explained, in_words, refuse_protected
 
 
 def test_snakemakes_refusal_says_what_to_do():
@@ -37,3 +37,14 @@ def test_a_write_protected_output_is_refused_for_root_too(tmp_path):
     refuse_protected([link])
     with pytest.raises(SvfapError, match=r"checkpoint.pt is write-protected, .*chmod u\+w"):
         refuse_protected([path])
+
+
+def test_a_folder_that_cannot_be_written():
+    text = (
+        "WorkflowError:\nFailed to create output directory /x/raw.\n"
+        "PermissionError: [Errno 13] No: '/x'"
+    )
+    wanted = "choose folders that you may write to with the keys `data` and `results`"
+    assert explained(text) == f"/x/raw: No; {wanted}"
+    assert in_words(OSError(30, "Read-only file system", "/x")).startswith("/x: Read-only file")
+    assert in_words(SvfapError("a; b")) == "a; b"

@@ -153,15 +153,17 @@ def weights(output):
     return protected(path) if EXPERIMENT.config.protect else path
 
 
-def refuse_protected():
-    """Stop before the first job if the run would replace a write-protected file."""
-    if workflow.touch:
-        return
-    outputs = (Path(path) for job in workflow.dag.needrun_jobs() for path in job.output)
+def begin():
+    """Open the run, if it may write its results and replaces no write-protected file."""
+    outputs = (
+        Path(path) for job in workflow.dag.needrun_jobs() for path in job.output
+    )
     try:
-        known_errors.refuse_protected(outputs)
-    except SvfapError as error:
-        print(f"svfap: error: {error}", file=sys.stderr)
+        if not workflow.touch:
+            known_errors.refuse_protected(outputs)
+        PIPELINE.open()
+    except (SvfapError, OSError) as error:
+        print(f"svfap: error: {known_errors.in_words(error)}", file=sys.stderr)
         sys.exit(2)
 
 
