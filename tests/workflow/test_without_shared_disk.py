@@ -163,7 +163,7 @@ def test_by_a_folder(project, wanted, tmp_path):
     ],
 )
 def test_a_storage_that_cannot_be_used_is_one_line(project, store, bucket, keys, message):
-    words = arguments(project, "s3", f"s3://{bucket}/run")
+    words = [*arguments(project, "s3", f"s3://{bucket}/run"), "--storage-s3-retries", "1"]
     done = snakemake(project, *words, env=settings(project, store[0], keys))
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
