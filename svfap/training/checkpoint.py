@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from svfap.config import TrainingMachine
@@ -136,13 +137,14 @@ def build_model(job: FinetuneJob, weights: Mapping[str, Tensor], *, where: objec
         SvfapError: the weights do not fit the settings.
     """
     settings = job.finetune
-    model = VideoModel(
-        job.model,
-        len(job.targets),
-        activation=settings.activation,
-        fusion=settings.fusion,
-        pool=settings.pool,
-    )
+    with torch.device("cpu"):  # whatever default device and type the caller has set
+        model = VideoModel(
+            job.model,
+            len(job.targets),
+            activation=settings.activation,
+            fusion=settings.fusion,
+            pool=settings.pool,
+        ).float()
     load_weights(model, weights, where=where)
     return model.eval()
 

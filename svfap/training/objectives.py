@@ -70,7 +70,7 @@ def normalise(video: Tensor) -> Tensor:
 def _per_channel(values: Iterable[float], device: torch.device) -> Tensor:
     """Return a tensor with one value per channel, (1, 3, 1, 1, 1)."""
     # Fill the tensor on the device: the host would wait for a copy of torch.tensor(values).
-    filled = [torch.full((1,), value, device=device) for value in values]
+    filled = [torch.full((1,), value, dtype=torch.float32, device=device) for value in values]
     return torch.cat(filled).view(1, -1, 1, 1, 1)
 
 

@@ -6,7 +6,7 @@ from typing import Never
 
 from svfap.use.bundle import Bundle
 from svfap.use.inputs import OneInput, Video
-from svfap.use.options import refuse
+from svfap.use.options import FLAG, check_choice, refuse
 from svfap.use.page import Page
 from svfap.use.video_scores import VideoScores
 
@@ -54,6 +54,7 @@ class Drawn:
         from svfap.use import drawn_scores
 
         refuse(unknown, "annotate", "path, out, fps and overwrite")
+        check_choice("overwrite", overwrite, FLAG)
         return drawn_scores.annotate_video(self, path, out, fps=fps, overwrite=overwrite)
 
     def page(
@@ -83,4 +84,5 @@ class Drawn:
         from svfap.use import drawn_scores
 
         refuse(unknown, "page", "path, out, fps and overwrite")
+        check_choice("overwrite", overwrite, FLAG)
         return drawn_scores.make_page(self, path, out, fps=fps, overwrite=overwrite)

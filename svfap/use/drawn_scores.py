@@ -120,7 +120,13 @@ def _named(out: str | Path, suffixes: tuple[str, ...]) -> Path:
     if not isinstance(out, str | os.PathLike):
         raise SvfapError(f"out is {out!r}; name a file that ends in {suffixes[0]}")
     path = Path(out)
-    if path.suffix.lower() not in suffixes or path.is_dir():
+    if "://" in str(out):
+        raise SvfapError(f"{out}: is an address; name a file, which you can upload later")
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise SvfapError(f"{out}: cannot be written ({error.strerror})") from None
+    if path.suffix.lower() not in suffixes or is_folder or "\0" in str(out):
         raise SvfapError(f"{out}: is no name of a file that ends in {suffixes[0]}")
     return path
 

@@ -59,11 +59,17 @@ def find_videos(source: str | Path) -> FoundVideos:
         advice = why_no_path(str(source)) or "name a video, a folder or a camera"
         if of_web:
             advice = "addresses are not read, so download the video first"
+        elif str(source).startswith("~"):
+            advice = "only a shell knows ~, so write the whole path"
+        elif "*" in str(source):
+            advice = "patterns are not searched for, so name the folder"
         raise SvfapError(f"{source}: no such file or folder; {advice}")
     found = FoundVideos()
     if path.is_file():
         found.videos[printable(path.name)] = path
         return found
+    if not path.is_dir():
+        raise SvfapError(f"{source}: neither a file nor a folder; name a video or a folder")
     with Shield() as shield:
         _search(path, path, found, frozenset(), shield)
     if not found.videos:

@@ -86,7 +86,11 @@ def check_frames(given: NDArray[np.generic] | torch.Tensor) -> NDArray[np.uint8]
             f"frames have the type {given.dtype}; give uint8 from 0 to 255, and multiply values"
             " from 0 to 1 by 255 first"
         )
-    frames = given.cpu().numpy() if isinstance(given, torch.Tensor) else np.asarray(given, np.uint8)
+    if isinstance(given, torch.Tensor):
+        if given.layout != torch.strided or given.is_meta:
+            raise SvfapError("frames are a sparse or empty tensor; give a dense one with values")
+        given = given.cpu().numpy()
+    frames = np.asarray(given, np.uint8)
     if frames.max() <= 1:
         raise SvfapError(
             "frames have no value above 1; give uint8 from 0 to 255, and multiply values from 0 to"

@@ -1,7 +1,6 @@
 """What a user scores from Python: paths, arrays of frames, and lists of these."""
 
 import os
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from svfap.errors import SvfapError
 from svfap.use.find_videos import FoundVideos, find_videos, printable, unused
 from svfap.use.frame_array import FrameArray, check_frames, check_rate
+from svfap.use.options import check_choice, in_few_words
 from svfap.video.decode import FOLDER_RATE
 
 Video = Path | FrameArray
@@ -43,8 +43,7 @@ def find_inputs(
     Raises:
         SvfapError: something given is no video, or a path has no video.
     """
-    if on_error not in get_args(OnError):
-        raise SvfapError(f"on_error is {on_error!r}; choose one of raise, skip")
+    check_choice("on_error", on_error, get_args(OnError))
     items = _listed(given)
     videos: dict[str, Video] = {}
     every = FoundVideos()
@@ -84,17 +83,19 @@ def _listed(given: Any) -> list[Any]:  # noqa: ANN401
         return [given]
     # Series of pandas, and arrays of text, have `tolist`.
     if not (isinstance(given, list | tuple) or hasattr(given, "tolist")):
-        many = hasattr(given, "__iter__") and not isinstance(given, bytes)
-        advice = "; make a list of it" if many else ""
-        raise SvfapError(f"{reprlib.repr(given)} is no video; give {_KINDS}{advice}")
+        advice = ""
+        if isinstance(given, bytes | bytearray) or hasattr(given, "read"):
+            advice = "; write what it holds into a file, and name the file"
+        elif hasattr(given, "__iter__"):
+            advice = "; make a list of it"
+        raise SvfapError(f"{in_few_words(given)} is no video; give {_KINDS}{advice}")
     items = [*given] if isinstance(given, list | tuple) else np.atleast_1d(given).tolist()
     if not items:
         raise SvfapError("the list of videos is empty; name at least one video")
     for number, item in enumerate(items, 1):
         if not (_is_path(item) or _is_array(item)):
             raise SvfapError(
-                f"item {number} of the list is {reprlib.repr(item)}, which is no video; give"
-                f" {_KINDS}"
+                f"item {number} of the list is {in_few_words(item)}, which is no video; give {_KINDS}"
             )
     return items
 
@@ -107,6 +108,6 @@ def _is_path(given: object) -> bool:
 
 def _is_array(given: object) -> bool:
     """Return whether something is an array of numbers; arrays of text are lists of paths."""
-    return isinstance(given, torch.Tensor) or (
-        isinstance(given, np.ndarray) and given.dtype.kind not in "OUST"
-    )
+    if not isinstance(given, np.ndarray):
+        return isinstance(given, torch.Tensor)
+    return given.dtype.kind not in "OUST" or given.ndim > 2

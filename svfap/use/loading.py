@@ -9,7 +9,7 @@ from svfap.errors import SvfapError
 from svfap.progress import in_notebook
 from svfap.use import bundle as bundles
 from svfap.use.devices import choose_device
-from svfap.use.options import make_options
+from svfap.use.options import FLAG, check_choice, in_few_words, make_options
 from svfap.use.predictor import Predictor
 
 
@@ -20,9 +20,9 @@ def load(source: str | Path, *, progress: bool | None, options: Mapping[str, Any
         SvfapError: see `svfap.load`.
     """
     if not isinstance(source, str | os.PathLike) or not os.fspath(source):
-        raise SvfapError(f"{source!r} is no model; name a checkpoint, an exported folder or hub id")
-    if progress not in (None, False, True):
-        raise SvfapError(f"progress is {progress!r}; choose one of None, False, True")
+        given = in_few_words(source)
+        raise SvfapError(f"{given} is no model; name a checkpoint, an exported folder or hub id")
+    check_choice("progress", progress, (None, *FLAG))
     chosen = make_options(options)
     choose_device(chosen.device)  # before the weights are read
     shown = in_notebook() if progress is None else progress

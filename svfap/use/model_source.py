@@ -31,7 +31,11 @@ def check_source(source: str | Path) -> None:
     alone = path.suffix == ".safetensors" or (path.name in FILES and path.suffix != ".onnx")
     if alone and path.is_file():
         raise SvfapError(f"{source}: is one file of a model; name its folder, {path.parent}")
-    if not path.exists() and (path.suffix in {".pt", ".pth"} or not HUB_ID.match(str(source))):
+    try:
+        exists = path.exists()
+    except OSError as error:  # such as a name that is too long
+        raise SvfapError(f"{source}: cannot be read ({error.strerror})") from None
+    if not exists and (path.suffix in {".pt", ".pth"} or not HUB_ID.match(str(source))):
         advice = why_no_path(str(source)) or "name a checkpoint, an exported folder or a hub id"
         raise SvfapError(f"{source}: no such file or folder; {advice}")
 

@@ -2,7 +2,10 @@
 
 import logging
 import math
-from collections.abc import Collection, Mapping
+import reprlib
+import sys
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from svfap.use.bundle import ModelFacts
 
 Speaker = Literal["main", "all"]
+_LONGEST = 60  # letters of a wrong value in a message
+FLAG = (False, True)  # values of an option that is on or off
 WINDOW = "window"  # the hop of windows that follow each other without overlap
 
 logger = logging.getLogger(__name__)
@@ -58,16 +63,14 @@ class Options:
             raise SvfapError(f"hop is {self.hop!r}; take a number above 0 or {WINDOW!r}")
         if not is_positive(self.batch_size):
             raise SvfapError(f"batch size is {self.batch_size!r}; take a number above 0")
-        if not isinstance(self.batch_size, Integral):
+        if not isinstance(self.batch_size, Integral) or self.batch_size > sys.maxsize:
             raise SvfapError(f"batch size is {self.batch_size!r}; take a whole number")
         for name, value, allowed in (
             ("speaker", self.speaker, get_args(Speaker)),
             ("preset", self.preset, (None, *get_args(Preset))),
-            ("pad", self.pad, (False, True)),
+            ("pad", self.pad, FLAG),
         ):
-            if not any(_is(value, one) for one in allowed):
-                names = ", ".join(map(str, allowed))
-                raise SvfapError(f"{name} is {value!r}; choose one of {names}")
+            check_choice(name, value, allowed)
         stream = self.stream
         if stream is not None and (
             not isinstance(stream, Integral) or isinstance(stream, bool) or stream < 0
@@ -110,6 +113,22 @@ def refuse(unknown: Mapping[str, object], method: str, arguments: str) -> None:
         if near := get_close_matches(name, options, n=1):
             advice = f"{near[0]} is an option of the model, as in svfap.load(..., {near[0]}=...)"
         raise SvfapError(f"{method} has no argument {name!r}; {advice}")
+
+
+def check_choice(name: str, value: object, allowed: Sequence[object]) -> None:
+    """Check that a user's value is one of a few.
+
+    Raises:
+        SvfapError: it is not; 1 is not True, since "no" would be True too.
+    """
+    if not any(_is(value, one) for one in allowed):
+        names = ", ".join(map(str, allowed))
+        raise SvfapError(f"{name} is {in_few_words(value)}; choose one of {names}")
+
+
+def in_few_words(value: object) -> str:
+    """Return a user's value for a message, shortened."""
+    return textwrap.shorten(reprlib.repr(value), _LONGEST, placeholder="...")
 
 
 def is_positive(value: object) -> TypeGuard[float]:

@@ -21,7 +21,7 @@ from svfap.use.devices import choose_device, survive_fork
 from svfap.use.drawn import Drawn
 from svfap.use.footage import find_faces
 from svfap.use.inputs import Inputs, OnError, Video, find_inputs
-from svfap.use.options import Options, crop_settings, refuse
+from svfap.use.options import FLAG, Options, check_choice, crop_settings, refuse
 from svfap.use.timeline import WindowSpan, build_timeline
 from svfap.use.video_scores import Float32, VideoScores
 from svfap.use.windows import Window, in_batches
@@ -149,6 +149,7 @@ class Predictor(Drawn):
             SvfapError: something given is no video, or every video was rejected.
         """
         refuse(unknown, "features", "path, fps, as_frame and on_error")
+        check_choice("as_frame", as_frame, FLAG)
         accepted = self._accepted(path, fps, on_error)
         if as_frame:
             return pd.concat([scores.named_embeddings() for scores in accepted], ignore_index=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.photo_videos import face_frames, save
 from helpers.random_checkpoints import CLASSES, write_checkpoint
 
 import svfap
@@ -20,6 +19,7 @@ from svfap.errors import EXTRA_OF
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]
+CLIPS = ROOT / "tests" / "data" / "crema_d"  # real clips of 2 to 3 s
 VERSIONS = ("3.11", "3.12", "3.13")
 FACTS = """
 import importlib.metadata, importlib.util, json, sys
@@ -72,7 +72,7 @@ def test_a_user_of_plain_pip_gets_what_is_tested(version, wheel, tmp_path, toy_m
 
     assert run(command, "--version").stdout == f"svfap {svfap.__version__}\n"
     assert run(command, "predict", "--help").stdout.startswith("usage: svfap predict ")
-    video = save(tmp_path / "face.mp4", face_frames(40))
+    video = CLIPS / "1001_DFA_ANG_XX.flv"
     model = write_checkpoint(tmp_path / "m.pt", toy_model)
     run(command, "predict", video, "--checkpoint", model, "--output", "out", cwd=tmp_path)
     theirs, ours = pd.read_csv(tmp_path / "out" / "timeline.csv"), svfap.load(model).predict(video)

@@ -1,5 +1,8 @@
 """Wrong values from Python are one clear error each, whatever they are."""
 
+import io
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -41,12 +44,21 @@ def model(tmp_path_factory, toy_model):
         (pd.Series(["nowhere.mp4", None]), "item 2 of the list is"),
         ([["nowhere.mp4"]], "item 1 of the list is "),
         (range(3), "is no video"),
+        ("~/face.mp4", "only a shell knows ~, so write the whole path"),
+        ("videos/*.mp4", "patterns are not searched for, so name the folder"),
+        ("/dev/null", "neither a file nor a folder"),
+        (io.BytesIO(b"video"), "is no video; .*; write what it holds into a file"),
+        (bytearray(b"video"), "is no video; .*; write what it holds into a file"),
+        (np.zeros((2, 8, 8, 3), object), "frames have the type object"),
+        (torch.zeros((2, 8, 8, 3), dtype=torch.uint8).to_sparse(), "give a dense one with values"),
+        (torch.zeros((2, 8, 8, 3), dtype=torch.uint8, device="meta"), "give a dense one"),
+        ([np.zeros((99, 99), int).tolist()], r"^item 1 of the list is .{,60}, which is no video"),
     ],
 )
 def test_what_is_no_video(model, given, message):
     for method in (model.predict, model.features, model.annotate, model.page):
         with pytest.raises(SvfapError, match=message):
-            method(given)
+            method(given, fps=25 if hasattr(given, "dtype") and given.ndim == 4 else None)
 
 
 def test_a_folder_without_videos(model, tmp_path):
@@ -87,6 +99,8 @@ def test_a_folder_without_videos(model, tmp_path):
         ({"device": "cuda:99"}, "device 'cuda:99' is not on this machine; choose one of cpu"),
         ({"device": torch.device("meta")}, "device is device"),
         ({"progress": "no"}, "progress is 'no'"),
+        ({"progress": np.arange(2)}, r"progress is array\(\[0, 1\]\)"),
+        ({"batch_size": 10**30}, "batch size is 10+; take a whole number"),
     ],
 )
 def test_wrong_options(options, message):
@@ -94,9 +108,9 @@ def test_wrong_options(options, message):
         svfap.load("nowhere", **options)
 
 
-@pytest.mark.parametrize("source", [None, 5, "", ["model.pt"], {"a": 1}])
+@pytest.mark.parametrize("source", [None, 5, "", ["model.pt"], {"weights": [[1.0] * 999] * 999}])
 def test_what_is_no_model(source):
-    with pytest.raises(SvfapError, match="is no model; name a checkpoint"):
+    with pytest.raises(SvfapError, match="^.{,60} is no model; name a checkpoint"):
         svfap.load(source)
 
 
@@ -115,6 +129,7 @@ def test_a_device_that_is_not_there(device):
         ("nowhere.pt", "no such file or folder; name a checkpoint"),
         ("file:///x/model.pt", "no such file or folder; write the path without file://"),
         ("shared/model.safetensors", "is one file of a model; name its folder, shared"),
+        ("long" * 99, "cannot be read \\(File name too long\\)"),
         ("shared/config.json", "is one file of a model; name its folder, shared"),
     ],
 )
@@ -140,6 +155,20 @@ def test_videos_that_do_not_exist_may_be_skipped(model, tmp_path, caplog):
         model.predict("nowhere.mp4", on_error="skip")
     with pytest.raises(SvfapError, match="on_error is 'ignore'; choose one of raise, skip"):
         model.predict(both, on_error="ignore")
+    with pytest.raises(SvfapError, match="on_error is array.*; choose one of raise, skip"):
+        model.predict(both, on_error=np.array(["raise", "skip"]))
+
+
+def test_a_switch_is_true_or_false(model, tmp_path):
+    """The text "no" would count as true."""
+    (tmp_path / "a.mp4").write_text("keep")
+    for wrong in ("no", 1, None, np.arange(2)):
+        with pytest.raises(SvfapError, match="^as_frame is .*; choose one of False, True"):
+            model.features("nowhere.mp4", as_frame=wrong)
+        for method in (model.annotate, model.page):
+            with pytest.raises(SvfapError, match="^overwrite is .*; choose one of False, True"):
+                method("nowhere.mp4", tmp_path / "a.mp4", overwrite=wrong)
+    assert (tmp_path / "a.mp4").read_text() == "keep"
 
 
 def test_arguments_that_a_method_does_not_have(model):
@@ -196,5 +225,12 @@ def test_where_pictures_cannot_be_written(tmp_path, model):
             model.annotate(video, f"{out}/a.mp4")
         with pytest.raises(SvfapError, match=r"cannot be written \(.*; choose a folder"):
             model.page(video, f"{out}/a.html")
+    for out, reason in (
+        ("https://example.org/a.mp4", "is an address; name a file"),
+        ("a" * 300 + ".mp4", r"cannot be written \(File name too long\)"),
+        ("a\0.mp4", "is no name of a file"),
+    ):
+        with pytest.raises(SvfapError, match=reason):
+            model.annotate(video, out)
     with pytest.raises(SvfapError, match="2 videos given; give one at a time"):
         model.page([video, video])

@@ -147,6 +147,23 @@ def test_the_callers_context_changes_no_score(model, faces, context):
         assert model.features(faces[0]).dtype == "float32"
 
 
+@pytest.mark.parametrize("other", [torch.float64, torch.bfloat16])
+def test_the_callers_default_type_changes_no_score(model, faces, tmp_path, other):
+    expected = model.predict(faces[0])
+    torch.set_default_dtype(other)
+    try:
+        for each in (model, svfap.load(tmp_path / "model.pt")):
+            pd.testing.assert_frame_equal(each.predict(faces[0]), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_the_callers_default_device_changes_no_score(model, faces, tmp_path):
+    with torch.device("meta"):
+        found = svfap.load(tmp_path / "model.pt").predict(faces[0])
+    pd.testing.assert_frame_equal(found, model.predict(faces[0]))
+
+
 def test_a_list_of_paths(model, faces):
     expected = pd.concat([model.predict(face) for face in faces], ignore_index=True)
     pd.testing.assert_frame_equal(model.predict(faces), expected)
