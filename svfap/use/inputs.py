@@ -95,7 +95,8 @@ def _listed(given: Any) -> list[Any]:  # noqa: ANN401
     for number, item in enumerate(items, 1):
         if not (_is_path(item) or _is_array(item)):
             raise SvfapError(
-                f"item {number} of the list is {in_few_words(item)}, which is no video; give {_KINDS}"
+                f"item {number} of the list is {in_few_words(item)}, which is no video; give"
+                f" {_KINDS}"
             )
     return items
 

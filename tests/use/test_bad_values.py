@@ -110,7 +110,7 @@ def test_wrong_options(options, message):
 
 @pytest.mark.parametrize("source", [None, 5, "", ["model.pt"], {"weights": [[1.0] * 999] * 999}])
 def test_what_is_no_model(source):
-    with pytest.raises(SvfapError, match="^.{,60} is no model; name a checkpoint"):
+    with pytest.raises(SvfapError, match=r"^.{,60} is no model; name a checkpoint"):
         svfap.load(source)
 
 
@@ -155,7 +155,7 @@ def test_videos_that_do_not_exist_may_be_skipped(model, tmp_path, caplog):
         model.predict("nowhere.mp4", on_error="skip")
     with pytest.raises(SvfapError, match="on_error is 'ignore'; choose one of raise, skip"):
         model.predict(both, on_error="ignore")
-    with pytest.raises(SvfapError, match="on_error is array.*; choose one of raise, skip"):
+    with pytest.raises(SvfapError, match=r"on_error is array.*; choose one of raise, skip"):
         model.predict(both, on_error=np.array(["raise", "skip"]))
 
 
@@ -163,10 +163,10 @@ def test_a_switch_is_true_or_false(model, tmp_path):
     """The text "no" would count as true."""
     (tmp_path / "a.mp4").write_text("keep")
     for wrong in ("no", 1, None, np.arange(2)):
-        with pytest.raises(SvfapError, match="^as_frame is .*; choose one of False, True"):
+        with pytest.raises(SvfapError, match=r"^as_frame is .*; choose one of False, True"):
             model.features("nowhere.mp4", as_frame=wrong)
         for method in (model.annotate, model.page):
-            with pytest.raises(SvfapError, match="^overwrite is .*; choose one of False, True"):
+            with pytest.raises(SvfapError, match=r"^overwrite is .*; choose one of False, True"):
                 method("nowhere.mp4", tmp_path / "a.mp4", overwrite=wrong)
     assert (tmp_path / "a.mp4").read_text() == "keep"
 
