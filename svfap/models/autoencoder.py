@@ -1,7 +1,7 @@
 """Masked autoencoder for pre-training: see 10 % of a video, predict 90 % (paper section 3.2)."""
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -154,6 +154,11 @@ class Autoencoder(TimmInterface):
         """Apply the encoder's norm to tokens (..., C)."""
         out: Tensor = self.norm(tokens)
         return out
+
+    def set_input_size(self, img_size: Any = None, patch_size: Any = None) -> None:  # noqa: ANN401
+        """Take videos of another height and width; weights stay."""
+        super().set_input_size(img_size, patch_size)
+        self.positions.resize(self.encoder.slices * self.encoder.sites)
 
     def drop_norm(self) -> None:
         """Remove the encoder's norm."""

@@ -135,6 +135,12 @@ class Encoder(nn.Module):
             self.patch_embed = nn.Linear(self.patch_dim, self.config.dim)
             initialise(self.patch_embed)
 
+    def set_side(self, pixels: int) -> None:
+        """Take pictures of another side; only the positions depend on it."""
+        self.config = self.config.model_copy(update={"image_size": pixels})
+        self.slices, self.sites, *_ = token_grid(self.config)
+        self.positions.resize(self.slices * self.sites)
+
     def _check_size(self, video: Tensor) -> None:
         """Refuse a video of another size, because the position embeddings would not fit."""
         size = self.config.image_size

@@ -39,6 +39,11 @@ class FixedPositions(nn.Module):
         """Compute the table on its device and in its type."""
         self.table = sinusoid_positions(*self.table.shape[1:]).to(self.table)
 
+    def resize(self, count: int) -> None:
+        """Compute a table of another number of positions."""
+        self.table = self.table.new_empty(1, count, self.table.shape[2])
+        self.reset_parameters()
+
     def init_non_persistent_buffers(self) -> None:
         """Compute the table; timm's `reinit_non_persistent_buffers` calls this method."""
         self.reset_parameters()

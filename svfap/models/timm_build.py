@@ -17,6 +17,7 @@ from svfap.models.autoencoder import Autoencoder
 from svfap.models.encoder import Encoder
 from svfap.models.timm_facts import FACTS, NAME, SMALL
 from svfap.models.timm_interface import check_count
+from svfap.models.timm_sizes import square_side
 from svfap.models.video_model import VideoModel, pool_kind, pool_name
 
 OUR_NAMES = {"img_size": "image_size", "embed_dim": "dim", "num_heads": "heads"}
@@ -43,7 +44,7 @@ def build(name: str, arguments: Mapping[str, Any], *, pretrained: bool) -> Any: 
     from timm.models import build_model_with_cfg
 
     options = {TIMM_NAMES.get(key, key): value for key, value in arguments.items()}
-    side = _side(options["img_size"]) if "img_size" in options else None
+    side = square_side(options["img_size"]) if "img_size" in options else None
     source = _source(name, options, side, pretrained=pretrained)
     if options.get("features_only") and options.get("feature_cls", "getter") != "getter":
         raise SvfapError("feature_cls: only 'getter' gives the tokens of the stages; leave it out")
@@ -160,7 +161,7 @@ def _on(device: torch.device | str | None) -> Any:  # noqa: ANN401 (a context ma
 def _config(sizes: Mapping[str, Any]) -> ModelConfig:
     ours = {OUR_NAMES.get(key, key): value for key, value in sizes.items()}
     if "image_size" in ours:
-        ours["image_size"] = _side(ours["image_size"])
+        ours["image_size"] = square_side(ours["image_size"])
     try:
         return parse(ModelConfig, ours, where="model")
     except SvfapError as error:
@@ -168,19 +169,6 @@ def _config(sizes: Mapping[str, Any]) -> ModelConfig:
         for timms, own in OUR_NAMES.items():
             text = re.sub(rf"\b{own}\b", timms, text)
         raise SvfapError(text) from None
-
-
-def _side(size: Any) -> Any:  # noqa: ANN401 (a number, a pair, or what `ModelConfig` refuses)
-    """Return the side of a square given as a number or as a pair.
-
-    Raises:
-        SvfapError: height and width differ.
-    """
-    if not isinstance(size, tuple | list):
-        return size
-    if len(set(size)) != 1:
-        raise SvfapError(f"img_size: {size} is no square; the models take square face crops")
-    return size[0]
 
 
 def adapted(weights: Mapping[str, Tensor], model: VideoModel | Autoencoder) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from svfap.errors import SvfapError
 from svfap.models.encoder import Encoder
+from svfap.models.timm_sizes import new_side
 
 LAYOUTS = ("NLC", "NCHW", "NCTHW", "NHWC", "NTHWC")
 NOT_DECAYED = ("mask_token", "pool.query")  # with all biases and norms
@@ -87,6 +88,10 @@ class TimmInterface(nn.Module):
     @abstractmethod
     def drop_norm(self) -> None:
         """Remove the norm that follows the encoder."""
+
+    def set_input_size(self, img_size: Any = None, patch_size: Any = None) -> None:  # noqa: ANN401
+        """Take videos of another height and width, as `new_side` allows; weights stay."""
+        self.encoder.set_side(new_side(self.encoder.config, img_size, patch_size))
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Compute the blocks again in the backward pass instead of keeping what is in them."""

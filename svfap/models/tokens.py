@@ -10,7 +10,8 @@ def patchify(video: Tensor, tubelet: int, patch: int) -> Tensor:
     b, c, t, h, w = video.shape
     x: Tensor = video.reshape(b, c, t // tubelet, tubelet, h // patch, patch, w // patch, patch)
     x = x.permute(0, 2, 4, 6, 1, 3, 5, 7)
-    tokens: Tensor = x.reshape(b, t // tubelet, (h // patch) * (w // patch), -1)
+    size = c * tubelet * patch**2  # -1 has no meaning for an empty batch
+    tokens: Tensor = x.reshape(b, t // tubelet, (h // patch) * (w // patch), size)
     return tokens
 
 

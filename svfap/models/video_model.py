@@ -1,7 +1,7 @@
 """The model that classifies or rates a video: encoder, pool and head (paper section 4.1)."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -93,6 +93,16 @@ class VideoModel(TimmInterface):
     def global_pool(self) -> str:
         """Timm's name of the pool."""
         return pool_name(self.pool_kind)
+
+    def set_input_size(self, img_size: Any = None, patch_size: Any = None) -> None:  # noqa: ANN401
+        """Take videos of another height and width; weights stay.
+
+        Raises:
+            SvfapError: the size does not fit the patches, or the head reads every site.
+        """
+        if self.pool_kind == "sites":
+            raise SvfapError("img_size: the head reads every site, so it fits one size alone")
+        super().set_input_size(img_size, patch_size)
 
     def get_classifier(self) -> nn.Module:
         """Return the head."""

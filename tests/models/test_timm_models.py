@@ -171,6 +171,41 @@ def test_calls_that_do_not_fit_are_one_clear_error():
         model(video()[:, :, :4])
 
 
+@pytest.mark.parametrize("name", [*SIZES, *MASKED])
+@torch.no_grad()
+def test_another_size_of_pictures(name):
+    model, other = create(name), create(name, img_size=48)
+    other.load_state_dict(model.state_dict())
+    model.to(torch.float64).set_input_size((48, 48))
+    found, expected = (m.forward_features(video(side=48).to(m.encoder.patch_embed.weight)) for m in (model, other))
+    torch.testing.assert_close(found.float(), expected)
+    model.set_input_size(patch_size=8)  # none of them changes
+    model.set_input_size(32)
+    assert model.forward_features(video().double()).shape[2] == 16
+    for size, message in ((36, "multiple of 8"), ((32, 48), "no square"), (True, "no such side")):
+        with pytest.raises(SvfapError, match=f"img_size: .*{message}"):
+            model.set_input_size(size)
+    with pytest.raises(SvfapError, match="patch_size: the weights fit patches of 8 pixels"):
+        model.set_input_size(patch_size=16)
+
+
+@torch.no_grad()
+def test_the_decoder_takes_another_size_too():
+    name, mask = MASKED[0], torch.arange(4 * 36).view(1, 4, 36).expand(2, 4, 36) % 36 > 8
+    model, other = create(name), create(name, img_size=48)
+    other.load_state_dict(model.state_dict())
+    model.set_input_size(48)
+    found, expected = (m.predict(video(side=48), mask.flatten(1)) for m in (model, other))
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(SvfapError, match="the head reads every site"):
+        create(global_pool="sites").set_input_size(48)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_an_empty_batch(name):
+    assert create(name, num_classes=3)(video()[:0]).shape == (0, 3)
+
+
 def test_common_arguments():
     model = create(drop_rate=0.2, drop_path_rate=0.1, scriptable=True, exportable=True, no_jit=True)
     assert model.head_drop.p == 0.2
