@@ -82,8 +82,11 @@ class Pages:
         return JSONResponse({"status": "ok", "waiting": self._pool.waiting})
 
     async def live(self, request: Request) -> Response:
-        """Score the next picture of a camera."""
+        """Score the next picture of a camera, or end the camera."""
         query = request.query_params
+        if request.method == "DELETE":
+            await self._cameras.end(query.get("camera", ""))
+            return Response(status_code=204)
         options = read_options(query, ignore=frozenset({"camera", "taken"}))
         camera = query.get("camera", "")
         if not 0 < len(camera) <= _LONGEST_CAMERA:
@@ -101,11 +104,6 @@ class Pages:
                 raise Refused(413, f"a picture has at most {_MOST_JPEG / 1e6:g} MB")
         seen = await self._cameras.see(camera, {"taken": taken, "options": options}, bytes(jpeg))
         return JSONResponse(seen)
-
-    async def end_live(self, request: Request) -> Response:
-        """End a camera."""
-        await self._cameras.end(request.query_params.get("camera", ""))
-        return Response(status_code=204)
 
 
 def make_app(pool: WorkerPool, cameras: Cameras, model: dict[str, Any],
@@ -129,8 +127,7 @@ def make_app(pool: WorkerPool, cameras: Cameras, model: dict[str, Any],
         Route("/model", pages.model),
         Route("/health", pages.health),
         Route("/predict", predict, methods=["POST"]),
-        Route("/live", pages.live, methods=["POST"]),
-        Route("/live", pages.end_live, methods=["DELETE"]),
+        Route("/live", pages.live, methods=["POST", "DELETE"]),
     ]
     handlers: dict[Any, Any] = {Refused: _refuse, HTTPException: _explain, Exception: _fail}
     app = Starlette(routes=routes, exception_handlers=handlers)

@@ -42,6 +42,7 @@ _WHY = {
     "408": "the upload has stopped",
     "410": "the camera has been ended",
     "413": "the upload is too large",
+    "415": "JSON or a compressed upload instead of a video",
     "422": "the video cannot be scored: not a video, damaged, no face, too short, too long",
     "500": "scoring has failed or its process has ended; the server goes on",
     "503": "too many requests wait; see the header Retry-After",

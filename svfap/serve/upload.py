@@ -48,6 +48,12 @@ async def receive_upload(request: Request, folder: Path, limits: Limits) -> Uplo
         ClientDisconnect: the sender has gone.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    if kind == "application/json":
+        raise Refused(415, f"JSON holds no video; send it in the field {FIELD!r} of a form, or as"
+                      " the body")  # fmt: skip
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refused(415, "the upload is compressed; send the video as it is, without"
+                      " Content-Encoding")  # fmt: skip
     most = int(limits.megabytes * 1e6)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most + _MOST_TEXT * _MOST_FIELDS:

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,33 +25,37 @@ def items_of(data: Any) -> tuple[list[Any], str]:  # noqa: ANN401
     """Return the items of an input, and the name of the column that held them.
 
     Args:
-        data: an item or several: a text, a list, an array, a Series, or a column of a table or of
-            a dictionary. Of several columns, the one called video, path, url or crops is taken.
+        data: an item or several: a text, a list, an array, a Series, or a column of a table, of a
+            dictionary or of a list of records. Of several columns, the one called video, path, url
+            or crops is taken.
 
     Raises:
         SvfapError: there is no item, or it is unclear which column has the items.
     """
     name = ""
+    if isinstance(data, list) and data and all(isinstance(item, Mapping) for item in data):
+        data = pd.DataFrame(data)
     if isinstance(data, pd.DataFrame | Mapping):
-        name = _column(list(data))
-        data = data[name]
-    if isinstance(data, str | Path):
+        column = _column(list(data))
+        name, data = str(column).lower(), data[column]
+    if isinstance(data, np.ndarray) and (data.ndim == 0 or data.dtype.kind in "OU"):
+        # The server makes an array without dimensions of one path, and a column of a table of text.
+        data = data.ravel().tolist()
+    if isinstance(data, str | bytes | Path) or not isinstance(data, Iterable):
         return [data], name
-    # The server makes an array without dimensions of a single path.
-    single = isinstance(data, np.ndarray) and data.ndim == 0
-    items = [data.item()] if single else list(data)
+    items = list(data)
     if not items:
         raise SvfapError("the input is empty; give the path of a video")
     return items, name
 
 
-def _column(names: Sequence[Any]) -> str:
+def _column(names: Sequence[Any]) -> Any:  # noqa: ANN401 (pandas takes anything for a name)
     """Return the name of the column that has the videos or crops."""
-    found = [name for name in names if name in _COLUMNS] or names
+    found = [name for name in names if str(name).lower() in _COLUMNS] or names
     if len(found) != 1:
         shown = ", ".join(map(str, names)) or "none"
         raise SvfapError(f"the columns are {shown}; call the one with the videos `video`")
-    return str(found[0])
+    return found[0]
 
 
 def crops_of(items: Sequence[Any]) -> list[NDArray[np.uint8]]:
@@ -100,6 +104,8 @@ def _local(item: Any, folder: Path, most: int) -> Path:  # noqa: ANN401
             ' {"input": "crops"}'
         )
     text = str(item)
+    if not text.strip():  # as a path, it would be the working folder
+        raise SvfapError("the path of a video is blank; correct it")
     if text.lower().startswith("file:"):
         return Path(url2pathname(urlsplit(text).path))
     if not is_url(text):

@@ -97,7 +97,7 @@ def make_options(chosen: Mapping[str, Any], *, hidden: Collection[str] = ()) -> 
     known = [field.name for field in fields(Options) if field.name not in hidden]
     for name in chosen:
         if name not in known:
-            raise SvfapError(f"no option {name!r}; the options are {', '.join(known)}")
+            raise SvfapError(f"no option {in_few_words(name)}; the options are {', '.join(known)}")
     return Options(**chosen)
 
 

@@ -177,7 +177,9 @@ def test_another_size_of_pictures(name):
     model, other = create(name), create(name, img_size=48)
     other.load_state_dict(model.state_dict())
     model.to(torch.float64).set_input_size((48, 48))
-    found, expected = (m.forward_features(video(side=48).to(m.encoder.patch_embed.weight)) for m in (model, other))
+    found, expected = (
+        m.forward_features(video(side=48).to(m.encoder.patch_embed.weight)) for m in (model, other)
+    )
     torch.testing.assert_close(found.float(), expected)
     model.set_input_size(patch_size=8)  # none of them changes
     model.set_input_size(32)

@@ -1,6 +1,7 @@
 """The server as a real process: uploads, the API, and what is left of them."""
 
 import csv
+import gzip
 import http.client
 import io
 import json
@@ -245,12 +246,20 @@ def test_a_wrong_form_is_refused(server, face):
         answer = send(**form)
         assert answer.status_code == 400, reason
         assert reason in answer.json()["error"]
+    for form, reason in (
+        ({"json": {"video": "a.mp4"}}, "JSON holds no video; send it in the field 'video'"),
+        ({"data": gzip.compress(data), "headers": {"Content-Encoding": "gzip"}}, "compressed"),
+    ):
+        answer = send(**form)
+        assert answer.status_code == 415
+        assert reason in answer.json()["error"]
 
 
 def test_addresses_that_do_not_exist(server):
     assert server.get("/nothing").status_code == 404
     assert server.get("/predict").status_code == 405
     assert "error" in server.get("/predict").json()
+    assert {*server.get("/live").headers["allow"].split(", ")} == {"POST", "DELETE"}
     assert server.get("/page.html").status_code == 404
     assert server.get("/../svfap/serve/run.py").status_code == 404
 

@@ -93,6 +93,8 @@ def test_it_scores_paths_as_predict_does(results, toy_model, videos):
         pd.DataFrame({"path": texts}),
         pd.DataFrame({"subject": ["x", "y"], "video": texts}),
         {"url": [path.as_uri() for path in videos]},
+        pd.DataFrame({"id": [1, 2], "Video": texts}),
+        [{"video": text} for text in texts],
     ):
         pd.testing.assert_frame_equal(model.predict(data), expected)
     one = svfap.load(checkpoint, hop=0.16).predict(videos[0])
@@ -128,6 +130,12 @@ def test_it_scores_crops_when_told_so_as_testing_does(results, toy_model):
         (np.zeros((1, 16, 32, 32, 3), np.uint8), {}, "not as path or URL; crops of faces need"),
         (["none.mp4"], {}, "none.mp4: no such file"),
         ([], {}, "the input is empty"),
+        ("", {}, "the path of a video is blank"),
+        (pd.DataFrame({"video": [" "]}), {}, "the path of a video is blank"),
+        (None, {}, "a video is given as NoneType, not as path or URL"),
+        (5, {}, "a video is given as int, not as path or URL"),
+        (b"a.mp4", {}, "a video is given as bytes, not as path or URL"),
+        (None, {"input": "crops"}, "item 0 is no crops of a face"),
         (["a.mp4"], {"input": "frames"}, "input is 'frames'; choose videos or crops"),
         ([[[1, 2], [3]]], {"input": "crops"}, "item 0 is no crops of a face"),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), {}, "the columns are a, b; call the one"),
@@ -138,6 +146,14 @@ def test_wrong_input_is_one_clear_line(tmp_path, toy_model, data, params, words)
     model = _load_pyfunc(str(write_checkpoint(tmp_path / "m.pt", toy_model)))
     with pytest.raises(SvfapError, match=words):
         model.predict(data, {"input": "videos"} | params)
+
+
+def test_a_table_without_names_and_an_array_of_one_column(tmp_path, toy_model, videos):
+    model = _load_pyfunc(str(write_checkpoint(tmp_path / "m.pt", toy_model)))
+    texts = [[str(path)] for path in videos]
+    expected = model.predict(videos, {"input": "videos"})
+    for data in (pd.DataFrame(texts), np.array(texts), np.array(texts, dtype=object)):
+        pd.testing.assert_frame_equal(model.predict(data, {"input": "videos"}), expected)
 
 
 def test_a_url_is_downloaded_up_to_a_size_and_removed(videos):
