@@ -1,7 +1,6 @@
 """The image: its recipe is clean, is built from files that exist, and rules can run in it."""
 
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -15,7 +14,8 @@ PROGRAMS = Path(sys.executable).parent
 
 
 @pytest.mark.skipif(
-    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="no hadolint for this machine"
+    not (PROGRAMS / "hadolint").exists(),
+    reason="no hadolint in this environment: it has wheels for few machines",
 )
 def test_the_recipe_passes_the_linter():
     program = str(PROGRAMS / "hadolint")
