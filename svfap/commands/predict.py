@@ -1,4 +1,4 @@
-"""`python -m svfap predict VIDEO|FOLDER|CAMERA`: score your own videos, or a camera live."""
+"""`python -m svfap predict VIDEO|FOLDER ...|CAMERA`: score your own videos, or a camera live."""
 
 import argparse
 import logging
@@ -51,12 +51,12 @@ def run(arguments: Sequence[str]) -> str:
         stream=chosen.stream,
     )
     check_free(chosen.output, overwrite=chosen.overwrite)
-    device = camera.device_of(chosen.source)
-    if device is not None:
-        if chosen.eaf or chosen.textgrid:
-            raise SvfapError("--eaf and --textgrid are for videos; record the camera first")
-        return _score_live(device, options, chosen)
-    found = find_videos(chosen.source)
+    devices = [camera.device_of(source) for source in chosen.sources]
+    if any(device is not None for device in devices):
+        return _score_live(devices, options, chosen)
+    found = FoundVideos()
+    for source in chosen.sources:
+        found.add(find_videos(source))
     if found.left_out:
         logger.warning("%s", found.describe_left_out())
     places = output_places(chosen.output, found.videos)
@@ -94,7 +94,7 @@ def _score_videos(
             if results is None:
                 folder = claim(chosen.output, overwrite=True)  # checked before
                 others = [
-                    (name, printable(str(Path(chosen.source, name))), why)
+                    (name, printable(str(found.left_out_paths[name])), why)
                     for name, why in found.left_out.items()
                 ]
                 results = Results(folder, predictor.bundle, others)
@@ -194,17 +194,28 @@ def _write_video(
     )
 
 
-def _score_live(device: int | str, options: Options, chosen: argparse.Namespace) -> str:
-    """Score a camera until it ends, `--seconds` are over, or Ctrl-C; return the text to print."""
+def _score_live(
+    devices: Sequence[int | str | None], options: Options, chosen: argparse.Namespace
+) -> str:
+    """Score a camera until it ends, `--seconds` are over, or Ctrl-C; return the text to print.
+
+    Raises:
+        SvfapError: there are other sources, or options for videos.
+    """
     from svfap.use.live import score_camera
 
+    device = devices[0]
+    if device is None or len(devices) > 1:
+        raise SvfapError("a camera is scored alone; name it without other sources")
+    if chosen.eaf or chosen.textgrid:
+        raise SvfapError("--eaf and --textgrid are for videos; record the camera first")
     source = camera.Camera(device)  # before the model is loaded: a missing camera fails at once
     predictor = _load_predictor(chosen.checkpoint, options)
     with source:
         live = score_camera(source, predictor, seconds=chosen.seconds)
     if live.table.empty:
         raise SvfapError(
-            f"{chosen.source}: no face was seen for a whole window of {live.window:.2f} s;"
+            f"{chosen.sources[0]}: no face was seen for a whole window of {live.window:.2f} s;"
             " face the camera for longer"
         )
     folder = claim(chosen.output, overwrite=True)

@@ -14,10 +14,15 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(
         prog="svfap predict",
-        description="Score videos, a folder of them, or a camera, with a trained model.",
+        description="Score videos, folders of them, or a camera, with a trained model.",
         epilog=CAUTION,
     )
-    parser.add_argument("source", help="video, folder, number of a camera, or /dev/videoN")
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="videos, folders, or one camera: its number, or /dev/videoN",
+    )
     parser.add_argument(
         "--checkpoint",
         required=True,

@@ -23,10 +23,22 @@ class FoundVideos:
     Attributes:
         videos: printable name -> video file or folder of frames.
         left_out: printable name -> why this file or folder is no video.
+        left_out_paths: printable name -> the file or folder.
     """
 
     videos: dict[str, Path] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    left_out_paths: dict[str, Path] = field(default_factory=dict)
+
+    def add(self, other: "FoundVideos") -> None:
+        """Add what was found at another path; a number tells equal names apart."""
+        known = {path.resolve() for path in self.videos.values()}
+        for name, path in other.videos.items():
+            if path.resolve() not in known:
+                self.videos[unused(name, self.videos)] = path
+        for name, why in other.left_out.items():
+            own = unused(name, self.left_out)
+            self.left_out[own], self.left_out_paths[own] = why, other.left_out_paths[name]
 
     def describe_left_out(self) -> str:
         """Return a line on what was left out; an empty text if that is nothing."""
@@ -141,7 +153,8 @@ def _why_no_video(path: Path, shield: Shield) -> str:
 
 
 def _leave_out(path: Path, root: Path, found: FoundVideos, reason: str) -> None:
-    found.left_out[_name(path, root)] = reason
+    name = _name(path, root)
+    found.left_out[name], found.left_out_paths[name] = reason, path
 
 
 def _unused_name(path: Path, root: Path, found: FoundVideos) -> str:

@@ -81,6 +81,27 @@ def test_files_that_are_no_videos(tmp_path, face):
     assert "and 3 more" in found.describe_left_out()
 
 
+def test_several_sources(tmp_path, toy_model, face):
+    for name in ("anna/a.mp4", "anna/b.mp4", "ben/a.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(face, tmp_path / name)
+    (tmp_path / "ben" / "notes.txt").write_text("none")
+    model, out = write_checkpoint(tmp_path / "model.pt", toy_model), tmp_path / "out"
+    call = ["predict", "--checkpoint", model, "--output", out, "--no-video"]
+    sources = [tmp_path / "anna" / "b.mp4", tmp_path / "anna", tmp_path / "ben"]
+    assert main([*map(str, call), *map(str, sources)]) == 0
+    assert {*pd.read_csv(out / "timeline.csv").video} == {"a.mp4", "a.mp4 (2)", "b.mp4"}
+    assert [*pd.read_csv(out / "rejects.csv").path] == [str(tmp_path / "ben" / "notes.txt")]
+
+
+@pytest.mark.parametrize("camera_first", [True, False])
+def test_a_camera_is_scored_alone(tmp_path, face, capsys, camera_first):
+    call = ["predict", "--checkpoint", "none.pt", "--output", tmp_path / "out"]
+    call += ["0", face] if camera_first else [face, "0"]
+    assert main([*map(str, call)]) == 2
+    assert "a camera is scored alone" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", [".bmp", ".webp", ".tif", ".TIFF", ".png", ".JPG"])
 def test_folders_of_frames(tmp_path, toy_model, suffix):
     frames_into(tmp_path / "videos" / "anna" / "1", suffix)
