@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from svfap.datasets.dataset import Clip, Dataset, Fold
-from svfap.datasets.facts import AI_ACT, About
+from svfap.datasets.facts import AI_ACT, About, Published
 from svfap.datasets.local_copy import MissingFiles, require, safe_key, unpacker, videos_by_name
 from svfap.datasets.spreadsheet import read_table
 from svfap.errors import SvfapError
@@ -93,6 +93,7 @@ ENGAGENET = Dataset(
         " PriorNet (arXiv 2605.03615) shows black frames where no face is found: `crop.missing:"
         " blank`",
     ),
+    published=Published(at_most=11_311),
 )
 ENGAGENET = replace(
     ENGAGENET,
@@ -102,6 +103,7 @@ ENGAGENET = replace(
             parts=TRAIN + VALIDATION,
             folds={"validation": Fold(TRAIN, VALIDATION)},
             clips=partial(_clips, splits=("Train", "Validation")),
+            published=Published(at_most=7_983 + 1_071),
             notice=f"{NOTICE} {AI_ACT}",
         )
     },

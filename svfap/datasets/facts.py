@@ -50,6 +50,7 @@ class Published:
         subjects: number of people.
         folds: fold -> clips for training (validation included) and for testing.
         test_classes: fold -> test clips of each class.
+        at_most: number of clips with those that are left out, if only that is published.
         broken: clip that the publisher's own copy has damaged -> what is wrong with it.
     """
 
@@ -58,6 +59,7 @@ class Published:
     subjects: int = 0
     folds: Mapping[str, FoldSizes] = field(default_factory=dict)
     test_classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    at_most: int = 0
     broken: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod

@@ -76,6 +76,8 @@ def _facts(name: str, experiment: Experiment) -> VideoFacts:
     row = rows.get(dataset.name, rows["*"])
     frames, width, height = (float(row[column]) for column in ("frames", "width", "height"))
     bits = sum(videos.values()) * frames * width * height * BITS_PER_PIXEL
+    most = dataset.published.at_most
+    bound = f"; at most {most:,} clips" if most and not counts else ""
     return VideoFacts(
         videos=videos,
         frames=frames,
@@ -83,7 +85,9 @@ def _facts(name: str, experiment: Experiment) -> VideoFacts:
         gigabytes=float(row["gigabytes"] or bits / 8e9),
         remote=outside and dataset.about.access != "embedded",
         present=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) / 1e9,
-        basis=row["source"] + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
+        basis=row["source"]
+        + bound
+        + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
     )
 
 
@@ -101,13 +105,14 @@ def _listed(dataset: Dataset, root: Path) -> list[Clip]:
 def _published(dataset: Dataset) -> dict[str, float]:
     """Return the number of videos in each part: published sizes of test folds, or equal shares."""
     figures = dataset.published
-    if not figures.clips:
+    total = figures.clips or figures.at_most
+    if not total:
         raise SvfapError(
             f"{dataset.name}: its number of clips is not published; run the stage download first"
         )
     known = {name: fold.test for name, fold in dataset.folds.items() if name in figures.folds}
     tested = {p: figures.folds[name][1] / len(test) for name, test in known.items() for p in test}
-    left = figures.clips - sum(tested.values())
+    left = total - sum(tested.values())
     share = left / max(1, len(dataset.parts) - len(tested))
     return {part: tested.get(part, share) for part in dataset.parts}
 

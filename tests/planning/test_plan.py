@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers.shipped_configs import SHIPPED
 
 from svfap.commands import plan
 from svfap.commands.plan import SHARE
@@ -281,6 +282,11 @@ def test_cuts_of_own_videos_are_no_download(tmp_path):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     download = planned("--cpus", "2", config=tmp_path / "mine.yaml")["stages"]["download"]
     assert download["network_bytes"] == 0
+
+
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_configuration_has_a_forecast(config):
+    assert planned(config=config)["stages"]
 
 
 def test_the_table_names_units_bottleneck_and_assumptions():
