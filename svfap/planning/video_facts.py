@@ -85,9 +85,7 @@ def _facts(name: str, experiment: Experiment) -> VideoFacts:
         gigabytes=float(row["gigabytes"] or bits / 8e9),
         remote=outside and dataset.about.access != "embedded",
         present=sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) / 1e9,
-        basis=row["source"]
-        + bound
-        + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
+        basis=row["source"] + bound + (f"; assumed: {row['assumed']}" if row["assumed"] else ""),
     )
 
 
