@@ -155,9 +155,7 @@ def weights(output):
 
 def begin():
     """Open the run, if it may write its results and replaces no write-protected file."""
-    outputs = (
-        Path(path) for job in workflow.dag.needrun_jobs() for path in job.output
-    )
+    outputs = (Path(path) for job in workflow.dag.needrun_jobs() for path in job.output)
     try:
         if not workflow.touch:
             known_errors.refuse_protected(outputs)
