@@ -1,4 +1,4 @@
-"""What pre-training is worth on the demo: over seeds, and with a quarter to 4 times its length.
+"""What pre-training is worth on the demo: over seeds, and with half to 8 times its length.
 
     python -m benchmarks.pretraining --folder DIR [--json FILE] [--figure FILE]
 
@@ -28,7 +28,7 @@ from svfap.plots.style import OKABE_ITO, STYLE, figure_of, save
 
 logger = logging.getLogger(__name__)
 SEEDS = range(1, 5)  # the main run has seed 0
-LENGTHS = (0.25, 0.5, 1, 2, 4)  # in lengths of the main run's pre-training
+LENGTHS = (0.5, 1, 2, 4, 8)  # in lengths of the main run's pre-training
 METRIC, DATASET = "WAR", "demo"
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config" / "config.yaml"
