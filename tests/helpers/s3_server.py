@@ -2,6 +2,7 @@
 
 import logging
 from typing import Any
+from urllib.request import Request, urlopen
 
 KEYS = {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "a", "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "b"}
 
@@ -14,7 +15,9 @@ class S3Server:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
 
     def __enter__(self) -> "S3Server":
+        """Start empty: moto keeps what earlier servers of this process stored."""
         self.start()
+        urlopen(Request(f"{self.address}/moto-api/reset", method="POST")).close()
         return self
 
     def __exit__(self, *error: object) -> None:
