@@ -40,7 +40,7 @@ def test_cropping_beats_a_search_of_every_frame(tmp_path: Path) -> None:
     assert result["machine"]["cpus"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_whole_chain_is_measured_part_by_part(tmp_path: Path) -> None:
     path = tmp_path / "end_to_end.json"
     command = [sys.executable, "-m", "benchmarks.end_to_end", "--json", str(path)]

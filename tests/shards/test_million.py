@@ -54,7 +54,7 @@ def test_a_listing_grows_linearly(tmp_path):
     assert sum(counts.values()) == 120_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_million_clips_take_less_than_a_minute_and_two_gigabytes(tmp_path):
     seconds, megabytes = prepare(tmp_path / "all", 1_100_000)
     assert seconds < 60
