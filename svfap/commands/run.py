@@ -9,7 +9,7 @@ from pathlib import Path
 from svfap.config import argument
 from svfap.config.yaml_file import read
 from svfap.errors import SvfapError, require
-from svfap.experiment import resolve
+from svfap.experiment import layout, resolve
 
 SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
 YAML = (".yaml", ".yml")
@@ -34,11 +34,19 @@ def run(arguments: Sequence[str]) -> str:
         raise SvfapError(
             "the workflow is not here; clone the repository, and run `make setup` in it"
         )
-    resolve.resolve(read(path), where=str(path))
+    experiment = resolve.resolve(read(path), where=str(path))
+    if "--report-after-run" not in options and any(o.split("=")[0] == "--report" for o in options):
+        _check_report(path, experiment.config.results)
     cores = [] if any(option.startswith(CORES) for option in options) else ["--cores", "all"]
     program = str(Path(sys.executable).with_name("snakemake"))
     files = ["--snakefile", str(SNAKEFILE), "--configfile", str(path)]
     os.execv(program, [program, *cores, *files, "--rerun-incomplete", *options])
+
+
+def _check_report(path: Path, results: Path) -> None:
+    """Raise SvfapError if a report has no tables to show; Snakemake names a file of its own."""
+    if not layout.BENCHMARK.path(results).exists():
+        raise SvfapError(f"{results} has no tables yet; run `svfap run {path}` first")
 
 
 def _parser() -> argparse.ArgumentParser:

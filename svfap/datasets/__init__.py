@@ -48,7 +48,7 @@ DATASETS: dict[str, Dataset] = {
         DEMO_PRETRAIN,
     )
 }
-INCOMPLETE = "The copy was allowed to differ from the published one."
+INCOMPLETE = "The copy was allowed to differ from the published one"
 
 
 def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
@@ -80,7 +80,9 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
     else:
         dataset = _variant(_known_dataset(name), name, chosen.variant)
     if chosen.allow_incomplete:
-        dataset = replace(dataset, notice=f"{dataset.notice} {INCOMPLETE}".strip())
+        number = dataset.published.clips
+        size = f", which has {number:,} clips." if number else "."
+        dataset = replace(dataset, notice=f"{dataset.notice} {INCOMPLETE}{size}".strip())
     return with_validation(dataset, chosen.validation) if chosen.validation else dataset
 
 

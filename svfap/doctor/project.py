@@ -96,7 +96,8 @@ def _published_copy(known: Dataset, root: Path, allow_incomplete: bool) -> Findi
     if not differences:
         return Finding(OK, f"{census.clips:,} clips in {root}")
     if access == "open":
-        return Finding(OK, f"not complete in {root} yet; the stage `download` fetches it")
+        here = f"{census.clips - census.missing:,} of {known.published.clips:,} clips in {root}"
+        return Finding(OK, f"{here}; the stage `download` fetches the others")
     if archives_below(root):
         return Finding(OK, f"the stage `download` unpacks the archives in {root}")
     return Finding(WARN if allow_incomplete and census.clips else FIX, differences)

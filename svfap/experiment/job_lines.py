@@ -30,7 +30,10 @@ CHATTER = re.compile(
 )
 FAILED_COMMAND = "RuleException:\nCalledProcessError"  # repeats the command of a failed job
 ELAPSED = "Elapsed time"
-NOTE = re.compile(r"svfap: (?!\S.* \d+/\d+(  |$)|generated new fontManager)(?P<text>.+)")
+# What is no note: progress, Matplotlib's cache, and an attempt to download that another one follows.
+NOTE = re.compile(
+    r"svfap: (?!\S.* \d+/\d+(  |$)|generated new fontManager|.*; next attempt in \d+ s$)(?P<text>.+)"
+)
 ERROR = re.compile(r"svfap [\w-]+: error: .+")
 
 

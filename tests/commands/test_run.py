@@ -81,6 +81,15 @@ def test_snakemake_gets_the_configuration_and_the_other_options(tmp_path):
     assert "demo_pretrain" not in done.stdout  # mine.yaml, not the default
 
 
+def test_a_report_needs_tables(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("datasets: {demo: {}}\nfinetune: {init: scratch}\n")
+    for option in ("--report", "--report=page.html"):
+        assert main(["run", "mine.yaml", option]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.endswith("results has no tables yet; run `svfap run mine.yaml` first")
+
+
 def test_after_ctrl_c_the_way_to_resume_is_the_last_line():
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True

@@ -182,7 +182,9 @@ def test_a_missing_clip_stops_unless_it_is_allowed(name, copy, without, tmp_path
         assert f"datasets.{name}.allow_incomplete: true" in message
     allowed = DatasetConfig(variant=variant, allow_incomplete=True)
     prepare(name, copy(name), tmp_path / "b", allowed)
-    assert "differ" in get(name, allowed).notice
+    assert "differ" in (notice := get(name, allowed).notice)
+    published = get(name, allowed).published.clips
+    assert not published or f"which has {published:,} clips." in notice
 
 
 def test_missing_clips_are_named_and_nothing_else_is_reported(copy, without, tmp_path):

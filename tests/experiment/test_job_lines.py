@@ -50,6 +50,7 @@ def test_the_warnings_of_a_stage_follow_and_its_progress_does_not(screen, tmp_pa
     log = tmp_path / "crop.log"
     said = [f"{n}.mp4 rejected: no face, 1/2 of it dark" for n in range(5)]
     progress = ["svfap: crop fold1 116/168  ETA 00:04", "svfap: finetune demo/a 3/9  loss 1.2"]
+    progress += ["svfap: https://x/y.flv: no connection: 1; next attempt in 2 s"]
     log.write_text("\n".join([*progress, *(f"svfap: {line}" for line in said), "other words"]))
     start(logger, log, rule="crop", dataset="demo", part="a")
     finish(logger)
