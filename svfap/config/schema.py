@@ -80,7 +80,9 @@ class CropConfig(Section):
         default=0.2, ge=0, le=1, description="highest share of rejected videos; more is an error"
     )
     keep: bool = Field(
-        default=True, description="false: delete the face clips once they are in shards"
+        default=True,
+        description="false: delete the face clips once they are in shards; set it before the first"
+        " run, because a change crops and trains again",
     )
 
     @model_validator(mode="after")

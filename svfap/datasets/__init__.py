@@ -48,7 +48,6 @@ DATASETS: dict[str, Dataset] = {
         DEMO_PRETRAIN,
     )
 }
-INCOMPLETE = "The copy was allowed to differ from the published one"
 
 
 def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
@@ -81,8 +80,9 @@ def get(name: str, chosen: DatasetConfig | None = None) -> Dataset:
         dataset = _variant(_known_dataset(name), name, chosen.variant)
     if chosen.allow_incomplete:
         number = dataset.published.clips
-        size = f", which has {number:,} clips." if number else "."
-        dataset = replace(dataset, notice=f"{dataset.notice} {INCOMPLETE}{size}".strip())
+        size = f", which has {number:,} clips" if number else ""
+        notice = f"The copy of {dataset.name} was allowed to differ from the published one{size}."
+        dataset = replace(dataset, notice=f"{dataset.notice} {notice}".strip())
     return with_validation(dataset, chosen.validation) if chosen.validation else dataset
 
 

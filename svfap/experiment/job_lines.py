@@ -30,9 +30,10 @@ CHATTER = re.compile(
 )
 FAILED_COMMAND = "RuleException:\nCalledProcessError"  # repeats the command of a failed job
 ELAPSED = "Elapsed time"
-# What is no note: progress, Matplotlib's cache, and an attempt to download that another one follows.
+# Not a note: progress, Matplotlib's cache, an attempt to download that another one follows.
 NOTE = re.compile(
-    r"svfap: (?!\S.* \d+/\d+(  |$)|generated new fontManager|.*; next attempt in \d+ s$)(?P<text>.+)"
+    r"svfap: (?!\S.* \d+/\d+(  |$)|generated new fontManager|.*; next attempt in \d+ s$)"
+    r"(?P<text>.+)"
 )
 ERROR = re.compile(r"svfap [\w-]+: error: .+")
 
