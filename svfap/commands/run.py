@@ -15,6 +15,16 @@ SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
 YAML = (".yaml", ".yml")
 CORES = ("-c", "-j", "--cores", "--jobs", "--profile", "--workflow-profile")
 
+# With these, a run comes before the report, or results may be in another place.
+ELSEWHERE = {
+    "--report-after-run",
+    "-d",
+    "--directory",
+    "--default-storage-provider",
+    "--profile",
+    "--workflow-profile",
+}
+
 
 def run(arguments: Sequence[str]) -> str:
     """Become Snakemake, with a configuration that is right.
@@ -35,7 +45,8 @@ def run(arguments: Sequence[str]) -> str:
             "the workflow is not here; clone the repository, and run `make setup` in it"
         )
     experiment = resolve.resolve(read(path), where=str(path))
-    if "--report-after-run" not in options and any(o.split("=")[0] == "--report" for o in options):
+    named = {option.split("=")[0] for option in options}
+    if "--report" in named and not named & ELSEWHERE:
         _check_report(path, experiment.config.results)
     cores = [] if any(option.startswith(CORES) for option in options) else ["--cores", "all"]
     program = str(Path(sys.executable).with_name("snakemake"))
