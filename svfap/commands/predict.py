@@ -12,7 +12,7 @@ from svfap.errors import SvfapError
 from svfap.overwriting import keep_apart, keep_inputs
 from svfap.use import camera
 from svfap.use.card import CAUTION
-from svfap.use.find_videos import FoundVideos, find_videos, printable
+from svfap.use.find_videos import FoundVideos, find_all, printable
 from svfap.use.model_source import check_predicts
 from svfap.use.options import Options
 from svfap.use.results import REJECTS, TABLES, Results, output_places
@@ -54,9 +54,7 @@ def run(arguments: Sequence[str]) -> str:
     devices = [camera.device_of(source) for source in chosen.sources]
     if any(device is not None for device in devices):
         return _score_live(devices, options, chosen)
-    found = FoundVideos()
-    for source in chosen.sources:
-        found.add(find_videos(source))
+    found = find_all(chosen.sources)
     if found.left_out:
         logger.warning("%s", found.describe_left_out())
     places = output_places(chosen.output, found.videos)

@@ -1,7 +1,7 @@
 """Find the videos of a folder: files that decode, and folders of frames, at any depth."""
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -29,16 +29,6 @@ class FoundVideos:
     videos: dict[str, Path] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     left_out_paths: dict[str, Path] = field(default_factory=dict)
-
-    def add(self, other: "FoundVideos") -> None:
-        """Add what was found at another path; a number tells equal names apart."""
-        known = {path.resolve() for path in self.videos.values()}
-        for name, path in other.videos.items():
-            if path.resolve() not in known:
-                self.videos[unused(name, self.videos)] = path
-        for name, why in other.left_out.items():
-            own = unused(name, self.left_out)
-            self.left_out[own], self.left_out_paths[own] = why, other.left_out_paths[name]
 
     def describe_left_out(self) -> str:
         """Return a line on what was left out; an empty text if that is nothing."""
@@ -88,6 +78,26 @@ def find_videos(source: str | Path) -> FoundVideos:
         reason = found.describe_left_out() or "it is empty"
         raise SvfapError(f"{path}: no video in this folder; {reason}")
     return found
+
+
+def find_all(sources: Iterable[str | Path]) -> FoundVideos:
+    """Find the videos at several paths, each once; a number tells equal names apart.
+
+    Raises:
+        SvfapError: one of the paths is none that `find_videos` takes.
+    """
+    every, known = FoundVideos(), set[Path]()
+    for source in sources:
+        found = find_videos(source)
+        places = {name: path.resolve() for name, path in found.videos.items()}
+        for name, path in found.videos.items():
+            if places[name] not in known:
+                every.videos[unused(name, every.videos)] = path
+        for name, why in found.left_out.items():
+            own = unused(name, every.left_out)
+            every.left_out[own], every.left_out_paths[own] = why, found.left_out_paths[name]
+        known.update(places.values())
+    return every
 
 
 def _search(
